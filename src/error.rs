@@ -1,0 +1,268 @@
+//! Every error the product raises: a closed list of codes, and the value that carries one to its victim.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// One row of the error table: everything a code means, written once.
+#[derive(Debug, Clone, Copy)]
+pub struct CodeInfo {
+    pub code: Code,
+    /// The name in documents, logs and `RLMError.code`.
+    pub name: &'static str,
+    /// The Python class that is raised.
+    pub class: &'static str,
+    /// The built-in exception that class also is.
+    pub builtin: &'static str,
+    /// Whether the same call may succeed when it is made again unchanged.
+    pub retryable: bool,
+    pub meaning: &'static str,
+}
+
+macro_rules! codes {
+    ($($variant:ident $name:literal $class:literal $builtin:literal $retryable:literal $meaning:literal;)*) => {
+        /// The closed list of error codes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Code { $(#[serde(rename = $name)] $variant,)* }
+
+        /// The table behind the codes, in the order of the documentation.
+        pub const CODES: &[CodeInfo] = &[$(CodeInfo {
+            code: Code::$variant, name: $name, class: $class, builtin: $builtin,
+            retryable: $retryable, meaning: $meaning,
+        },)*];
+
+        impl Code {
+            pub fn info(self) -> &'static CodeInfo {
+                match self { $(Code::$variant => &CODES[Code::$variant as usize],)* }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidTask "INVALID_TASK" "InvalidTaskError" "ValueError" false
+        "The task document is wrong, or asks for something this version cannot do; nothing ran.";
+    OperationNotFound "OPERATION_NOT_FOUND" "OperationNotFoundError" "LookupError" false
+        "The task names no operation, or one that is not registered.";
+    OperationFailed "OPERATION_FAILED" "OperationFailedError" "RuntimeError" false
+        "The user's operation raised, or met a value that it cannot be computed for.";
+    NotDecomposable "NOT_DECOMPOSABLE" "NotDecomposableError" "TypeError" false
+        "The operation does something that cannot be run natively over chunks and still be right.";
+    CombineRequired "COMBINE_REQUIRED" "CombineRequiredError" "ValueError" false
+        "The chunks' results have a shape that only the user can say how to combine.";
+    SourceNotFound "SOURCE_NOT_FOUND" "SourceNotFoundError" "FileNotFoundError" false
+        "The source names nothing that exists.";
+    SourceUnreadable "SOURCE_UNREADABLE" "SourceUnreadableError" "OSError" false
+        "A file of the source exists and could not be read.";
+    SchemaMismatch "SCHEMA_MISMATCH" "SchemaMismatchError" "TypeError" false
+        "Files of one source disagree about a column, or a column that is used is not there.";
+    OutputFailed "OUTPUT_FAILED" "OutputFailedError" "OSError" false
+        "The answer could not be written where it was asked to be.";
+    Timeout "TIMEOUT" "TaskTimeoutError" "TimeoutError" true
+        "The deadline passed before the task was done; it was stopped.";
+    Cancelled "CANCELLED" "TaskCancelledError" "RuntimeError" false
+        "The run was cancelled.";
+    RateLimited "RATE_LIMITED" "RateLimitedError" "RuntimeError" true
+        "Too many calls in too short a time.";
+    QuotaExceeded "QUOTA_EXCEEDED" "QuotaExceededError" "RuntimeError" false
+        "A quota is used up.";
+    OutOfMemory "OUT_OF_MEMORY" "OutOfMemoryError" "MemoryError" false
+        "The run needed more memory than its limit allows.";
+    WorkerCrashed "WORKER_CRASHED" "WorkerCrashedError" "RuntimeError" true
+        "A worker process died while it ran user code.";
+    DepthExceeded "DEPTH_EXCEEDED" "DepthExceededError" "RecursionError" false
+        "A recursive task split deeper than its `maxDepth`.";
+    Maintenance "MAINTENANCE" "MaintenanceError" "RuntimeError" true
+        "The hypervisor is not taking tasks now.";
+    Internal "INTERNAL" "InternalError" "RuntimeError" false
+        "A defect of the product itself; please report it.";
+}
+
+impl Code {
+    pub fn name(self) -> &'static str {
+        self.info().name
+    }
+
+    pub fn retryable(self) -> bool {
+        self.info().retryable
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What went wrong, to what, and what to do about it.
+///
+/// `message` is one sentence saying what happened to what; `hint` says what to do.
+/// `details` are the same facts for programs (`file`, `column`, `path`, `line`, ...).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Inner {
+    code: Code,
+    message: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    hint: Option<Cow<'static, str>>,
+    #[serde(skip_serializing_if = "Map::is_empty", default)]
+    details: Map<String, Value>,
+}
+
+impl Error {
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner { code, message: message.into(), hint: None, details: Map::new() }))
+    }
+
+    pub fn internal(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Internal, message)
+    }
+
+    pub fn cancelled() -> Self {
+        Self::new(Code::Cancelled, "the run was cancelled")
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn detail(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.0.details.insert(key.to_owned(), value.into());
+        self
+    }
+
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The sentence that says what happened, without the advice.
+    pub fn sentence(&self) -> &str {
+        &self.0.message
+    }
+
+    pub fn advice(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    pub fn details(&self) -> &Map<String, Value> {
+        &self.0.details
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if let Some(hint) = &self.0.hint {
+            write!(f, ". {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Shorthand for the one code that has dozens of senders.
+pub fn not_decomposable(message: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(Code::NotDecomposable, message)
+}
+
+// The engine below speaks its own errors; ours travel through it boxed and come back out unchanged.
+
+impl From<Error> for datafusion::error::DataFusionError {
+    fn from(error: Error) -> Self {
+        datafusion::error::DataFusionError::External(Box::new(error))
+    }
+}
+
+impl From<datafusion::error::DataFusionError> for Error {
+    fn from(error: datafusion::error::DataFusionError) -> Self {
+        use datafusion::error::DataFusionError as D;
+        match error {
+            D::External(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => *ours,
+                Err(other) => Error::internal(format!("the engine failed: {other}")),
+            },
+            D::Shared(inner) => match Arc::try_unwrap(inner) {
+                Ok(inner) => inner.into(),
+                Err(shared) => match ours_within(shared.as_ref()) {
+                    Some(ours) => ours.clone(),
+                    None => Error::internal(format!("the engine failed: {shared}")),
+                },
+            },
+            D::Context(_, inner) => (*inner).into(),
+            D::ArrowError(inner, _) => (*inner).into(),
+            D::ResourcesExhausted(message) => {
+                Error::new(Code::OutOfMemory, format!("the run needs more memory than its limit: {message}"))
+                    .hint("Raise `memory_limit`, or give the task fewer columns or a filter")
+            }
+            other => match ours_within(&other) {
+                Some(ours) => ours.clone(),
+                None => Error::internal(format!("the engine failed: {other}")),
+            },
+        }
+    }
+}
+
+impl From<arrow::error::ArrowError> for Error {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        use arrow::error::ArrowError as A;
+        match error {
+            A::ExternalError(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => *ours,
+                Err(other) => Error::internal(format!("Arrow failed: {other}")),
+            },
+            other => Error::internal(format!("Arrow failed: {other}")),
+        }
+    }
+}
+
+impl From<Error> for arrow::error::ArrowError {
+    fn from(error: Error) -> Self {
+        arrow::error::ArrowError::ExternalError(Box::new(error))
+    }
+}
+
+fn ours_within<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+    let mut at = Some(error);
+    while let Some(error) = at {
+        if let Some(ours) = error.downcast_ref::<Error>() {
+            return Some(ours);
+        }
+        at = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_and_the_enum_agree() {
+        for (position, info) in CODES.iter().enumerate() {
+            assert_eq!(info.code as usize, position);
+            assert_eq!(info.code.info().name, info.name);
+            let written = serde_json::to_value(info.code).ok();
+            assert_eq!(written, Some(Value::from(info.name)));
+        }
+    }
+
+    #[test]
+    fn an_error_survives_the_engine_unchanged() {
+        let ours = Error::new(Code::SourceUnreadable, "file a.parquet is truncated").detail("file", "a.parquet");
+        let through = datafusion::error::DataFusionError::from(ours).context("while scanning");
+        let back = Error::from(through);
+        assert_eq!(back.code(), Code::SourceUnreadable);
+        assert_eq!(back.details()["file"], "a.parquet");
+    }
+}
