@@ -1,0 +1,3 @@
+//! Execution of plans: aggregates, grouping, scanning in chunks, and the lowering to physical plans.
+
+pub mod reduce;

@@ -1,0 +1,12 @@
+//! What a trace records: neutral, typed, serialisable data, and the pandas rules by which it grows.
+
+pub mod dtype;
+pub mod expr;
+pub mod label;
+pub mod node;
+pub mod op;
+
+pub use dtype::DType;
+pub use expr::{Expr, Literal};
+pub use label::Label;
+pub use node::Node;

@@ -1,0 +1,153 @@
+//! Nodes: relations with named columns, whose rows have an order.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::dtype::DType;
+use super::expr::Expr;
+
+/// The virtual column of a scan: the row's number in the whole source, from 0, as int64.
+pub const ROW: &str = "__row";
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    pub name: Arc<str>,
+    pub dtype: DType,
+}
+
+/// A relation. Every node defines its rows' order; none of the operators may lose it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Node {
+    /// A source, in source order. Offers [`ROW`] beside its own fields.
+    Scan {
+        source: usize,
+        fields: Arc<[Field]>,
+    },
+    /// One row, no columns: what constants are computed over.
+    Unit,
+    Project {
+        input: Arc<Node>,
+        columns: Vec<(Arc<str>, Expr)>,
+    },
+    /// Keeps the rows where `predicate` is true (a missing value is not).
+    Filter {
+        input: Arc<Node>,
+        predicate: Expr,
+    },
+    /// The input and a column `name` that numbers its rows from 0, as int64.
+    RowNumber {
+        input: Arc<Node>,
+        name: Arc<str>,
+    },
+    /// One row per distinct combination of keys; exactly one row where there are no keys.
+    Group {
+        input: Arc<Node>,
+        keys: Vec<(Arc<str>, Expr)>,
+        aggregates: Vec<Aggregation>,
+        /// By key, missing keys last; else in order of first appearance.
+        sorted: bool,
+        /// Leave out rows with a missing key.
+        dropna: bool,
+    },
+    /// Stable.
+    Sort {
+        input: Arc<Node>,
+        keys: Vec<SortKey>,
+    },
+    Limit {
+        input: Arc<Node>,
+        rows: usize,
+    },
+    /// Keeps one row (or none) of each set of rows that agree on `subset`; missing values agree.
+    Distinct {
+        input: Arc<Node>,
+        subset: Vec<Arc<str>>,
+        keep: Keep,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Aggregation {
+    /// The output column.
+    pub name: Arc<str>,
+    /// A function of `engine::reduce::AGGREGATES`.
+    pub function: Arc<str>,
+    pub args: Vec<Expr>,
+    #[serde(default)]
+    pub params: Params,
+    pub dtype: DType,
+}
+
+/// What aggregates can be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Params {
+    /// Delta degrees of freedom of `std` and `var`.
+    pub ddof: u32,
+    /// Fewer values than this give a missing `sum`.
+    pub min_count: i64,
+    /// Within a group-by rather than over a whole column: pandas' rules differ slightly.
+    pub grouped: bool,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { ddof: 1, min_count: 0, grouped: true }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SortKey {
+    pub expr: Expr,
+    pub descending: bool,
+    pub missing_first: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    First,
+    Last,
+    None,
+}
+
+impl Node {
+    /// The columns a node offers, in order. A scan's [`ROW`] is not listed.
+    pub fn fields(&self) -> Vec<Field> {
+        match self {
+            Node::Scan { fields, .. } => fields.to_vec(),
+            Node::Unit => Vec::new(),
+            Node::Project { columns, .. } => {
+                columns.iter().map(|(name, expr)| Field { name: name.clone(), dtype: expr.dtype() }).collect()
+            }
+            Node::RowNumber { input, name } => {
+                let mut fields = input.fields();
+                fields.push(Field { name: name.clone(), dtype: DType::Int64 });
+                fields
+            }
+            Node::Group { keys, aggregates, .. } => {
+                let keys = keys.iter().map(|(name, expr)| Field { name: name.clone(), dtype: expr.dtype() });
+                let aggregates =
+                    aggregates.iter().map(|a| Field { name: a.name.clone(), dtype: a.dtype.clone() });
+                keys.chain(aggregates).collect()
+            }
+            Node::Filter { input, .. }
+            | Node::Sort { input, .. }
+            | Node::Limit { input, .. }
+            | Node::Distinct { input, .. } => input.fields(),
+        }
+    }
+
+    pub fn input(&self) -> Option<&Arc<Node>> {
+        match self {
+            Node::Scan { .. } | Node::Unit => None,
+            Node::Project { input, .. }
+            | Node::Filter { input, .. }
+            | Node::RowNumber { input, .. }
+            | Node::Group { input, .. }
+            | Node::Sort { input, .. }
+            | Node::Limit { input, .. }
+            | Node::Distinct { input, .. } => Some(input),
+        }
+    }
+}

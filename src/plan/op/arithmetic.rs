@@ -1,0 +1,1 @@
+//! Arithmetic with the rules of NumPy and pandas.
