@@ -1,0 +1,179 @@
+"""The compiled core: symbolic frames, the engine that runs them, runs and answers.
+
+Everything here is private to the package; the public names are in `rlm_hypervisor`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal as L, TypeAlias
+
+Label: TypeAlias = str | int | tuple[Any, ...] | None
+"""What pandas calls a column, a series or an index level."""
+
+Constant: TypeAlias = Any
+"""None, bool, int, float, str, datetime.date, datetime.datetime, datetime.timedelta, NumPy scalars, a list of them."""
+
+__version__: str
+
+def describe() -> dict[str, Any]:
+    """All tables that Rust owns: `errors`, `task`, `settings`, `operators`, `aggregates`."""
+
+def decode_seconds(source: str, columns: list[str], threads: int) -> float:
+    """Seconds the reader needs to decode these columns and do nothing else."""
+
+def parse_task(document: Any, registered: list[tuple[str, str]]) -> dict[str, Any]:
+    """Validates a task document (markers in place of callables and objects); returns it normalised.
+
+    Raises the error classes of `rlm_hypervisor.errors`.
+    """
+
+class Engine:
+    """Threads, memory, object stores. One per client."""
+
+    def __new__(cls, settings: dict[str, Any], storage_options: dict[str, str]) -> Engine: ...
+    def settings(self) -> dict[str, Any]: ...
+    def open(self, sources: Sequence[Any], format: str | None = None) -> Frame:
+        """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule.
+
+        Lists files and reads their footers: raises SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SCHEMA_MISMATCH.
+        """
+
+    def submit(self, frame: Frame, options: dict[str, Any]) -> Run:
+        """Starts a run. Options: chunk_size (int | None), timeout_ms, parallelism, memory_limit."""
+
+    def close(self) -> None:
+        """Cancels what runs and stops the threads. A second call does nothing."""
+
+class Frame:
+    """An immutable symbolic frame, series or scalar: what the functions of a trace pass around.
+
+    Every method returns a new one, or raises NOT_DECOMPOSABLE / SCHEMA_MISMATCH (without the user's line,
+    which the tracing layer adds). Series that meet in one call must come from the same rows.
+    """
+
+    kind: L["frame", "series", "scalar", "cells"]
+    columns: list[Label]
+    """Labels of the columns; of a series its name alone; of a scalar none."""
+    dtypes: list[str]
+    """One for each column; of a scalar its own."""
+    index_names: list[Label] | None
+    """None for a RangeIndex over the rows as they stand."""
+
+    def same_rows(self, other: Frame) -> bool: ...
+    def column(self, label: Label) -> Frame:
+        """A series. Unknown labels raise SCHEMA_MISMATCH naming the nearest column."""
+
+    @staticmethod
+    def call(op: str, args: Sequence[Frame | Constant]) -> Frame:
+        """A row-wise operator over series, scalars and constants (at least one Frame).
+
+        Series if any argument is one, named as pandas names it (the common name, else None); else scalar.
+        """
+
+    def select(self, labels: Sequence[Label]) -> Frame: ...
+    def assign(self, label: Label, value: Frame | Constant) -> Frame:
+        """With the column replaced in place or added last; value is a series of the same rows, a scalar or a constant."""
+
+    def drop(self, labels: Sequence[Label]) -> Frame: ...
+    def rename(self, pairs: Sequence[tuple[Label, Label]]) -> Frame:
+        """Renames columns; labels that are not there are ignored, as pandas does."""
+
+    def with_name(self, name: Label) -> Frame:
+        """A series under another name."""
+
+    def to_frame(self, name: Label) -> Frame:
+        """A series as a frame of one column."""
+
+    def filter(self, mask: Frame) -> Frame:
+        """The rows where the boolean series is true, with their index labels. For frames and series."""
+
+    def sort(self, by: Sequence[Label], ascending: Sequence[bool], missing_first: bool) -> Frame:
+        """Stable. `by` may name columns and index levels; of a series it is empty and the values sort."""
+
+    def sort_index(self, ascending: bool) -> Frame: ...
+    def head(self, n: int) -> Frame: ...
+    def top(self, n: int, by: Sequence[Label], largest: bool) -> Frame:
+        """`nlargest` / `nsmallest` with keep="first"; of a series `by` is empty."""
+
+    def distinct(self, subset: Sequence[Label] | None, keep: L["first", "last", "none"]) -> Frame:
+        """`drop_duplicates`; of a series `subset` is None."""
+
+    def reset_index(self, drop: bool, name: Label = None) -> Frame:
+        """The index as leading columns (or dropped) and a new RangeIndex. `name`: a series' own new label."""
+
+    def group(self, keys: Sequence[Label | Frame], as_index: bool, sort: bool, dropna: bool) -> Groups:
+        """Keys are labels (columns or index levels) or series of the same rows."""
+
+    def reduce(self, function: str, ddof: int = 1, min_count: int = 0) -> Frame:
+        """A scalar for a series. Functions: sum mean min max count nunique std var."""
+
+    def rows(self) -> Frame:
+        """How many rows there are, as a scalar (`len`, `size`, `shape[0]`)."""
+
+    @staticmethod
+    def cells(
+        index: Sequence[Label], columns: Sequence[Label] | None, cells: Sequence[Sequence[Frame | None]]
+    ) -> Frame:
+        """A small frame (or a series where columns is None: one cell a row) made of scalars; None is missing.
+
+        Can be returned by an operation; nothing further can be done with it.
+        """
+
+    def explain(self) -> str:
+        """The plan, one node a line."""
+
+class Groups:
+    """A frame and the keys it is to be grouped by."""
+
+    keys: list[Label]
+    def aggregate(
+        self,
+        items: Sequence[tuple[Label, Frame | None, str, int, int]],
+        series: bool,
+    ) -> Frame:
+        """One output column per item: (label, input series, function, ddof, min_count); input None for `size`.
+
+        Functions: those of `reduce`, and `size`, `first`, `last`. With as_index the keys are the index, else
+        leading columns (and `series` is ignored). `series`: one item, as a series of that name.
+        """
+
+class Run:
+    """One execution."""
+
+    id: str
+    def state(self) -> L["queued", "running", "succeeded", "failed", "cancelled"]: ...
+    def progress(self) -> dict[str, Any]:
+        """chunks_total (int | None), chunks_done, rows_done, bytes_read, elapsed_seconds, stage,
+        accounting {accepted, succeeded, failed, cancelled, skipped}: adds up at every moment."""
+
+    def wait(self, seconds: float | None) -> bool:
+        """Waits with the GIL released until done (True) or time is up; Ctrl-C raises KeyboardInterrupt within 50 ms."""
+
+    async def wait_async(self) -> None: ...
+    def cancel(self) -> None: ...
+    def answer(self) -> Answer:
+        """Of a run that is done; raises its error."""
+
+    def explain(self) -> dict[str, Any]:
+        """mode, plan text, stages [{name, rows, chunks, bytes, seconds, details}], scan facts (files, row groups
+        pruned of total, columns read of total, predicate pushed), grouping, and `text`, all of it for a person."""
+
+class Answer:
+    """A finished value, Arrow inside; strings as large_string."""
+
+    kind: L["frame", "series", "scalar"]
+    index: list[Label] | None
+    """Labels of the leading columns that are the index; None for a RangeIndex."""
+    columns: list[Label]
+    """Labels of the remaining columns."""
+    num_rows: int
+    num_columns: int
+    def scalar(self) -> Any:
+        """A Python bool, int, float, str or None; ("timestamp" | "duration" | "date", int | None, unit, tz) for times."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def preview(self, rows: int) -> list[list[str | None]]:
+        """The first and last rows as text for terminals and notebooks, index columns first; at most 2 * rows."""
+
+    def write_parquet(self, path: str, compression: str = "zstd", mode: L["error", "overwrite"] = "error") -> None: ...
+    def size_bytes(self) -> int: ...
