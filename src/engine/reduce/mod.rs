@@ -1,7 +1,21 @@
 //! Mergeable aggregates: empty, update, state, merge, finish. One file each and one line in the list below.
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
+mod count;
+mod extreme;
+mod extreme_text;
+mod kernel;
+mod logical;
+mod mean;
+mod nunique;
+mod pick;
+mod sum;
+#[cfg(test)]
+mod tests;
+pub mod udaf;
+mod variance;
+
+use arrow::array::{ArrayRef, new_null_array};
+use arrow::datatypes::{DataType, IntervalUnit};
 
 use crate::error::{Result, not_decomposable};
 use crate::plan::DType;
@@ -60,7 +74,23 @@ pub trait Aggregate: Sync {
 }
 
 /// Every aggregate there is.
-pub const AGGREGATES: &[&dyn Aggregate] = &[];
+pub const AGGREGATES: &[&dyn Aggregate] = &[
+    &sum::Sum,
+    &mean::Mean,
+    &count::Count,
+    &count::Size,
+    &extreme::Extreme::<false>,
+    &extreme::Extreme::<true>,
+    &variance::Variance::<true>,
+    &variance::Variance::<false>,
+    &nunique::Nunique,
+    &pick::Pick::<false, false>,
+    &pick::Pick::<true, false>,
+    &pick::Pick::<false, true>,
+    &pick::Pick::<true, true>,
+    &logical::Logical::<false>,
+    &logical::Logical::<true>,
+];
 
 pub fn find(name: &str) -> Result<&'static dyn Aggregate> {
     AGGREGATES
@@ -68,4 +98,61 @@ pub fn find(name: &str) -> Result<&'static dyn Aggregate> {
         .copied()
         .find(|aggregate| aggregate.name() == name)
         .ok_or_else(|| not_decomposable(format!("there is no native aggregate `{name}`")))
+}
+
+/// The one argument that all aggregates but `size` take.
+fn one_argument<'a>(aggregate: &dyn Aggregate, args: &'a [DType]) -> Result<&'a DType> {
+    match args {
+        [dtype] => Ok(dtype),
+        _ => Err(not_decomposable(format!("`{}` takes one column, not {}", aggregate.name(), args.len()))),
+    }
+}
+
+/// `state_types` by asking a fresh aggregate for its state.
+fn state_types_of(aggregate: &dyn Aggregate, args: &[DType], params: &Params) -> Result<Vec<DataType>> {
+    let state = aggregate.create(args, params)?.state()?;
+    Ok(state.iter().map(|column| column.data_type().clone()).collect())
+}
+
+/// The Arrow type of a column; nested types are known by their name.
+fn arrow_type(dtype: &DType) -> Result<DataType> {
+    match (dtype.arrow(), dtype) {
+        (Some(data_type), _) => Ok(data_type),
+        (None, DType::Opaque(name)) if name == "interval" => Ok(DataType::Interval(IntervalUnit::YearMonth)),
+        (None, other) => other.to_string().parse().map_err(|_| {
+            not_decomposable(format!("a column of type {other} cannot go through an aggregate here"))
+                .hint("Leave the column out, or convert it with `astype` first")
+        }),
+    }
+}
+
+/// Any aggregate of a column that holds nothing, where the answer is nothing too.
+#[derive(Default)]
+struct Nothing {
+    groups: usize,
+}
+
+impl Reduce for Nothing {
+    fn update(&mut self, batch: Batch<'_>) -> Result<()> {
+        self.groups = self.groups.max(batch.num_groups);
+        Ok(())
+    }
+
+    fn state(&mut self) -> Result<Vec<ArrayRef>> {
+        Ok(vec![new_null_array(&DataType::Null, std::mem::take(&mut self.groups))])
+    }
+
+    fn merge(&mut self, _state: &[ArrayRef], _groups: &[u32], num_groups: usize) -> Result<()> {
+        self.groups = self.groups.max(num_groups);
+        Ok(())
+    }
+
+    fn finish(&mut self, num_groups: usize) -> Result<ArrayRef> {
+        self.groups = 0;
+        Ok(new_null_array(&DataType::Null, num_groups))
+    }
+
+    fn size(&self) -> usize {
+        0
+    }
 }

@@ -1,0 +1,283 @@
+//! The loops all fixed-width aggregates share, and the `Reduce` that is made of such a loop.
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, make_array, new_null_array};
+use arrow::buffer::NullBuffer;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float32Type, Float64Type};
+
+use super::{Batch, Reduce};
+use crate::error::{Error, Result};
+
+/// What is remembered of one group. Small and flat, so that a row touches one cache line of state.
+pub trait State: Copy + Send + 'static {
+    const EMPTY: Self;
+
+    fn merge(&mut self, other: Self);
+}
+
+/// What one aggregate does with the values of one type.
+pub trait Fold: Send + 'static {
+    type Input: ArrowPrimitiveType;
+    type State: State;
+
+    /// Takes one row in; nothing may change where `valid` is false. Called in the innermost loop: no
+    /// branches that data decides.
+    fn step(state: &mut Self::State, value: Native<Self>, valid: bool);
+
+    /// Whether a value that is not null counts as missing all the same.
+    #[inline(always)]
+    fn missing(_value: Native<Self>) -> bool {
+        false
+    }
+
+    /// Sees each batch before the loop does, to keep the rare case out of it.
+    fn inspect(&mut self, _values: &PrimitiveArray<Self::Input>, _groups: &[u32]) {}
+
+    /// The state as columns.
+    fn write(&mut self, states: &[Self::State]) -> Vec<ArrayRef>;
+
+    /// One row of what `write` gave, for each row of `columns`.
+    fn read(&mut self, columns: &[ArrayRef], groups: &[u32]) -> Result<Vec<Self::State>>;
+
+    /// The answer, in any Arrow type of the width of the result's.
+    fn finish(&mut self, states: &[Self::State]) -> Result<ArrayRef>;
+}
+
+pub type Native<F> = <<F as Fold>::Input as ArrowPrimitiveType>::Native;
+
+/// The `Reduce` of a [`Fold`].
+pub struct Folded<F: Fold> {
+    fold: F,
+    states: Vec<F::State>,
+    result: DataType,
+}
+
+impl<F: Fold> Folded<F> {
+    pub fn boxed(fold: F, result: DataType) -> Box<dyn Reduce> {
+        Box::new(Self { fold, states: Vec::new(), result })
+    }
+}
+
+impl<F: Fold> Reduce for Folded<F> {
+    fn update(&mut self, batch: Batch<'_>) -> Result<()> {
+        let values = primitive::<F::Input>(argument(&batch, 0)?)?;
+        grow(&mut self.states, batch.num_groups, F::State::EMPTY);
+        check(batch.groups, values.len(), self.states.len())?;
+        self.fold.inspect(&values, batch.groups);
+        run(&mut self.states, batch.groups, values.values(), values.nulls(), F::step);
+        Ok(())
+    }
+
+    fn state(&mut self) -> Result<Vec<ArrayRef>> {
+        Ok(self.fold.write(&std::mem::take(&mut self.states)))
+    }
+
+    fn merge(&mut self, state: &[ArrayRef], groups: &[u32], num_groups: usize) -> Result<()> {
+        grow(&mut self.states, num_groups, F::State::EMPTY);
+        let rows = state.first().map_or(0, |column| column.len());
+        check(groups, rows, self.states.len())?;
+        for (&group, other) in groups.iter().zip(self.fold.read(state, groups)?) {
+            self.states[group as usize].merge(other);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, num_groups: usize) -> Result<ArrayRef> {
+        let mut states = std::mem::take(&mut self.states);
+        grow(&mut states, num_groups, F::State::EMPTY);
+        retype(self.fold.finish(&states[..num_groups])?, &self.result)
+    }
+
+    fn size(&self) -> usize {
+        self.states.capacity() * size_of::<F::State>()
+    }
+}
+
+/// Makes room for `len` groups; never fewer than there are. Grows by doubling, as `Vec` does.
+pub fn grow<T: Clone>(states: &mut Vec<T>, len: usize, empty: T) {
+    if states.len() < len {
+        states.resize(len, empty);
+    }
+}
+
+/// That there is one group a row, and all of them below `num_groups`: what the loops rely on.
+pub fn check(groups: &[u32], rows: usize, num_groups: usize) -> Result<()> {
+    if groups.len() != rows {
+        return Err(Error::internal(format!("{rows} rows came with {} group numbers", groups.len())));
+    }
+    let highest = groups.iter().fold(0, |highest, &group| highest.max(group));
+    if rows > 0 && highest as usize >= num_groups {
+        return Err(Error::internal(format!("group {highest} is beyond the {num_groups} groups announced")));
+    }
+    Ok(())
+}
+
+/// Argument `index` of a batch.
+pub fn argument<'a>(batch: &Batch<'a>, index: usize) -> Result<&'a ArrayRef> {
+    batch.args.get(index).ok_or_else(|| Error::internal("an aggregate got fewer arguments than it needs"))
+}
+
+/// State column `index`.
+pub fn column(state: &[ArrayRef], index: usize) -> Result<&ArrayRef> {
+    state.get(index).ok_or_else(|| Error::internal("an aggregate's state has too few columns"))
+}
+
+/// A column as a plain array of `T`: as it is, where it has that width; booleans as 0 and 1; a column of
+/// nothing as nulls.
+pub fn primitive<T: ArrowPrimitiveType>(array: &ArrayRef) -> Result<PrimitiveArray<T>> {
+    if let Some(array) = array.as_primitive_opt::<T>() {
+        return Ok(array.clone());
+    }
+    let plain = match array.data_type() {
+        DataType::Boolean => retype(cast(array, &DataType::UInt8)?, &T::DATA_TYPE)?,
+        DataType::Null => new_null_array(&T::DATA_TYPE, array.len()),
+        _ => retype(array.clone(), &T::DATA_TYPE)?,
+    };
+    plain.as_primitive_opt::<T>().cloned().ok_or_else(|| unexpected(array.data_type(), &T::DATA_TYPE))
+}
+
+/// The same bits under another type of the same width. float64 becomes float32 by rounding, and whole
+/// numbers become booleans by whether they are zero.
+pub fn retype(array: ArrayRef, wanted: &DataType) -> Result<ArrayRef> {
+    if array.data_type() == wanted {
+        return Ok(array);
+    }
+    if let (DataType::Float64, DataType::Float32) = (array.data_type(), wanted) {
+        let narrow: PrimitiveArray<Float32Type> =
+            array.as_primitive::<Float64Type>().unary(|value| value as f32);
+        return Ok(std::sync::Arc::new(narrow));
+    }
+    if wanted == &DataType::Boolean {
+        return Ok(cast(&array, wanted)?);
+    }
+    match (array.data_type().primitive_width(), wanted.primitive_width()) {
+        (Some(have), Some(want)) if have == want => {
+            Ok(make_array(array.to_data().into_builder().data_type(wanted.clone()).build()?))
+        }
+        _ => Err(unexpected(array.data_type(), wanted)),
+    }
+}
+
+pub fn unexpected(have: &DataType, wanted: &DataType) -> Error {
+    Error::internal(format!("an aggregate was planned for {wanted} and got {have}"))
+}
+
+/// Calls `step` for every row with its group's state. `check` must have passed for `groups`.
+///
+/// Three loops: one group (independent lanes, for there is no group to spread the latency over), no
+/// nulls, and nulls by blocks of 64 rows, of which full ones run as if there were no nulls.
+pub fn run<S: State, T: Copy>(
+    states: &mut [S],
+    groups: &[u32],
+    values: &[T],
+    nulls: Option<&NullBuffer>,
+    step: impl Fn(&mut S, T, bool) + Copy,
+) {
+    let Some(nulls) = nulls.filter(|nulls| nulls.null_count() > 0) else {
+        return dense(states, groups, values, step);
+    };
+    for ((mask, groups), values) in
+        nulls.inner().bit_chunks().iter_padded().zip(groups.chunks(64)).zip(values.chunks(64))
+    {
+        if mask.count_ones() as usize == values.len() {
+            dense(states, groups, values, step);
+        } else if mask != 0 {
+            for (row, (&group, &value)) in groups.iter().zip(values).enumerate() {
+                // SAFETY: `check` saw that every group is below `states.len()`.
+                let state = unsafe { states.get_unchecked_mut(group as usize) };
+                step(state, value, mask >> row & 1 == 1);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn dense<S: State, T: Copy>(
+    states: &mut [S],
+    groups: &[u32],
+    values: &[T],
+    step: impl Fn(&mut S, T, bool) + Copy,
+) {
+    if let [only] = states {
+        const LANES: usize = 8;
+        let mut lanes = [S::EMPTY; LANES];
+        let (blocks, rest) = values.as_chunks::<LANES>();
+        for block in blocks {
+            for lane in 0..LANES {
+                step(&mut lanes[lane], block[lane], true);
+            }
+        }
+        for &value in rest {
+            step(&mut lanes[0], value, true);
+        }
+        for lane in lanes {
+            only.merge(lane);
+        }
+        return;
+    }
+    for (&group, &value) in groups.iter().zip(values) {
+        // SAFETY: `check` saw that every group is below `states.len()`.
+        step(unsafe { states.get_unchecked_mut(group as usize) }, value, true);
+    }
+}
+
+/// A value that can be added up.
+pub trait Number: Copy {
+    fn float(self) -> f64;
+    /// Sign extended; the low bits of a `u64`.
+    fn wide(self) -> i64;
+    fn exact(self) -> i128;
+    fn is_missing(self) -> bool;
+}
+
+macro_rules! number {
+    ($($native:ty: $missing:expr;)*) => {
+        $(impl Number for $native {
+            #[inline(always)]
+            fn float(self) -> f64 { self as f64 }
+            #[inline(always)]
+            fn wide(self) -> i64 { self as i64 }
+            #[inline(always)]
+            fn exact(self) -> i128 { self as i128 }
+            #[inline(always)]
+            fn is_missing(self) -> bool { $missing(self) }
+        })*
+    };
+}
+
+number! {
+    i8: |_| false; i16: |_| false; i32: |_| false; i64: |_| false;
+    u8: |_| false; u16: |_| false; u32: |_| false; u64: |_| false;
+    i128: |_| false;
+    f32: f32::is_nan; f64: f64::is_nan;
+}
+
+/// Evaluates `$body` with `$input` standing for the Arrow type in which a column of type `$dtype` is
+/// folded, or `$other` for types that are not numbers.
+macro_rules! with_number {
+    ($dtype:expr, $input:ident => $body:expr, _ => $other:expr) => {{
+        use arrow::datatypes as types;
+        use $crate::plan::DType;
+        macro_rules! arm {
+            ($arrow:ident) => {{
+                type $input = types::$arrow;
+                $body
+            }};
+        }
+        match $dtype {
+            DType::Bool => arm!(UInt8Type),
+            DType::Int8 => arm!(Int8Type),
+            DType::Int16 => arm!(Int16Type),
+            DType::Int32 => arm!(Int32Type),
+            DType::Int64 => arm!(Int64Type),
+            DType::UInt8 => arm!(UInt8Type),
+            DType::UInt16 => arm!(UInt16Type),
+            DType::UInt32 => arm!(UInt32Type),
+            DType::UInt64 => arm!(UInt64Type),
+            DType::Float32 => arm!(Float32Type),
+            DType::Float64 | DType::Null => arm!(Float64Type),
+            _ => $other,
+        }
+    }};
+}
+pub(super) use with_number;
