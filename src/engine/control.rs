@@ -1,0 +1,181 @@
+//! What a run and the threads that work for it share: the wish to stop, and the count of what is done.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use crate::error::{Code, Error, Result};
+
+/// Why a run is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stop {
+    Cancel = 1,
+    Deadline = 2,
+    /// A sibling failed: what is still at work for the run may give up.
+    Abandon = 3,
+}
+
+/// How every chunk that was accepted ended, or that it has not yet.
+///
+/// `accepted == pending + succeeded + failed + cancelled + skipped` at every moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Accounting {
+    pub accepted: u64,
+    pub pending: u64,
+    pub succeeded: u64,
+    pub failed: u64,
+    pub cancelled: u64,
+    /// Not needed any more: `head` had enough rows.
+    pub skipped: u64,
+}
+
+/// One stage's figures, for `explain()`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stage {
+    pub name: String,
+    pub rows: u64,
+    pub seconds: f64,
+    pub details: String,
+}
+
+/// Facts of one scan, for `explain()`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ScanFacts {
+    pub source: String,
+    pub files: usize,
+    pub row_groups: usize,
+    pub row_groups_pruned: usize,
+    pub columns_read: Vec<String>,
+    pub columns_total: usize,
+    pub predicate: Option<String>,
+    pub chunk_rows: usize,
+    pub chunks: u64,
+    pub rows: u64,
+}
+
+pub struct Control {
+    stop: AtomicU8,
+    settled: AtomicBool,
+    pub started: Instant,
+    accounting: Mutex<Accounting>,
+    pub rows_read: AtomicU64,
+    pub bytes_read: Arc<AtomicU64>,
+    stages: Mutex<Vec<Stage>>,
+    scans: Mutex<Vec<ScanFacts>>,
+    notes: Mutex<Vec<String>>,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            stop: AtomicU8::new(0),
+            settled: AtomicBool::new(false),
+            started: Instant::now(),
+            accounting: Mutex::default(),
+            rows_read: AtomicU64::new(0),
+            bytes_read: Arc::default(),
+            stages: Mutex::default(),
+            scans: Mutex::default(),
+            notes: Mutex::default(),
+        }
+    }
+}
+
+impl Control {
+    /// Asks everything that works for the run to stop; the first reason stays.
+    pub fn stop(&self, reason: Stop) {
+        let _ = self.stop.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stop| {
+            (stop == 0 || stop == Stop::Abandon as u8).then_some(reason as u8)
+        });
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) != 0
+    }
+
+    /// To be called at least every few milliseconds of work.
+    pub fn check(&self) -> Result<()> {
+        match self.stop.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            1 | 3 => Err(Error::cancelled()),
+            _ => Err(Error::new(Code::Timeout, "the run was stopped: its deadline (`timeoutMs`) passed")
+                .hint("Allow more time, or read less: fewer columns, a filter, fewer files")),
+        }
+    }
+
+    pub fn accept(&self, chunks: u64) {
+        let mut accounting = self.accounting.lock();
+        accounting.accepted += chunks;
+        accounting.pending += chunks;
+    }
+
+    pub fn succeed(&self, chunks: u64, rows: u64) {
+        self.rows_read.fetch_add(rows, Ordering::Relaxed);
+        let mut accounting = self.accounting.lock();
+        // A straggler of a run that is settled has been counted already.
+        if !self.settled.load(Ordering::Relaxed) {
+            let chunks = chunks.min(accounting.pending);
+            accounting.pending -= chunks;
+            accounting.succeeded += chunks;
+        }
+    }
+
+    /// Gives every chunk that is still pending its end.
+    pub fn settle(&self, outcome: Option<Code>) {
+        let mut accounting = self.accounting.lock();
+        self.settled.store(true, Ordering::Relaxed);
+        let pending = std::mem::take(&mut accounting.pending);
+        match outcome {
+            None => accounting.skipped += pending,
+            Some(Code::Cancelled | Code::Timeout) => accounting.cancelled += pending,
+            Some(_) => {
+                // One chunk met the error; the others were not tried any more.
+                let failed = pending.min(1);
+                accounting.failed += failed;
+                accounting.cancelled += pending - failed;
+            }
+        }
+    }
+
+    /// Forgets the chunks of an attempt that is made again in another way.
+    pub fn restart(&self) {
+        let abandoned = Stop::Abandon as u8;
+        let _ = self.stop.compare_exchange(abandoned, 0, Ordering::Relaxed, Ordering::Relaxed);
+        *self.accounting.lock() = Accounting::default();
+        self.rows_read.store(0, Ordering::Relaxed);
+        self.scans.lock().clear();
+        self.stages.lock().clear();
+    }
+
+    pub fn accounting(&self) -> Accounting {
+        *self.accounting.lock()
+    }
+
+    pub fn stage(&self, stage: Stage) {
+        self.stages.lock().push(stage);
+    }
+
+    pub fn stages(&self) -> Vec<Stage> {
+        self.stages.lock().clone()
+    }
+
+    pub fn scan(&self, facts: ScanFacts) {
+        self.scans.lock().push(facts);
+    }
+
+    pub fn scans(&self) -> Vec<ScanFacts> {
+        self.scans.lock().clone()
+    }
+
+    pub fn note(&self, note: impl Into<String>) {
+        self.notes.lock().push(note.into());
+    }
+
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.lock().clone()
+    }
+}

@@ -1,0 +1,278 @@
+//! The physical operator: grouping fused with a scan, or over any other plan.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Int64Type, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use futures::StreamExt;
+
+use super::GroupSpec;
+use super::merge::merge;
+use super::table::GroupTable;
+use crate::engine::control::{Control, Stage, Stop};
+use crate::engine::eval::Program;
+use crate::engine::scan::{MorselQueue, MorselReaders, Scan};
+use crate::error::{Error, Result};
+
+/// Where the rows come from.
+#[derive(Clone)]
+pub enum GroupInput {
+    /// Morsels of a scan, taken by whichever thread is free.
+    Scan(Arc<Scan>),
+    Plan(Arc<dyn ExecutionPlan>),
+}
+
+/// What is computed of each batch of the input, and handed to the table.
+pub struct GroupWork {
+    pub predicate: Option<Program>,
+    pub keys: Vec<Program>,
+    pub args: Vec<Vec<Program>>,
+    pub positions: Option<Program>,
+}
+
+impl GroupWork {
+    fn apply(&self, table: &mut GroupTable, batch: &RecordBatch) -> Result<()> {
+        let filtered;
+        let batch = match &self.predicate {
+            None => batch,
+            Some(predicate) => {
+                let mask = predicate.eval(batch)?;
+                filtered = filter_record_batch(batch, mask.as_boolean())?;
+                &filtered
+            }
+        };
+        let evaluate = |programs: &[Program]| programs.iter().map(|program| program.eval(batch)).collect();
+        let keys: Vec<ArrayRef> = evaluate(&self.keys)?;
+        let args = self.args.iter().map(|args| evaluate(args)).collect::<Result<Vec<_>>>()?;
+        let positions = match &self.positions {
+            Some(program) => Some(program.eval(batch)?),
+            None => None,
+        };
+        let positions: Option<&Int64Array> = positions.as_ref().map(|array| array.as_primitive::<Int64Type>());
+        table.update(&keys, &args, positions, batch.num_rows())
+    }
+}
+
+pub struct GroupExec {
+    input: GroupInput,
+    work: Arc<GroupWork>,
+    spec: Arc<GroupSpec>,
+    control: Arc<Control>,
+    threads: usize,
+    display: String,
+    properties: Arc<PlanProperties>,
+}
+
+impl GroupExec {
+    pub fn new(
+        input: GroupInput,
+        work: GroupWork,
+        spec: GroupSpec,
+        control: Arc<Control>,
+        threads: usize,
+        display: String,
+    ) -> Self {
+        let properties = single_partition(spec.schema());
+        Self { input, work: Arc::new(work), spec: Arc::new(spec), control, threads, display, properties }
+    }
+}
+
+/// One partition, everything at the end.
+pub fn single_partition(schema: SchemaRef) -> Arc<PlanProperties> {
+    Arc::new(PlanProperties::new(
+        EquivalenceProperties::new(schema),
+        Partitioning::UnknownPartitioning(1),
+        EmissionType::Final,
+        Boundedness::Bounded,
+    ))
+}
+
+impl fmt::Debug for GroupExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GroupExec({})", self.display)
+    }
+}
+
+impl DisplayAs for GroupExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GroupExec: {}", self.display)
+    }
+}
+
+impl ExecutionPlan for GroupExec {
+    fn name(&self) -> &'static str {
+        "GroupExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        match &self.input {
+            GroupInput::Scan(_) => Vec::new(),
+            GroupInput::Plan(plan) => vec![plan],
+        }
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let input = match (children.into_iter().next(), &self.input) {
+            (Some(child), _) => GroupInput::Plan(child),
+            (None, input) => input.clone(),
+        };
+        Ok(Arc::new(Self {
+            input,
+            work: self.work.clone(),
+            spec: self.spec.clone(),
+            control: self.control.clone(),
+            threads: self.threads,
+            display: self.display.clone(),
+            properties: self.properties.clone(),
+        }))
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
+    ) -> DataFusionResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
+        let (input, work, spec) = (self.input.clone(), self.work.clone(), self.spec.clone());
+        let (control, threads, display) = (self.control.clone(), self.threads, self.display.clone());
+        let answer = async move {
+            let started = Instant::now();
+            let tables = match input {
+                GroupInput::Scan(scan) => scan_tables(scan, &work, &spec, threads, &context).await?,
+                GroupInput::Plan(plan) => plan_tables(plan, &work, &spec, &context).await?,
+            };
+            let grouped = started.elapsed().as_secs_f64();
+            let groups: usize = tables.iter().map(|(table, _)| table.len()).sum();
+            control.stage(Stage {
+                name: "group".to_owned(),
+                rows: groups as u64,
+                seconds: grouped,
+                details: format!("{display}; {} threads, rows are their partial groups", tables.len()),
+            });
+            let merging = Instant::now();
+            let (tables, reservations): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
+            let merger = control.clone();
+            let merged = blocking(move || merge(&spec, tables, threads, &merger)).await?;
+            drop(reservations);
+            control.stage(Stage {
+                name: "merge".to_owned(),
+                rows: merged.num_rows() as u64,
+                seconds: merging.elapsed().as_secs_f64(),
+                details: "threads' groups merged by hash, then put in order".to_owned(),
+            });
+            Ok(merged)
+        };
+        let schema = self.schema();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::once(answer))))
+    }
+}
+
+/// Runs work that blocks, on a thread for it; a panic there is a defect of ours, reported as such.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => Err(Error::internal("a thread of the engine panicked")),
+        Err(_) => Err(Error::cancelled()),
+    }
+}
+
+type Held = (GroupTable, MemoryReservation);
+
+fn reserve(context: &TaskContext) -> MemoryReservation {
+    MemoryConsumer::new("group").register(context.memory_pool())
+}
+
+async fn scan_tables(
+    scan: Arc<Scan>,
+    work: &Arc<GroupWork>,
+    spec: &Arc<GroupSpec>,
+    threads: usize,
+    context: &Arc<TaskContext>,
+) -> Result<Vec<Held>> {
+    let threads = threads.min(scan.morsels.len()).max(1);
+    let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()));
+    let workers = (0..threads).map(|_| {
+        let (queue, work, spec) = (queue.clone(), work.clone(), spec.clone());
+        let reservation = reserve(context);
+        blocking(move || {
+            let mut table = GroupTable::new(spec)?;
+            let mut readers = MorselReaders::new(queue);
+            while let Some(mut reader) = readers.next_reader()? {
+                while let Some(chunk) = reader.next_chunk()? {
+                    work.apply(&mut table, &chunk)?;
+                    reservation.try_resize(table.size())?;
+                    reader.finished(chunk.num_rows());
+                }
+            }
+            Ok((table, reservation))
+        })
+    });
+    all(workers, &scan.control).await
+}
+
+async fn plan_tables(
+    plan: Arc<dyn ExecutionPlan>,
+    work: &Arc<GroupWork>,
+    spec: &Arc<GroupSpec>,
+    context: &Arc<TaskContext>,
+) -> Result<Vec<Held>> {
+    let partitions = plan.properties().partitioning.partition_count();
+    let workers = (0..partitions).map(|partition| {
+        let (plan, work, spec, context) = (plan.clone(), work.clone(), spec.clone(), context.clone());
+        let reservation = reserve(&context);
+        async move {
+            let mut table = GroupTable::new(spec)?;
+            let mut batches = plan.execute(partition, context)?;
+            while let Some(batch) = batches.next().await {
+                work.apply(&mut table, &batch?)?;
+                reservation.try_resize(table.size())?;
+            }
+            Ok((table, reservation))
+        }
+    });
+    futures::future::try_join_all(workers).await
+}
+
+/// Waits for every worker, also after one failed: nothing may still be running when the error is told.
+async fn all<T>(workers: impl Iterator<Item = impl Future<Output = Result<T>>>, control: &Control) -> Result<Vec<T>> {
+    let stop_on_error = |result: Result<T>| {
+        if result.is_err() {
+            control.stop(Stop::Abandon);
+        }
+        result
+    };
+    let workers = workers.map(|worker| async { stop_on_error(worker.await) });
+    let mut results = Vec::new();
+    let mut failure: Option<Error> = None;
+    for result in futures::future::join_all(workers).await {
+        match result {
+            Ok(value) => results.push(value),
+            // What the others say of being stopped is not the cause.
+            Err(error) => match &failure {
+                Some(first) if first.code() != crate::error::Code::Cancelled => {}
+                _ => failure = Some(error),
+            },
+        }
+    }
+    match failure {
+        None => Ok(results),
+        Some(error) => Err(error),
+    }
+}

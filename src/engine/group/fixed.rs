@@ -1,0 +1,243 @@
+//! Interner of values that fit a machine word: numbers, booleans, dates and times.
+
+use std::sync::Arc;
+
+use arrow::array::types::{
+    Date32Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType,
+    DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, TimeUnit};
+
+use super::bytes::too_many;
+use super::intern::{AHEAD, Interner, MISSING, mix, prefetch};
+use crate::error::{Error, Result};
+
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    word: u64,
+    id: u32,
+}
+
+pub struct FixedInterner {
+    arrow: DataType,
+    slots: Vec<Slot>,
+    /// By id.
+    words: Vec<u64>,
+    /// A batch's values as words, and which of them are missing.
+    batch: Vec<u64>,
+}
+
+/// A native value as a word, and back. `None` is missing.
+trait Word: Copy {
+    fn to_word(self) -> Option<u64>;
+    fn from_word(word: u64) -> Self;
+}
+
+macro_rules! integer_words {
+    ($($native:ty)*) => {$(
+        impl Word for $native {
+            #[inline]
+            fn to_word(self) -> Option<u64> {
+                Some(self as u64)
+            }
+            #[inline]
+            fn from_word(word: u64) -> Self {
+                word as $native
+            }
+        }
+    )*};
+}
+integer_words!(i8 i16 i32 i64 u8 u16 u32 u64);
+
+impl Word for f64 {
+    #[inline]
+    fn to_word(self) -> Option<u64> {
+        // -0.0 + 0.0 is 0.0: both zeros are one key.
+        if self.is_nan() { None } else { Some((self + 0.0).to_bits()) }
+    }
+    #[inline]
+    fn from_word(word: u64) -> Self {
+        f64::from_bits(word)
+    }
+}
+
+impl Word for f32 {
+    #[inline]
+    fn to_word(self) -> Option<u64> {
+        if self.is_nan() { None } else { Some(u64::from((self + 0.0).to_bits())) }
+    }
+    #[inline]
+    fn from_word(word: u64) -> Self {
+        f32::from_bits(word as u32)
+    }
+}
+
+/// Calls a generic method with the primitive type behind an Arrow type.
+macro_rules! with_primitive {
+    ($arrow:expr, $call:ident, $otherwise:expr) => {
+        match $arrow {
+            DataType::Int8 => $call!(Int8Type),
+            DataType::Int16 => $call!(Int16Type),
+            DataType::Int32 => $call!(Int32Type),
+            DataType::Int64 => $call!(Int64Type),
+            DataType::UInt8 => $call!(UInt8Type),
+            DataType::UInt16 => $call!(UInt16Type),
+            DataType::UInt32 => $call!(UInt32Type),
+            DataType::UInt64 => $call!(UInt64Type),
+            DataType::Float32 => $call!(Float32Type),
+            DataType::Float64 => $call!(Float64Type),
+            DataType::Date32 => $call!(Date32Type),
+            DataType::Timestamp(TimeUnit::Second, _) => $call!(TimestampSecondType),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => $call!(TimestampMillisecondType),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => $call!(TimestampMicrosecondType),
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => $call!(TimestampNanosecondType),
+            DataType::Duration(TimeUnit::Second) => $call!(DurationSecondType),
+            DataType::Duration(TimeUnit::Millisecond) => $call!(DurationMillisecondType),
+            DataType::Duration(TimeUnit::Microsecond) => $call!(DurationMicrosecondType),
+            DataType::Duration(TimeUnit::Nanosecond) => $call!(DurationNanosecondType),
+            _ => $otherwise,
+        }
+    };
+}
+
+impl FixedInterner {
+    pub fn takes(arrow: &DataType) -> bool {
+        macro_rules! yes {
+            ($type:ty) => {
+                true
+            };
+        }
+        *arrow == DataType::Boolean || with_primitive!(arrow, yes, false)
+    }
+
+    pub fn new(arrow: DataType) -> Self {
+        Self { arrow, slots: vec![Slot::default(); 1024], words: vec![0], batch: Vec::new() }
+    }
+
+    fn intern_primitive<T>(&mut self, array: &PrimitiveArray<T>, ids: &mut Vec<u32>) -> Result<()>
+    where
+        T: ArrowPrimitiveType,
+        T::Native: Word,
+    {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.clear();
+        batch.extend(array.values().iter().map(|value| value.to_word().unwrap_or(0)));
+        ids.clear();
+        ids.reserve(batch.len());
+        let nulls = array.nulls();
+        for (row, (word, value)) in batch.iter().zip(array.values().iter()).enumerate() {
+            if let Some(word) = batch.get(row + AHEAD) {
+                prefetch(&self.slots, mix(*word, 0) as usize & (self.slots.len() - 1));
+            }
+            let missing = value.to_word().is_none() || nulls.is_some_and(|nulls| nulls.is_null(row));
+            ids.push(if missing { MISSING } else { self.find_or_insert(*word)? });
+        }
+        self.batch = batch;
+        Ok(())
+    }
+
+    #[inline]
+    fn find_or_insert(&mut self, word: u64) -> Result<u32> {
+        let mask = self.slots.len() - 1;
+        let mut position = mix(word, 0) as usize & mask;
+        loop {
+            let slot = self.slots[position];
+            if slot.id == MISSING {
+                return self.insert(position, word);
+            }
+            if slot.word == word {
+                return Ok(slot.id);
+            }
+            position = (position + 1) & mask;
+        }
+    }
+
+    #[cold]
+    fn insert(&mut self, position: usize, word: u64) -> Result<u32> {
+        let id = u32::try_from(self.words.len()).map_err(|_| too_many())?;
+        self.words.push(word);
+        self.slots[position] = Slot { word, id };
+        if self.words.len() * 2 > self.slots.len() {
+            let size = self.slots.len() * 4;
+            let mut slots = vec![Slot::default(); size];
+            for slot in self.slots.iter().filter(|slot| slot.id != MISSING) {
+                let mut position = mix(slot.word, 0) as usize & (size - 1);
+                while slots[position].id != MISSING {
+                    position = (position + 1) & (size - 1);
+                }
+                slots[position] = *slot;
+            }
+            self.slots = slots;
+        }
+        Ok(id)
+    }
+
+    fn values_as<T>(&self, nulls: NullBuffer) -> ArrayRef
+    where
+        T: ArrowPrimitiveType,
+        T::Native: Word,
+    {
+        let values = self.words.iter().map(|word| T::Native::from_word(*word)).collect::<Vec<_>>();
+        Arc::new(PrimitiveArray::<T>::new(values.into(), Some(nulls)).with_data_type(self.arrow.clone()))
+    }
+}
+
+impl Interner for FixedInterner {
+    fn intern(&mut self, column: &ArrayRef, ids: &mut Vec<u32>) -> Result<()> {
+        if *column.data_type() != self.arrow {
+            return Err(unexpected(&self.arrow, column.data_type()));
+        }
+        if self.arrow == DataType::Boolean {
+            ids.clear();
+            for value in column.as_boolean() {
+                ids.push(match value {
+                    Some(value) => self.find_or_insert(u64::from(value))?,
+                    None => MISSING,
+                });
+            }
+            return Ok(());
+        }
+        macro_rules! intern {
+            ($type:ty) => {
+                self.intern_primitive(column.as_primitive::<$type>(), ids)
+            };
+        }
+        with_primitive!(column.data_type(), intern, Err(unexpected(&self.arrow, column.data_type())))
+    }
+
+    fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    fn hashes(&self) -> Vec<u64> {
+        let mut hashes: Vec<_> = self.words.iter().map(|word| mix(*word, 0)).collect();
+        hashes[0] = 0;
+        hashes
+    }
+
+    fn values(&self) -> Result<ArrayRef> {
+        let nulls = NullBuffer::from_iter((0..self.words.len()).map(|id| id != 0));
+        if self.arrow == DataType::Boolean {
+            let values = self.words.iter().map(|word| *word != 0).collect();
+            return Ok(Arc::new(BooleanArray::new(values, Some(nulls))));
+        }
+        macro_rules! values {
+            ($type:ty) => {
+                Ok(self.values_as::<$type>(nulls))
+            };
+        }
+        with_primitive!(&self.arrow, values, Err(unexpected(&self.arrow, &self.arrow)))
+    }
+
+    fn size(&self) -> usize {
+        self.slots.len() * size_of::<Slot>() + self.words.capacity() * size_of::<u64>()
+    }
+}
+
+fn unexpected(wanted: &DataType, found: &DataType) -> Error {
+    Error::internal(format!("a key of type {wanted} arrived as {found}"))
+}

@@ -1,0 +1,237 @@
+//! One thread's groups: keys interned to group numbers, and the aggregates' state by group number.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Int64Array, UInt32Array};
+use arrow::compute::take;
+
+use super::GroupSpec;
+use super::intern::{Interner, interner, mix};
+use super::pairs::Pairs;
+use crate::engine::reduce::{Batch, Reduce};
+use crate::error::Result;
+
+/// Groups by number. Number 0 is the missing key where there is one key, the only group where there is
+/// none, and rows to be left out where there are several.
+pub struct GroupTable {
+    spec: Arc<GroupSpec>,
+    interners: Vec<Box<dyn Interner>>,
+    /// `pairs[i]` pairs the numbers so far with the ids of key `i + 1`.
+    pairs: Vec<Pairs>,
+    reduces: Vec<Box<dyn Reduce>>,
+    /// Position of each group's first row, where that is asked for.
+    first: Option<Vec<i64>>,
+    /// A row with number 0 was seen.
+    zero: bool,
+    groups: Vec<u32>,
+    ids: Vec<u32>,
+}
+
+/// All groups of a table, as Arrow data.
+pub struct Partial {
+    pub keys: Vec<ArrayRef>,
+    pub hashes: Vec<u64>,
+    /// One entry an aggregate.
+    pub states: Vec<Vec<ArrayRef>>,
+    pub first: Option<Int64Array>,
+}
+
+/// The finished groups of a table.
+pub struct Finished {
+    pub keys: Vec<ArrayRef>,
+    pub values: Vec<ArrayRef>,
+    pub first: Option<Int64Array>,
+}
+
+impl GroupTable {
+    pub fn new(spec: Arc<GroupSpec>) -> Result<Self> {
+        let interners = spec.keys.iter().map(|key| interner(&key.arrow)).collect::<Result<Vec<_>>>()?;
+        let pairs = (1..interners.len()).map(|_| Pairs::new()).collect();
+        let first = spec.needs_first().then(Vec::new);
+        let reduces = spec.reduces()?;
+        Ok(Self { spec, interners, pairs, reduces, first, zero: false, groups: Vec::new(), ids: Vec::new() })
+    }
+
+    /// One past the highest group number.
+    pub fn len(&self) -> usize {
+        match (self.pairs.last(), self.interners.first()) {
+            (Some(pairs), _) => pairs.len(),
+            (None, Some(interner)) => interner.len(),
+            (None, None) => 1,
+        }
+    }
+
+    pub fn size(&self) -> usize {
+        self.interners.iter().map(|interner| interner.size()).sum::<usize>()
+            + self.pairs.iter().map(Pairs::size).sum::<usize>()
+            + self.reduces.iter().map(|reduce| reduce.size()).sum::<usize>()
+            + self.first.as_ref().map_or(0, |first| first.capacity() * size_of::<i64>())
+    }
+
+    /// Adds rows: their keys, the arguments of each aggregate, and their positions where those are needed.
+    pub fn update(&mut self, keys: &[ArrayRef], args: &[Vec<ArrayRef>], positions: Option<&Int64Array>, rows: usize) -> Result<()> {
+        if rows == 0 {
+            return Ok(());
+        }
+        self.number(keys, rows)?;
+        let num_groups = self.len();
+        let positions = positions.map(|positions| &positions.values()[..]);
+        if let (Some(first), Some(positions)) = (&mut self.first, positions) {
+            first.resize(num_groups, i64::MAX);
+            for (group, position) in self.groups.iter().zip(positions) {
+                let first = &mut first[*group as usize];
+                *first = (*first).min(*position);
+            }
+        }
+        for (reduce, args) in self.reduces.iter_mut().zip(args) {
+            reduce.update(Batch { args, groups: &self.groups, num_groups, positions })?;
+        }
+        Ok(())
+    }
+
+    /// Adds groups of another table, those in `rows`.
+    pub fn merge(&mut self, partial: &Partial, rows: Option<&UInt32Array>) -> Result<()> {
+        let pick = |array: &ArrayRef| match rows {
+            Some(rows) => take(array, rows, None),
+            None => Ok(array.clone()),
+        };
+        let keys = partial.keys.iter().map(pick).collect::<Result<Vec<_>, _>>()?;
+        let count = rows.map_or(partial.hashes.len(), Array::len);
+        if count == 0 {
+            return Ok(());
+        }
+        self.number(&keys, count)?;
+        let num_groups = self.len();
+        if let (Some(first), Some(firsts)) = (&mut self.first, &partial.first) {
+            first.resize(num_groups, i64::MAX);
+            for (row, group) in self.groups.iter().enumerate() {
+                let from = firsts.value(rows.map_or(row, |rows| rows.value(row) as usize));
+                let first = &mut first[*group as usize];
+                *first = (*first).min(from);
+            }
+        }
+        for (reduce, state) in self.reduces.iter_mut().zip(&partial.states) {
+            let state = state.iter().map(pick).collect::<Result<Vec<_>, _>>()?;
+            reduce.merge(&state, &self.groups, num_groups)?;
+        }
+        Ok(())
+    }
+
+    /// Sets `groups` to each row's group number.
+    fn number(&mut self, keys: &[ArrayRef], rows: usize) -> Result<()> {
+        self.groups.clear();
+        let Some((first, others)) = self.interners.split_first_mut() else {
+            self.groups.resize(rows, 0);
+            return Ok(());
+        };
+        first.intern(&keys[0], &mut self.groups)?;
+        let mut height = first.len();
+        for ((interner, pairs), key) in others.iter_mut().zip(&mut self.pairs).zip(&keys[1..]) {
+            interner.intern(key, &mut self.ids)?;
+            pairs.number(&mut self.groups, &self.ids, (height, interner.len()), self.spec.dropna)?;
+            height = pairs.len();
+        }
+        if self.pairs.is_empty() && !self.zero && !self.spec.dropna {
+            self.zero = self.groups.contains(&0);
+        }
+        Ok(())
+    }
+
+    /// Number 0 is a group of the answer: the only one, or that of the missing key.
+    fn starts_at(&self) -> usize {
+        let zero = self.interners.is_empty() || self.zero && self.pairs.is_empty();
+        usize::from(!zero)
+    }
+
+    /// For each key the id of its value in each group.
+    fn key_ids(&self) -> Vec<Vec<u32>> {
+        let groups = self.len();
+        let mut columns = vec![Vec::new(); self.interners.len()];
+        if columns.is_empty() {
+            return columns;
+        }
+        let mut numbers: Vec<u32> = (0..groups as u32).collect();
+        for (position, pairs) in self.pairs.iter().enumerate().rev() {
+            let pairs = pairs.pairs();
+            columns[position + 1] = numbers.iter().map(|number| pairs[*number as usize].1).collect();
+            for number in &mut numbers {
+                *number = pairs[*number as usize].0;
+            }
+        }
+        columns[0] = numbers;
+        columns
+    }
+
+    fn key_arrays(&self, start: usize) -> Result<Vec<ArrayRef>> {
+        if let [interner] = self.interners.as_slice() {
+            let values = interner.values()?;
+            return Ok(vec![values.slice(start, values.len() - start)]);
+        }
+        let ids = self.key_ids();
+        let columns = self.interners.iter().zip(ids);
+        columns.map(|(interner, ids)| Ok(take(&interner.values()?, &UInt32Array::from(ids[start..].to_vec()), None)?)).collect()
+    }
+
+    fn hashes(&self, start: usize) -> Vec<u64> {
+        if let [interner] = self.interners.as_slice() {
+            return interner.hashes().split_off(start);
+        }
+        let mut combined = vec![0; self.len() - start];
+        for (interner, ids) in self.interners.iter().zip(self.key_ids()) {
+            let hashes = interner.hashes();
+            for (combined, id) in combined.iter_mut().zip(&ids[start..]) {
+                *combined = mix(*combined, hashes[*id as usize]);
+            }
+        }
+        combined
+    }
+
+    fn first_positions(&mut self, start: usize) -> Option<Int64Array> {
+        let groups = self.len();
+        self.first.take().map(|mut first| {
+            first.resize(groups, i64::MAX);
+            Int64Array::from(first.split_off(start))
+        })
+    }
+
+    /// Everything, to be merged into other tables.
+    pub fn export(mut self) -> Result<Partial> {
+        let start = self.starts_at();
+        let groups = self.len();
+        let keys = self.key_arrays(start)?;
+        let hashes = self.hashes(start);
+        let first = self.first_positions(start);
+        let mut states = Vec::with_capacity(self.reduces.len());
+        for reduce in &mut self.reduces {
+            let state = reduce.state()?;
+            // A group that no row of which reached the aggregate yet has no state row.
+            let state = state.iter().map(|array| padded(array, groups, start)).collect::<Result<Vec<_>>>()?;
+            states.push(state);
+        }
+        Ok(Partial { keys, hashes, states, first })
+    }
+
+    /// Everything, as answers.
+    pub fn finish(mut self) -> Result<Finished> {
+        let start = self.starts_at();
+        let groups = self.len();
+        let keys = self.key_arrays(start)?;
+        let first = self.first_positions(start);
+        let finish = |reduce: &mut Box<dyn Reduce>| -> Result<ArrayRef> {
+            let values = reduce.finish(groups)?;
+            Ok(values.slice(start, groups - start))
+        };
+        let values = self.reduces.iter_mut().map(finish).collect::<Result<Vec<_>>>()?;
+        Ok(Finished { keys, values, first })
+    }
+}
+
+fn padded(array: &ArrayRef, groups: usize, start: usize) -> Result<ArrayRef> {
+    if array.len() < groups {
+        return Err(crate::error::Error::internal(format!(
+            "an aggregate's state has {} rows for {groups} groups",
+            array.len()
+        )));
+    }
+    Ok(array.slice(start, groups - start))
+}

@@ -1,0 +1,390 @@
+//! Scans: which rows of a source are read in which morsels, and the decoding of one morsel in chunks.
+
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+};
+use parquet::errors::ParquetError;
+use tokio::task::JoinHandle;
+
+use super::control::Control;
+use crate::error::{Code, Error, Result};
+use crate::io::ranged::Ranged;
+use crate::io::source::parquet::{ParquetFile, broken};
+use crate::io::source::{MemorySource, ParquetSource, Source};
+use crate::plan::node::ROW;
+
+/// Row groups are cut into pieces no smaller than this where there are too few for all threads.
+const SMALLEST_PIECE: usize = 128 * 1024;
+
+/// A run of rows of one row group, or of one batch in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Morsel {
+    /// The file, or the batch.
+    pub file: usize,
+    pub row_group: usize,
+    /// First row within the row group or batch.
+    pub offset: usize,
+    pub rows: usize,
+    /// Number of the first row in the whole source.
+    pub first_row: u64,
+}
+
+/// What is read of a source, and how.
+pub struct Scan {
+    pub source: Source,
+    /// Columns of the source, in the order of the batches.
+    pub columns: Vec<usize>,
+    /// The batches end with [`ROW`].
+    pub row_numbers: bool,
+    /// Columns that may come as dictionaries, morsel by morsel, where their pages are.
+    pub dictionaries: Vec<usize>,
+    /// In source order.
+    pub morsels: Vec<Morsel>,
+    pub chunk_rows: usize,
+    pub control: Arc<Control>,
+    pub io: tokio::runtime::Handle,
+}
+
+/// Cuts what is left of a source into morsels, enough for `threads` to share.
+pub fn morsels(source: &Source, keep: impl Fn(usize, usize) -> bool, threads: usize) -> Vec<Morsel> {
+    let mut whole = Vec::new();
+    let mut splittable = true;
+    match source {
+        Source::Parquet(parquet) => {
+            for (file, parquet_file) in parquet.files.iter().enumerate() {
+                splittable &= matches!(parquet_file.file.place, crate::io::location::Place::Local(_));
+                let mut first_row = parquet_file.first_row;
+                for (row_group, group) in parquet_file.footer.row_groups().iter().enumerate() {
+                    let rows = group.num_rows().max(0) as usize;
+                    if rows > 0 && keep(file, row_group) {
+                        whole.push(Morsel { file, row_group, offset: 0, rows, first_row });
+                    }
+                    first_row += rows as u64;
+                }
+            }
+        }
+        Source::Memory(memory) => {
+            let mut first_row = 0;
+            for (file, batch) in memory.batches.iter().enumerate() {
+                let rows = batch.num_rows();
+                whole.push(Morsel { file, row_group: 0, offset: 0, rows, first_row });
+                first_row += rows as u64;
+            }
+        }
+    }
+    let total: usize = whole.iter().map(|morsel| morsel.rows).sum();
+    if !splittable || threads < 2 {
+        return whole;
+    }
+    let piece = (total / (threads * 4)).max(SMALLEST_PIECE);
+    let mut pieces = Vec::with_capacity(whole.len());
+    for morsel in whole {
+        // A piece costs a skip to its start: worth it only for few, large morsels.
+        let cuts = if morsel.rows >= 2 * piece { morsel.rows.div_ceil(piece) } else { 1 };
+        let size = morsel.rows.div_ceil(cuts);
+        let mut offset = 0;
+        while offset < morsel.rows {
+            let rows = size.min(morsel.rows - offset);
+            pieces.push(Morsel { offset, rows, first_row: morsel.first_row + offset as u64, ..morsel });
+            offset += rows;
+        }
+    }
+    pieces
+}
+
+impl Scan {
+    /// How many chunks the morsels make.
+    pub fn chunks(&self) -> u64 {
+        self.morsels.iter().map(|morsel| morsel.rows.div_ceil(self.chunk_rows) as u64).sum()
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.morsels.iter().map(|morsel| morsel.rows as u64).sum()
+    }
+
+    /// The schema of the batches where no column comes as a dictionary.
+    pub fn schema(&self) -> SchemaRef {
+        let columns = self.source.columns();
+        let mut fields: Vec<_> = self
+            .columns
+            .iter()
+            .map(|column| &columns[*column])
+            .map(|column| ArrowField::new(&*column.field.name, column.arrow.clone(), true))
+            .collect();
+        if self.row_numbers {
+            fields.push(ArrowField::new(ROW, DataType::Int64, true));
+        }
+        Arc::new(Schema::new(fields))
+    }
+
+    /// Whether opening a morsel waits for a network.
+    pub fn is_remote(&self, morsel: &Morsel) -> bool {
+        match &self.source {
+            Source::Parquet(source) => {
+                matches!(source.files[morsel.file].file.place, crate::io::location::Place::Remote(..))
+            }
+            Source::Memory(_) => false,
+        }
+    }
+
+    /// Gets a morsel's bytes within reach. The decoding is left to [`MorselReader`].
+    pub async fn open(&self, morsel: Morsel) -> Result<MorselReader> {
+        self.control.check()?;
+        let decoder = match &self.source {
+            Source::Parquet(source) => self.open_parquet(source, morsel).await?,
+            Source::Memory(source) => Decoder::Memory { source: source.clone(), at: 0 },
+        };
+        Ok(MorselReader {
+            decoder,
+            morsel,
+            done: 0,
+            columns: self.columns.clone(),
+            dictionaries: self.dictionaries.clone(),
+            row_numbers: self.row_numbers,
+            chunk_rows: self.chunk_rows,
+            source: self.source.clone(),
+            schema: None,
+            control: self.control.clone(),
+        })
+    }
+
+    async fn open_parquet(&self, source: &Arc<ParquetSource>, morsel: Morsel) -> Result<Decoder> {
+        let file = &source.files[morsel.file];
+        let dictionaries: Vec<usize> = self
+            .dictionaries
+            .iter()
+            .copied()
+            .filter(|column| file.is_dictionary(morsel.row_group, *column))
+            .collect();
+        let metadata = file.reader(&source.columns, &dictionaries)?;
+        let leaves = file.leaves(&self.columns);
+        let bytes = file.bytes(morsel.row_group, &leaves, &self.control.bytes_read).await?;
+        let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves.iter().copied());
+        let mut builder = ParquetRecordBatchReaderBuilder::<Ranged>::new_with_metadata(bytes, metadata)
+            .with_row_groups(vec![morsel.row_group])
+            .with_projection(mask)
+            .with_batch_size(self.chunk_rows);
+        let group_rows = file.footer.row_group(morsel.row_group).num_rows().max(0) as usize;
+        if morsel.rows < group_rows {
+            let mut selectors = Vec::with_capacity(2);
+            if morsel.offset > 0 {
+                selectors.push(RowSelector::skip(morsel.offset));
+            }
+            selectors.push(RowSelector::select(morsel.rows));
+            builder = builder.with_row_selection(RowSelection::from(selectors));
+        }
+        let reader = guarded(file, || builder.build())?;
+        // The decoder delivers columns in the file's order.
+        let mut places: Vec<(usize, usize)> =
+            self.columns.iter().enumerate().map(|(place, column)| (file.positions[*column], place)).collect();
+        places.sort_unstable();
+        let mut order = vec![0; places.len()];
+        for (position, (_, place)) in places.iter().enumerate() {
+            order[*place] = position;
+        }
+        Ok(Decoder::Parquet { reader: Box::new(reader), order, file: morsel.file })
+    }
+}
+
+enum Decoder {
+    Parquet { reader: Box<ParquetRecordBatchReader>, order: Vec<usize>, file: usize },
+    Memory { source: Arc<MemorySource>, at: usize },
+}
+
+/// Decodes one morsel, at most a chunk at a time. Blocks; belongs on a thread that may.
+pub struct MorselReader {
+    decoder: Decoder,
+    morsel: Morsel,
+    done: usize,
+    columns: Vec<usize>,
+    dictionaries: Vec<usize>,
+    row_numbers: bool,
+    chunk_rows: usize,
+    source: Source,
+    schema: Option<SchemaRef>,
+    control: Arc<Control>,
+}
+
+impl MorselReader {
+    /// The next chunk, with columns in their Arrow forms or as `Dictionary(Int32, Utf8)`.
+    pub fn next_chunk(&mut self) -> Result<Option<RecordBatch>> {
+        self.control.check()?;
+        let Some((mut arrays, rows)) = self.decode()? else {
+            if self.done != self.morsel.rows {
+                return Err(self.short());
+            }
+            return Ok(None);
+        };
+        let first = self.morsel.first_row as i64 + self.done as i64;
+        self.done += rows;
+        for (array, place) in arrays.iter_mut().zip(&self.columns) {
+            let column = &self.source.columns()[*place];
+            let codes = is_codes(array.data_type()) && self.dictionaries.contains(place);
+            let keep = codes || *array.data_type() == column.arrow;
+            if !keep {
+                *array = cast(array, &column.arrow).map_err(|error| self.unconvertible(&column.field.name, &error))?;
+            }
+        }
+        if self.row_numbers {
+            arrays.push(Arc::new(Int64Array::from_iter_values(first..first + rows as i64)));
+        }
+        let schema = self.schema_for(&arrays);
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(Some(RecordBatch::try_new_with_options(schema, arrays, &options)?))
+    }
+
+    /// To be called when a chunk is done with.
+    pub fn finished(&self, rows: usize) {
+        self.control.succeed(1, rows as u64);
+    }
+
+    fn decode(&mut self) -> Result<Option<(Vec<ArrayRef>, usize)>> {
+        match &mut self.decoder {
+            Decoder::Parquet { reader, order, file } => {
+                let Source::Parquet(source) = &self.source else {
+                    return Err(Error::internal("a Parquet morsel of another source"));
+                };
+                let file = &source.files[*file];
+                let next = guarded(file, || reader.next().transpose().map_err(ParquetError::from))?;
+                let Some(batch) = next else { return Ok(None) };
+                let arrays = order.iter().map(|position| batch.column(*position).clone()).collect();
+                Ok(Some((arrays, batch.num_rows())))
+            }
+            Decoder::Memory { source, at } => {
+                let rows = self.chunk_rows.min(self.morsel.rows - *at);
+                if rows == 0 {
+                    return Ok(None);
+                }
+                let batch = &source.batches[self.morsel.file];
+                let offset = self.morsel.offset + *at;
+                *at += rows;
+                let arrays = self.columns.iter().map(|column| batch.column(*column).slice(offset, rows)).collect();
+                Ok(Some((arrays, rows)))
+            }
+        }
+    }
+
+    fn schema_for(&mut self, arrays: &[ArrayRef]) -> SchemaRef {
+        if let Some(schema) = &self.schema {
+            let same = schema.fields().iter().zip(arrays).all(|(field, array)| field.data_type() == array.data_type());
+            if same {
+                return schema.clone();
+            }
+        }
+        let columns = self.source.columns();
+        let names = self.columns.iter().map(|column| &*columns[*column].field.name).chain([ROW]);
+        let fields: Vec<_> =
+            names.zip(arrays).map(|(name, array)| ArrowField::new(name, array.data_type().clone(), true)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        self.schema = Some(schema.clone());
+        schema
+    }
+
+    fn file_name(&self) -> String {
+        match &self.source {
+            Source::Parquet(source) => source.files[self.morsel.file].file.name.to_string(),
+            Source::Memory(_) => "data in memory".to_owned(),
+        }
+    }
+
+    fn short(&self) -> Error {
+        let name = self.file_name();
+        Error::new(
+            Code::SourceUnreadable,
+            format!(
+                "file `{name}` gave {} of the {} rows its footer promises for row group {}",
+                self.done, self.morsel.rows, self.morsel.row_group
+            ),
+        )
+        .hint("The file is damaged; write it again or leave it out")
+        .detail("file", name)
+    }
+
+    fn unconvertible(&self, column: &str, error: &arrow::error::ArrowError) -> Error {
+        let name = self.file_name();
+        Error::new(Code::SourceUnreadable, format!("column `{column}` of `{name}` cannot be converted: {error}"))
+            .hint("Write the column with one of the documented types")
+            .detail("file", name)
+            .detail("column", column)
+    }
+}
+
+/// A run of morsels that threads take from in order, each thread fetching one ahead.
+pub struct MorselQueue {
+    pub scan: Arc<Scan>,
+    next: AtomicUsize,
+    end: usize,
+}
+
+impl MorselQueue {
+    pub fn new(scan: Arc<Scan>, morsels: Range<usize>) -> Self {
+        Self { scan, next: AtomicUsize::new(morsels.start), end: morsels.end }
+    }
+
+    fn claim(&self) -> Option<Morsel> {
+        let position = self.next.fetch_add(1, Ordering::Relaxed);
+        if position < self.end { self.scan.morsels.get(position).copied() } else { None }
+    }
+}
+
+/// One thread's way through a queue. For threads that may block.
+pub struct MorselReaders {
+    queue: Arc<MorselQueue>,
+    ahead: Option<JoinHandle<Result<MorselReader>>>,
+}
+
+impl MorselReaders {
+    pub fn new(queue: Arc<MorselQueue>) -> Self {
+        Self { queue, ahead: None }
+    }
+
+    pub fn next_reader(&mut self) -> Result<Option<MorselReader>> {
+        let scan = self.queue.scan.clone();
+        let current = match self.ahead.take() {
+            Some(ahead) => Some(scan.io.block_on(ahead).map_err(|_| Error::internal("a fetch was aborted"))??),
+            None => match self.queue.claim() {
+                Some(morsel) if scan.is_remote(&morsel) => Some(scan.io.block_on(scan.open(morsel))?),
+                Some(morsel) => Some(futures::executor::block_on(scan.open(morsel))?),
+                None => None,
+            },
+        };
+        let remote = current.as_ref().is_some_and(|reader| scan.is_remote(&reader.morsel));
+        if remote && let Some(morsel) = self.queue.claim() {
+            let opener = scan.clone();
+            self.ahead = Some(scan.io.spawn(async move { opener.open(morsel).await }));
+        }
+        Ok(current)
+    }
+}
+
+impl Drop for MorselReaders {
+    fn drop(&mut self) {
+        if let Some(ahead) = self.ahead.take() {
+            ahead.abort();
+        }
+    }
+}
+
+fn is_codes(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Dictionary(key, value) if **key == DataType::Int32 && **value == DataType::Utf8)
+}
+
+/// Damaged bytes can make a decoder panic: that too is an error of the file.
+fn guarded<T>(file: &ParquetFile, decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(decode));
+    let name = &*file.file.name;
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(broken(name, &error)),
+        Err(_) => Err(broken(name, &ParquetError::General("its pages contradict each other".to_owned()))),
+    }
+}

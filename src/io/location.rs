@@ -1,0 +1,313 @@
+//! From what the user wrote as `source` to the list of files it means, in reading order.
+
+use std::path::{Path as FsPath, PathBuf};
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt};
+use url::Url;
+
+use super::store::{Stores, redacted};
+use crate::error::{Code, Error, Result};
+
+/// One file of a source.
+#[derive(Clone)]
+pub struct FileRef {
+    /// What errors and `explain()` call it.
+    pub name: Arc<str>,
+    pub place: Place,
+    pub size: u64,
+}
+
+#[derive(Clone)]
+pub enum Place {
+    Local(PathBuf),
+    Remote(Arc<dyn ObjectStore>, ObjectPath),
+}
+
+const ENDINGS: [&str; 3] = [".parquet", ".parq", ".pq"];
+
+/// The files that a path, glob, directory or URL stands for, sorted by name.
+pub async fn resolve(source: &str, stores: &Stores) -> Result<Vec<FileRef>> {
+    match Url::parse(source) {
+        // One letter is a Windows drive.
+        Ok(url) if url.scheme().len() > 1 && source.contains("://") => match url.scheme() {
+            "file" => {
+                let path = url.to_file_path().map_err(|()| {
+                    Error::new(Code::InvalidTask, format!("`{source}` is not a URL of a local file"))
+                        .hint("Write file:///absolute/path")
+                })?;
+                local(&path.to_string_lossy(), source)
+            }
+            _ => remote(&url, stores).await,
+        },
+        _ => local(source, source),
+    }
+}
+
+fn has_magic(path: &str) -> bool {
+    path.contains(['*', '?', '['])
+}
+
+/// Spark, Hive and editors leave files that are not data; their names begin so.
+fn hidden(name: &str) -> bool {
+    name.starts_with(['_', '.'])
+}
+
+fn is_data(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ENDINGS.iter().any(|ending| lower.ends_with(ending))
+}
+
+fn not_found(name: &str) -> Error {
+    Error::new(Code::SourceNotFound, format!("the source `{name}` does not exist"))
+        .hint("Check the spelling; relative paths start at the current directory")
+        .detail("source", name)
+}
+
+fn local(path: &str, name: &str) -> Result<Vec<FileRef>> {
+    let path = match path.strip_prefix("~/").zip(std::env::var_os("HOME")) {
+        Some((rest, home)) => FsPath::new(&home).join(rest),
+        None => PathBuf::from(path),
+    };
+    if path.is_dir() {
+        return local_directory(&path, name);
+    }
+    if path.exists() {
+        return Ok(vec![local_file(path)?]);
+    }
+    let text = path.to_string_lossy();
+    if !has_magic(&text) {
+        return Err(not_found(name));
+    }
+    let matches = glob::glob(&text).map_err(|error| {
+        Error::new(Code::InvalidTask, format!("`{name}` is not a glob: {error}")).detail("path", "input.source")
+    })?;
+    let mut files = Vec::new();
+    for found in matches {
+        let found = found.map_err(|error| unreadable(&error.path().to_string_lossy(), error.error()))?;
+        let file_name = found.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if found.is_dir() {
+            files.extend(local_directory(&found, name)?);
+        } else if !hidden(&file_name) {
+            files.push(local_file(found)?);
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::new(Code::SourceNotFound, format!("no file matches `{name}`")).detail("source", name));
+    }
+    sorted(files)
+}
+
+fn local_file(path: PathBuf) -> Result<FileRef> {
+    let name: Arc<str> = path.to_string_lossy().into();
+    let metadata = path.metadata().map_err(|error| unreadable(&name, &error))?;
+    Ok(FileRef { name, size: metadata.len(), place: Place::Local(path) })
+}
+
+fn local_directory(root: &FsPath, name: &str) -> Result<Vec<FileRef>> {
+    let mut files = Vec::new();
+    let mut others = Vec::new();
+    let mut pending = vec![root.to_path_buf()];
+    while let Some(directory) = pending.pop() {
+        let shown = directory.to_string_lossy().into_owned();
+        let entries = std::fs::read_dir(&directory).map_err(|error| unreadable(&shown, &error))?;
+        for entry in entries {
+            let path = entry.map_err(|error| unreadable(&shown, &error))?.path();
+            let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if hidden(&file_name) {
+                continue;
+            }
+            if path.is_dir() {
+                refuse_hive(&file_name, name)?;
+                pending.push(path);
+            } else if is_data(&file_name) {
+                files.push(local_file(path)?);
+            } else {
+                others.push(file_name);
+            }
+        }
+    }
+    non_empty(files, others, name)
+}
+
+async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
+    let store = stores.for_url(url)?;
+    let base = &url[..url::Position::BeforePath];
+    let path = percent_decoded(url.path());
+    let path = path.trim_start_matches('/');
+    let name = redacted(url);
+    let file = |meta: object_store::ObjectMeta| FileRef {
+        name: format!("{base}/{}", meta.location).into(),
+        size: meta.size,
+        place: Place::Remote(store.clone(), meta.location),
+    };
+
+    if url.scheme().starts_with("http") {
+        let location = object_path(path, &name)?;
+        let meta = store.head(&location).await.map_err(|error| store_error(&name, &error))?;
+        return Ok(vec![file(meta)]);
+    }
+    let pattern = if has_magic(path) {
+        let pattern = glob::Pattern::new(path).map_err(|error| {
+            Error::new(Code::InvalidTask, format!("`{name}` is not a glob: {error}")).detail("path", "input.source")
+        })?;
+        Some(pattern)
+    } else {
+        None
+    };
+    if pattern.is_none() && !path.is_empty() && !path.ends_with('/') {
+        // A single object is asked for first; a prefix has none of exactly its name.
+        match store.head(&object_path(path, &name)?).await {
+            Ok(meta) => return Ok(vec![file(meta)]),
+            Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(store_error(&name, &error)),
+        }
+    }
+    let fixed = match &pattern {
+        Some(_) => path.split('/').take_while(|part| !has_magic(part)).collect::<Vec<_>>().join("/"),
+        None => path.trim_end_matches('/').to_owned(),
+    };
+    let prefix = object_path(&fixed, &name)?;
+    let listed: Vec<_> =
+        store.list(Some(&prefix)).try_collect().await.map_err(|error| store_error(&name, &error))?;
+    let mut files = Vec::new();
+    let mut others = Vec::new();
+    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+    for meta in listed {
+        let location = meta.location.to_string();
+        let below = location.strip_prefix(fixed.as_str()).unwrap_or(&location).trim_start_matches('/');
+        let mut parts: Vec<&str> = below.split('/').collect();
+        let file_name = parts.pop().unwrap_or_default();
+        if hidden(file_name) || parts.iter().any(|part| hidden(part)) || meta.size == 0 && !is_data(file_name) {
+            continue;
+        }
+        match &pattern {
+            Some(pattern) => {
+                // As on a disk, a pattern may name the files or the directories that hold them.
+                let matches = pattern.matches_with(&location, options);
+                let holder = location.rsplit_once('/').map_or("", |(holder, _)| holder);
+                if matches || is_data(file_name) && pattern.matches_with(holder, options) {
+                    files.push(file(meta));
+                }
+            }
+            None => {
+                for part in &parts {
+                    refuse_hive(part, &name)?;
+                }
+                if is_data(file_name) {
+                    files.push(file(meta));
+                } else {
+                    others.push(file_name.to_owned());
+                }
+            }
+        }
+    }
+    non_empty(files, others, &name)
+}
+
+fn percent_decoded(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let code = (byte == b'%').then(|| tail.get(..2)).flatten();
+        let code = code.and_then(|hex| std::str::from_utf8(hex).ok());
+        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn object_path(path: &str, name: &str) -> Result<ObjectPath> {
+    ObjectPath::parse(path).map_err(|error| {
+        Error::new(Code::InvalidTask, format!("`{name}` is not a path in an object store: {error}"))
+            .detail("path", "input.source")
+    })
+}
+
+fn refuse_hive(directory: &str, source: &str) -> Result<()> {
+    if directory.contains('=') {
+        return Err(Error::new(
+            Code::InvalidTask,
+            format!("the source `{source}` is partitioned by directories (`{directory}`), which this version cannot read"),
+        )
+        .hint("The values in directory names would be lost; name the files of one partition, e.g. with a glob")
+        .detail("unsupported", "hive-partitioned source"));
+    }
+    Ok(())
+}
+
+fn non_empty(files: Vec<FileRef>, mut others: Vec<String>, name: &str) -> Result<Vec<FileRef>> {
+    if !files.is_empty() {
+        return sorted(files);
+    }
+    let error = Error::new(Code::SourceNotFound, format!("the source `{name}` holds no Parquet files"));
+    others.sort();
+    others.truncate(3);
+    let error = match others.as_slice() {
+        [] => error,
+        some => error.hint(format!(
+            "It holds {}; Parquet files end in .parquet, .parq or .pq (a glob takes any ending)",
+            some.join(", ")
+        )),
+    };
+    Err(error.detail("source", name))
+}
+
+fn sorted(mut files: Vec<FileRef>) -> Result<Vec<FileRef>> {
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+/// A local file or directory that exists and could not be read.
+pub fn unreadable(name: &str, error: &std::io::Error) -> Error {
+    let code = match error.kind() {
+        std::io::ErrorKind::NotFound => Code::SourceNotFound,
+        _ => Code::SourceUnreadable,
+    };
+    Error::new(code, format!("cannot read `{name}`: {error}")).detail("file", name)
+}
+
+/// What a store answered, with the object's name and without anything secret.
+pub fn store_error(name: &str, error: &object_store::Error) -> Error {
+    use object_store::Error as E;
+    let (code, what, hint) = match error {
+        E::NotFound { .. } => (Code::SourceNotFound, "it does not exist", "Check bucket and key"),
+        E::PermissionDenied { .. } => (
+            Code::SourceUnreadable,
+            "the store refuses access",
+            "Check that these credentials may read it",
+        ),
+        E::Unauthenticated { .. } => (
+            Code::SourceUnreadable,
+            "the store does not accept the credentials",
+            "Check the AWS_* variables or storage_options",
+        ),
+        other => {
+            // Transport errors name the request's address, never a header; the query may hold a signature.
+            let text = root_cause(other);
+            let text = text.split('?').next().unwrap_or_default().to_owned();
+            return Error::new(Code::SourceUnreadable, format!("cannot read `{name}`: {text}"))
+                .hint("Check the endpoint, the region and the network")
+                .detail("file", name);
+        }
+    };
+    Error::new(code, format!("cannot read `{name}`: {what}")).hint(hint).detail("file", name)
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut at = error;
+    while let Some(source) = at.source() {
+        at = source;
+    }
+    at.to_string()
+}

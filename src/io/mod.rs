@@ -1,0 +1,7 @@
+//! Where data is: locations and stores, and the sources and sinks that read and write them.
+
+pub mod location;
+pub mod ranged;
+pub mod sink;
+pub mod source;
+pub mod store;

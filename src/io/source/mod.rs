@@ -1,0 +1,67 @@
+//! Sources opened for reading: their columns, their rows and how they split into morsels.
+
+pub mod memory;
+pub mod parquet;
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+
+use crate::plan::DType;
+use crate::plan::node::Field;
+
+pub use self::memory::MemorySource;
+pub use self::parquet::ParquetSource;
+
+/// A source whose extent and schema are known. Cheap to clone.
+#[derive(Clone)]
+pub enum Source {
+    Parquet(Arc<ParquetSource>),
+    Memory(Arc<MemorySource>),
+}
+
+impl Source {
+    pub fn columns(&self) -> &[SourceColumn] {
+        match self {
+            Source::Parquet(source) => &source.columns,
+            Source::Memory(source) => &source.columns,
+        }
+    }
+
+    pub fn fields(&self) -> Arc<[Field]> {
+        self.columns().iter().map(|column| column.field.clone()).collect()
+    }
+
+    pub fn rows(&self) -> u64 {
+        match self {
+            Source::Parquet(source) => source.files.iter().map(|file| file.rows).sum(),
+            Source::Memory(source) => source.rows,
+        }
+    }
+
+    pub fn describe(&self) -> String {
+        match self {
+            Source::Parquet(source) => match source.files.as_slice() {
+                [file] => file.file.name.to_string(),
+                files => format!("{} Parquet files", files.len()),
+            },
+            Source::Memory(source) => format!("data in memory, {} batches", source.batches.len()),
+        }
+    }
+}
+
+/// A column as the plan sees it, and as it comes out of a scan.
+#[derive(Debug, Clone)]
+pub struct SourceColumn {
+    pub field: Field,
+    /// The Arrow type in which scans deliver it: the `DType`'s own, or the source's where it is opaque.
+    pub arrow: DataType,
+}
+
+impl SourceColumn {
+    pub fn new(name: &str, found: &DataType) -> Self {
+        let dtype = DType::from_arrow(found);
+        let arrow = dtype.arrow().unwrap_or_else(|| found.clone());
+        Self { field: Field { name: name.into(), dtype }, arrow }
+    }
+}

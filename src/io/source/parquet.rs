@@ -1,0 +1,303 @@
+//! A source of Parquet files: footers read, schemas reconciled, rows numbered across files.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use parking_lot::Mutex;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::async_reader::MetadataFetch;
+use parquet::basic::Encoding;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+
+use super::SourceColumn;
+use crate::error::{Code, Error, Result};
+use crate::io::location::{FileRef, Place, store_error, unreadable};
+use crate::io::ranged::Ranged;
+
+/// Footers asked for at the same time.
+const FOOTERS_AT_ONCE: usize = 32;
+
+pub struct ParquetSource {
+    pub columns: Vec<SourceColumn>,
+    pub files: Vec<ParquetFile>,
+    /// The `pandas` entry of the first file's metadata, if it has one.
+    pub pandas: Option<String>,
+}
+
+pub struct ParquetFile {
+    pub file: FileRef,
+    pub rows: u64,
+    /// Number of this file's first row in the whole source.
+    pub first_row: u64,
+    /// For each column of the source its place in this file.
+    pub positions: Vec<usize>,
+    pub footer: Arc<ParquetMetaData>,
+    /// The file's own Arrow schema.
+    schema: SchemaRef,
+    /// What the decoder needs, for each choice of columns that stay dictionaries.
+    readers: Mutex<HashMap<Vec<usize>, ArrowReaderMetadata>>,
+}
+
+impl ParquetSource {
+    pub async fn open(files: Vec<FileRef>) -> Result<Self> {
+        let opened = futures::stream::iter(files)
+            .map(|file| async move {
+                let footer = read_footer(&file).await?;
+                Ok::<_, Error>((file, Arc::new(footer)))
+            })
+            .buffered(FOOTERS_AT_ONCE);
+        let opened: Vec<_> = opened.try_collect().await?;
+        Self::reconcile(opened)
+    }
+
+    fn reconcile(opened: Vec<(FileRef, Arc<ParquetMetaData>)>) -> Result<Self> {
+        let mut columns: Vec<SourceColumn> = Vec::new();
+        let mut names: HashMap<String, usize> = HashMap::new();
+        let mut files: Vec<ParquetFile> = Vec::with_capacity(opened.len());
+        let mut pandas = None;
+        let mut first_row = 0;
+        for (number, (file, footer)) in opened.into_iter().enumerate() {
+            let reader = ArrowReaderMetadata::try_new(footer.clone(), ArrowReaderOptions::new())
+                .map_err(|error| broken(&file.name, &error))?;
+            let schema = reader.schema().clone();
+            if number == 0 {
+                for (position, field) in schema.fields().iter().enumerate() {
+                    if names.insert(field.name().clone(), position).is_some() {
+                        return Err(Error::new(
+                            Code::SchemaMismatch,
+                            format!("file `{}` has two columns named `{}`", file.name, field.name()),
+                        )
+                        .detail("file", &*file.name)
+                        .detail("column", field.name().as_str()));
+                    }
+                    columns.push(SourceColumn::new(field.name(), field.data_type()));
+                }
+                pandas = schema.metadata().get("pandas").cloned().or_else(|| {
+                    let entries = footer.file_metadata().key_value_metadata()?;
+                    entries.iter().find(|entry| entry.key == "pandas")?.value.clone()
+                });
+            }
+            let positions = match files.first() {
+                None => (0..columns.len()).collect(),
+                Some(first) => positions(&mut columns, &names, &first.file.name, &file.name, &schema)?,
+            };
+            let rows = footer.row_groups().iter().map(|group| group.num_rows().max(0) as u64).sum();
+            let readers = Mutex::default();
+            files.push(ParquetFile { file, rows, first_row, positions, footer, schema, readers });
+            first_row += rows;
+        }
+        Ok(Self { columns, files, pandas })
+    }
+}
+
+/// Where a later file has the source's columns, or how the two files disagree.
+fn positions(
+    columns: &mut [SourceColumn],
+    names: &HashMap<String, usize>,
+    first: &str,
+    file: &str,
+    schema: &Schema,
+) -> Result<Vec<usize>> {
+    let disagree = |column: &str, what: String, hint: &'static str| {
+        Error::new(Code::SchemaMismatch, what)
+            .hint(hint)
+            .detail("file", file)
+            .detail("other_file", first)
+            .detail("column", column)
+    };
+    let mut seen = HashSet::new();
+    let mut places = vec![usize::MAX; columns.len()];
+    for (position, field) in schema.fields().iter().enumerate() {
+        let name = field.name();
+        let Some(&place) = names.get(name) else {
+            return Err(disagree(
+                name,
+                format!("column `{name}` is in file `{file}` and not in `{first}`"),
+                "All files of a source must have the same columns; name the files that do",
+            ));
+        };
+        let column = &mut columns[place];
+        let found = SourceColumn::new(name, field.data_type());
+        // A file in which a column is nothing but missing may have been written without a type for it.
+        if column.arrow == DataType::Null {
+            *column = found.clone();
+        }
+        if found.arrow != column.arrow && found.arrow != DataType::Null || !seen.insert(name) {
+            return Err(disagree(
+                name,
+                format!(
+                    "column `{name}` is {} in file `{file}` and {} in `{first}`",
+                    found.field.dtype, column.field.dtype
+                ),
+                "Write the files with one type for the column",
+            ));
+        }
+        places[place] = position;
+    }
+    match places.iter().position(|place| *place == usize::MAX) {
+        None => Ok(places),
+        Some(missing) => {
+            let name = &columns[missing].field.name;
+            Err(disagree(
+                name,
+                format!("column `{name}` is in file `{first}` and not in `{file}`"),
+                "All files of a source must have the same columns; name the files that do",
+            ))
+        }
+    }
+}
+
+impl ParquetFile {
+    /// Whether every data page of a column's chunk is dictionary-encoded, so that codes come for free.
+    pub fn is_dictionary(&self, row_group: usize, column: usize) -> bool {
+        let Some(leaf) = self.leaf(column) else { return false };
+        let chunk = self.footer.row_group(row_group).column(leaf);
+        chunk.dictionary_page_offset().is_some()
+            && chunk.page_encoding_stats_mask().is_some_and(|mask| {
+                mask.is_only(Encoding::RLE_DICTIONARY) || mask.is_only(Encoding::PLAIN_DICTIONARY)
+            })
+    }
+
+    /// The leaf of a column that is not nested.
+    pub fn leaf(&self, column: usize) -> Option<usize> {
+        let root = *self.positions.get(column)?;
+        let schema = self.footer.file_metadata().schema_descr();
+        let mut leaves = (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == root);
+        let leaf = leaves.next()?;
+        leaves.next().is_none().then_some(leaf)
+    }
+
+    /// Every leaf of these columns.
+    pub fn leaves(&self, columns: &[usize]) -> Vec<usize> {
+        let roots: Vec<usize> = columns.iter().map(|column| self.positions[*column]).collect();
+        let schema = self.footer.file_metadata().schema_descr();
+        (0..schema.num_columns()).filter(|leaf| roots.contains(&schema.get_column_root_idx(*leaf))).collect()
+    }
+
+    /// The schema by which a column is decoded: strings as views, or as dictionaries where asked.
+    pub fn reader(&self, columns: &[SourceColumn], dictionaries: &[usize]) -> Result<ArrowReaderMetadata> {
+        let mut readers = self.readers.lock();
+        if let Some(reader) = readers.get(dictionaries) {
+            return Ok(reader.clone());
+        }
+        let mut fields: Vec<ArrowField> = self.schema.fields().iter().map(|field| (**field).clone()).collect();
+        for (column, position) in self.positions.iter().enumerate() {
+            let field = &mut fields[*position];
+            let target = match (&columns[column].arrow, dictionary_value(field.data_type())) {
+                (DataType::Utf8View, _) if dictionaries.contains(&column) => {
+                    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+                }
+                (view @ (DataType::Utf8View | DataType::BinaryView), value) if is_bytes(value) => view.clone(),
+                (_, value) => value.clone(),
+            };
+            *field = field.clone().with_data_type(target);
+        }
+        let schema = Arc::new(Schema::new_with_metadata(fields, self.schema.metadata().clone()));
+        let options = ArrowReaderOptions::new().with_schema(schema);
+        let reader = ArrowReaderMetadata::try_new(self.footer.clone(), options)
+            .map_err(|error| broken(&self.file.name, &error))?;
+        readers.insert(dictionaries.to_vec(), reader.clone());
+        Ok(reader)
+    }
+
+    /// Opens the file for positioned reads, or fetches the byte ranges of these leaves of a row group.
+    pub async fn bytes(&self, row_group: usize, leaves: &[usize], read: &Arc<AtomicU64>) -> Result<Ranged> {
+        match &self.file.place {
+            Place::Local(path) => {
+                let file = File::open(path).map_err(|error| unreadable(&self.file.name, &error))?;
+                Ok(Ranged::Local { file: Arc::new(file), size: self.file.size, read: read.clone() })
+            }
+            Place::Remote(store, path) => {
+                let group = self.footer.row_group(row_group);
+                let ranges: Vec<_> = leaves
+                    .iter()
+                    .map(|leaf| {
+                        let (start, length) = group.column(*leaf).byte_range();
+                        start..(start + length).min(self.file.size)
+                    })
+                    .collect();
+                let fetched = object_store::ObjectStore::get_ranges(store.as_ref(), path, &ranges)
+                    .await
+                    .map_err(|error| store_error(&self.file.name, &error))?;
+                let total: u64 = fetched.iter().map(|bytes| bytes.len() as u64).sum();
+                read.fetch_add(total, std::sync::atomic::Ordering::Relaxed);
+                let parts = ranges.iter().map(|range| range.start).zip(fetched).collect();
+                Ok(Ranged::fetched(self.file.size, parts))
+            }
+        }
+    }
+}
+
+fn dictionary_value(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, value) => value,
+        other => other,
+    }
+}
+
+fn is_bytes(data_type: &DataType) -> bool {
+    use DataType as D;
+    matches!(data_type, D::Utf8 | D::LargeUtf8 | D::Utf8View | D::Binary | D::LargeBinary | D::BinaryView)
+}
+
+async fn read_footer(file: &FileRef) -> Result<ParquetMetaData> {
+    let reader = || ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
+    let footer = match &file.place {
+        Place::Local(path) => {
+            let opened = File::open(path).map_err(|error| unreadable(&file.name, &error))?;
+            let read = Arc::default();
+            let ranged = Ranged::Local { file: Arc::new(opened), size: file.size, read };
+            reader().parse_and_finish(&ranged)
+        }
+        Place::Remote(store, path) => {
+            let mut failure = None;
+            let fetch = Fetch { store: store.as_ref(), path, failure: &mut failure };
+            let footer =
+                reader().with_prefetch_hint(Some(64 * 1024)).load_and_finish(fetch, file.size).await;
+            if let Some(error) = failure {
+                return Err(store_error(&file.name, &error));
+            }
+            footer
+        }
+    };
+    footer.map_err(|error| broken(&file.name, &error))
+}
+
+struct Fetch<'a> {
+    store: &'a dyn object_store::ObjectStore,
+    path: &'a object_store::path::Path,
+    failure: &'a mut Option<object_store::Error>,
+}
+
+impl MetadataFetch for Fetch<'_> {
+    fn fetch(&mut self, range: std::ops::Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        async move {
+            self.store.get_range(self.path, range).await.map_err(|error| {
+                let text = error.to_string();
+                *self.failure = Some(error);
+                ParquetError::General(text)
+            })
+        }
+        .boxed()
+    }
+}
+
+/// A file that is there and is not a sound Parquet file.
+pub fn broken(name: &str, error: &ParquetError) -> Error {
+    let text = error.to_string();
+    let text = text.lines().next().unwrap_or_default();
+    let text = ["Parquet error: ", "EOF: ", "Arrow: "].iter().fold(text, |text, prefix| {
+        text.strip_prefix(prefix).unwrap_or(text)
+    });
+    Error::new(Code::SourceUnreadable, format!("file `{name}` cannot be read as Parquet: {text}"))
+        .hint("The file is damaged, cut off or of another format; write it again or leave it out")
+        .detail("file", name)
+}

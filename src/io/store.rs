@@ -1,0 +1,122 @@
+//! Object stores by URL, from environment variables and the client's storage options.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::http::HttpBuilder;
+use object_store::{ClientConfigKey, ObjectStore};
+use parking_lot::Mutex;
+use url::Url;
+
+use crate::error::{Code, Error, Result};
+
+/// Opens stores and keeps them: one per scheme and bucket, with its connections, for a client's life.
+pub struct Stores {
+    options: BTreeMap<String, String>,
+    open: Mutex<BTreeMap<String, Arc<dyn ObjectStore>>>,
+}
+
+impl Stores {
+    pub fn new(options: BTreeMap<String, String>) -> Self {
+        let options = options.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)).collect();
+        Self { options, open: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The store that holds a URL's objects. Makes no request.
+    pub fn for_url(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+        let key = format!("{}://{}", url.scheme(), url.authority());
+        let mut open = self.open.lock();
+        if let Some(store) = open.get(&key) {
+            return Ok(store.clone());
+        }
+        let store = self.build(url)?;
+        open.insert(key, store.clone());
+        Ok(store)
+    }
+
+    fn build(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+        let bucket = || {
+            url.host_str().ok_or_else(|| {
+                Error::new(Code::InvalidTask, format!("the source `{}` names no bucket", redacted(url)))
+            })
+        };
+        match url.scheme() {
+            "s3" | "s3a" => {
+                let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket()?);
+                for (key, value) in &self.options {
+                    let key: AmazonS3ConfigKey = key.parse().map_err(|_| unknown_option(key, "s3"))?;
+                    builder = builder.with_config(key, value);
+                }
+                // A user who names a plain http endpoint has said that plain http is fine.
+                let endpoint = builder
+                    .get_config_value(&AmazonS3ConfigKey::S3Endpoint)
+                    .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Endpoint));
+                if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+                    let allow = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
+                    builder = builder.with_config(allow, "true");
+                }
+                Ok(Arc::new(builder.build().map_err(|error| cannot_open(url, &error))?))
+            }
+            "gs" => {
+                let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket()?);
+                for (key, value) in &self.options {
+                    let key = key.parse().map_err(|_| unknown_option(key, "gs"))?;
+                    builder = builder.with_config(key, value);
+                }
+                Ok(Arc::new(builder.build().map_err(|error| cannot_open(url, &error))?))
+            }
+            "az" | "abfs" | "abfss" | "azure" => {
+                let mut builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str());
+                for (key, value) in &self.options {
+                    let key = key.parse().map_err(|_| unknown_option(key, "az"))?;
+                    builder = builder.with_config(key, value);
+                }
+                Ok(Arc::new(builder.build().map_err(|error| cannot_open(url, &error))?))
+            }
+            "http" | "https" => {
+                let base = &url[..url::Position::BeforePath];
+                let mut builder = HttpBuilder::new().with_url(base);
+                if url.scheme() == "http" {
+                    builder = builder.with_config(ClientConfigKey::AllowHttp, "true");
+                }
+                for (key, value) in &self.options {
+                    let key = key.parse().map_err(|_| unknown_option(key, "http"))?;
+                    builder = builder.with_config(key, value);
+                }
+                Ok(Arc::new(builder.build().map_err(|error| cannot_open(url, &error))?))
+            }
+            other => Err(Error::new(
+                Code::InvalidTask,
+                format!("the source `{}` has the scheme `{other}`, which is not known", redacted(url)),
+            )
+            .hint("Known are s3, gs, az, abfss, http, https, file and plain paths")
+            .detail("path", "input.source")),
+        }
+    }
+}
+
+/// A URL without what could be a secret in it: user, password, query.
+pub fn redacted(url: &Url) -> String {
+    let mut url = url.clone();
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    if url.query().is_some() {
+        url.set_query(None);
+        return format!("{url}?…");
+    }
+    url.to_string()
+}
+
+fn unknown_option(key: &str, scheme: &str) -> Error {
+    Error::new(Code::InvalidTask, format!("storage_options has `{key}`, which {scheme} stores do not know"))
+        .hint("Use the names of the object_store crate, e.g. aws_access_key_id, aws_region, aws_endpoint_url")
+        .detail("path", format!("storage_options.{key}"))
+}
+
+fn cannot_open(url: &Url, error: &object_store::Error) -> Error {
+    Error::new(Code::SourceUnreadable, format!("cannot use the store of `{}`: {error}", redacted(url)))
+        .hint("Check the credentials and the endpoint in the environment or in storage_options")
+}
