@@ -22,6 +22,7 @@ pub fn merge(spec: &Arc<GroupSpec>, tables: Vec<GroupTable>, threads: usize, con
 }
 
 fn finish(spec: &Arc<GroupSpec>, mut tables: Vec<GroupTable>, threads: usize, control: &Control) -> Result<Vec<Finished>> {
+    tables.retain(|table| !table.is_empty());
     if tables.len() < 2 {
         let table = match tables.pop() {
             Some(table) => table,

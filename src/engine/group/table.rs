@@ -52,6 +52,11 @@ impl GroupTable {
         Ok(Self { spec, interners, pairs, reduces, first, zero: false, groups: Vec::new(), ids: Vec::new() })
     }
 
+    /// No row ever reached it.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     /// One past the highest group number.
     pub fn len(&self) -> usize {
         match (self.pairs.last(), self.interners.first()) {

@@ -1,0 +1,173 @@
+//! From a plan to a physical plan: DataFusion's operators where they keep the order, ours where they do not.
+
+mod fallback;
+mod group;
+mod pipeline;
+mod prune;
+mod sort;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+
+use self::pipeline::Pipeline;
+use super::control::Control;
+use super::ordered::{OrderedExec, Pass};
+use super::physical_expr;
+use crate::error::{Error, Result};
+use crate::io::source::Source;
+use crate::plan::node::ROW;
+use crate::plan::{DType, Expr, Node};
+
+/// The column by which operators know the order of their input's rows, where they ask for it.
+pub const POSITION: &str = "__position";
+
+/// Which operator groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grouping {
+    /// Ours, fused with the scan.
+    Own,
+    /// DataFusion's, which spills.
+    DataFusion,
+}
+
+/// What a lowering needs to know besides the plan.
+#[derive(Clone)]
+pub struct Lowering {
+    pub sources: Arc<Vec<Source>>,
+    pub control: Arc<Control>,
+    pub io: tokio::runtime::Handle,
+    pub threads: usize,
+    pub chunk_rows: usize,
+    pub grouping: Grouping,
+}
+
+type Plan = Arc<dyn ExecutionPlan>;
+type Names = BTreeSet<Arc<str>>;
+
+impl Lowering {
+    /// The physical plan that delivers these columns of a node, in this order, its partitions in order.
+    pub fn columns(&self, node: &Arc<Node>, columns: &[(Arc<str>, Expr)]) -> Result<Plan> {
+        let node = Arc::new(Node::Project { input: node.clone(), columns: columns.to_vec() });
+        let names: Names = columns.iter().map(|(name, _)| name.clone()).collect();
+        let plan = self.lower(&node, &names)?;
+        let order: Vec<_> = columns
+            .iter()
+            .map(|(name, expr)| (name.clone(), Expr::Column(name.clone(), expr.dtype())))
+            .collect();
+        let schema = plan.schema();
+        let in_order = schema.fields().len() == order.len()
+            && schema.fields().iter().zip(&order).all(|(field, (name, _))| *field.name() == **name);
+        if in_order { Ok(plan) } else { project(plan, &order) }
+    }
+
+    /// The physical plan of a node with the columns of `needed` (at least; [`POSITION`] may be one of them).
+    fn lower(&self, node: &Arc<Node>, needed: &Names) -> Result<Plan> {
+        if let Some(pipeline) = Pipeline::of(node) {
+            return self.scan(&pipeline, needed);
+        }
+        // An operator that makes an order of its own is numbered afterwards.
+        if needed.contains(POSITION) && !matches!(&**node, Node::Project { .. } | Node::Filter { .. }) {
+            let mut below = needed.clone();
+            below.remove(POSITION);
+            let plan = self.lower(node, &below)?;
+            return Ok(Arc::new(OrderedExec::new(plan, Pass::Number(POSITION.into()))));
+        }
+        match &**node {
+            Node::Scan { .. } => Err(Error::internal("a scan that is no pipeline")),
+            Node::Unit => Ok(Arc::new(PlaceholderRowExec::new(Arc::new(Schema::empty())))),
+            Node::Project { input, columns } => {
+                let mut kept: Vec<_> = columns.iter().filter(|(name, _)| needed.contains(name)).cloned().collect();
+                if needed.contains(POSITION) {
+                    kept.push((POSITION.into(), Expr::column(POSITION, DType::Int64)));
+                }
+                let below = columns_of(kept.iter().map(|(_, expr)| expr));
+                project(self.lower(input, &below)?, &kept)
+            }
+            Node::Filter { input, predicate } => {
+                let mut below = needed.clone();
+                below.extend(columns_of([predicate]));
+                let plan = self.lower(input, &below)?;
+                let predicate = physical_expr::physical_expr(predicate, &plan.schema())?;
+                Ok(Arc::new(FilterExec::try_new(predicate, plan)?))
+            }
+            Node::RowNumber { input, name } => {
+                let mut below = needed.clone();
+                below.remove(name);
+                let plan = self.lower(input, &below)?;
+                if !needed.contains(name) {
+                    return Ok(plan);
+                }
+                Ok(Arc::new(OrderedExec::new(plan, Pass::Number(name.clone()))))
+            }
+            Node::Group { input, keys, aggregates, sorted, dropna } => {
+                self.group(input, keys, aggregates, *sorted, *dropna)
+            }
+            Node::Sort { input, keys } => self.sort(input, keys, needed, None),
+            Node::Limit { input, rows } => match &**input {
+                Node::Sort { input, keys } => self.sort(input, keys, needed, Some(*rows)),
+                _ => {
+                    let plan = self.lower(input, needed)?;
+                    Ok(Arc::new(OrderedExec::new(plan, Pass::First(*rows))))
+                }
+            },
+            Node::Distinct { input, subset, keep } => self.lower(&sort::distinct(input, subset, *keep, needed)?, needed),
+        }
+    }
+}
+
+/// The columns that expressions read.
+fn columns_of<'a>(exprs: impl IntoIterator<Item = &'a Expr>) -> Names {
+    let mut names = Names::new();
+    for expr in exprs {
+        expr.each_column(&mut |name| {
+            names.insert(name.clone());
+        });
+    }
+    names
+}
+
+/// Computes expressions over a plan's columns.
+fn project(plan: Plan, columns: &[(Arc<str>, Expr)]) -> Result<Plan> {
+    let schema = plan.schema();
+    let exprs = columns
+        .iter()
+        .map(|(name, expr)| Ok((physical_expr::physical_expr(expr, &schema)?, name.to_string())))
+        .collect::<Result<Vec<(Arc<dyn PhysicalExpr>, String)>>>()?;
+    Ok(Arc::new(ProjectionExec::try_new(exprs, plan)?))
+}
+
+/// The Arrow type of an expression over a schema: its `DType`'s form, or that of the column it is.
+fn arrow_of(expr: &Expr, schema: &Schema) -> Result<DataType> {
+    if let Expr::Column(name, _) = expr {
+        return Ok(schema.field_with_name(name)?.data_type().clone());
+    }
+    expr.dtype()
+        .arrow()
+        .ok_or_else(|| Error::internal(format!("an expression of type {} is computed", expr.dtype())))
+}
+
+fn schema_of(columns: &[(Arc<str>, Expr)], input: &Schema) -> Result<SchemaRef> {
+    let fields = columns
+        .iter()
+        .map(|(name, expr)| Ok(ArrowField::new(&**name, arrow_of(expr, input)?, true)))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// A plan of no rows.
+pub fn empty(schema: SchemaRef) -> Plan {
+    Arc::new(EmptyExec::new(schema))
+}
+
+/// What the virtual columns of a scan are called there.
+fn virtual_column(name: &str) -> bool {
+    name == ROW || name == POSITION
+}
