@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, PrimitiveArray, StringViewBuilder};
+use arrow::array::{
+    Array, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, PrimitiveArray, StringViewBuilder,
+};
 
 use super::super::dtype::DType;
+use super::super::expr::Literal;
 use super::operand::{
     Side, apply, argument, booleans, column, side, strings, try_apply, with_integer, with_number,
 };
 use super::promote::{arithmetic, as_integer, bare, describe, is_missing, mismatch};
 use super::real::Real;
 use super::{Operand, Operator, Typed, failed, temporal};
-use super::super::expr::Literal;
 use crate::error::{Error, Result, not_decomposable};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,15 +59,19 @@ impl Operator for Arithmetic {
             (Kind::Pow, _) if a.dtype == DType::Bool => Err(self.refuse(a, b)),
             (Kind::TrueDiv, dtype) if dtype.is_integer() => Ok(DType::Float64),
             (Kind::FloorDiv | Kind::Mod, dtype) if dtype.is_integer() && constant(b) == Some(0) => {
-                Err(not_decomposable(format!("{} {} 0 is an integer division by zero", describe(a), self.symbol))
-                    .hint("Use `.astype(\"float64\")` on the column first, where the result is infinite or missing"))
-            }
-            (Kind::Pow, dtype) if dtype.is_integer() && constant(b).is_some_and(|n| n < 0) => {
-                Err(mismatch(
-                    "integers to negative integer powers are not allowed".to_owned(),
-                    "Use `.astype(\"float64\")` on the column first, or a float power",
+                Err(not_decomposable(format!(
+                    "{} {} 0 is an integer division by zero",
+                    describe(a),
+                    self.symbol
+                ))
+                .hint(
+                    "Use `.astype(\"float64\")` on the column first, where the result is infinite or missing",
                 ))
             }
+            (Kind::Pow, dtype) if dtype.is_integer() && constant(b).is_some_and(|n| n < 0) => Err(mismatch(
+                "integers to negative integer powers are not allowed".to_owned(),
+                "Use `.astype(\"float64\")` on the column first, or a float power",
+            )),
             _ => Ok(dtype),
         }
     }
@@ -96,7 +102,8 @@ fn constant(arg: &Typed<'_>) -> Option<i128> {
 impl Arithmetic {
     fn refuse(&self, a: &Typed<'_>, b: &Typed<'_>) -> Error {
         let what = format!("{} {} {} is not defined", describe(a), self.symbol, describe(b));
-        let decimal = |arg: &Typed<'_>| matches!(arg.dtype, DType::Decimal(..) | DType::Date | DType::Opaque(_));
+        let decimal =
+            |arg: &Typed<'_>| matches!(arg.dtype, DType::Decimal(..) | DType::Date | DType::Opaque(_));
         if decimal(a) || decimal(b) {
             let what = what.replace("is not defined", "cannot be computed natively");
             return not_decomposable(what).hint(
@@ -104,7 +111,10 @@ impl Arithmetic {
             );
         }
         if a.dtype == DType::Bool && (b.dtype == DType::Bool || self.kind == Kind::Pow) {
-            return mismatch(what, "Use `&`, `|`, `^` for logic, or `.astype(\"int64\")` to count with booleans");
+            return mismatch(
+                what,
+                "Use `&`, `|`, `^` for logic, or `.astype(\"int64\")` to count with booleans",
+            );
         }
         mismatch(what, "Convert one side first, e.g. with `.astype(...)`")
     }

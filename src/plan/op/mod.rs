@@ -12,9 +12,9 @@ pub(crate) mod operand;
 pub mod promote;
 mod real;
 mod temporal;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 pub(crate) mod time;
 
 pub use promote::promote;
