@@ -1,5 +1,6 @@
 //! What a trace records: neutral, typed, serialisable data, and the pandas rules by which it grows.
 
+mod display;
 pub mod dtype;
 pub mod expr;
 pub mod label;

@@ -8,8 +8,10 @@ use arrow::datatypes::{ArrowNativeType, Date32Type, Float64Type, Int64Type};
 
 use super::super::dtype::{DType, Unit};
 use super::super::expr::Literal;
-use super::operand::{argument, booleans, bits, column, convert, counts, instants, present, primitive, spans,
-    unexpected, with_integer};
+use super::operand::{
+    argument, bits, booleans, column, convert, counts, instants, present, primitive, spans, unexpected,
+    with_integer,
+};
 use super::promote::{describe, integer_range, mismatch};
 use super::{Operand, Operator, Typed, failed, text, time};
 use crate::error::{Error, Result, not_decomposable};
@@ -52,8 +54,9 @@ fn target(name: &str) -> Result<Target> {
         "Float64" => masked(Float64),
         "Float32" => masked(Float32),
         "boolean" => masked(Bool),
-        "category" => Err(not_decomposable("`astype(\"category\")` cannot be computed natively")
-            .hint("Leave the column as it is: strings are grouped as fast, and convert the result with pandas")),
+        "category" => Err(not_decomposable("`astype(\"category\")` cannot be computed natively").hint(
+            "Leave the column as it is: strings are grouped as fast, and convert the result with pandas",
+        )),
         "object" | "O" => Err(not_decomposable("`astype(\"object\")` cannot be computed natively")
             .hint("Leave the column in its own type")),
         other => times(other).map(|dtype| Target { dtype, nullable: false }).ok_or_else(|| {
@@ -117,7 +120,9 @@ impl Operator for AsType {
             (from, Timestamp(..) | Duration(_)) if from.is_integer() => Ok(to),
             (Str, to_) if number(to_) || *to_ == Str => Ok(to),
             (Str, Timestamp(..)) => Ok(to),
-            (Timestamp(..), Timestamp(..)) | (Duration(_), Duration(_)) | (Date, Timestamp(_, None)) => Ok(to),
+            (Timestamp(..), Timestamp(..)) | (Duration(_), Duration(_)) | (Date, Timestamp(_, None)) => {
+                Ok(to)
+            }
             (Timestamp(..) | Duration(_), Int64 | Bool) => Ok(to),
             (Decimal(..), Float64 | Float32) | (Date, Str) => Ok(to),
             (Timestamp(..) | Duration(_), Str) => refuse(

@@ -9,8 +9,10 @@ use arrow::datatypes::{Date32Type, Float32Type, Float64Type, Int64Type, UInt64Ty
 
 use super::super::dtype::{DType, Unit};
 use super::super::expr::Literal;
-use super::operand::{argument, bits, bits_of_pairs, column, constant, convert, counts, present, primitive,
-    unexpected, with_integer, with_number};
+use super::operand::{
+    argument, bits, bits_of_pairs, column, constant, convert, counts, present, primitive, unexpected,
+    with_integer, with_number,
+};
 use super::promote::{as_integer, bare, describe, fits, is_missing, mismatch, promote};
 use super::{Operand, Operator, Typed, time};
 use crate::error::{Error, Result, not_decomposable};
@@ -104,8 +106,10 @@ fn kind(order: Order, a: &Typed<'_>, b: &Typed<'_>) -> Result<Compared> {
             .hint("Use `.isin([...])` for membership"));
     }
     match (&a.dtype, &b.dtype) {
-        (Opaque(_), _) | (_, Opaque(_)) => Err(not_decomposable(format!("{} cannot be computed natively", what()))
-            .hint("Only simple columns can be compared")),
+        (Opaque(_), _) | (_, Opaque(_)) => {
+            Err(not_decomposable(format!("{} cannot be computed natively", what()))
+                .hint("Only simple columns can be compared"))
+        }
         _ if missing(a) || missing(b) => Ok(Compared::Never),
         (x, y) if number(x) && number(y) => Ok(Compared::Numbers),
         (Str, Str) | (Binary, Binary) | (Date, Date) => Ok(Compared::Same),
@@ -118,12 +122,16 @@ fn kind(order: Order, a: &Typed<'_>, b: &Typed<'_>) -> Result<Compared> {
         )),
         (Timestamp(_, tz), Str) if b.literal.is_some() => parsed(b, tz).map(|_| Compared::Times),
         (Str, Timestamp(_, tz)) if a.literal.is_some() => parsed(a, tz).map(|_| Compared::Times),
-        (Decimal(..), _) | (_, Decimal(..)) => Err(not_decomposable(format!("{} mixes decimals with another type", what()))
-            .hint("Use `.astype(\"float64\")` on the decimals first")),
+        (Decimal(..), _) | (_, Decimal(..)) => {
+            Err(not_decomposable(format!("{} mixes decimals with another type", what()))
+                .hint("Use `.astype(\"float64\")` on the decimals first"))
+        }
         (Date, _) | (_, Date) => Err(not_decomposable(format!("{} mixes dates with another type", what()))
             .hint("Compare dates with a `datetime.date`, or use `.astype(\"datetime64[s]\")` first")),
-        (Duration(_), Str) | (Str, Duration(_)) => Err(not_decomposable(format!("{} reads a string as a span", what()))
-            .hint("Pass a `pd.Timedelta`")),
+        (Duration(_), Str) | (Str, Duration(_)) => {
+            Err(not_decomposable(format!("{} reads a string as a span", what()))
+                .hint("Pass a `pd.Timedelta`"))
+        }
         _ if order.is_equality() => Ok(Compared::Never),
         _ => Err(mismatch(
             format!("{} is not ordered", what()),
@@ -142,7 +150,9 @@ fn parsed(arg: &Typed<'_>, tz: &Option<String>) -> Result<(i64, Unit)> {
 pub fn compare(order: Order, a: &Operand, b: &Operand, rows: usize) -> Result<BooleanArray> {
     let (order, a, b) = match (a, b) {
         (Operand::Literal(_), Operand::Array(_)) => (order.mirrored(), b, a),
-        (Operand::Literal(Literal::Str(_)), Operand::Literal(Literal::Timestamp(..))) => (order.mirrored(), b, a),
+        (Operand::Literal(Literal::Str(_)), Operand::Literal(Literal::Timestamp(..))) => {
+            (order.mirrored(), b, a)
+        }
         _ => (order, a, b),
     };
     let x = Typed { dtype: a.dtype(), literal: literal_of(a) };
@@ -234,7 +244,12 @@ fn beyond(order: Order, values: &[i64], floor: i128) -> BooleanBuffer {
     }
 }
 
-fn number_with_constant(order: Order, left: &ArrayRef, dtype: &DType, literal: &Literal) -> Result<BooleanBuffer> {
+fn number_with_constant(
+    order: Order,
+    left: &ArrayRef,
+    dtype: &DType,
+    literal: &Literal,
+) -> Result<BooleanBuffer> {
     // Integers are compared exactly with integers of every size.
     if let (Some(value), false) = (as_integer(literal), dtype.is_float()) {
         if *dtype == DType::Bool {
@@ -275,7 +290,13 @@ fn number_with_constant(order: Order, left: &ArrayRef, dtype: &DType, literal: &
 fn numbers(order: Order, a: &ArrayRef, x: &DType, b: &ArrayRef, y: &DType) -> Result<BooleanBuffer> {
     let target = promote(x, y).ok_or_else(|| Error::internal(format!("{x} and {y} do not compare")))?;
     if target == DType::Bool {
-        return numbers(order, &convert(a, &DType::Int8)?, &DType::Int8, &convert(b, &DType::Int8)?, &DType::Int8);
+        return numbers(
+            order,
+            &convert(a, &DType::Int8)?,
+            &DType::Int8,
+            &convert(b, &DType::Int8)?,
+            &DType::Int8,
+        );
     }
     if target == DType::Float64 && x.is_integer() && y.is_integer() {
         // One is uint64, the other signed: no type of NumPy holds both exactly.
@@ -301,7 +322,12 @@ fn unit_of(dtype: &DType) -> Result<Unit> {
     }
 }
 
-fn time_with_constant(order: Order, left: &ArrayRef, dtype: &DType, literal: &Literal) -> Result<BooleanBuffer> {
+fn time_with_constant(
+    order: Order,
+    left: &ArrayRef,
+    dtype: &DType,
+    literal: &Literal,
+) -> Result<BooleanBuffer> {
     if *dtype == DType::Str {
         return Err(Error::internal("a string constant was compared with a constant time"));
     }

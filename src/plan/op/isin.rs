@@ -10,7 +10,9 @@ use hashbrown::HashSet;
 
 use super::super::dtype::{DType, Unit};
 use super::super::expr::Literal;
-use super::operand::{argument, bits, booleans, column, counts, present, primitive, strings, unexpected, with_integer};
+use super::operand::{
+    argument, bits, booleans, column, counts, present, primitive, strings, unexpected, with_integer,
+};
 use super::promote::{as_integer, bare, describe, fits};
 use super::{Operand, Operator, Typed, time};
 use crate::error::{Error, Result, not_decomposable};
@@ -35,8 +37,11 @@ impl Operator for IsIn {
         let null = values.iter().any(|value| matches!(bare(value), Literal::Null));
         if null && x.dtype.is_temporal() {
             // pandas tells `None` (no match) from `NaT` (matches NaT) here; the plan does not.
-            return Err(not_decomposable(format!("`isin` of {} with a missing value in the list", describe(x)))
-                .hint("Leave it out, and add `| column.isna()` if missing times should count"));
+            return Err(not_decomposable(format!(
+                "`isin` of {} with a missing value in the list",
+                describe(x)
+            ))
+            .hint("Leave it out, and add `| column.isna()` if missing times should count"));
         }
         Ok(DType::Bool)
     }
@@ -76,8 +81,9 @@ impl<'a> Wanted<'a> {
         let mut wanted = Wanted::default();
         let values: Vec<_> = values.iter().map(bare).collect();
         // A list of numbers with a float among them becomes an array of floats, as in NumPy.
-        let numbers =
-            values.iter().all(|v| matches!(v, Literal::Bool(_) | Literal::Int(_) | Literal::UInt(_) | Literal::Float(_)));
+        let numbers = values
+            .iter()
+            .all(|v| matches!(v, Literal::Bool(_) | Literal::Int(_) | Literal::UInt(_) | Literal::Float(_)));
         let floats = numbers && values.iter().any(|value| matches!(value, Literal::Float(_)));
         for value in values {
             match value {

@@ -81,8 +81,9 @@ fn check(arg: &Typed<'_>, symbol: &str) -> Result<()> {
         return Ok(());
     }
     if arg.dtype.is_integer() {
-        return Err(not_decomposable(format!("`{symbol}` on {} would work bit by bit", describe(arg)))
-            .hint("Compare first, e.g. `(column != 0)`; put comparisons in parentheses: `(a > 1) & (b > 2)`"));
+        return Err(not_decomposable(format!("`{symbol}` on {} would work bit by bit", describe(arg))).hint(
+            "Compare first, e.g. `(column != 0)`; put comparisons in parentheses: `(a > 1) & (b > 2)`",
+        ));
     }
     if arg.literal.is_some_and(is_missing) || !arg.dtype.is_float() {
         return Err(mismatch(

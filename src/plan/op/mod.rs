@@ -1,12 +1,33 @@
 //! Operators: row-wise functions with pandas' semantics, one file each and one line in the list below.
 
 mod arithmetic;
+mod astype;
+mod between;
+mod choose;
+mod comparison;
+mod isin;
+mod logic;
+mod missing;
+pub(crate) mod operand;
+pub mod promote;
+mod real;
+mod temporal;
+#[cfg(test)]
+mod tests;
+mod text;
+pub(crate) mod time;
+
+pub use promote::promote;
 
 use arrow::array::ArrayRef;
 
+use self::arithmetic::{Arithmetic, Kind, Sign};
+use self::comparison::{Comparison, Order};
+use self::logic::Logic;
+use self::missing::IsMissing;
 use super::dtype::DType;
 use super::expr::Literal;
-use crate::error::{Result, not_decomposable};
+use crate::error::{Code, Error, Result, not_decomposable};
 
 /// An argument as a rule sees it while tracing: its type, and its value where it is a constant.
 #[derive(Debug, Clone)]
@@ -40,7 +61,35 @@ pub trait Operator: Sync {
 }
 
 /// Every operator there is.
-pub const OPERATORS: &[&dyn Operator] = &[];
+pub const OPERATORS: &[&dyn Operator] = &[
+    &Arithmetic { kind: Kind::Add, name: "add", symbol: "+" },
+    &Arithmetic { kind: Kind::Sub, name: "sub", symbol: "-" },
+    &Arithmetic { kind: Kind::Mul, name: "mul", symbol: "*" },
+    &Arithmetic { kind: Kind::TrueDiv, name: "truediv", symbol: "/" },
+    &Arithmetic { kind: Kind::FloorDiv, name: "floordiv", symbol: "//" },
+    &Arithmetic { kind: Kind::Mod, name: "mod", symbol: "%" },
+    &Arithmetic { kind: Kind::Pow, name: "pow", symbol: "**" },
+    &Sign { name: "neg", negate: true },
+    &Sign { name: "abs", negate: false },
+    &real::Round,
+    &Comparison(Order::Eq),
+    &Comparison(Order::Ne),
+    &Comparison(Order::Lt),
+    &Comparison(Order::Le),
+    &Comparison(Order::Gt),
+    &Comparison(Order::Ge),
+    &Logic { name: "and", symbol: "&" },
+    &Logic { name: "or", symbol: "|" },
+    &Logic { name: "xor", symbol: "^" },
+    &logic::Not,
+    &IsMissing { name: "isna", wanted: true },
+    &IsMissing { name: "notna", wanted: false },
+    &missing::FillNa,
+    &isin::IsIn,
+    &between::Between,
+    &astype::AsType,
+    &choose::Where,
+];
 
 pub fn find(name: &str) -> Result<&'static dyn Operator> {
     OPERATORS
@@ -48,4 +97,9 @@ pub fn find(name: &str) -> Result<&'static dyn Operator> {
         .copied()
         .find(|operator| operator.name() == name)
         .ok_or_else(|| not_decomposable(format!("there is no native operator `{name}`")))
+}
+
+/// A value that an operator cannot be computed for.
+fn failed(message: String) -> Error {
+    Error::new(Code::OperationFailed, message)
 }

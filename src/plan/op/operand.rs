@@ -31,14 +31,38 @@ macro_rules! with_number {
 macro_rules! with_integer {
     ($dtype:expr, $t:ident => $body:expr, $other:expr) => {
         match $dtype {
-            DType::Int8 => { type $t = arrow::datatypes::Int8Type; $body }
-            DType::Int16 => { type $t = arrow::datatypes::Int16Type; $body }
-            DType::Int32 => { type $t = arrow::datatypes::Int32Type; $body }
-            DType::Int64 => { type $t = arrow::datatypes::Int64Type; $body }
-            DType::UInt8 => { type $t = arrow::datatypes::UInt8Type; $body }
-            DType::UInt16 => { type $t = arrow::datatypes::UInt16Type; $body }
-            DType::UInt32 => { type $t = arrow::datatypes::UInt32Type; $body }
-            DType::UInt64 => { type $t = arrow::datatypes::UInt64Type; $body }
+            DType::Int8 => {
+                type $t = arrow::datatypes::Int8Type;
+                $body
+            }
+            DType::Int16 => {
+                type $t = arrow::datatypes::Int16Type;
+                $body
+            }
+            DType::Int32 => {
+                type $t = arrow::datatypes::Int32Type;
+                $body
+            }
+            DType::Int64 => {
+                type $t = arrow::datatypes::Int64Type;
+                $body
+            }
+            DType::UInt8 => {
+                type $t = arrow::datatypes::UInt8Type;
+                $body
+            }
+            DType::UInt16 => {
+                type $t = arrow::datatypes::UInt16Type;
+                $body
+            }
+            DType::UInt32 => {
+                type $t = arrow::datatypes::UInt32Type;
+                $body
+            }
+            DType::UInt64 => {
+                type $t = arrow::datatypes::UInt64Type;
+                $body
+            }
             _ => $other,
         }
     };
@@ -121,9 +145,7 @@ pub fn apply<T: ArrowPrimitiveType>(
         (Side::Column(a), Side::Column(b)) => arrow::compute::binary(a, b, f)?,
         (Side::Column(a), Side::Scalar(Some(b))) => a.unary(|a| f(a, *b)),
         (Side::Scalar(Some(a)), Side::Column(b)) => b.unary(|b| f(*a, b)),
-        (Side::Scalar(Some(a)), Side::Scalar(Some(b))) => {
-            PrimitiveArray::from_value(f(*a, *b), rows)
-        }
+        (Side::Scalar(Some(a)), Side::Scalar(Some(b))) => PrimitiveArray::from_value(f(*a, *b), rows),
         _ => PrimitiveArray::new_null(rows),
     })
 }

@@ -129,7 +129,8 @@ fn unit_of(dtype: &DType) -> Result<Unit> {
 /// An argument as counts of `unit`, which is at least as fine as its own.
 fn ticks(operand: &Operand, unit: Unit, rows: usize) -> Result<Side<Int64Type>> {
     let from = unit_of(&operand.dtype())?;
-    let convert = |value| time::rescale(value, from, unit).ok_or_else(|| time::overflow("this time arithmetic"));
+    let convert =
+        |value| time::rescale(value, from, unit).ok_or_else(|| time::overflow("this time arithmetic"));
     Ok(match operand {
         Operand::Array(array) => {
             let values = counts(array)?;

@@ -108,8 +108,10 @@ fn without_underscores(text: &str) -> Option<std::borrow::Cow<'_, str>> {
     }
     let bytes = text.as_bytes();
     let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
-    let well_placed =
-        bytes.iter().enumerate().all(|(at, b)| *b != b'_' || (digit(at.checked_sub(1)) && digit(Some(at + 1))));
+    let well_placed = bytes
+        .iter()
+        .enumerate()
+        .all(|(at, b)| *b != b'_' || (digit(at.checked_sub(1)) && digit(Some(at + 1))));
     well_placed.then(|| text.replace('_', "").into())
 }
 

@@ -90,11 +90,7 @@ fn complete(text: &str) -> String {
 
 /// At most 40 characters of a value, for messages.
 pub fn short(text: &str) -> String {
-    if text.chars().count() <= 40 {
-        text.to_owned()
-    } else {
-        text.chars().take(39).chain(['…']).collect()
-    }
+    if text.chars().count() <= 40 { text.to_owned() } else { text.chars().take(39).chain(['…']).collect() }
 }
 
 pub fn overflow(what: &str) -> Error {
