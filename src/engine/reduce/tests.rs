@@ -207,8 +207,9 @@ fn by_group(rows: &Rows, column: &ArrayRef) -> Vec<Vec<f64>> {
 const U: f64 = f64::EPSILON / 2.0;
 
 fn exact(values: &[f64]) -> f64 {
-    if values.iter().all(|value| value.is_finite()) {
-        let total: i128 = values.iter().map(|value| (value * 2_f64.powi(20)) as i128).sum();
+    let scaled = values.iter().map(|value| value * 2_f64.powi(20));
+    if scaled.clone().all(|value| value.is_finite() && value.fract() == 0.0) {
+        let total: i128 = scaled.map(|value| value as i128).sum();
         total as f64 * 2_f64.powi(-20)
     } else {
         values.iter().sum()
@@ -241,6 +242,10 @@ fn close(found: Option<f64>, wanted: Option<(f64, f64)>, narrow: bool, root: boo
     };
     if !wanted.is_finite() {
         return found.is_nan() == wanted.is_nan() && (wanted.is_nan() || found == wanted);
+    }
+    let size = if root { wanted.sqrt() } else { wanted };
+    if narrow && (size as f32).is_infinite() {
+        return found.is_infinite();
     }
     slack += wanted.abs() * if narrow { 2_f64.powi(-22) } else { 4.0 * U * f64::from(u8::from(root)) };
     (found - wanted).abs() <= slack
@@ -343,7 +348,7 @@ fn try_everything(seeds: &[Seed], dice: u64, params: &Params) {
                         }
                         // Integers are exact in the product; this oracle reads them as floats.
                         if let Some((_, slack)) = &mut wanted {
-                            *slack += values.iter().map(|value| value.abs()).sum::<f64>() * 2.0 * U * f64::from(u8::from(!dtype.is_float()));
+                            *slack += values.iter().map(|value| value.abs()).sum::<f64>() * 2.0 * U * if dtype.is_float() { 0.0 } else { values.len() as f64 };
                         }
                         for answer in [&found, &other] {
                             let answer = doubles(answer)[group];
