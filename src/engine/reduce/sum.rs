@@ -46,7 +46,9 @@ impl Aggregate for Sum {
             }
             dtype => {
                 return Err(not_decomposable(format!("`sum` has no meaning for a column of type {dtype}"))
-                    .hint("Sum a number, boolean or duration; of dates and times take `min`, `max` or `mean`"));
+                    .hint(
+                        "Sum a number, boolean or duration; of dates and times take `min`, `max` or `mean`",
+                    ));
             }
         })
     }

@@ -232,7 +232,9 @@ fn rows(columns: &[ArrayRef]) -> Result<usize> {
 fn unfiltered(filter: Option<&BooleanArray>) -> Result<()> {
     match filter {
         None => Ok(()),
-        Some(_) => Err(Error::internal("aggregates take no filter of their own; filter the rows before").into()),
+        Some(_) => {
+            Err(Error::internal("aggregates take no filter of their own; filter the rows before").into())
+        }
     }
 }
 

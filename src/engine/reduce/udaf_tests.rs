@@ -25,9 +25,11 @@ fn table(dtype: &DType, rows: u32) -> RecordBatch {
     let key: UInt32Array = (0..rows).map(|row| row * row % GROUPS).collect();
     let numbers = (0..i64::from(rows)).map(|row| (row % 5 > 0).then_some((row * 37 % 101) - 50));
     let value: ArrayRef = match dtype {
-        DType::Str => {
-            Arc::new(numbers.map(|n| n.map(|n| format!("a string too long to be inlined {n}"))).collect::<StringViewArray>())
-        }
+        DType::Str => Arc::new(
+            numbers
+                .map(|n| n.map(|n| format!("a string too long to be inlined {n}")))
+                .collect::<StringViewArray>(),
+        ),
         other => arrow::compute::cast(&numbers.collect::<Int64Array>(), &other.arrow().unwrap()).unwrap(),
     };
     let position: Int64Array = (0..i64::from(rows)).collect();
@@ -39,13 +41,23 @@ fn table(dtype: &DType, rows: u32) -> RecordBatch {
     .unwrap()
 }
 
-fn expression(udaf: AggregateUDF, aggregate: &dyn Aggregate, schema: &SchemaRef) -> Arc<AggregateFunctionExpr> {
+fn expression(
+    udaf: AggregateUDF,
+    aggregate: &dyn Aggregate,
+    schema: &SchemaRef,
+) -> Arc<AggregateFunctionExpr> {
     let mut columns = vec!["value"];
     if aggregate.ordered() {
         columns.push("position");
     }
     let args: Vec<Arc<dyn PhysicalExpr>> = columns.iter().map(|name| col(name, schema).unwrap()).collect();
-    Arc::new(AggregateExprBuilder::new(Arc::new(udaf), args).schema(schema.clone()).alias("answer").build().unwrap())
+    Arc::new(
+        AggregateExprBuilder::new(Arc::new(udaf), args)
+            .schema(schema.clone())
+            .alias("answer")
+            .build()
+            .unwrap(),
+    )
 }
 
 /// Runs the aggregate as Partial and Final over batches of 3 rows in two partitions, to be emitted 2 groups
@@ -61,12 +73,19 @@ fn engine(aggregate: &'static dyn Aggregate, dtype: &DType, table: &RecordBatch,
     let expr = expression(udaf(aggregate, args, Params::default()).unwrap(), aggregate, &schema);
     let keys = if grouped { vec![(col("key", &schema).unwrap(), "key".to_owned())] } else { vec![] };
     let by = PhysicalGroupBy::new_single(keys);
-    let partial =
-        AggregateExec::try_new(AggregateMode::Partial, by.clone(), vec![expr.clone()], vec![None], input, schema.clone())
-            .unwrap();
+    let partial = AggregateExec::try_new(
+        AggregateMode::Partial,
+        by.clone(),
+        vec![expr.clone()],
+        vec![None],
+        input,
+        schema.clone(),
+    )
+    .unwrap();
     let gathered = Arc::new(CoalescePartitionsExec::new(Arc::new(partial)));
     let last =
-        AggregateExec::try_new(AggregateMode::Final, by.as_final(), vec![expr], vec![None], gathered, schema).unwrap();
+        AggregateExec::try_new(AggregateMode::Final, by.as_final(), vec![expr], vec![None], gathered, schema)
+            .unwrap();
     let mut config = SessionConfig::new().with_batch_size(2);
     // So that converting rows to states is tried as well.
     config.options_mut().execution.skip_partial_aggregation_probe_rows_threshold = 12;
@@ -114,7 +133,9 @@ fn same(found: &ArrayRef, wanted: &ArrayRef, what: &str) {
     };
     for (found, wanted) in floats(found).into_iter().zip(floats(wanted)) {
         match (found, wanted) {
-            (Some(found), Some(wanted)) => assert!((found - wanted).abs() <= 1e-6 * wanted.abs(), "{what}: {found}, {wanted}"),
+            (Some(found), Some(wanted)) => {
+                assert!((found - wanted).abs() <= 1e-6 * wanted.abs(), "{what}: {found}, {wanted}")
+            }
             pair => assert_eq!(pair.0, pair.1, "{what}"),
         }
     }
@@ -122,12 +143,20 @@ fn same(found: &ArrayRef, wanted: &ArrayRef, what: &str) {
 
 #[test]
 fn the_engine_gives_our_answers() {
-    let dtypes =
-        [DType::Int64, DType::Float64, DType::Float32, DType::Str, DType::Duration(Unit::Micro), DType::Decimal(12, 3)];
+    let dtypes = [
+        DType::Int64,
+        DType::Float64,
+        DType::Float32,
+        DType::Str,
+        DType::Duration(Unit::Micro),
+        DType::Decimal(12, 3),
+    ];
     for dtype in dtypes {
         let table = table(&dtype, 100);
         for &aggregate in AGGREGATES {
-            if aggregate.infer(std::slice::from_ref(&dtype), &Params::default()).is_err() && aggregate.name() != "size" {
+            if aggregate.infer(std::slice::from_ref(&dtype), &Params::default()).is_err()
+                && aggregate.name() != "size"
+            {
                 continue;
             }
             for grouped in [true, false] {
