@@ -23,8 +23,10 @@ impl<const MAX: bool> Aggregate for Extreme<MAX> {
         match one_argument(self, args)? {
             DType::Opaque(name) => {
                 let function = self.name();
-                Err(not_decomposable(format!("`{function}` has no order to go by in a column of type {name}"))
-                    .hint("Take it of a number, boolean, string, date, time or decimal"))
+                Err(not_decomposable(format!(
+                    "`{function}` has no order to go by in a column of type {name}"
+                ))
+                .hint("Take it of a number, boolean, string, date, time or decimal"))
             }
             dtype => Ok(dtype.clone()),
         }

@@ -24,8 +24,11 @@ impl<const ALL: bool> Aggregate for Logical<ALL> {
         match one_argument(self, args)? {
             DType::Bool | DType::Null => Ok(DType::Bool),
             dtype if dtype.is_numeric() => Ok(DType::Bool),
-            dtype => Err(not_decomposable(format!("`{}` over a column of type {dtype} is not supported", self.name()))
-                .hint("Compare the column first, so that it is of booleans")),
+            dtype => Err(not_decomposable(format!(
+                "`{}` over a column of type {dtype} is not supported",
+                self.name()
+            ))
+            .hint("Compare the column first, so that it is of booleans")),
         }
     }
 

@@ -44,7 +44,10 @@ impl Aggregate for Mean {
             }
             DType::Decimal(_, scale) => {
                 let unit = 10_f64.powi(i32::from(*scale));
-                Folded::boxed(Decimals { sums: AtLeast { fold: super::sum::Decimals, least: 1 }, unit }, result)
+                Folded::boxed(
+                    Decimals { sums: AtLeast { fold: super::sum::Decimals, least: 1 }, unit },
+                    result,
+                )
             }
             dtype @ (DType::Float32 | DType::Float64 | DType::Null) => {
                 with_number!(dtype, T => Folded::boxed(Floats::<T>(PhantomData), result), _ => return Err(refused()))

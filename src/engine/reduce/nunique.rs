@@ -31,10 +31,10 @@ impl Aggregate for Nunique {
 
     fn infer(&self, args: &[DType], _params: &Params) -> Result<DType> {
         match one_argument(self, args)? {
-            DType::Opaque(name) => {
-                Err(not_decomposable(format!("`nunique` cannot compare the values of a column of type {name}"))
-                    .hint("Count different numbers, booleans, strings, dates or times"))
-            }
+            DType::Opaque(name) => Err(not_decomposable(format!(
+                "`nunique` cannot compare the values of a column of type {name}"
+            ))
+            .hint("Count different numbers, booleans, strings, dates or times")),
             _ => Ok(DType::Int64),
         }
     }
@@ -63,7 +63,8 @@ impl Aggregate for Nunique {
 trait Pairs: Default + Send + 'static {
     /// Adds the values of rows `first..first + groups.len()`; calls `new` with the group of each that was
     /// not in the set.
-    fn insert(&mut self, values: &ArrayRef, first: usize, groups: &[u32], new: impl FnMut(u32)) -> Result<()>;
+    fn insert(&mut self, values: &ArrayRef, first: usize, groups: &[u32], new: impl FnMut(u32))
+    -> Result<()>;
 
     /// Values ordered by group; `starts[g]` is where group `g` begins.
     fn values(self, starts: Vec<usize>, total: usize) -> ArrayRef;
@@ -110,16 +111,22 @@ impl<P: Pairs> Reduce for Distinct<P> {
 
     fn merge(&mut self, state: &[ArrayRef], groups: &[u32], num_groups: usize) -> Result<()> {
         let state = column(state, 0)?;
-        let lists = state
-            .as_list_opt::<i64>()
-            .ok_or_else(|| unexpected(state.data_type(), &DataType::LargeList(Arc::new(Field::new_list_field(P::item_type(), true)))))?;
+        let lists = state.as_list_opt::<i64>().ok_or_else(|| {
+            unexpected(
+                state.data_type(),
+                &DataType::LargeList(Arc::new(Field::new_list_field(P::item_type(), true))),
+            )
+        })?;
         grow(&mut self.counts, num_groups, 0);
         check(groups, lists.len(), self.counts.len())?;
         // The lists lie one after the other: spread out, they are rows of their lists' groups.
         let first = lists.value_offsets().first().copied().unwrap_or(0) as usize;
         let lengths = lists.value_offsets().windows(2).map(|pair| (pair[1] - pair[0]) as usize);
-        let spread: Vec<u32> =
-            groups.iter().zip(lengths).flat_map(|(&group, length)| std::iter::repeat_n(group, length)).collect();
+        let spread: Vec<u32> = groups
+            .iter()
+            .zip(lengths)
+            .flat_map(|(&group, length)| std::iter::repeat_n(group, length))
+            .collect();
         let counts = &mut self.counts;
         self.pairs.insert(lists.values(), first, &spread, |group| counts[group as usize] += 1)
     }
@@ -177,7 +184,13 @@ impl<T: ArrowPrimitiveType<Native: Identity>> Default for Fixed<T> {
 }
 
 impl<T: ArrowPrimitiveType<Native: Identity>> Pairs for Fixed<T> {
-    fn insert(&mut self, values: &ArrayRef, first: usize, groups: &[u32], mut new: impl FnMut(u32)) -> Result<()> {
+    fn insert(
+        &mut self,
+        values: &ArrayRef,
+        first: usize,
+        groups: &[u32],
+        mut new: impl FnMut(u32),
+    ) -> Result<()> {
         let values = primitive::<T>(&values.slice(first, groups.len()))?;
         for (row, (&group, value)) in groups.iter().zip(values.values()).enumerate() {
             let Some(bits) = value.bits().filter(|_| values.is_valid(row)) else { continue };
@@ -230,7 +243,13 @@ impl Texts {
 }
 
 impl Pairs for Texts {
-    fn insert(&mut self, values: &ArrayRef, first: usize, groups: &[u32], mut new: impl FnMut(u32)) -> Result<()> {
+    fn insert(
+        &mut self,
+        values: &ArrayRef,
+        first: usize,
+        groups: &[u32],
+        mut new: impl FnMut(u32),
+    ) -> Result<()> {
         let values = cast(&values.slice(first, groups.len()), &DataType::BinaryView)?;
         let values = values.as_binary_view();
         let Self { hasher, bytes, table } = self;

@@ -173,9 +173,8 @@ impl Picked {
 impl Reduce for Picked {
     fn update(&mut self, batch: Batch<'_>) -> Result<()> {
         let values = argument(&batch, 0)?;
-        let positions = batch
-            .positions
-            .ok_or_else(|| Error::internal("an ordered aggregate got no positions"))?;
+        let positions =
+            batch.positions.ok_or_else(|| Error::internal("an ordered aggregate got no positions"))?;
         let eligible = if self.missing { None } else { present(values)? };
         self.offer(values, positions, eligible.as_ref(), batch.groups, batch.num_groups)
     }
@@ -209,11 +208,17 @@ fn present(values: &ArrayRef) -> Result<Option<NullBuffer>> {
     let numbers = match values.data_type() {
         DataType::Float32 => {
             let values = values.as_primitive::<Float32Type>().values();
-            values.iter().any(|value| value.is_nan()).then(|| values.iter().map(|value| !value.is_nan()).collect())
+            values
+                .iter()
+                .any(|value| value.is_nan())
+                .then(|| values.iter().map(|value| !value.is_nan()).collect())
         }
         DataType::Float64 => {
             let values = values.as_primitive::<Float64Type>().values();
-            values.iter().any(|value| value.is_nan()).then(|| values.iter().map(|value| !value.is_nan()).collect())
+            values
+                .iter()
+                .any(|value| value.is_nan())
+                .then(|| values.iter().map(|value| !value.is_nan()).collect())
         }
         _ => None,
     };

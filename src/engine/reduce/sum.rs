@@ -10,6 +10,10 @@
 //! chunkings differ by no more than twice that, which for a billion values without cancellation is the
 //! last bit. Partial sums that overflow are beyond the bound: they are infinite, as in plain addition.
 //! float32 is added up as float64 and rounded once.
+//!
+//! pandas gives the grouped sum of a narrow integer column (int8, ...) that narrow type back if every sum
+//! happens to fit, and int64 otherwise. A type cannot depend on values here: it is always the wide one, as
+//! it is for whole columns.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -46,7 +50,9 @@ impl Aggregate for Sum {
             }
             dtype => {
                 return Err(not_decomposable(format!("`sum` has no meaning for a column of type {dtype}"))
-                    .hint("Sum a number, boolean or duration; of dates and times take `min`, `max` or `mean`"));
+                    .hint(
+                        "Sum a number, boolean or duration; of dates and times take `min`, `max` or `mean`",
+                    ));
             }
         })
     }

@@ -40,7 +40,8 @@ pub fn udaf(
     } else {
         Signature::exact(types, Volatility::Immutable)
     };
-    Ok(AggregateUDF::new_from_impl(Udaf { aggregate, args, params, result, state, signature }))
+    let name = format!("chunked_{}", aggregate.name());
+    Ok(AggregateUDF::new_from_impl(Udaf { aggregate, args, params, result, state, signature, name }))
 }
 
 struct Udaf {
@@ -50,6 +51,9 @@ struct Udaf {
     result: DataType,
     state: Vec<DataType>,
     signature: Signature,
+    /// Not DataFusion's own names: by those it recognises `min` and its like, and would filter scans by
+    /// its own rules about them.
+    name: String,
 }
 
 impl fmt::Debug for Udaf {
@@ -91,7 +95,7 @@ impl Udaf {
 
 impl AggregateUDFImpl for Udaf {
     fn name(&self) -> &str {
-        self.aggregate.name()
+        &self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -228,7 +232,9 @@ fn rows(columns: &[ArrayRef]) -> Result<usize> {
 fn unfiltered(filter: Option<&BooleanArray>) -> Result<()> {
     match filter {
         None => Ok(()),
-        Some(_) => Err(Error::internal("aggregates take no filter of their own; filter the rows before").into()),
+        Some(_) => {
+            Err(Error::internal("aggregates take no filter of their own; filter the rows before").into())
+        }
     }
 }
 

@@ -129,7 +129,8 @@ impl<T: ArrowPrimitiveType<Native: Number>> Fold for Spread<T> {
     fn finish(&mut self, states: &[Moments]) -> Result<ArrayRef> {
         let spread = |state: &Moments| {
             let variance = state.squares / (state.count - self.ddof);
-            let spread = if self.root { variance.sqrt() / self.unit } else { variance / self.unit / self.unit };
+            let spread =
+                if self.root { variance.sqrt() / self.unit } else { variance / self.unit / self.unit };
             (state.count > self.ddof).then_some(spread)
         };
         Ok(Arc::new(states.iter().map(spread).collect::<Float64Array>()))
