@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn an_error_survives_the_engine_unchanged() {
-        let ours = Error::new(Code::SourceUnreadable, "file a.parquet is truncated").detail("file", "a.parquet");
+        let ours =
+            Error::new(Code::SourceUnreadable, "file a.parquet is truncated").detail("file", "a.parquet");
         let through = datafusion::error::DataFusionError::from(ours).context("while scanning");
         let back = Error::from(through);
         assert_eq!(back.code(), Code::SourceUnreadable);
