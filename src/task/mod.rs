@@ -8,6 +8,8 @@ mod kind;
 mod names;
 mod operations;
 mod parse;
+#[cfg(test)]
+mod properties;
 mod section;
 mod spec;
 mod supported;

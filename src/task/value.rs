@@ -32,7 +32,7 @@ impl<'a> At<'a> {
 
     /// Refusal that names the value's type only: right wherever the value may be private.
     pub fn wrong_type(&self, wanted: &str) -> Error {
-        self.refuse(wanted, type_name(self.value).into())
+        self.refuse(wanted, type_name(self.value))
     }
 
     /// Refusal that shows the value, where it is short and plain.
