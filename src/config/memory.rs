@@ -56,7 +56,10 @@ impl<'a> Group<'a> {
 mod tests {
     use super::*;
 
-    fn limit_of(files: &[(&str, &str)]) -> Option<u64> {
+    /// Paths and contents.
+    type Files = [(&'static str, &'static str)];
+
+    fn limit_of(files: &Files) -> Option<u64> {
         limit(|path| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned()))
     }
 
@@ -68,7 +71,7 @@ mod tests {
     fn the_least_limit_holds() {
         let v2 = ("/proc/self/cgroup", "0::/a/b\n");
         let v1 = ("/proc/self/cgroup", "5:cpu,cpuacct:/\n4:memory:/docker/f00\n0::/\n");
-        let cases: &[(&[(&str, &str)], Option<u64>)] = &[
+        let cases: &[(&Files, Option<u64>)] = &[
             (&[], None),
             (&[MEMINFO], Some(PHYSICAL)),
             (&[MEMINFO, v2], Some(PHYSICAL)),
