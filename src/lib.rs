@@ -1,6 +1,14 @@
 //! RLM Hypervisor: runs partition functions as native plans over Arrow data.
 
+pub mod config;
 pub mod engine;
 pub mod error;
 pub mod io;
 pub mod plan;
+#[cfg(feature = "python")]
+mod python;
+pub mod runtime;
+pub mod task;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,0 +1,166 @@
+//! The table of settings, and how a client's own are found: what is given, else the environment, else the default.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::memory;
+use crate::error::{Code, Error, Result};
+use crate::task::{At, Kind, Preset, Progress, nearest};
+
+/// What holds for all runs of a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub threads: usize,
+    pub memory_limit: u64,
+    pub spill_dir: PathBuf,
+    pub batch_rows: usize,
+    pub progress: Progress,
+    pub grouping: Grouping,
+    pub io_threads: usize,
+    pub fetch_ahead_bytes: u64,
+}
+
+/// Which operator groups rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grouping {
+    /// Ours where it can, else the engine's.
+    Auto,
+    /// The engine's always: the oracle of the tests.
+    Datafusion,
+}
+
+/// One row of the table of settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    pub key: &'static str,
+    pub kind: Kind,
+    /// What a number counts; empty where it is no number.
+    pub unit: &'static str,
+    pub default: Fallback,
+    pub env: &'static str,
+    pub meaning: &'static str,
+}
+
+/// The value of a setting that nobody gave.
+#[derive(Debug, Clone, Copy)]
+pub enum Fallback {
+    Fixed(Preset),
+    /// Taken from the machine: in words, and how.
+    Machine(&'static str, fn() -> Value),
+}
+
+use Fallback::{Fixed, Machine};
+
+#[rustfmt::skip]
+pub const SETTINGS: &[Setting] = &[
+    Setting { key: "threads", kind: Kind::Int { min: 1, max: 1024 }, unit: "threads",
+        default: Machine("the cores that the process may use, container quota included", cores), env: "RLM_THREADS",
+        meaning: "threads that compute" },
+    Setting { key: "memory_limit", kind: Kind::Bytes { min: 1_000_000 }, unit: "bytes",
+        default: Machine("60 % of the physical memory, or of the container's limit where that is less", memory_share), env: "RLM_MEMORY_LIMIT",
+        meaning: "memory that all runs of the client together may hold before they spill" },
+    Setting { key: "spill_dir", kind: Kind::Name, unit: "",
+        default: Machine("the system's directory for temporary files", temp_dir), env: "RLM_SPILL_DIR",
+        meaning: "the directory for what does not fit in memory" },
+    Setting { key: "batch_rows", kind: Kind::Int { min: 1, max: 1 << 24 }, unit: "rows",
+        default: Fixed(Preset::Int(16_384)), env: "RLM_BATCH_ROWS",
+        meaning: "rows decoded at once where chunkSize is \"auto\"" },
+    Setting { key: "progress", kind: Kind::Or("auto", &Kind::Bool), unit: "",
+        default: Fixed(Preset::Word("auto")), env: "RLM_PROGRESS",
+        meaning: "whether runs show a progress bar; \"auto\" does for long runs in a terminal or notebook" },
+    Setting { key: "grouping", kind: Kind::Choice(&["auto", "datafusion"]), unit: "",
+        default: Fixed(Preset::Word("auto")), env: "RLM_GROUPING",
+        meaning: "the operator that groups rows: the fastest that fits, or DataFusion's own for comparison" },
+    Setting { key: "io_threads", kind: Kind::Int { min: 1, max: 256 }, unit: "threads",
+        default: Fixed(Preset::Int(2)), env: "RLM_IO_THREADS",
+        meaning: "threads that wait for files and object stores" },
+    Setting { key: "fetch_ahead_bytes", kind: Kind::Bytes { min: 65_536 }, unit: "bytes",
+        default: Fixed(Preset::Int(64 << 20)), env: "RLM_FETCH_AHEAD_BYTES",
+        meaning: "encoded data fetched before it is decoded" },
+];
+
+impl Settings {
+    /// The settings of a client; an override of `null` counts as not given, an empty variable as not set.
+    pub fn resolve(overrides: &Map<String, Value>, env: impl Fn(&str) -> Option<String>) -> Result<Settings> {
+        if let Some(key) = overrides.keys().find(|key| !SETTINGS.iter().any(|setting| setting.key == **key)) {
+            return Err(unknown(key));
+        }
+        let mut resolved = Map::new();
+        for setting in SETTINGS {
+            let value = match overrides.get(setting.key).filter(|value| !value.is_null()) {
+                Some(given) => setting.check(given, setting.key)?,
+                None => match env(setting.env).filter(|text| !text.trim().is_empty()) {
+                    Some(text) => setting.check(&setting.kind.from_text(&text), setting.env)?,
+                    None => setting.default.value(),
+                },
+            };
+            resolved.insert(setting.key.to_owned(), value);
+        }
+        serde_json::from_value(resolved.into())
+            .map_err(|error| Error::internal(format!("checked settings do not fit their type: {error}")))
+    }
+}
+
+impl Setting {
+    fn check(&self, value: &Value, path: &str) -> Result<Value> {
+        self.kind.check(&At::new(value, path)).map_err(|error| match error.advice() {
+            Some(_) => error,
+            None => error.hint(format!("`{}` is: {}", self.key, self.meaning)),
+        })
+    }
+}
+
+impl Fallback {
+    pub fn value(&self) -> Value {
+        match self {
+            Fixed(preset) => preset.value().unwrap_or_default(),
+            Machine(_, read) => read(),
+        }
+    }
+}
+
+fn unknown(key: &str) -> Error {
+    let allowed: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
+    let message = format!("{key} is not a setting of a client");
+    let error = Error::new(Code::InvalidTask, message)
+        .detail("path", key)
+        .detail("given", key)
+        .detail("allowed", allowed.clone());
+    let list = format!("Settings: {}", allowed.join(", "));
+    match nearest(key, allowed) {
+        Some(nearest) => error.detail("nearest", nearest).hint(format!("Did you mean \"{nearest}\"? {list}")),
+        None => error.hint(list),
+    }
+}
+
+fn cores() -> Value {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).into()
+}
+
+fn memory_share() -> Value {
+    (memory::available() / 10 * 6).into()
+}
+
+fn temp_dir() -> Value {
+    std::env::temp_dir().to_string_lossy().into()
+}
+
+/// The table as data, for the documentation, the stubs and the guard against drift.
+pub fn describe() -> Value {
+    let rows = SETTINGS.iter().map(|setting| {
+        let (default, from) = match setting.default {
+            Fixed(preset) => (preset.value(), None),
+            Machine(words, _) => (None, Some(words)),
+        };
+        json!({
+            "key": setting.key, "kind": setting.kind.wanted(), "choices": setting.kind.choices(),
+            "unit": setting.unit, "default": default, "defaultFrom": from,
+            "env": setting.env, "meaning": setting.meaning,
+        })
+    });
+    rows.collect()
+}

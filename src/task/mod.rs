@@ -1,0 +1,30 @@
+//! The task document: what a client may ask for, how it is checked, and which of it runs today.
+//!
+//! `parse` judges the whole contract and returns a normalised `TaskSpec`; `supported` then refuses what is
+//! right but does not run yet. Both work on plain data: what JSON cannot hold comes as a marker (`value`).
+
+mod fields;
+mod kind;
+mod names;
+mod operations;
+mod parse;
+#[cfg(test)]
+mod properties;
+mod section;
+mod spec;
+mod supported;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use fields::{Field, INPUT, OPTIONS, OUTPUT, Preset, Runs, TASK, TYPES, TypeRow, describe};
+pub use kind::Kind;
+pub use names::nearest;
+pub use operations::Registered;
+pub use parse::parse;
+pub use spec::{
+    Callable, ChunkSize, Combine, Foreign, Input, Items, Key, Mode, OnError, OperationRef, Options, Output,
+    OutputMode, Priority, Progress, SourceRef, SourceSpec, Tags, TaskSpec, TaskType,
+};
+pub use supported::supported;
+pub use value::{At, parse_bytes};

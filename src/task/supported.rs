@@ -1,0 +1,86 @@
+//! What is right but does not run yet: refused by name, before any work.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::fields::{Field, INPUT, OPTIONS, Runs, TYPES};
+use super::spec::{Input, OperationRef, TaskSpec};
+use super::value::invalid;
+use crate::error::{Error, Result};
+
+/// Refuses the first part of a task that this version does not run.
+pub fn supported(spec: &TaskSpec) -> Result<()> {
+    if matches!(spec.kind.row().runs, Runs::NotYet) {
+        let hint = format!("Types that run: {}", running(TYPES.iter().map(|row| (row.name, row.runs))));
+        return Err(refused("type", Some(&spec.kind.name().into())).hint(hint));
+    }
+    if matches!(spec.operation, OperationRef::Sql(_)) {
+        return Err(
+            refused("operation", Some(&"sql".into())).hint("Give a callable or a registered operation")
+        );
+    }
+    for field in INPUT {
+        judge("input", field, input_value(spec, field.key)?)?;
+    }
+    if spec.output.is_some() {
+        return Err(refused("output", None).hint("Write the answer with `result.write.parquet(...)`"));
+    }
+    let options = plain(&spec.options)?;
+    OPTIONS.iter().try_for_each(|field| judge("options", field, options.get(field.key).cloned()))
+}
+
+/// What the spec holds of a key of `input`; nothing where the default or another key does.
+fn input_value(spec: &TaskSpec, key: &str) -> Result<Option<Value>> {
+    Ok(match (key, &spec.input) {
+        ("items", Input::Items(_)) => Some(Value::Bool(true)),
+        ("format", Input::Source(source)) => Some(plain(&source.format)?),
+        ("combine", _) => Some(plain(&spec.combine)?),
+        ("key", _) => spec.key.as_ref().map(plain).transpose()?,
+        ("reduce", _) => spec.reduce.as_ref().map(plain).transpose()?,
+        ("setup", _) => spec.setup.as_ref().map(plain).transpose()?,
+        ("steps", _) => matches!(spec.operation, OperationRef::Steps(_)).then_some(Value::Bool(true)),
+        _ => None,
+    })
+}
+
+fn judge(place: &str, field: &Field, value: Option<Value>) -> Result<()> {
+    let Some(value) = value.filter(|value| Some(value) != field.default.value().as_ref()) else {
+        return Ok(());
+    };
+    let path = format!("{place}.{}", field.key);
+    match field.runs {
+        Runs::Since(_) => Ok(()),
+        Runs::Only(_, values) if value.as_str().is_some_and(|value| values.contains(&value)) => Ok(()),
+        Runs::Only(_, values) => {
+            Err(refused(&path, Some(&value)).hint(format!("Values that run: {}", values.join(", "))))
+        }
+        Runs::NotYet => {
+            let table = if place == "input" { INPUT } else { OPTIONS };
+            let default = match field.default.value() {
+                Some(default) if !default.is_null() => format!("Its default ({default}) is what runs. "),
+                _ => String::new(),
+            };
+            let list = running(table.iter().map(|field| (field.key, field.runs)));
+            Err(refused(&path, None).hint(format!("{default}Keys of `{place}` that run: {list}")))
+        }
+    }
+}
+
+fn refused(path: &str, value: Option<&Value>) -> Error {
+    let subject = match value {
+        Some(Value::String(word)) => format!("{path} \"{word}\""),
+        Some(_) => format!("a callable as {path}"),
+        None => path.to_owned(),
+    };
+    let message = format!("{subject} is part of the task contract but this version does not run it yet");
+    invalid(path, message).detail("unsupported", path)
+}
+
+fn running(rows: impl Iterator<Item = (&'static str, Runs)>) -> String {
+    let running = rows.filter(|(_, runs)| !matches!(runs, Runs::NotYet)).map(|(name, _)| name);
+    running.collect::<Vec<_>>().join(", ")
+}
+
+fn plain(part: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(part).map_err(|error| Error::internal(format!("a task cannot be written: {error}")))
+}
