@@ -70,7 +70,7 @@ class Host:
         return {"seconds": seconds, "groups": groups}
 
     def memory(self, spec: Spec) -> dict[str, Any]:
-        """Peak resident bytes of the first execution in this process, and what was resident before."""
+        """Peak resident bytes of this process's first execution, and what was resident before."""
         self._tidy()
         baseline = _process.resident()
         exact = _process.reset_peak()

@@ -1,4 +1,4 @@
-"""What a process knows about itself: the processors it may use and its peak memory, children included."""
+"""What a process knows about itself: its processors, and its peak memory with its children's."""
 
 from __future__ import annotations
 

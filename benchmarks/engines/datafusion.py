@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import datafusion
 import pyarrow as pa
 from _spec import Spec
-from datafusion import SessionConfig, SessionContext, col, lit
+from datafusion import Expr, SessionConfig, SessionContext, col, lit
 from datafusion import functions as f
 
 from engines._base import Engine
 
-FUNCTIONS = {"sum": f.sum, "mean": f.avg, "min": f.min, "max": f.max, "count": f.count}
+FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {
+    "sum": f.sum,
+    "mean": f.avg,
+    "min": f.min,
+    "max": f.max,
+    "count": f.count,
+}
 
 
 class DataFusion(Engine):

@@ -41,6 +41,7 @@ class Read(Engine):
                         self.ranges.append((str(path), start, chunk.total_compressed_size))
 
     def execute(self, spec: Spec) -> int:
+        del spec  # `prepare` has looked up the ranges
         shares = [self.ranges[number :: self.threads] for number in range(self.threads)]
         return sum(self.pool.map(_read, shares))
 

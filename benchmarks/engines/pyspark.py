@@ -1,4 +1,4 @@
-"""PySpark on local cores: the data frame job it would be in production, the answer as an Arrow table."""
+"""PySpark on local cores: the data frame job of production, the answer as an Arrow table."""
 
 from __future__ import annotations
 
