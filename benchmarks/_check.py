@@ -1,4 +1,4 @@
-"""Compares an engine's answer with the reference. No number is printed for an answer that differs."""
+"""Compares an engine's answer with the reference; an answer that differs gets no number."""
 
 from __future__ import annotations
 

@@ -99,9 +99,9 @@ class Report:
         memory = f", {told['memory_bytes'] / 2**30:.0f} GiB" if told["memory_bytes"] else ""
         versions = ", ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
         parts = [
-            "Written by `python benchmarks/seed_job.py`; `benchmarks/README.md` says what is measured "
-            "and how. Times are medians in seconds, of engines that took turns and whose answers "
-            "were checked before the first timed run.",
+            "Written by `python benchmarks/seed_job.py`; `benchmarks/README.md` says what is "
+            "measured and how. Times are medians in seconds, of engines that took turns and whose "
+            "answers were checked before the first timed run.",
             f"- {told['started']}, {told['processor']}, {told['processors']} processors{memory}, "
             f"{told['system']}, Python {told['python']}\n"
             f"- {self.settings.threads} threads for each engine, {self.settings.runs} rounds, "
@@ -113,17 +113,21 @@ class Report:
         return parts
 
     def _goals(self) -> list[str]:
+        goals = [
+            (where, measure) for where, measure in self._measures() if measure.goal is not None
+        ]
         rows = [
             [where, measure.what, _number(measure.goal), _number(measure.value), measure.verdict]
-            for where, measure in self._measures()
-            if measure.goal is not None
+            for where, measure in goals
+            if measure.value is not None
         ]
-        if not rows:
-            return []
         met = sum(row[-1] == "met" for row in rows)
+        said = f"{met} of {len(rows)} met, {len(goals) - len(rows)} not measured."
+        if not rows:
+            return ["## Goals", said]
         return [
             "## Goals",
-            f"{met} of {len(rows)} met.",
+            said,
             table(["case", "ours", "goal: at most", "measured", ""], rows, text=1),
         ]
 

@@ -1,4 +1,4 @@
-"""What is measured: the variants of the seed job, the data they run on, and the one message that names both."""
+"""What is measured: the variants of the seed job, their data, and the message that names both."""
 
 from __future__ import annotations
 

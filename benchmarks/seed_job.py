@@ -7,7 +7,6 @@ python benchmarks/seed_job.py --output docs/benchmarks.md
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from engines import DECODE, OURS, OURS_IN_CHUNKS, PEERS, READ, SPARK, TITLES
 FULL_ROWS = [20_000_000, 100_000_000]
 QUICK_ROWS = [2_000_000]
 KEYS = [100, 10_000, 1_000_000]
+QUICK_KEYS = [100, 1_000_000]
 OVERHEAD_ROWS = 1_000
 OVERHEAD_CALLS = 200
 
@@ -29,10 +29,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--quick", action="store_true", help="2 million rows, 3 runs, without PySpark"
+        "--quick",
+        action="store_true",
+        help="2 million rows, 3 runs; without PySpark, 10,000 keys and peak memory",
     )
     parser.add_argument("--rows", type=int, nargs="+", help="default: 20 and 100 million")
-    parser.add_argument("--keys", type=int, nargs="+", default=KEYS, help="distinct keys")
+    parser.add_argument("--keys", type=int, nargs="+", help="distinct keys")
     parser.add_argument("--key-bytes", type=int, nargs="+", default=[12], help="bytes of a key")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument(
@@ -51,14 +53,25 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         default=120.0,
         help="seconds after which an engine makes no more than 3 runs of a case",
     )
-    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory")
-    parser.add_argument("--no-overhead", action="store_true", help="leave out call overhead")
+    parser.add_argument(
+        "--memory",
+        action=argparse.BooleanOptionalAction,
+        help="peak memory, on the largest --rows; default: unless --quick",
+    )
+    parser.add_argument(
+        "--overhead",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="call overhead, on 1,000 rows",
+    )
     parser.add_argument(
         "--output", type=Path, help="write the report here, and its numbers beside it as .json"
     )
     parsed = parser.parse_args(arguments)
-    if min(parsed.threads, *(parsed.rows or [1]), *parsed.keys, parsed.runs or 1) < 1:
-        parser.error("threads, rows, keys and runs must be positive")
+    if parsed.runs is not None and parsed.runs < 1:
+        parser.error("runs must be positive")
+    if min(parsed.threads, *(parsed.rows or [1]), *(parsed.keys or [1])) < 1:
+        parser.error("threads, rows and keys must be positive")
     return parsed
 
 
@@ -77,11 +90,12 @@ def measure(options: argparse.Namespace, report: _report.Report) -> None:
     """Fills the report, and writes it after every step: an interrupted run loses nothing."""
     quick: bool = options.quick
     rows = options.rows or (QUICK_ROWS if quick else FULL_ROWS)
+    keys_asked = options.keys or (QUICK_KEYS if quick else KEYS)
     datasets = [
         Dataset(rows_each, keys, key_bytes)
         for rows_each in rows
         for key_bytes in options.key_bytes
-        for keys in options.keys
+        for keys in keys_asked
     ]
     settings = Settings(
         engines=chosen_engines(options),
@@ -89,10 +103,11 @@ def measure(options: argparse.Namespace, report: _report.Report) -> None:
         runs=options.runs or (3 if quick else 5),
         timeout=options.timeout,
         patience=options.patience,
+        reuse=quick,
     )
     report.start(settings)
-    with contextlib.closing(Bench(settings)) as bench:
-        if not options.no_overhead:
+    with Bench(settings) as bench:
+        if options.overhead:
             for files in (4, 1):
                 dataset = Dataset(OVERHEAD_ROWS, 100, files=files)
                 cases = [Case(dataset, "seed", OVERHEAD_CALLS)]
@@ -102,7 +117,7 @@ def measure(options: argparse.Namespace, report: _report.Report) -> None:
             cases = [Case(dataset, variant) for variant in options.variants]
             for outcome in bench.times(dataset, cases):
                 _keep(report, report.times, outcome, bench)
-        if not options.no_memory:
+        if options.memory if options.memory is not None else not quick:
             for dataset in datasets:
                 if dataset.rows == max(rows):
                     report.memory.append(bench.memory(dataset))

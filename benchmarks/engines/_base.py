@@ -88,7 +88,7 @@ def _plain_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _key_numbers(table: pa.Table, variant: Variant) -> npt.NDArray[np.int64] | None:
-    """Numbers that sort as the generated keys do, only faster; None if a key is not one of those."""
+    """Numbers that sort as the generated keys do, only faster; None if one is foreign."""
     category = table.column("category")
     if not pc.all(pc.match_substring_regex(category, "^id[0-9]{1,18}$"), min_count=0).as_py():
         return None
