@@ -148,8 +148,14 @@ class Child:
         self._replies.put(None)
 
     def hello(self) -> dict[str, Any]:
-        if not self.info or self.gone:
-            self.info = self._reply(START_SECONDS)
+        """Waits until the engine is set up: its versions, and whether it has answers to compare."""
+        if not self.info:
+            try:
+                self.info = self._reply(START_SECONDS)
+            except EngineFailed as error:
+                # A process that could not start the engine ends; this is why.
+                self.gone = error
+                raise
         return self.info
 
     def call(self, name: str, spec: Spec, **arguments: object) -> dict[str, Any]:

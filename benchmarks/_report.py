@@ -253,7 +253,8 @@ def _mebibytes(outcome: MemoryOutcome, engine: str) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return "n/a"
-    return f"{value:.1f}" if value >= 100 else f"{value:.3f}" if value < 10 else f"{value:.2f}"
+    digits = 1 if value >= 100 else 2 if value >= 10 else 3 if value >= 0.01 else 4
+    return f"{value:.{digits}f}"
 
 
 def _verdict(measure: Measure) -> str:
