@@ -7,6 +7,7 @@ python benchmarks/seed_job.py --output docs/benchmarks.md
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -139,6 +140,9 @@ def main() -> int:
         output.with_suffix(".json") if output else data.cache_dir() / "results" / "seed_job.json"
     )
     report = _report.Report(json_path, output)
+    # Also where a shell started this in the background with interrupts ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     interrupted = False
     try:
         measure(options, report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import pyarrow as pa
 import pyspark
@@ -22,7 +23,8 @@ class Spark(Engine):
         super().__init__(threads)
         if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
             raise Unavailable("PySpark needs Java, and there is none on the PATH")
-        self.scratch = tempfile.mkdtemp(prefix="rlm-bench-spark-")
+        # In the driver's own scratch directory, which goes away even if this process is killed.
+        self.scratch = tempfile.mkdtemp(prefix="spark-", dir=Path.cwd())
         self.session = (
             SparkSession.builder.master(f"local[{threads}]")
             .appName("rlm-hypervisor-benchmarks")
