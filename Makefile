@@ -100,7 +100,7 @@ bench: setup  ## The table of medians beside every peer
 	$(call say,build the extension (release profile))
 	@maturin develop --release
 	@$(PY) -m pip install --quiet --group bench
-	@$(PY) -m benchmarks $(ARGS)
+	@$(PY) benchmarks/seed_job.py $(ARGS)
 
 docs: build  ## Write the generated pages of docs/ and the API reference to site/
 	@$(PY) -m pip install --quiet --group docs
