@@ -178,10 +178,49 @@ def task(described: Row) -> str:
 # docs/pandas-surface.md
 
 
-def surface(_: Row) -> str:
-    from rlm_hypervisor.partition import surface as listed
+OWNERS = {
+    "DataFrame": "A partition, as a DataFrame",
+    "Series": "A column, as a Series",
+    "DataFrameGroupBy": "A partition's groups, as a DataFrameGroupBy",
+    "SeriesGroupBy": "A column's groups, as a SeriesGroupBy",
+}
 
-    return page("The pandas surface", "python/rlm_hypervisor/partition/surface.py", [listed.markdown()])
+
+def names(listed: Iterable[str]) -> str:
+    return " ".join(code(name) for name in sorted(listed, key=str.lower))
+
+
+def surface(_: Row) -> str:
+    from rlm_hypervisor.partition.surface import ADVICE, SURFACES
+
+    blocks: list[list[str]] = []
+    for owner, listed in SURFACES.items():
+        blocks += [[f"## {OWNERS[owner]}"], [names(listed.native)]]
+    everything = {name for listed in SURFACES.values() for name in listed.refused}
+    advised = [
+        (code(name), sentence(ADVICE[name])) for name in sorted(everything & set(ADVICE), key=str.lower)
+    ]
+    return page(
+        "The pandas surface",
+        "python/rlm_hypervisor/partition/surface.py",
+        [
+            "What an operation may do with its partition, and get what pandas 3 would give on the whole data.",
+            'Beside the names below, a partition takes `p["x"]`, `p.x`, `p[["x", "y"]]`, `p[condition]` and',
+            '`p["x"] = ...`; columns take arithmetic, comparisons, `&`, `|`, `^` and `~`, with other columns,',
+            'constants and whole-column results such as `p["x"].mean()`.',
+        ],
+        [
+            "Column names and types are known while the operation is called; values and row counts are not. So",
+            '`if p["x"].sum() > 3:` and `for row in ...` are refused. Everything else that pandas has is refused',
+            "by name with `NOT_DECOMPOSABLE`, before anything runs. So are keyword arguments that are not",
+            "supported: none is ignored.",
+        ],
+        *blocks,
+        ["## Instead of what is refused"],
+        table(["pandas", "Instead"], advised),
+        ["## Also refused"],
+        ["Best done on the answer, `result.to_pandas()`: " + names(everything - set(ADVICE)) + "."],
+    )
 
 
 PAGES = {"errors.md": errors, "settings.md": settings, "task.md": task, "pandas-surface.md": surface}
