@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 from _data import orders
-
 from rlm_hypervisor import RLMClient, RLMError
 
 

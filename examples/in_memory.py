@@ -8,7 +8,6 @@ import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
 from _data import orders
-
 from rlm_hypervisor import RLMClient
 
 

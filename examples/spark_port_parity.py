@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _data import orders
-
 from rlm_hypervisor import RLMClient
 
 
 def original(source: str) -> pd.DataFrame:
     """The job as it was."""
-    from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports]
-    from pyspark.sql import functions as f  # pyright: ignore[reportMissingImports]
+    from pyspark.sql import (
+        SparkSession,  # pyright: ignore[reportMissingImports]
+        functions as f,  # pyright: ignore[reportMissingImports]
+    )
 
     spark = SparkSession.builder.master("local[*]").getOrCreate()
     frame = spark.read.parquet(source)
