@@ -80,8 +80,6 @@ test-rust:
 test-python:
 	$(call say,the stub against the extension)
 	@MYPYPATH=python $(PY) -m mypy.stubtest rlm_hypervisor._core
-	$(call say,generated documents)
-	@$(PY) scripts/docs.py --check
 	$(call say,tests)
 	@$(PY) -m pytest
 	$(call say,doctests of the package)

@@ -60,6 +60,12 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (path.parent / target).exists(), target
 
 
+def test_generated_pages_are_up_to_date() -> None:
+    script = str(ROOT / "scripts" / "docs.py")
+    run = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
 def test_nothing_is_left_to_fill_in() -> None:
     for path in PAGES:
         left = re.search(r"<!-- (?!Written by).*?-->", path.read_text(encoding="utf-8"), re.DOTALL)
