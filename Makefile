@@ -25,6 +25,7 @@ EXISTING = $(wildcard $(PYTHON_FILES))
 
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
+.NOTPARALLEL:
 .PHONY: help setup build demo test lint fmt bench docs wheel clean
 .PHONY: check-rust check-python test-rust test-python test-datafusion
 
