@@ -1,0 +1,1 @@
+"""Tests of the examples, the notebook and the code in the documents."""
