@@ -101,7 +101,7 @@ def _term(draw: Draw, state: State) -> str:
         low = draw(st.integers(-3, 1))
         return f'p["{_pick(draw, numeric)}"].between({low}, {low + 3})'
     if form == "mean" and "x" in numeric:
-        return '(p["x"] >= p["x"].max())'
+        return f'(p["x"] >= p["x"].{_pick(draw, ["min", "mean", "max"])}())'
     if not comparable:
         return f'p["{_pick(draw, state.columns)}"].notna()'
     name = _pick(draw, comparable)
@@ -111,7 +111,7 @@ def _term(draw: Draw, state: State) -> str:
     if form == "isin" and kind in ("str", "int"):
         values = ", ".join(_constant(draw, kind) for _ in range(draw(st.integers(1, 3))))
         return f'p["{name}"].isin([{values}])'
-    return f'(p["{name}"] {_pick(draw, ["<", "<=", ">", ">=", "==", "!="])} {_constant(draw, kind)})'
+    return f'(p["{name}"] {_pick(draw, ["<", "<=", "<=", ">", ">=", ">=", "==", "!="])} {_constant(draw, kind)})'
 
 
 def _filter(draw: Draw, state: State) -> str:

@@ -169,4 +169,4 @@ def random_tables(max_rows: int = 40) -> st.SearchStrategy[pa.Table]:
             "s": _maybe(st.one_of(st.sampled_from(WORDS), st.text("ab\u0301ß𝔘", max_size=4))),
         }
     )
-    return st.lists(row, max_size=max_rows).map(table)
+    return st.one_of(st.lists(row, max_size=4), st.lists(row, min_size=8, max_size=max_rows)).map(table)
