@@ -24,11 +24,6 @@ from tests.conftest import make_task
 """
 
 
-def value(thing: Any) -> Any:
-    """A property's value, or what the method returns."""
-    return thing() if callable(thing) else thing
-
-
 def long_source(folder: Path, files: int = 4000) -> list[str]:
     """One file of 100,000 rows many times over: minutes of work for a debug build, little disk."""
     path = folder / "again.parquet"

@@ -71,7 +71,7 @@ def test_use_after_fork_is_refused(tmp_path: Path) -> None:
             status = 1
             try:
                 client.execute(task)
-            except RuntimeError as error:
+            except RLMError as error:
                 status = 0 if "fork" in str(error) and time.monotonic() - started < 1 else 2
                 print(error, flush=True)
             os._exit(status)
@@ -121,11 +121,12 @@ def test_ctrl_c_stops_and_leaves_nothing_running(slow_folder: Path) -> None:
         try:
             run.result()
         except KeyboardInterrupt:
+            run.cancel()
             stopped = time.monotonic()
-            while (run.state() if callable(run.state) else run.state) in ("queued", "running"):
+            while run.state in ("queued", "running"):
                 assert time.monotonic() - stopped < 2, "still running"
                 time.sleep(0.01)
-            print("interrupted", run.state() if callable(run.state) else run.state, flush=True)
+            print("interrupted", run.state, flush=True)
         client.close()
     """
     child = _started(program, slow_folder)
@@ -137,16 +138,27 @@ def test_ctrl_c_stops_and_leaves_nothing_running(slow_folder: Path) -> None:
     assert time.monotonic() - sent < 10
 
 
-def test_ctrl_c_ends_execute_with_keyboard_interrupt(slow_folder: Path) -> None:
+def test_ctrl_c_ends_execute_with_nothing_left_running(slow_folder: Path) -> None:
     program = """
+        import threading
+        from rlm_hypervisor.run import Run
+        runs, submit = [], RLMClient.submit
+        RLMClient.submit = lambda self, task: runs.append(submit(self, task)) or runs[-1]
+        client = RLMClient(threads=2)
         print("started", flush=True)
-        RLMClient(threads=2).execute(long_task(sys.argv[1]))
+        try:
+            client.execute(long_task(sys.argv[1]))
+        except KeyboardInterrupt:
+            print("interrupted", [run.state for run in runs], flush=True)
+            raise
     """
     child = _started(program, slow_folder)
     time.sleep(0.5)
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=30)
-    assert "KeyboardInterrupt" in errors and "panic" not in errors
+    out, errors = child.communicate(timeout=30)
+    assert "KeyboardInterrupt" in errors
+    assert "panic" not in errors
+    assert out.strip() in ("interrupted ['cancelled']", "interrupted []")
     assert child.returncode in (-signal.SIGINT, 130, 1)
 
 
@@ -249,7 +261,8 @@ def test_the_progress_bar_in_a_terminal(slow_folder: Path, progress: str) -> Non
     assert "the end" in shown
     before = shown.partition("the end")[0]
     if progress == "True":
-        assert "\r" in before.replace("\r\n", "") and ("%" in before or "rows" in before)
+        assert "\r" in before.replace("\r\n", "")
+        assert "%" in before or "rows" in before
     else:
         assert not before.strip()
 
@@ -263,4 +276,5 @@ def test_no_progress_bar_in_a_file(slow_folder: Path) -> None:
             print("the end")
     """
     done = python(program, str(slow_folder), warnings="ignore")
-    assert done.stdout.strip() == "the end" and "\r" not in done.stderr
+    assert done.stdout.strip() == "the end"
+    assert "\r" not in done.stderr

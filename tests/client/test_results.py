@@ -38,24 +38,28 @@ def rows(client: RLMClient, data: pa.Table) -> Any:
         (lambda p: p.shape[0], 6),
         (lambda p: 7, 7),
         (lambda p: "constant", "constant"),
-        (lambda p: None, None),
+        (lambda p: [1, "two"], [1, "two"]),
     ],
 )
 def test_scalars_are_python_scalars(client: RLMClient, data: pa.Table, operation: Any, expected: Any) -> None:
     answer = client.execute(make_task(data, operation))
-    assert answer == expected and type(answer) is type(expected)
+    assert answer == expected
+    assert type(answer) is type(expected)
 
 
 def test_times_are_times(client: RLMClient) -> None:
     moment = dt.datetime(2024, 2, 29, 12, 30, 0, 123456)
     data = pa.table({"t": pa.array([moment, None], pa.timestamp("us"))})
     answer = client.execute(make_task(data, lambda p: p["t"].max()))
-    assert isinstance(answer, dt.datetime) and answer == moment
+    assert isinstance(answer, dt.datetime)
+    assert answer == moment
 
 
 def test_a_series_goes_to_pandas_as_one(grouped: Any) -> None:
     series = grouped.to_pandas()
-    assert isinstance(series, pd.Series) and series.name == "i" and series.index.name == "k"
+    assert isinstance(series, pd.Series)
+    assert series.name == "i"
+    assert series.index.name == "k"
     assert series.to_dict() == {"a": 8, "b": 4, "c": 5}
 
 
@@ -68,7 +72,8 @@ def test_arrow_has_the_index_first(grouped: Any) -> None:
 
 def test_polars(grouped: Any) -> None:
     frame = grouped.to_polars()
-    assert isinstance(frame, pl.DataFrame) and frame.rows() == [("a", 8), ("b", 4), ("c", 5)]
+    assert isinstance(frame, pl.DataFrame)
+    assert frame.rows() == [("a", 8), ("b", 4), ("c", 5)]
 
 
 def test_the_capsule(rows: Any, data: pa.Table) -> None:
@@ -89,25 +94,30 @@ def test_a_result_is_a_source(client: RLMClient, rows: Any) -> None:
 def test_shape_of_repr(rows: Any, grouped: Any) -> None:
     for result in (rows, grouped):
         text = repr(result)
-        assert text and len(text.splitlines()) < 80
+        assert text
+        assert len(text.splitlines()) < 80
     assert "ключ" in repr(rows)
 
 
 def test_the_notebook_table_escapes(rows: Any) -> None:
     html = rows._repr_html_()
-    assert "<table" in html and "<script>" not in html
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html and "a&amp;b" in html
+    assert "<table" in html
+    assert "<script>" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "a&amp;b" in html
 
 
 def test_column_names_are_escaped_too(client: RLMClient) -> None:
     data = pa.table({"<b>name</b>": [1]})
     html = client.execute(make_task(data, lambda p: p))._repr_html_()
-    assert "<b>name" not in html and "&lt;b&gt;name" in html
+    assert "<b>name" not in html
+    assert "&lt;b&gt;name" in html
 
 
 def test_long_results_are_cut_in_repr(client: RLMClient) -> None:
     result = client.execute(make_task(pa.table({"n": list(range(5000))}), lambda p: p))
-    assert len(repr(result)) < 10_000 and "5000" in repr(result).replace(",", "").replace("_", "")
+    assert len(repr(result)) < 10_000
+    assert "5000" in repr(result).replace(",", "").replace("_", "")
     assert result._repr_html_().count("<tr") < 200
 
 
@@ -117,7 +127,8 @@ def test_write_parquet(rows: Any, data: pa.Table, tmp_path: Path) -> None:
     assert pq.read_table(path).to_pylist() == data.to_pylist()
     with pytest.raises(OutputFailedError) as caught:
         rows.write.parquet(str(path))
-    assert "out.parquet" in str(caught.value) and isinstance(caught.value, OSError)
+    assert "out.parquet" in str(caught.value)
+    assert isinstance(caught.value, OSError)
     rows.write.parquet(str(path), mode="overwrite")
     rows.write.parquet(tmp_path / "other.parquet")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["other.parquet", "out.parquet"]

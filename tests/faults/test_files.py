@@ -41,8 +41,10 @@ def test_a_flipped_byte_in_a_page(client: RLMClient, folder: Path, operation: An
     path.write_bytes(content)
     assert length > 12
     error = failure(client, str(folder), operation)
-    assert isinstance(error, SourceUnreadableError) and isinstance(error, OSError)
-    assert "part-1.parquet" in str(error) and error.details["file"].endswith("part-1.parquet")
+    assert isinstance(error, SourceUnreadableError)
+    assert isinstance(error, OSError)
+    assert "part-1.parquet" in str(error)
+    assert error.details["file"].endswith("part-1.parquet")
 
 
 def test_a_broken_column_that_is_not_read_does_no_harm(client: RLMClient, folder: Path) -> None:
@@ -59,14 +61,16 @@ def test_truncated(client: RLMClient, folder: Path, keep: int) -> None:
     path = folder / "part-2.parquet"
     path.write_bytes(path.read_bytes()[:keep])
     error = failure(client, str(folder), _total)
-    assert isinstance(error, SourceUnreadableError) and "part-2.parquet" in str(error)
+    assert isinstance(error, SourceUnreadableError)
+    assert "part-2.parquet" in str(error)
 
 
 @pytest.mark.parametrize("content", [b"k,x\na,1\n", b"PAR1", b"PAR1" * 9, bytes(4000), b"PAR1" + bytes(99) + b"PAR1"])
 def test_not_parquet(client: RLMClient, folder: Path, content: bytes) -> None:
     (folder / "part-0.parquet").write_bytes(content)
     error = failure(client, str(folder), _total)
-    assert isinstance(error, SourceUnreadableError) and "part-0.parquet" in str(error)
+    assert isinstance(error, SourceUnreadableError)
+    assert "part-0.parquet" in str(error)
 
 
 def test_a_footer_that_lies_about_its_length(client: RLMClient, folder: Path) -> None:
@@ -75,7 +79,8 @@ def test_a_footer_that_lies_about_its_length(client: RLMClient, folder: Path) ->
     for length in (2**31 - 1, 2**32 - 1, len(content) + 1, 0):
         path.write_bytes(content[:-8] + length.to_bytes(4, "little") + b"PAR1")
         error = failure(client, str(folder), _total)
-        assert isinstance(error, SourceUnreadableError) and "part-0.parquet" in str(error)
+        assert isinstance(error, SourceUnreadableError)
+        assert "part-0.parquet" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -83,18 +88,21 @@ def test_a_footer_that_lies_about_its_length(client: RLMClient, folder: Path) ->
 )
 def test_missing(client: RLMClient, folder: Path, name: str) -> None:
     error = failure(client, str(folder / name), _total)
-    assert isinstance(error, SourceNotFoundError) and isinstance(error, FileNotFoundError)
+    assert isinstance(error, SourceNotFoundError)
+    assert isinstance(error, FileNotFoundError)
     assert name.rstrip("/") in str(error)
 
 
 def test_one_of_a_list_is_missing(client: RLMClient, folder: Path) -> None:
     error = failure(client, [str(folder / "part-0.parquet"), str(folder / "gone.parquet")], _total)
-    assert isinstance(error, SourceNotFoundError) and "gone.parquet" in str(error)
+    assert isinstance(error, SourceNotFoundError)
+    assert "gone.parquet" in str(error)
 
 
 def test_an_empty_directory(client: RLMClient, tmp_path: Path) -> None:
     error = failure(client, str(tmp_path), _total)
-    assert isinstance(error, SourceNotFoundError) and str(tmp_path.name) in str(error)
+    assert isinstance(error, SourceNotFoundError)
+    assert str(tmp_path.name) in str(error)
 
 
 def test_a_directory_named_like_a_file(client: RLMClient, folder: Path) -> None:
@@ -130,9 +138,12 @@ CONFLICTS: dict[str, list[Any]] = {
 def test_files_that_disagree_about_a_column(client: RLMClient, folder: Path, kind: str) -> None:
     small_file(folder / "part-1.parquet", x=CONFLICTS[kind])
     error = failure(client, str(folder), _total)
-    assert isinstance(error, SchemaMismatchError) and isinstance(error, TypeError)
-    assert "part-1.parquet" in str(error) and "x" in str(error)
-    assert error.details["column"] == "x" and error.details["file"].endswith("part-1.parquet")
+    assert isinstance(error, SchemaMismatchError)
+    assert isinstance(error, TypeError)
+    assert "part-1.parquet" in str(error)
+    assert "x" in str(error)
+    assert error.details["column"] == "x"
+    assert error.details["file"].endswith("part-1.parquet")
 
 
 def test_a_column_missing_in_a_later_file(client: RLMClient, folder: Path) -> None:
@@ -140,7 +151,8 @@ def test_a_column_missing_in_a_later_file(client: RLMClient, folder: Path) -> No
     pq.write_table(pq.read_table(path).drop_columns(["x"]), path)
     error = failure(client, str(folder), _total)
     assert isinstance(error, SchemaMismatchError)
-    assert "part-1.parquet" in str(error) and "`x`" in str(error).replace("'", "`").replace('"', "`")
+    assert "part-1.parquet" in str(error)
+    assert "`x`" in str(error).replace("'", "`").replace('"', "`")
     assert error.details["column"] == "x"
 
 
@@ -149,13 +161,15 @@ def test_the_order_of_columns_may_differ(client: RLMClient, folder: Path) -> Non
     pq.write_table(pq.read_table(path).select(["i", "x", "k"]), path)
     assert client.execute(make_task(str(folder), _total)) == 3 * sum(range(100))
     answer = client.execute(make_task(str(folder), lambda p: p)).to_arrow()
-    assert answer.column_names == ["k", "x", "i"] and len(answer) == 300
+    assert answer.column_names == ["k", "x", "i"]
+    assert len(answer) == 300
 
 
 def test_memory_that_disagrees(client: RLMClient) -> None:
     parts = [pa.table({"x": [1.0]}), pa.table({"x": ["text"]})]
     error = failure(client, parts, _total)
-    assert isinstance(error, SchemaMismatchError) and "x" in str(error)
+    assert isinstance(error, SchemaMismatchError)
+    assert "x" in str(error)
 
 
 def test_files_and_a_damaged_copy(client: RLMClient, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -163,7 +177,8 @@ def test_files_and_a_damaged_copy(client: RLMClient, folder: Path, tmp_path_fact
     shutil.copy(folder / "part-0.parquet", copy)
     copy.write_bytes(copy.read_bytes()[:200])
     error = failure(client, [str(folder / "part-0.parquet"), str(copy)], _total)
-    assert "copy.parquet" in str(error) and "part-0" not in str(error)
+    assert "copy.parquet" in str(error)
+    assert "part-0" not in str(error)
 
 
 def test_the_client_lives_on(client: RLMClient, folder: Path) -> None:

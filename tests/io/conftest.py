@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 KEY = "AKIAEXAMPLEKEY"
-SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLE"  # noqa: S105
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLE"
 BUCKET = "bucket"
 
 

@@ -133,12 +133,13 @@ def test_memory_without_rows(client: RLMClient) -> None:
         assert numbers(client, source) == []
 
 
-def test_a_pandas_index_is_left_out_or_refused_clearly(client: RLMClient) -> None:
-    """Ordinary RangeIndexes are no columns; a frame that was filtered keeps working."""
+def test_a_pandas_index_of_its_own_is_refused(client: RLMClient) -> None:
+    """Rows of a source are numbered from 0: other labels would be lost silently."""
     frame = ROWS.to_pandas()
-    kept = frame[frame["n"] > 35]
-    assert numbers(client, kept) == [36, 37, 38, 39]
-    assert client.execute(make_task(kept, lambda p: p["n"].sum())) == 150
+    for kept in (frame[frame["n"] > 35], frame.set_index("k"), frame.rename_axis("row")):
+        with pytest.raises(InvalidTaskError, match="reset_index"):
+            numbers(client, kept)
+    assert numbers(client, frame[frame["n"] > 35].reset_index(drop=True)) == [36, 37, 38, 39]
 
 
 def test_pandas_categories_are_plain_strings(client: RLMClient) -> None:

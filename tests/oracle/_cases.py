@@ -427,7 +427,5 @@ p[["k"]].drop_duplicates().sort_values("k")
 """
 
 CASES: list[Case] = [
-    case
-    for text in (COLUMNS, FILTERS, ARITHMETIC, ASSIGN, SCALARS, GROUPS, GROUPING, ORDER)
-    for case in _parse(text)
+    case for text in (COLUMNS, FILTERS, ARITHMETIC, ASSIGN, SCALARS, GROUPS, GROUPING, ORDER) for case in _parse(text)
 ]

@@ -231,7 +231,21 @@ def _group(draw: Draw, state: State) -> str:
 _FUNCTIONS = ["sum", "mean", "min", "max", "count", "nunique", "first", "last", "size", "std"]
 _RESULT = {"count": "int", "nunique": "int", "size": "int", "mean": "rough", "std": "rough"}
 
-_STEPS = [_filter, _filter, _assign, _assign, _select, _drop, _rename, _sort, _head, _distinct, _largest, _reset, _group]
+_STEPS = [
+    _filter,
+    _filter,
+    _assign,
+    _assign,
+    _select,
+    _drop,
+    _rename,
+    _sort,
+    _head,
+    _distinct,
+    _largest,
+    _reset,
+    _group,
+]
 
 
 def _end(draw: Draw, state: State) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,7 +136,7 @@ def write_files(data: pa.Table, folder: Path, parts: int = 5, group: int = 7) ->
     """Writes a directory of uneven files: one of them empty, small row groups, dictionaries on and off."""
     folder.mkdir(parents=True, exist_ok=True)
     places = cuts(len(data), parts)
-    for n, (start, stop) in enumerate(zip(places, places[1:], strict=False)):
+    for n, (start, stop) in enumerate(itertools.pairwise(places)):
         pq.write_table(
             data.slice(start, stop - start),
             folder / f"part-{n}.parquet",

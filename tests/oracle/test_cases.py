@@ -18,7 +18,6 @@ from tests.oracle._tables import catalogue, write_files
 Clients = Callable[[int], RLMClient]
 
 
-
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The directory of Parquet files of a table of the catalogue."""

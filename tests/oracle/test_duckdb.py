@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )
     places = [0, 90_000, 90_000, 120_001, 120_777, ROWS]
-    for n, (start, stop) in enumerate(zip(places, places[1:], strict=False)):
+    for n, (start, stop) in enumerate(itertools.pairwise(places)):
         pq.write_table(data.slice(start, stop - start), folder / f"{n}.parquet", row_group_size=30_000)
     return folder
 
@@ -71,5 +72,7 @@ def test_group_by_equals_duckdb(clients: Clients, files: Path, keys: list[str], 
 def test_a_filter_equals_duckdb(clients: Clients, files: Path) -> None:
     task = make_task(str(files), lambda p: p[(p["x"] > 100) & (p["few"] != "c7")].groupby("few")["i"].sum())
     got = clients(2).execute(task).to_arrow()
-    query = f"SELECT few, sum(i)::bigint AS i FROM '{files}/*.parquet' WHERE x > 100 AND few <> 'c7' GROUP BY 1 ORDER BY 1"
+    query = (
+        f"SELECT few, sum(i)::bigint AS i FROM '{files}/*.parquet' WHERE x > 100 AND few <> 'c7' GROUP BY 1 ORDER BY 1"
+    )
     assert got.to_pylist() == duckdb.sql(query).to_arrow_table().to_pylist()

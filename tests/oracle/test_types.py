@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -151,7 +152,7 @@ def test_every_way_to_store_strings(clients: Clients, tmp_path: Path, kind: str,
     plain = pa.table({"k": _strings(), "v": numbers})
     stored = plain.set_column(0, "k", STORED[kind](plain["k"].combine_chunks()))
     places = cuts(400, 4)
-    for n, (start, stop) in enumerate(zip(places, places[1:], strict=False)):
+    for n, (start, stop) in enumerate(itertools.pairwise(places)):
         path = tmp_path / f"{n}.parquet"
         pq.write_table(stored.slice(start, stop - start), path, row_group_size=90, **WRITING.get(kind, {}))
     for operation in (
