@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, make_task
 
 PRELUDE = f"""
 import sys

@@ -140,8 +140,7 @@ def test_ctrl_c_stops_and_leaves_nothing_running(slow_folder: Path) -> None:
 
 def test_ctrl_c_ends_execute_with_nothing_left_running(slow_folder: Path) -> None:
     program = """
-        import threading
-        from rlm_hypervisor.run import Run
+
         runs, submit = [], RLMClient.submit
         RLMClient.submit = lambda self, task: runs.append(submit(self, task)) or runs[-1]
         client = RLMClient(threads=2)

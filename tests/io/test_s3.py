@@ -105,7 +105,7 @@ def test_what_is_missing_is_named_and_secrets_are_not(remote: RLMClient, kind: s
 
 
 def test_a_broken_object_is_named(remote: RLMClient) -> None:
-    with pytest.raises(SourceUnreadableError, match="part-0.parquet") as caught:
+    with pytest.raises(SourceUnreadableError, match=r"part-0\.parquet") as caught:
         numbers(remote, "s3://bucket/broken/part-0.parquet")
     assert SECRET not in _everything_said(caught.value)
 
