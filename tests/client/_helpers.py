@@ -43,8 +43,12 @@ def long_task(folder: Path | str, **more: Any) -> dict[str, Any]:
     return make_task(long_source(Path(folder)), _by_key, **more)
 
 
-def python(program: str, *args: str, timeout: float = 60, warnings: str = "error") -> subprocess.CompletedProcess[str]:
+def python(
+    program: str, *args: str, timeout: float = 60, warnings: str = "error"
+) -> subprocess.CompletedProcess[str]:
     """Runs a program with the package and these helpers imported; its output is text."""
     code = PRELUDE + textwrap.dedent(program)
     command = [sys.executable, "-W", warnings, "-c", code, *args]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=os.environ.copy(), check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, env=os.environ.copy(), check=False
+    )

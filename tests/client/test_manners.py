@@ -218,7 +218,11 @@ def test_tracing_needs_no_pandas(slow_folder: Path) -> None:
         print("fine")
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.stdout.strip() == "fine", done.stderr
 
@@ -227,7 +231,9 @@ def _in_a_terminal(program: str, *args: str, seconds: float = 60) -> str:
     """What a program shows when its standard streams are a terminal."""
     command = [sys.executable, "-c", PRELUDE + textwrap.dedent(program), *args]
     ours, theirs = pty.openpty()
-    child = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | {"TERM": "xterm"})
+    child = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | {"TERM": "xterm"}
+    )
     os.close(theirs)
     shown = b""
     end = time.monotonic() + seconds

@@ -93,7 +93,9 @@ def test_cancel(client: RLMClient, slow: dict[str, Any]) -> None:
     assert run.state == "cancelled"
 
 
-def test_cancelling_a_run_leaves_its_siblings(client: RLMClient, slow: dict[str, Any], data: pa.Table) -> None:
+def test_cancelling_a_run_leaves_its_siblings(
+    client: RLMClient, slow: dict[str, Any], data: pa.Table
+) -> None:
     doomed = client.submit(slow)
     other = client.submit(make_task(data, lambda p: p["i"].sum()))
     doomed.cancel()
@@ -203,7 +205,9 @@ def test_the_operator_that_groups_can_be_chosen(data: pa.Table, grouping: str) -
     with RLMClient(threads=1, grouping=grouping) as client:
         run = client.submit(make_task(data, lambda p: p.groupby("k")["i"].sum()))
         assert run.result(timeout=60).to_dict() == {"a": 8, "b": 4, "c": 5}
-        assert ("datafusion" in str(run.explain().to_dict()["grouping"]).lower()) == (grouping == "datafusion")
+        assert ("datafusion" in str(run.explain().to_dict()["grouping"]).lower()) == (
+            grouping == "datafusion"
+        )
 
 
 def test_the_environment_chooses_it_too(data: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:

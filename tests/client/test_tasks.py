@@ -118,7 +118,9 @@ def test_what_does_not_run_yet_is_refused_by_name(
     assert not called
 
 
-@pytest.mark.parametrize("kind", ["sequential", "recursive", "map_reduce", "batch_processing", "parallel_inference"])
+@pytest.mark.parametrize(
+    "kind", ["sequential", "recursive", "map_reduce", "batch_processing", "parallel_inference"]
+)
 def test_the_other_types_are_known_and_do_not_run_yet(
     client: RLMClient, task: dict[str, Any], called: list[int], kind: str
 ) -> None:
@@ -228,7 +230,9 @@ def test_settings_of_the_client_are_checked(setting: str) -> None:
         RLMClient(**{setting: 1})
 
 
-@pytest.mark.parametrize("settings", [{"threads": 0}, {"threads": "many"}, {"memory_limit": "a lot"}], ids=repr)
+@pytest.mark.parametrize(
+    "settings", [{"threads": 0}, {"threads": "many"}, {"memory_limit": "a lot"}], ids=repr
+)
 def test_values_of_settings_are_checked(settings: dict[str, Any]) -> None:
     with pytest.raises(InvalidTaskError, match=next(iter(settings))):
         RLMClient(**settings)

@@ -91,8 +91,12 @@ def _assert_names_the_line(error: NotDecomposableError, line: int) -> None:
     assert error.details["function"]
 
 
-@pytest.mark.parametrize(("word", "operation"), REFUSED, ids=[f"{word}-{n}" for n, (word, _) in enumerate(REFUSED)])
-def test_what_is_refused_and_where(client: RLMClient, rows: pa.Table, word: str, operation: Operation) -> None:
+@pytest.mark.parametrize(
+    ("word", "operation"), REFUSED, ids=[f"{word}-{n}" for n, (word, _) in enumerate(REFUSED)]
+)
+def test_what_is_refused_and_where(
+    client: RLMClient, rows: pa.Table, word: str, operation: Operation
+) -> None:
     error = _refusal(client, rows, operation)
     _assert_names_the_line(error, operation.__code__.co_firstlineno)
     if word not in LOOSE:
@@ -160,7 +164,13 @@ def test_columns_of_other_tables_do_not_mix(client: RLMClient, rows: pa.Table) -
 
 @pytest.mark.parametrize(
     "operation",
-    [lambda p: None, lambda p: {"a": p["x"].sum()}, lambda p: (p, p), lambda p: p.groupby("k"), lambda p: iter([1])],
+    [
+        lambda p: None,
+        lambda p: {"a": p["x"].sum()},
+        lambda p: (p, p),
+        lambda p: p.groupby("k"),
+        lambda p: iter([1]),
+    ],
 )
 def test_what_cannot_be_returned(client: RLMClient, rows: pa.Table, operation: Operation) -> None:
     with pytest.raises(RLMError) as caught:
@@ -170,7 +180,12 @@ def test_what_cannot_be_returned(client: RLMClient, rows: pa.Table, operation: O
 
 @pytest.mark.parametrize(
     "operation",
-    [lambda p: p["valeu"], lambda p: p.groupby("valeu")["x"].sum(), lambda p: p[["x", "valeu"]], lambda p: p.valeu],
+    [
+        lambda p: p["valeu"],
+        lambda p: p.groupby("valeu")["x"].sum(),
+        lambda p: p[["x", "valeu"]],
+        lambda p: p.valeu,
+    ],
 )
 def test_a_missing_column_has_a_nearest_one(client: RLMClient, operation: Operation) -> None:
     data = pa.table({"value": [1.0], "x": [1]})

@@ -19,14 +19,18 @@ def small_file(path: Path, **columns: Any) -> Path:
     """A file with a checksum on every page; the given columns replace or join the usual ones."""
     usual = {"k": ["a", "b", "c", "a"] * 25, "x": [float(n) for n in range(100)], "i": list(range(100))}
     data = pa.table(usual | columns)
-    pq.write_table(data, path, write_page_checksum=True, row_group_size=40, compression="none", use_dictionary=False)
+    pq.write_table(
+        data, path, write_page_checksum=True, row_group_size=40, compression="none", use_dictionary=False
+    )
     return path
 
 
 def page_of(path: Path, column: str) -> tuple[int, int]:
     """Where the second row group keeps the column: offset and length."""
     group = pq.ParquetFile(path).metadata.row_group(1)
-    chunk = next(group.column(n) for n in range(group.num_columns) if group.column(n).path_in_schema == column)
+    chunk = next(
+        group.column(n) for n in range(group.num_columns) if group.column(n).path_in_schema == column
+    )
     return chunk.data_page_offset, chunk.total_compressed_size
 
 

@@ -32,7 +32,9 @@ def test_the_good_files_are_good(client: RLMClient, folder: Path) -> None:
     assert client.execute(make_task(str(folder), _total)) == 3 * sum(range(100))
 
 
-@pytest.mark.parametrize("operation", [_total, lambda p: p.groupby("k")["x"].mean(), lambda p: p], ids=["a", "b", "c"])
+@pytest.mark.parametrize(
+    "operation", [_total, lambda p: p.groupby("k")["x"].mean(), lambda p: p], ids=["a", "b", "c"]
+)
 def test_a_flipped_byte_in_a_page(client: RLMClient, folder: Path, operation: Any) -> None:
     path = folder / "part-1.parquet"
     start, length = page_of(path, "x")
@@ -65,7 +67,9 @@ def test_truncated(client: RLMClient, folder: Path, keep: int) -> None:
     assert "part-2.parquet" in str(error)
 
 
-@pytest.mark.parametrize("content", [b"k,x\na,1\n", b"PAR1", b"PAR1" * 9, bytes(4000), b"PAR1" + bytes(99) + b"PAR1"])
+@pytest.mark.parametrize(
+    "content", [b"k,x\na,1\n", b"PAR1", b"PAR1" * 9, bytes(4000), b"PAR1" + bytes(99) + b"PAR1"]
+)
 def test_not_parquet(client: RLMClient, folder: Path, content: bytes) -> None:
     (folder / "part-0.parquet").write_bytes(content)
     error = failure(client, str(folder), _total)
@@ -84,7 +88,8 @@ def test_a_footer_that_lies_about_its_length(client: RLMClient, folder: Path) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["nowhere.parquet", "nowhere/*.parquet", "part-[7-9].parquet", "nowhere/", "no/such/place.parquet"]
+    "name",
+    ["nowhere.parquet", "nowhere/*.parquet", "part-[7-9].parquet", "nowhere/", "no/such/place.parquet"],
 )
 def test_missing(client: RLMClient, folder: Path, name: str) -> None:
     error = failure(client, str(folder / name), _total)
@@ -172,7 +177,9 @@ def test_memory_that_disagrees(client: RLMClient) -> None:
     assert "x" in str(error)
 
 
-def test_files_and_a_damaged_copy(client: RLMClient, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_files_and_a_damaged_copy(
+    client: RLMClient, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     copy = tmp_path_factory.mktemp("copy") / "copy.parquet"
     shutil.copy(folder / "part-0.parquet", copy)
     copy.write_bytes(copy.read_bytes()[:200])

@@ -76,6 +76,13 @@ def test_random_bytes(tmp_path: Path, dictionary: bool, version: str) -> None:
         data_page_version=version,
     )
     seed = 1 + dictionary + 2 * (version == "2.0")
-    command = [sys.executable, "-c", PROGRAM.format(root=str(ROOT)), str(tmp_path), str(seed), str(ROUNDS // 4)]
+    command = [
+        sys.executable,
+        "-c",
+        PROGRAM.format(root=str(ROOT)),
+        str(tmp_path),
+        str(seed),
+        str(ROUNDS // 4),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -68,6 +68,8 @@ def cargo(*arguments: str) -> str:
     """What cargo prints; the test is skipped where there is none."""
     if shutil.which("cargo") is None:
         pytest.skip("cargo is not installed")
-    done = subprocess.run(["cargo", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(
+        ["cargo", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -20,7 +20,19 @@ ALLOWED: dict[str, set[str]] = {
     "store": {"error", "config", "task"},
     "observe": {"error", "config", "task"},
     "control": {"error", "config", "task", "runtime", "store", "observe"},
-    "python": {"error", "config", "task", "plan", "io", "engine", "worker", "runtime", "store", "observe", "control"},
+    "python": {
+        "error",
+        "config",
+        "task",
+        "plan",
+        "io",
+        "engine",
+        "worker",
+        "runtime",
+        "store",
+        "observe",
+        "control",
+    },
 }
 """Which module of `src/` may use which: python -> control -> runtime -> engine, worker -> io, plan, task -> error."""
 

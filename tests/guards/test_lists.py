@@ -14,9 +14,13 @@ import pytest
 import rlm_hypervisor
 from pandas.api.typing import DataFrameGroupBy, SeriesGroupBy
 from rlm_hypervisor import RLMClient, _core, errors, task
-from rlm_hypervisor.partition import Column, Partition, surface
-from rlm_hypervisor.partition import DataFrameGroupBy as OurFrameGroupBy
-from rlm_hypervisor.partition import SeriesGroupBy as OurSeriesGroupBy
+from rlm_hypervisor.partition import (
+    Column,
+    DataFrameGroupBy as OurFrameGroupBy,
+    Partition,
+    SeriesGroupBy as OurSeriesGroupBy,
+    surface,
+)
 
 from tests.conftest import ROOT
 
@@ -130,7 +134,14 @@ def _literals(hint: Any) -> set[Any]:
 def test_the_types_of_tasks() -> None:
     names = {row["name"] for row in TABLES["task"]["types"]}
     assert names == _literals(typing.get_type_hints(task.TaskDocument)["type"])
-    assert names == {"parallel", "sequential", "recursive", "map_reduce", "batch_processing", "parallel_inference"}
+    assert names == {
+        "parallel",
+        "sequential",
+        "recursive",
+        "map_reduce",
+        "batch_processing",
+        "parallel_inference",
+    }
 
 
 # The pandas surface.
@@ -197,7 +208,9 @@ def test_the_stub_and_the_classes_have_the_same_members() -> None:
         if not isinstance(node, ast.ClassDef):
             continue
         members = {m.name for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef)}
-        members |= {m.target.id for m in node.body if isinstance(m, ast.AnnAssign) and isinstance(m.target, ast.Name)}
+        members |= {
+            m.target.id for m in node.body if isinstance(m, ast.AnnAssign) and isinstance(m.target, ast.Name)
+        }
         cls = getattr(_core, node.name)
         there = {name for name in vars(cls) if not name.startswith("_") or name.startswith("__arrow")}
         assert {m for m in members if m != "__new__"} == there, node.name

@@ -72,5 +72,7 @@ def test_no_print_in_the_product() -> None:
     assert not found
     pattern = re.compile(r"^\s*print\(", re.MULTILINE)
     python = [path for path in files(".py", "python") if path.name not in ("cli.py", "__main__.py")]
-    code = {path: re.sub(r'""".*?"""', "", path.read_text(encoding="utf-8"), flags=re.DOTALL) for path in python}
+    code = {
+        path: re.sub(r'""".*?"""', "", path.read_text(encoding="utf-8"), flags=re.DOTALL) for path in python
+    }
     assert not [name(path) for path, text in code.items() if pattern.search(text)]

@@ -118,7 +118,11 @@ def _filled(endpoint: str, files: Path) -> Store:
     boto.create_bucket(Bucket=BUCKET)
     for path in sorted(files.iterdir()):
         boto.put_object(Bucket=BUCKET, Key=f"data/{path.name}", Body=path.read_bytes())
-    boto.put_object(Bucket=BUCKET, Key="data-other/part-9.parquet", Body=(files / "part-0.parquet").read_bytes())
-    boto.put_object(Bucket=BUCKET, Key="odd names/a b+c=ü.parquet", Body=(files / "part-1.parquet").read_bytes())
+    boto.put_object(
+        Bucket=BUCKET, Key="data-other/part-9.parquet", Body=(files / "part-0.parquet").read_bytes()
+    )
+    boto.put_object(
+        Bucket=BUCKET, Key="odd names/a b+c=ü.parquet", Body=(files / "part-1.parquet").read_bytes()
+    )
     boto.put_object(Bucket=BUCKET, Key="broken/part-0.parquet", Body=b"PAR1 this is no Parquet file")
     return Store(endpoint, boto)

@@ -37,7 +37,10 @@ FORMS: dict[str, tuple[Callable[[Path], Any], list[int]]] = {
     "glob of directories": (lambda f: f"{f.parent}/*/part-3.parquet", list(range(30, 40))),
     "list": (lambda f: [str(f / "part-3.parquet"), str(f / "part-0.parquet")], [*range(30, 40), *range(10)]),
     "list of paths": (lambda f: [f / "part-1.parquet"], list(range(10, 20))),
-    "list with a glob": (lambda f: [f"{f}/part-[01].parquet", f / "part-3.parquet"], [*range(20), *range(30, 40)]),
+    "list with a glob": (
+        lambda f: [f"{f}/part-[01].parquet", f / "part-3.parquet"],
+        [*range(20), *range(30, 40)],
+    ),
     "the same file twice": (lambda f: [f / "part-1.parquet"] * 2, [*range(10, 20)] * 2),
     "file url": (lambda f: (f / "part-2.parquet").as_uri(), list(range(20, 30))),
     "directory url": (lambda f: f.as_uri(), list(range(40))),
@@ -105,7 +108,9 @@ MEMORY: dict[str, Callable[[], Any]] = {
     "pyarrow table": lambda: ROWS,
     "pyarrow table in pieces": lambda: pa.concat_tables([part(n) for n in range(4)]),
     "record batch": lambda: ROWS.combine_chunks().to_batches()[0],
-    "record batch reader": lambda: pa.RecordBatchReader.from_batches(ROWS.schema, ROWS.to_batches(max_chunksize=7)),
+    "record batch reader": lambda: pa.RecordBatchReader.from_batches(
+        ROWS.schema, ROWS.to_batches(max_chunksize=7)
+    ),
     "duckdb": lambda: duckdb.from_arrow(ROWS),
     "list of tables": lambda: [part(n) for n in range(4)],
     "mixed list": lambda: [part(0).to_pandas(), pl.DataFrame(part(1)), part(2), part(3)],

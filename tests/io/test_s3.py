@@ -31,7 +31,10 @@ SOURCES: dict[str, tuple[Any, list[int]]] = {
     "prefix with slash": ("s3://bucket/data/", list(range(40))),
     "glob": ("s3://bucket/data/part-*.parquet", list(range(40))),
     "glob of some": ("s3://bucket/data/part-[13].parquet", [*range(10, 20), *range(30, 40)]),
-    "list": (["s3://bucket/data/part-3.parquet", "s3://bucket/data/part-0.parquet"], [*range(30, 40), *range(10)]),
+    "list": (
+        ["s3://bucket/data/part-3.parquet", "s3://bucket/data/part-0.parquet"],
+        [*range(30, 40), *range(10)],
+    ),
     "odd names": ("s3://bucket/odd names/a b+c=ü.parquet", list(range(10, 20))),
     "glob over prefixes": ("s3://bucket/data*/part-[09].parquet", [*range(10), *range(10)]),
 }
@@ -119,7 +122,9 @@ def test_secrets_are_in_no_repr(remote: RLMClient) -> None:
 
 def test_an_unknown_storage_option_is_refused_without_its_value(s3: Store) -> None:
     with pytest.raises(RLMError, match="aws_secret_acess_key") as caught:
-        with RLMClient(threads=1, storage_options=s3.options | {"aws_secret_acess_key": "hush-hush"}) as client:
+        with RLMClient(
+            threads=1, storage_options=s3.options | {"aws_secret_acess_key": "hush-hush"}
+        ) as client:
             numbers(client, "s3://bucket/data")
     assert "hush-hush" not in _everything_said(caught.value)
 

@@ -274,7 +274,10 @@ GROUPS = "\n".join(
     + [f'p.groupby("g")["i"].{name}(){" #2" if name == "var" else ""}' for name in [*_AGGREGATES, "size"]]
     + [f'p.groupby("k")["s"].{name}()' for name in ("min", "max", "count", "nunique", "first", "last")]
     + [f'p.groupby("k")["t"].{name}()' for name in ("min", "max", "count", "nunique", "first", "last")]
-    + [f'p.groupby("k")["b"].{name}()' for name in ("sum", "mean", "min", "max", "count", "nunique", "first", "last")]
+    + [
+        f'p.groupby("k")["b"].{name}()'
+        for name in ("sum", "mean", "min", "max", "count", "nunique", "first", "last")
+    ]
     + [f'p.groupby("g")["f"].{name}()' for name in ("sum", "mean", "min", "max", "std", "first")]
     + [f'p.groupby("k")[["x", "i"]].{name}(){" #2" if name == "var" else ""}' for name in _AGGREGATES]
 )
@@ -427,5 +430,7 @@ p[["k"]].drop_duplicates().sort_values("k")
 """
 
 CASES: list[Case] = [
-    case for text in (COLUMNS, FILTERS, ARITHMETIC, ASSIGN, SCALARS, GROUPS, GROUPING, ORDER) for case in _parse(text)
+    case
+    for text in (COLUMNS, FILTERS, ARITHMETIC, ASSIGN, SCALARS, GROUPS, GROUPING, ORDER)
+    for case in _parse(text)
 ]

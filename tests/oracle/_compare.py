@@ -103,7 +103,9 @@ def _aside(got: pd.Series, expected: pd.Series) -> str:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+    return (
+        value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+    )
 
 
 def _close(a: Any, b: Any, bound: float) -> bool:
@@ -130,10 +132,14 @@ def _same_scalar(got: Any, expected: Any, allow: Allowance) -> None:
         assert _missing(got), f"{got!r}, expected a missing value"
         return
     if isinstance(expected, pd.Timestamp):
-        assert isinstance(got, dt.datetime) and pd.Timestamp(got) == expected, f"{got!r}, expected {expected!r}"
+        assert isinstance(got, dt.datetime) and pd.Timestamp(got) == expected, (
+            f"{got!r}, expected {expected!r}"
+        )
         return
     if isinstance(expected, pd.Timedelta):
-        assert isinstance(got, dt.timedelta) and pd.Timedelta(got) == expected, f"{got!r}, expected {expected!r}"
+        assert isinstance(got, dt.timedelta) and pd.Timedelta(got) == expected, (
+            f"{got!r}, expected {expected!r}"
+        )
         return
     if not (allow.integers and isinstance(expected, float)):
         assert type(got) is type(expected), f"{got!r} ({type(got).__name__}), expected {expected!r}"

@@ -111,7 +111,9 @@ def _term(draw: Draw, state: State) -> str:
     if form == "isin" and kind in ("str", "int"):
         values = ", ".join(_constant(draw, kind) for _ in range(draw(st.integers(1, 3))))
         return f'p["{name}"].isin([{values}])'
-    return f'(p["{name}"] {_pick(draw, ["<", "<=", "<=", ">", ">=", ">=", "==", "!="])} {_constant(draw, kind)})'
+    return (
+        f'(p["{name}"] {_pick(draw, ["<", "<=", "<=", ">", ">=", ">=", "==", "!="])} {_constant(draw, kind)})'
+    )
 
 
 def _filter(draw: Draw, state: State) -> str:
@@ -124,7 +126,9 @@ def _filter(draw: Draw, state: State) -> str:
 def _assign(draw: Draw, state: State) -> str:
     numeric = state.of(*NUMERIC)
     strings = state.of("str")
-    forms = ["constant"] + ["number"] * 2 * bool(numeric) + ["fill"] * bool(numeric) + ["text"] * bool(strings)
+    forms = (
+        ["constant"] + ["number"] * 2 * bool(numeric) + ["fill"] * bool(numeric) + ["text"] * bool(strings)
+    )
     form = _pick(draw, forms)
     name = state.new()
     if form == "number":
@@ -191,14 +195,18 @@ def _head(draw: Draw, _state: State) -> str:
 def _distinct(draw: Draw, state: State) -> str:
     if not (usable := state.of(*ORDERED)):
         return "p = p.head(20)"
-    return f"p = p.drop_duplicates({_some(draw, usable, 2)!r}, keep={_pick(draw, ['first', 'last', False])!r})"
+    return (
+        f"p = p.drop_duplicates({_some(draw, usable, 2)!r}, keep={_pick(draw, ['first', 'last', False])!r})"
+    )
 
 
 def _largest(draw: Draw, state: State) -> str:
     # On missing values pandas' own nlargest depends on how many there are; ints have none here.
     if not (usable := state.of("int")):
         return "p = p.head(20)"
-    return f'p = p.{_pick(draw, ["nlargest", "nsmallest"])}({draw(st.integers(1, 6))}, "{_pick(draw, usable)}")'
+    return (
+        f'p = p.{_pick(draw, ["nlargest", "nsmallest"])}({draw(st.integers(1, 6))}, "{_pick(draw, usable)}")'
+    )
 
 
 def _reset(_draw: Draw, _state: State) -> str:
@@ -210,11 +218,15 @@ def _group(draw: Draw, state: State) -> str:
     if not usable:
         return "p = p.head(20)"
     keys = _some(draw, usable, 2)
-    values = [name for name in state.columns if name not in keys and state.columns[name] not in ("rough", "bool")]
+    values = [
+        name for name in state.columns if name not in keys and state.columns[name] not in ("rough", "bool")
+    ]
     items, kinds = [], {}
     for name in _some(draw, values, 3) if values else []:
         kind = state.columns[name]
-        function = _pick(draw, _FUNCTIONS if kind in NUMERIC else ["min", "max", "count", "nunique", "first", "last"])
+        function = _pick(
+            draw, _FUNCTIONS if kind in NUMERIC else ["min", "max", "count", "nunique", "first", "last"]
+        )
         new = state.new()
         items.append(f'{new}=("{name}", "{function}")')
         kinds[new] = _RESULT.get(function, kind)

@@ -34,7 +34,15 @@ SCHEMA = pa.schema(
     ]
 )
 KEYS = ["b", "a", "Zürich", "", "ключ", "a category whose name is longer than twelve bytes", "日本"]
-WORDS = ["short", "", "twelve bytes", "thirteen byte", "a text that fits no inline view at all", "é", "𝔘nicode"]
+WORDS = [
+    "short",
+    "",
+    "twelve bytes",
+    "thirteen byte",
+    "a text that fits no inline view at all",
+    "é",
+    "𝔘nicode",
+]
 EPOCH = dt.datetime(2024, 2, 28, 23, 0, 0)
 
 
@@ -70,7 +78,9 @@ def _nulls(row: dict[str, Any], n: int) -> dict[str, Any]:
 
 def _nan_row(n: int) -> dict[str, Any]:
     odd = [math.nan, math.inf, -math.inf, -0.0, 0.0, 1.5, -2.25, 5e-324, 1e9][n % 9]
-    return _with(_row(n), x=odd, y=[0.0, math.nan, 2.0, -0.0][n % 4], f=[math.inf, 1.0, math.nan, -0.0, 2.0][n % 5])
+    return _with(
+        _row(n), x=odd, y=[0.0, math.nan, 2.0, -0.0][n % 4], f=[math.inf, 1.0, math.nan, -0.0, 2.0][n % 5]
+    )
 
 
 def _huge(n: int) -> int:
@@ -94,7 +104,9 @@ def catalogue() -> dict[str, pa.Table]:
         "all_null": table([dict.fromkeys(row, None) | {"b": row["b"], "g": row["g"]} for row in plain[:20]]),
         "null_keys": table([_with(row, k=None) for row in plain[:20]]),
         "one_group": table([_with(row, k="日本", g=7) for row in plain[:25]]),
-        "unique": table([_with(row, k=f"key number {n * 37 % 60:04}", g=n * 7919 % 60) for n, row in enumerate(plain)]),
+        "unique": table(
+            [_with(row, k=f"key number {n * 37 % 60:04}", g=n * 7919 % 60) for n, row in enumerate(plain)]
+        ),
         "unicode": table([_with(row, k=KEYS[n * 4 % 7], s=KEYS[n * 3 % 7]) for n, row in enumerate(plain)]),
         "huge": table([_with(row, i=_huge(n)) for n, row in enumerate(plain[:40])]),
     }

@@ -26,7 +26,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_chunk_size_and_number_of_threads(case: Case, clients: Clients, files: Callable[[str], Path]) -> None:
+def test_every_chunk_size_and_number_of_threads(
+    case: Case, clients: Clients, files: Callable[[str], Path]
+) -> None:
     data = catalogue()["plain"]
     expected = by_pandas(case.function, data)
     assert not isinstance(expected, Raised), f"not a case: pandas raised {expected.error!r}"

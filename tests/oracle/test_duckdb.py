@@ -52,7 +52,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("keys", [["many"], ["number"], ["few"], ["few", "number"]], ids="+".join)
 @pytest.mark.parametrize("how", [(10_000, 2), ("auto", 1), ("auto", 4)], ids=str)
-def test_group_by_equals_duckdb(clients: Clients, files: Path, keys: list[str], how: tuple[int | str, int]) -> None:
+def test_group_by_equals_duckdb(
+    clients: Clients, files: Path, keys: list[str], how: tuple[int | str, int]
+) -> None:
     chunk, threads = how
     task = make_task(str(files), lambda p: p.groupby(keys, as_index=False).agg(**AGGREGATES), chunkSize=chunk)
     got = clients(threads).execute(task).to_arrow()
@@ -72,7 +74,5 @@ def test_group_by_equals_duckdb(clients: Clients, files: Path, keys: list[str], 
 def test_a_filter_equals_duckdb(clients: Clients, files: Path) -> None:
     task = make_task(str(files), lambda p: p[(p["x"] > 100) & (p["few"] != "c7")].groupby("few")["i"].sum())
     got = clients(2).execute(task).to_arrow()
-    query = (
-        f"SELECT few, sum(i)::bigint AS i FROM '{files}/*.parquet' WHERE x > 100 AND few <> 'c7' GROUP BY 1 ORDER BY 1"
-    )
+    query = f"SELECT few, sum(i)::bigint AS i FROM '{files}/*.parquet' WHERE x > 100 AND few <> 'c7' GROUP BY 1 ORDER BY 1"
     assert got.to_pylist() == duckdb.sql(query).to_arrow_table().to_pylist()

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from rlm_hypervisor import RLMClient
 
 from tests.oracle._pipelines import REFUSALS, Pipeline, pipelines
@@ -39,7 +38,13 @@ def test_random_tables_in_memory(
 
 
 @search
-@given(pipelines(), random_tables(max_rows=25), st.sampled_from(COMBINATIONS), st.integers(1, 5), st.integers(1, 9))
+@given(
+    pipelines(),
+    random_tables(max_rows=25),
+    st.sampled_from(COMBINATIONS),
+    st.integers(1, 5),
+    st.integers(1, 9),
+)
 def test_random_tables_in_files(
     clients: Clients, pipeline: Pipeline, data: pa.Table, how: tuple[int | str, int], parts: int, group: int
 ) -> None:

@@ -36,9 +36,13 @@ COLUMNS: dict[str, pa.Array] = {
     "string": pa.array(["x", None, "yy", "", "zzzzzzzzzzzzz", "a", "é"]),
     "large_string": pa.array(["x", None, "yy", "", "zzzzzzzzzzzzz", "a", "é"], pa.large_string()),
     "string_view": pa.array(["x", None, "yy", "", "zzzzzzzzzzzzz", "a", "é"], pa.string_view()),
-    "timestamp s": pa.array([DAY.replace(microsecond=0) + dt.timedelta(n) for n in range(7)], pa.timestamp("s")),
+    "timestamp s": pa.array(
+        [DAY.replace(microsecond=0) + dt.timedelta(n) for n in range(7)], pa.timestamp("s")
+    ),
     "timestamp ms": pa.array([DAY + dt.timedelta(n) for n in range(7)], pa.timestamp("ms")),
-    "timestamp us": pa.array([None if n == 3 else DAY + dt.timedelta(n) for n in range(7)], pa.timestamp("us")),
+    "timestamp us": pa.array(
+        [None if n == 3 else DAY + dt.timedelta(n) for n in range(7)], pa.timestamp("us")
+    ),
     "timestamp ns": pa.array([DAY + dt.timedelta(n) for n in range(7)], pa.timestamp("ns")),
     "timestamp tz": pa.array([DAY + dt.timedelta(n) for n in range(7)], pa.timestamp("us", "Europe/Berlin")),
     "timestamp utc": pa.array([DAY + dt.timedelta(n) for n in range(7)], pa.timestamp("ms", "UTC")),
@@ -53,7 +57,9 @@ def _table(column: pa.Array) -> pa.Table:
 def _known(name: str, function: str) -> bool:
     """Text is summed by concatenation in pandas, and times have means: refused here, tested with the refusals."""
     text_or_time = "string" in name or "timestamp" in name
-    return not (text_or_time and function in ("sum", "mean", "std")) and not (name == "bool" and function == "std")
+    return not (text_or_time and function in ("sum", "mean", "std")) and not (
+        name == "bool" and function == "std"
+    )
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -91,7 +97,12 @@ def test_every_type_as_key_and_in_order(clients: Clients, name: str, tmp_path: P
 @pytest.mark.parametrize("symbol", ["+", "-", "*", "/", "//", "%"])
 def test_narrow_integers_compute_like_numpy(clients: Clients, kind: pa.DataType, symbol: str) -> None:
     data = pa.table({"a": pa.array([3, 0, 100, 7, 127], kind), "b": pa.array([2, 5, 3, 0, 127], kind)})
-    for text in (f'p["a"] {symbol} p["b"]', f'p["a"] {symbol} 2', f'p["a"] {symbol} 1.5', f'100 {symbol} p["b"]'):
+    for text in (
+        f'p["a"] {symbol} p["b"]',
+        f'p["a"] {symbol} 2',
+        f'p["a"] {symbol} 1.5',
+        f'100 {symbol} p["b"]',
+    ):
         operation = eval(f"lambda p: {text}")
         check(clients(1).execute, operation, data, data, 1)
 
