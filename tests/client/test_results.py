@@ -83,7 +83,8 @@ def test_the_capsule(rows: Any, data: pa.Table) -> None:
 
 def test_a_result_can_be_read_many_times(rows: Any) -> None:
     assert rows.to_arrow().equals(rows.to_arrow())
-    rows.to_pandas().loc[0, "i"] = 99
+    frame = rows.to_pandas()
+    frame.loc[0, "i"] = 99
     assert rows.to_pandas().loc[0, "i"] == 1
 
 

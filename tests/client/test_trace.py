@@ -52,6 +52,7 @@ REFUSED: list[tuple[str, Operation]] = [
     ("agg", lambda p: p.groupby("k")["x"].agg(lambda x: x.max() - x.min())),
     ("asarray", lambda p: np.asarray(p["x"])),
     ("sum", lambda p: p.groupby("k")["k2"].sum()),
+    ("dropna", lambda p: p["k"].nunique(dropna=False)),
     ("tail", lambda p: p.tail(3)),
     ("get_group", lambda p: p.groupby("k").get_group("a")),
 ]
@@ -197,7 +198,8 @@ def test_a_missing_column_has_a_nearest_one(client: RLMClient, operation: Operat
 
 def test_what_the_user_raises_keeps_its_traceback(client: RLMClient, rows: pa.Table) -> None:
     def operation(p: Any) -> Any:
-        return {}["key"]
+        nothing: dict[str, int] = {}
+        return nothing["key"]
 
     with pytest.raises(RLMError) as caught:
         client.execute(make_task(rows, operation))

@@ -217,7 +217,6 @@ p["x"].var() #2
 p["x"].std(ddof=0)
 p["x"].var(ddof=0) #2
 p["x"].nunique()
-p["x"].nunique(dropna=False)
 p["x"].size
 p["x"].sum(min_count=1)
 p["x"].sum(min_count=50)
@@ -239,7 +238,6 @@ p["k"].min()
 p["k"].max()
 p["k"].count()
 p["k"].nunique()
-p["k"].nunique(dropna=False)
 p["t"].min()
 p["t"].max()
 p["t"].count()
@@ -325,7 +323,6 @@ p.groupby("k").x.sum()
 p.groupby("k")["x"].sum(min_count=5)
 p.groupby("k")["x"].std(ddof=0)
 p.groupby("k")["x"].var(ddof=0) #2
-p.groupby("k")["x"].nunique(dropna=False)
 p.groupby("k")["x"].agg("sum")
 p.groupby("k")["x"].agg(["sum", "mean"])
 p.groupby("k")["x"].agg(["min"])

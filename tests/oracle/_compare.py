@@ -72,8 +72,8 @@ def _same_index(got: pd.Index, expected: pd.Index, allow: Allowance) -> None:
 
 def _family(dtype: Any) -> str:
     """The dtype's name, with the nullable ones called as their NumPy twins."""
-    name = str(dtype)
-    return name.lower() if name in _NULLABLE else name
+    name: str = str(dtype)
+    return str.lower(name) if name in _NULLABLE else name
 
 
 _NULLABLE = {f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)} | {"boolean"}
@@ -99,7 +99,7 @@ def _same_values(got: pd.Series, expected: pd.Series, allow: Allowance, what: st
 
 def _aside(got: pd.Series, expected: pd.Series) -> str:
     pairs = pd.DataFrame({"got": got.tolist()[:40], "expected": expected.tolist()[:40]}, dtype=object)
-    return pairs.to_string()
+    return f"{pairs}"
 
 
 def _missing(value: Any) -> bool:

@@ -7,7 +7,7 @@ filtered by them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,7 +69,7 @@ class State:
         return f"n{self.made}"
 
 
-def _pick(draw: Draw, values: Any) -> Any:
+def _pick(draw: Draw, values: Iterable[Any]) -> Any:
     return draw(st.sampled_from(list(values)))
 
 
@@ -80,7 +80,7 @@ def _some(draw: Draw, values: list[str], most: int) -> list[str]:
 
 def _constant(draw: Draw, kind: str) -> str:
     if kind == "str":
-        return _pick(draw, ['"a"', '"b"', '"ключ"', '""'])
+        return str(_pick(draw, ['"a"', '"b"', '"ключ"', '""']))
     if kind == "time":
         return f'pd.Timestamp("2024-02-29 {draw(st.integers(0, 23)):02}:00:00")'
     if kind == "int":
@@ -156,7 +156,7 @@ def _assign(draw: Draw, state: State) -> str:
         kind = _pick(draw, ["int", "float", "str"])
         value = _constant(draw, kind)
         state.columns[name] = kind
-    return _pick(draw, [f'p["{name}"] = {value}', f"p = p.assign({name}={value})"])
+    return str(_pick(draw, [f'p["{name}"] = {value}', f"p = p.assign({name}={value})"]))
 
 
 def _select(draw: Draw, state: State) -> str:

@@ -29,6 +29,12 @@ AGGREGATES = {
 SQL = "sum(i)::bigint total, count(i) AS rows, min(x) low, max(x) high, avg(x) average, count(x) xs"
 
 
+def _by_duckdb(query: str) -> pa.Table:
+    relation = duckdb.sql(query)
+    assert relation is not None
+    return relation.to_arrow_table()
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five uneven files: a key with 50,000 values, one with 40, integers, floats with holes."""
@@ -60,7 +66,7 @@ def test_group_by_equals_duckdb(
     got = clients(threads).execute(task).to_arrow()
     names = ", ".join(keys)
     query = f"SELECT {names}, {SQL} FROM '{files}/*.parquet' GROUP BY {names} ORDER BY {names}"
-    expected = duckdb.sql(query).to_arrow_table()
+    expected = _by_duckdb(query)
     assert got.column_names == expected.column_names
     assert len(got) == len(expected)
     for name in got.column_names:
@@ -75,4 +81,4 @@ def test_a_filter_equals_duckdb(clients: Clients, files: Path) -> None:
     task = make_task(str(files), lambda p: p[(p["x"] > 100) & (p["few"] != "c7")].groupby("few")["i"].sum())
     got = clients(2).execute(task).to_arrow()
     query = f"SELECT few, sum(i)::bigint AS i FROM '{files}/*.parquet' WHERE x > 100 AND few <> 'c7' GROUP BY 1 ORDER BY 1"
-    assert got.to_pylist() == duckdb.sql(query).to_arrow_table().to_pylist()
+    assert got.to_pylist() == _by_duckdb(query).to_pylist()

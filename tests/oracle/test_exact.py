@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -49,7 +50,13 @@ def test_other_integer_aggregates_are_exact(clients: Clients, function: str) -> 
     data = pa.table({"k": KEYS, "i": pa.array(HOLES, pa.int64())})
     task = make_task(data, lambda p: getattr(p.groupby("k")["i"], function)(), chunkSize=7)
     got = clients(2).execute(task).to_arrow()
-    pick = {"min": min, "max": max, "first": lambda v: v[0], "last": lambda v: v[-1]}[function]
+    picks: dict[str, Callable[[list[Any]], Any]] = {
+        "min": min,
+        "max": max,
+        "first": lambda v: v[0],
+        "last": lambda v: v[-1],
+    }
+    pick = picks[function]
     for row in got.to_pylist():
         mine = [v for k, v in zip(KEYS, HOLES, strict=True) if k == row["k"] and v is not None]
         assert row["i"] == pick(mine)
