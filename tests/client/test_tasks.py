@@ -226,8 +226,8 @@ def test_what_the_operation_raises_is_the_cause(client: RLMClient, data: pa.Tabl
 
 @pytest.mark.parametrize("setting", ["thread", "memorylimit", "zebra"])
 def test_settings_of_the_client_are_checked(setting: str) -> None:
+    settings: dict[str, Any] = {setting: 1}
     with pytest.raises(InvalidTaskError, match=setting):
-        settings: dict[str, Any] = {setting: 1}
         RLMClient(**settings)
 
 
