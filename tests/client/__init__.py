@@ -1,0 +1,1 @@
+"""The contract of clients, tasks, results, runs and errors."""

@@ -1,0 +1,285 @@
+"""Manners: threads, the GIL, fork, Ctrl-C, imports, and the progress bar."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from rlm_hypervisor import RLMClient
+
+from tests.client._helpers import PRELUDE, long_source, long_task, python
+from tests.conftest import make_task
+
+
+def test_eight_threads_share_a_client(client: RLMClient, data: pa.Table) -> None:
+    def work(number: int) -> list[Any]:
+        tasks = [make_task(data, lambda p, n=n: (p["i"] * n).sum(), chunkSize=1 + n % 3) for n in range(15)]
+        return [number, *(client.execute(task) for task in tasks)]
+
+    with ThreadPoolExecutor(8) as pool:
+        for number, *answers in pool.map(work, range(8)):
+            assert answers == [21 * n for n in range(15)], f"thread {number}"
+
+
+def test_the_gil_is_free_while_rust_works(client: RLMClient, slow_folder: Path) -> None:
+    task = long_task(slow_folder)
+    task["input"]["source"] = task["input"]["source"][:20]
+    counted, stop = [0], threading.Event()
+
+    def count() -> None:
+        while not stop.is_set():
+            counted[0] += 1
+            time.sleep(0.001)
+
+    counter = threading.Thread(target=count)
+    run = client.submit(task)
+    counter.start()
+    started = time.monotonic()
+    try:
+        run.result(timeout=100)
+    finally:
+        stop.set()
+        counter.join()
+    waited = time.monotonic() - started
+    # Undisturbed it ticks up to 1,000 times a second; one tick would be the GIL held throughout.
+    assert counted[0] > 20 * waited, f"{counted[0]} ticks in {waited:.2f} s"
+
+
+def test_use_after_fork_is_refused(tmp_path: Path) -> None:
+    program = """
+        import os, time, warnings
+        import pyarrow as pa
+        warnings.simplefilter("ignore")
+        client = RLMClient(threads=2)
+        task = make_task(pa.table({"x": [1, 2]}), lambda p: p["x"].sum())
+        assert client.execute(task) == 3
+        child = os.fork()
+        if child == 0:
+            started = time.monotonic()
+            status = 1
+            try:
+                client.execute(task)
+            except RLMError as error:
+                status = 0 if "fork" in str(error) and time.monotonic() - started < 1 else 2
+                print(error, flush=True)
+            os._exit(status)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                break
+            time.sleep(0.01)
+        else:
+            os.kill(child, 9)
+            raise SystemExit("the child hangs")
+        assert os.waitstatus_to_exitcode(status) == 0, status
+        assert client.execute(task) == 3, "the parent goes on"
+        client.close()
+        print("parent fine")
+    """
+    done = python(program, warnings="ignore")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "parent fine" in done.stdout
+
+
+def test_a_child_may_make_its_own_client() -> None:
+    program = """
+        import os
+        import pyarrow as pa
+        client = RLMClient(threads=2)
+        task = make_task(pa.table({"x": [1, 2]}), lambda p: p["x"].sum())
+        assert client.execute(task) == 3
+        if (child := os.fork()) == 0:
+            import signal
+            signal.alarm(20)
+            own = RLMClient(threads=1)
+            os._exit(0 if own.execute(task) == 3 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    """
+    done = python(program, warnings="ignore")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ctrl_c_stops_and_leaves_nothing_running(slow_folder: Path) -> None:
+    program = """
+        import threading, time
+        client = RLMClient(threads=2)
+        run = client.submit(long_task(sys.argv[1]))
+        print("started", flush=True)
+        try:
+            run.result()
+        except KeyboardInterrupt:
+            run.cancel()
+            stopped = time.monotonic()
+            while run.state in ("queued", "running"):
+                assert time.monotonic() - stopped < 2, "still running"
+                time.sleep(0.01)
+            print("interrupted", run.state, flush=True)
+        client.close()
+    """
+    child = _started(program, slow_folder)
+    child.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+    out, errors = child.communicate(timeout=30)
+    assert child.returncode == 0, errors
+    assert "interrupted cancelled" in out
+    assert time.monotonic() - sent < 10
+
+
+def test_ctrl_c_ends_execute_with_nothing_left_running(slow_folder: Path) -> None:
+    program = """
+
+        runs, submit = [], RLMClient.submit
+        RLMClient.submit = lambda self, task: runs.append(submit(self, task)) or runs[-1]
+        client = RLMClient(threads=2)
+        print("started", flush=True)
+        try:
+            client.execute(long_task(sys.argv[1]))
+        except KeyboardInterrupt:
+            print("interrupted", [run.state for run in runs], flush=True)
+            raise
+    """
+    child = _started(program, slow_folder)
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    out, errors = child.communicate(timeout=30)
+    assert "KeyboardInterrupt" in errors
+    assert "panic" not in errors
+    assert out.strip() in ("interrupted ['cancelled']", "interrupted []")
+    assert child.returncode in (-signal.SIGINT, 130, 1)
+
+
+def _started(program: str, folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PRELUDE + textwrap.dedent(program), str(folder)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline().strip() == "started", child.stderr and child.stderr.read()
+    time.sleep(0.3)
+    return child
+
+
+def test_leaving_while_a_run_goes_on_does_not_hang(slow_folder: Path) -> None:
+    program = """
+        client = RLMClient(threads=2)
+        run = client.submit(long_task(sys.argv[1]))
+        print("leaving")
+    """
+    done = python(program, str(slow_folder), warnings="ignore")
+    assert done.returncode == 0 and "leaving" in done.stdout, done.stderr
+    assert "panic" not in done.stderr
+
+
+def test_import_loads_no_heavy_library() -> None:
+    command = [sys.executable, "-X", "importtime", "-c", "import rlm_hypervisor"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "rlm_hypervisor" in loaded
+    heavy = {"pandas", "pyarrow", "numpy", "polars", "duckdb", "IPython", "asyncio", "cloudpickle"}
+    assert not loaded & heavy
+
+
+def test_tracing_needs_no_pandas(slow_folder: Path) -> None:
+    path = long_source(slow_folder, 1)[0]
+    program = f"""
+        import sys
+        import importlib.abc
+
+        class Absent(importlib.abc.MetaPathFinder):
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] in ("pandas", "numpy", "pyarrow", "polars"):
+                    raise ImportError(name + " is not installed here")
+
+        sys.meta_path.insert(0, Absent())
+        from rlm_hypervisor import RLMClient
+        task = {{"type": "parallel", "input": {{"source": {path!r}, "operation": lambda p: p["x"].max()}}}}
+        client = RLMClient(threads=1)
+        assert client.execute(task) == 99_999.0
+        task["input"]["operation"] = lambda p: p.groupby("k")["x"].sum().head(2)
+        result = client.execute(task)
+        repr(result), result._repr_html_(), bytes(str(result.__arrow_c_stream__()), "ascii")
+        try:
+            result.to_pandas()
+        except ImportError as error:
+            assert "rlm-hypervisor[pandas]" in str(error)
+        else:
+            raise SystemExit("pandas was found")
+        print("fine")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == "fine", done.stderr
+
+
+def _in_a_terminal(program: str, *args: str, seconds: float = 60) -> str:
+    """What a program shows when its standard streams are a terminal."""
+    command = [sys.executable, "-c", PRELUDE + textwrap.dedent(program), *args]
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | {"TERM": "xterm"}
+    )
+    os.close(theirs)
+    shown = b""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not select.select([ours], [], [], 0.2)[0]:
+            continue
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # Linux says so when the other side is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    assert child.wait(timeout=30) == 0, shown.decode(errors="replace")
+    return shown.decode(errors="replace")
+
+
+@pytest.mark.parametrize("progress", ["True", "False"])
+def test_the_progress_bar_in_a_terminal(slow_folder: Path, progress: str) -> None:
+    program = f"""
+        client = RLMClient(threads=2, progress={progress})
+        try:
+            client.execute(long_task(sys.argv[1], options={{"timeoutMs": 3000}}))
+        except TimeoutError:
+            print("the end")
+        client.close()
+    """
+    shown = _in_a_terminal(program, str(slow_folder))
+    assert "the end" in shown
+    before = shown.partition("the end")[0]
+    if progress == "True":
+        assert "\r" in before.replace("\r\n", "")
+        assert "%" in before or "rows" in before
+    else:
+        assert not before.strip()
+
+
+def test_no_progress_bar_in_a_file(slow_folder: Path) -> None:
+    program = """
+        client = RLMClient(threads=2)
+        try:
+            client.execute(long_task(sys.argv[1], options={"timeoutMs": 2500}))
+        except TimeoutError:
+            print("the end")
+    """
+    done = python(program, str(slow_folder), warnings="ignore")
+    assert done.stdout.strip() == "the end"
+    assert "\r" not in done.stderr

@@ -1,0 +1,233 @@
+"""What cannot be traced is refused naming the user's file, line and call, and what to do instead."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from rlm_hypervisor import NotDecomposableError, RLMClient, RLMError
+
+from tests.conftest import make_task
+
+Operation = Callable[[Any], Any]
+
+# The word each message must have, and the usage; a lambda's line is where the trace ends.
+REFUSED: list[tuple[str, Operation]] = [
+    ("median", lambda p: p["x"].median()),
+    ("quantile", lambda p: p["x"].quantile(0.5)),
+    ("apply", lambda p: p.groupby("k").apply(len)),
+    ("apply", lambda p: p["x"].apply(abs)),
+    ("map", lambda p: p["k"].map({"a": 1})),
+    ("transform", lambda p: p.groupby("k")["x"].transform("mean")),
+    ("iloc", lambda p: p.iloc[0]),
+    ("iterrows", lambda p: list(p.iterrows())),
+    ("itertuples", lambda p: list(p.itertuples())),
+    ("merge", lambda p: p.merge(p, on="k")),
+    ("shift", lambda p: p["x"].shift()),
+    ("cumsum", lambda p: p["x"].cumsum()),
+    ("rolling", lambda p: p["x"].rolling(3)),
+    ("value_counts", lambda p: p["k"].value_counts()),
+    ("unique", lambda p: p["k"].unique()),
+    ("describe", lambda p: p.describe()),
+    ("pivot_table", lambda p: p.pivot_table(index="k", values="x")),
+    ("str", lambda p: p["k"].str.upper()),
+    ("dt", lambda p: p["t"].dt.year),
+    ("values", lambda p: p["x"].values),
+    ("to_numpy", lambda p: p["x"].to_numpy()),
+    ("query", lambda p: p.query("x > 1")),
+    ("len", lambda p: len(p)),
+    ("bool", lambda p: 1 if p["x"].sum() > 3 else 0),
+    ("bool", lambda p: p["x"] > 1 and p["i"] > 2),
+    ("if", lambda p: 0 if p.empty else 1),
+    ("float", lambda p: float(p["x"].sum())),
+    ("int", lambda p: int(p["i"].max())),
+    ("iter", lambda p: list(p["x"])),
+    ("inplace", lambda p: p.sort_values("x", inplace=True)),
+    ("cov", lambda p: p.groupby("k")["x"].agg("cov")),
+    ("agg", lambda p: p.groupby("k")["x"].agg(lambda x: x.max() - x.min())),
+    ("asarray", lambda p: np.asarray(p["x"])),
+    ("sum", lambda p: p.groupby("k")["k2"].sum()),
+    ("dropna", lambda p: p["k"].nunique(dropna=False)),
+    ("tail", lambda p: p.tail(3)),
+    ("get_group", lambda p: p.groupby("k").get_group("a")),
+]
+LOOSE = {"bool", "if", "iter", "asarray", "len", "float", "int", "sum"}
+"""Protocol calls have several right names; the line must be right all the same."""
+
+
+@pytest.fixture(scope="module")
+def rows() -> pa.Table:
+    """A few rows of every type the usages need."""
+    return pa.table(
+        {
+            "k": ["a", "b", "a"],
+            "k2": ["u", "v", "w"],
+            "i": [1, 2, 3],
+            "x": [0.5, 1.5, 2.5],
+            "t": pa.array([0, 1, 2], pa.timestamp("us")),
+        }
+    )
+
+
+def _refusal(client: RLMClient, rows: pa.Table, operation: Operation) -> NotDecomposableError:
+    with pytest.raises(NotDecomposableError) as caught:
+        client.execute(make_task(rows, operation))
+    return caught.value
+
+
+def _assert_names_the_line(error: NotDecomposableError, line: int) -> None:
+    assert error.code == "NOT_DECOMPOSABLE"
+    assert not error.retryable
+    assert isinstance(error, TypeError)
+    assert Path(error.details["file"]).resolve() == Path(__file__).resolve()
+    assert error.details["line"] == line
+    assert f"{Path(__file__).name}:{line}" in str(error)
+    assert error.details["call"]
+    assert error.details["source"]
+    assert error.details["function"]
+
+
+@pytest.mark.parametrize(
+    ("word", "operation"), REFUSED, ids=[f"{word}-{n}" for n, (word, _) in enumerate(REFUSED)]
+)
+def test_what_is_refused_and_where(
+    client: RLMClient, rows: pa.Table, word: str, operation: Operation
+) -> None:
+    error = _refusal(client, rows, operation)
+    _assert_names_the_line(error, operation.__code__.co_firstlineno)
+    if word not in LOOSE:
+        assert word in str(error)
+    assert len(str(error)) > 60, f"no hint in {error}"
+
+
+def _marked(function: Operation) -> int:
+    lines, first = inspect.getsourcelines(function)
+    return first + next(n for n, line in enumerate(lines) if "# here" in line)
+
+
+def _in_the_middle(p: Any) -> Any:
+    p = p[p["x"] > 1]
+    p = p.assign(z=p["x"] * 2)
+    half = p["z"].median()  # here
+    return p[p["z"] > half]
+
+
+def _helper(p: Any) -> Any:
+    return p["x"].cumsum()  # here
+
+
+def _through_a_helper(p: Any) -> Any:
+    return _helper(p[p["i"] > 0])
+
+
+def _a_loop(p: Any) -> Any:
+    total = 0
+    for x in p["x"]:  # here
+        total += x
+    return total
+
+
+def _over_lines(p: Any) -> Any:
+    return (
+        p[p["x"] > 0].groupby("k")["x"].cumsum()  # here
+    )
+
+
+def _set_by_position(p: Any) -> Any:
+    p.iloc[0, 0] = "z"  # here
+    return p
+
+
+@pytest.mark.parametrize("function", [_in_the_middle, _a_loop, _set_by_position])
+def test_the_line_within_a_function(client: RLMClient, rows: pa.Table, function: Operation) -> None:
+    _assert_names_the_line(_refusal(client, rows, function), _marked(function))
+
+
+def test_the_line_within_a_helper(client: RLMClient, rows: pa.Table) -> None:
+    _assert_names_the_line(_refusal(client, rows, _through_a_helper), _marked(_helper))
+
+
+def test_the_line_within_an_expression_over_lines(client: RLMClient, rows: pa.Table) -> None:
+    error = _refusal(client, rows, _over_lines)
+    lines, first = inspect.getsourcelines(_over_lines)
+    assert first < error.details["line"] <= first + len(lines)
+
+
+def test_columns_of_other_tables_do_not_mix(client: RLMClient, rows: pa.Table) -> None:
+    error = _refusal(client, rows, lambda p: p["x"] + p.groupby("k")["x"].sum())
+    assert Path(error.details["file"]).name == Path(__file__).name
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda p: None,
+        lambda p: {"a": p["x"].sum()},
+        lambda p: (p, p),
+        lambda p: p.groupby("k"),
+        lambda p: iter([1]),
+    ],
+)
+def test_what_cannot_be_returned(client: RLMClient, rows: pa.Table, operation: Operation) -> None:
+    with pytest.raises(RLMError) as caught:
+        client.execute(make_task(rows, operation))
+    assert caught.value.code in ("NOT_DECOMPOSABLE", "OPERATION_FAILED", "COMBINE_REQUIRED")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda p: p["valeu"],
+        lambda p: p.groupby("valeu")["x"].sum(),
+        lambda p: p[["x", "valeu"]],
+        lambda p: p.valeu,
+    ],
+)
+def test_a_missing_column_has_a_nearest_one(client: RLMClient, operation: Operation) -> None:
+    data = pa.table({"value": [1.0], "x": [1]})
+    with pytest.raises(RLMError) as caught:
+        client.execute(make_task(data, operation))
+    assert "valeu" in str(caught.value)
+    assert "'value'" in str(caught.value).replace("`", "'").replace('"', "'")
+
+
+def test_what_the_user_raises_keeps_its_traceback(client: RLMClient, rows: pa.Table) -> None:
+    def operation(p: Any) -> Any:
+        nothing: dict[str, int] = {}
+        return nothing["key"]
+
+    with pytest.raises(RLMError) as caught:
+        client.execute(make_task(rows, operation))
+    cause = caught.value.__cause__
+    assert isinstance(cause, KeyError)
+    assert cause.__traceback__ is not None
+    last = cause.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    assert last.tb_frame.f_code is operation.__code__
+
+
+def test_a_partition_is_gone_after_the_trace(client: RLMClient, rows: pa.Table) -> None:
+    kept: list[Any] = []
+
+    def operation(p: Any) -> Any:
+        kept.append(p)
+        return p["x"].sum()
+
+    assert client.execute(make_task(rows, operation)) == 4.5
+    assert client.execute(make_task(rows, operation)) == 4.5
+    assert len(kept) == 2, "traced once per execution, whatever the number of chunks"
+
+
+def test_branching_on_what_is_known_is_fine(client: RLMClient, rows: pa.Table) -> None:
+    def operation(p: Any) -> Any:
+        if "x" in p.columns and p["x"].dtype == "float64":
+            return p["x"].max()
+        return p["i"].max()
+
+    assert client.execute(make_task(rows, operation)) == 2.5

@@ -1,0 +1,46 @@
+"""Fixtures shared by the whole suite: clients that live as long as the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rlm_hypervisor import RLMClient
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def make_task(source: Any, operation: Callable[..., Any], **more: Any) -> dict[str, Any]:
+    """A parallel task; `chunkSize`, `combine` and the like go into its input, `options` beside it."""
+    options = more.pop("options", None)
+    task: dict[str, Any] = {
+        "type": "parallel",
+        "description": "a test",
+        "input": {"source": source, "operation": operation, **more},
+    }
+    if options is not None:
+        task["options"] = options
+    return task
+
+
+@pytest.fixture(scope="session")
+def clients() -> Iterator[Callable[[int], RLMClient]]:
+    """One client per number of threads, made when first asked for and kept."""
+    made: dict[int, RLMClient] = {}
+
+    def get(threads: int) -> RLMClient:
+        if threads not in made:
+            made[threads] = RLMClient(threads=threads)
+        return made[threads]
+
+    yield get
+    for client in made.values():
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def client(clients: Callable[[int], RLMClient]) -> RLMClient:
+    """The client of tests that do not care how many threads it has."""
+    return clients(2)

@@ -1,0 +1,1 @@
+"""Answers compared with what pandas and DuckDB say about the whole data."""

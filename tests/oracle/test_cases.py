@@ -1,0 +1,47 @@
+"""Every case on every table of the catalogue, and every case at every chunk size: equal to pandas."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rlm_hypervisor import RLMClient
+
+from tests.oracle._cases import CASES, Case
+from tests.oracle._run import COMBINATIONS, Raised, by_pandas, check
+from tests.oracle._tables import catalogue, write_files
+
+Clients = Callable[[int], RLMClient]
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The directory of Parquet files of a table of the catalogue."""
+    base = tmp_path_factory.mktemp("catalogue")
+    return functools.cache(lambda name: write_files(catalogue()[name], base / name))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_chunk_size_and_number_of_threads(
+    case: Case, clients: Clients, files: Callable[[str], Path]
+) -> None:
+    data = catalogue()["plain"]
+    expected = by_pandas(case.function, data)
+    assert not isinstance(expected, Raised), f"not a case: pandas raised {expected.error!r}"
+    for chunk, threads in COMBINATIONS:
+        run = clients(threads).execute
+        check(run, case.function, data, str(files("plain")), chunk, case.power, expected)
+
+
+@pytest.mark.parametrize("name", [name for name in catalogue() if name != "plain"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_table(case: Case, name: str, clients: Clients, files: Callable[[str], Path]) -> None:
+    data = catalogue()[name]
+    chunk, threads = COMBINATIONS[zlib.crc32(f"{case.name}{name}".encode()) % len(COMBINATIONS)]
+    in_memory = zlib.crc32(f"{name}{case.name}".encode()) % 2 == 0
+    source: Any = data if in_memory else str(files(name))
+    check(clients(threads).execute, case.function, data, source, chunk, case.power)
