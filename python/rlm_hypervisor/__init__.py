@@ -83,7 +83,7 @@ _HOMES = {
 }
 """Public name -> the submodule it lives in, imported when it is first used."""
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     *sorted(name for name in _HOMES if not name.startswith("_")),
     "__version__",
 ]

@@ -146,9 +146,7 @@ class Column(Operators):
         """True where `left <= value <= right`; `inclusive` says which of the bounds count."""
         if inclusive not in ("both", "neither", "left", "right"):
             refuse(f"`Series.between` takes 'both', 'neither', 'left' or 'right', not {inclusive!r}")
-        above = self >= left if inclusive in ("both", "left") else self > left
-        below = self <= right if inclusive in ("both", "right") else self < right
-        return above & below
+        return apply("between", self, left, right, inclusive)  # type: ignore[no-any-return]
 
     def astype(self, dtype: object, copy: object = None, errors: str = "raise") -> Column:
         """As another type: a name (`"float64"`), a Python type or a NumPy dtype."""

@@ -99,10 +99,11 @@ class DTypes(Mapping[Any, DType]):
         return dict(self._pairs)
 
     def __getattr__(self, name: str) -> DType:
-        pairs: dict[Any, DType] = self.__dict__.get("_pairs", {})
-        if name not in pairs:
+        pairs: dict[Any, DType] = vars(self).get("_pairs", {})
+        found = pairs.get(name)
+        if found is None:
             raise AttributeError(name)
-        return pairs[name]
+        return found
 
     def __repr__(self) -> str:
         return "\n".join(f"{label}    {dtype!s}" for label, dtype in self._pairs.items())

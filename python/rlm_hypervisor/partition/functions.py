@@ -105,14 +105,18 @@ def named_pairs(given: dict[str, Any], call: str) -> list[tuple[str, Any, object
     """Named aggregation: `total=("value", "sum")`, or `pd.NamedAgg`, as (label, column, function)."""
     pairs: list[tuple[str, Any, object]] = []
     for label, pair in given.items():
-        if not isinstance(pair, tuple) or len(pair) < 2:
+        if type(pair).__name__ == "NamedAgg":
+            column, fn = pair.column, pair.aggfunc
+            extra = any((getattr(pair, "args", ()), getattr(pair, "kwargs", {})))
+        elif isinstance(pair, tuple) and len(pair) == 2:
+            (column, fn), extra = pair, False
+        else:
             refuse(
                 f"{call}: `{label}={clipped(pair)}` is not a named aggregation",
                 f"Write `{label}=('column', 'sum')`",
                 call=call,
             )
-        column, fn = pair[0], pair[1]
-        if len(pair) > 2 and any(pair[2:]):
+        if extra:
             refuse(f"{call}: further arguments in `{label}` are not native in this version", call=call)
         pairs.append((label, column, fn))
     return pairs

@@ -149,7 +149,8 @@ class GroupBy:
     ) -> Any:
         """The sum of each group; missing where a group has fewer than `min_count` values."""
         self._engine("sum", engine, engine_kwargs, skipna)
-        return self._named("sum", 1, whole_number(self._call("sum"), "min_count", min_count), numeric_only)
+        count = whole_number(self._call("sum"), "min_count", min_count)
+        return self._named("sum", 1, 0 if count < 0 else count, numeric_only)
 
     def mean(
         self,
@@ -392,7 +393,13 @@ class SeriesGroupBy(GroupBy):
         return self._frame.columns[0]
 
     def _named(self, name: str, ddof: int = 1, min_count: int = 0, numeric_only: object = False) -> Any:
-        boolean(self._call(name), "numeric_only", numeric_only)
+        if (
+            boolean(self._call(name), "numeric_only", numeric_only)
+            and not DType(self._frame.dtypes[0]).is_number
+        ):
+            refuse(
+                f"`{self._call(name)}` with `numeric_only=True` on a {self._frame.dtypes[0]} column, as in pandas"
+            )
         return self._aggregate([(self._label, self._frame, name, ddof, min_count)], series=True)
 
     def _item(self, label: Any, given: fn.Function) -> Item:

@@ -16,7 +16,7 @@ UNKNOWN_VALUES = (
 def sentence(what: str, advice: str = "") -> str:
     """One message out of what happened and what to do."""
     what = what.rstrip(".")
-    return f"{what}. {advice.rstrip('.')}" if advice else what
+    return f"{what}{'' if what.endswith('?') else '.'} {advice.rstrip('.')}" if advice else what
 
 
 def refuse(what: str, advice: str = "", **details: Any) -> NoReturn:

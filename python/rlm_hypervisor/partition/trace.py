@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from types import CodeType, TracebackType
@@ -10,18 +11,21 @@ from typing import Any, NamedTuple, NoReturn
 
 from rlm_hypervisor import _core
 from rlm_hypervisor.errors import NotDecomposableError, OperationFailedError, RLMError, SchemaMismatchError
-from rlm_hypervisor.partition.column import Column
-from rlm_hypervisor.partition.dtypes import DTypes
+from rlm_hypervisor.partition.column import Column, ColumnLoc
+from rlm_hypervisor.partition.dtypes import DType, DTypes
 from rlm_hypervisor.partition.elementwise import Elementwise
 from rlm_hypervisor.partition.frame import Labels, Partition
 from rlm_hypervisor.partition.groupby import GroupBy
+from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.operators import Operators
+from rlm_hypervisor.partition.refusal import sentence
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.surface import UnknownAttribute
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LIBRARIES = ("numpy", "pandas", "pyarrow", "polars")
 _SYMBOLIC = (Elementwise, Operators, Summary, GroupBy)
+_KNOWN = (Labels, DTypes, DType, Loc, ColumnLoc)
 
 
 class Constant(NamedTuple):
@@ -99,7 +103,7 @@ def _holds_symbolic(value: Any, depth: int = 4) -> bool:
 
 
 def _refuse(what: str, advice: str) -> NoReturn:
-    raise NotDecomposableError(f"{what}. {advice}", details={"returned": True})
+    raise NotDecomposableError(sentence(what, advice), details={"returned": True})
 
 
 class Place(NamedTuple):
@@ -110,6 +114,12 @@ class Place(NamedTuple):
     function: str
     source: str
     call: str
+    library: str | None = None
+    """NumPy, pandas, ... where the user's line called it, and it called the partition."""
+
+    def details(self) -> dict[str, Any]:
+        """The facts for programs."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
     def __str__(self) -> str:
         text = f"\n  at {self.file}:{self.line}, in {self.function}"
@@ -122,9 +132,10 @@ def _locate(error: RLMError, operation: Callable[..., Any]) -> None:
         return
     place = _place(error.__traceback__, operation)
     if place is not None:
-        error.message = f"{error.message}{place}"
+        through = "" if place.library is None else f"`{place.call}` goes through {place.library}: "
+        error.message = f"{through}{error.message}{place}"
         error.args = (error.message,)
-        error.details = {**place._asdict(), **error.details}
+        error.details = {**place.details(), **error.details}
 
 
 def _translated(error: Exception, operation: Callable[..., Any]) -> RLMError:
@@ -132,14 +143,18 @@ def _translated(error: Exception, operation: Callable[..., Any]) -> RLMError:
     place = _place(error.__traceback__, operation)
     details: dict[str, Any] = {"exception": type(error).__name__}
     if place is not None:
-        details.update(place._asdict())
+        details.update(place.details())
     where = str(place or "")
     if isinstance(error, UnknownAttribute):
         return SchemaMismatchError(f"{error}{where}", details=details)
-    if isinstance(error, AttributeError) and isinstance(error.obj, _SYMBOLIC):
+    if isinstance(error, AttributeError) and isinstance(error.obj, (*_SYMBOLIC, *_KNOWN)):
         return NotDecomposableError(
-            f"`.{error.name}` of a {type(error.obj).__name__} is not native in this version{where}",
+            f"`.{error.name}` of `{_words(error.obj)}` is not native in this version{where}",
             details=details,
+        )
+    if isinstance(error, TypeError) and _SIGNATURE.match(str(error)):
+        return NotDecomposableError(
+            f"{_sentence(error)}: that is not native in this version{where}", details=details
         )
     if isinstance(error, TypeError | ValueError) and _about_us(str(error)):
         return NotDecomposableError(
@@ -157,10 +172,21 @@ def _sentence(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or "no message"
 
 
+_SIGNATURE = re.compile(
+    r"(Partition|Column|Scalar|Elementwise|GroupBy|DataFrameGroupBy|SeriesGroupBy)\.\w+\(\) "
+    r"(got|missing|takes|expected)"
+)
+"""How Python says that a method was called with arguments it does not have."""
+
+
+def _words(value: object) -> str:
+    return {"Labels": "p.columns", "DTypes": "p.dtypes", "DType": "p['x'].dtype"}.get(
+        type(value).__name__, type(value).__name__
+    )
+
+
 def _about_us(message: str) -> bool:
     """Whether a TypeError speaks of one of the symbolic classes."""
-    import re
-
     return bool(
         re.search(
             r"rlm_hypervisor|\b(Partition|Column|Scalar|Summary|DataFrameGroupBy|SeriesGroupBy)\b", message
@@ -175,14 +201,18 @@ def _name(operation: Callable[..., Any]) -> str:
 def _place(traceback: TracebackType | None, operation: Callable[..., Any]) -> Place | None:
     """The innermost line of the traceback that is the user's own; else where the operation is defined."""
     found: TracebackType | None = None
+    library: str | None = None
     while traceback is not None:
-        if _is_users(traceback.tb_frame.f_code.co_filename):
-            found = traceback
+        file = traceback.tb_frame.f_code.co_filename
+        if _is_users(file):
+            found, library = traceback, None
+        else:
+            library = library or _library(file)
         traceback = traceback.tb_next
     if found is not None:
         code = found.tb_frame.f_code
         source, call = _text(code, found.tb_lineno, found.tb_lasti)
-        return Place(code.co_filename, found.tb_lineno, _qualname(code), source, call)
+        return Place(code.co_filename, found.tb_lineno, _qualname(code), source, call, library)
     code_of = _code(operation)
     if code_of is None:
         return None
@@ -196,7 +226,7 @@ def _code(operation: Any) -> CodeType | None:
         if hasattr(operation, "__code__"):
             return operation.__code__  # type: ignore[no-any-return]
         inner = getattr(operation, "func", None) or getattr(operation, "__func__", None)
-        operation = inner if inner is not None else getattr(type(operation), "__call__", None)
+        operation = inner if inner is not None else type(operation).__dict__.get("__call__")
     return None
 
 
@@ -206,14 +236,16 @@ def _qualname(code: CodeType) -> str:
 
 def _is_users(file: str) -> bool:
     """Not this package, nor a library that only passed the call on."""
-    if file.startswith(_PACKAGE) or file.startswith("<frozen"):
-        return False
+    return not file.startswith((_PACKAGE, "<frozen")) and _library(file) is None
+
+
+def _library(file: str) -> str | None:
+    """Which of the known libraries a file belongs to."""
     for name in _LIBRARIES:
-        library = sys.modules.get(name)
-        root = getattr(library, "__file__", None)
+        root = getattr(sys.modules.get(name), "__file__", None)
         if root and file.startswith(os.path.dirname(root) + os.sep):
-            return False
-    return True
+            return name
+    return None
 
 
 def _text(code: CodeType, line: int, instruction: int) -> tuple[str, str]:
