@@ -77,14 +77,14 @@ def _check_pandas(value: Any, path: str) -> None:
         if len(value) == 0 and index.nlevels == 1 and index.name is None:
             return
         raise InvalidTaskError(
-            f"`{path}` is a pandas DataFrame with an index of its own, and the rows of a source are numbered from 0. "
-            "Make the index a column with `df.reset_index()`, or leave it out with `df.reset_index(drop=True)`",
+            f"`{path}` is a pandas DataFrame with an index of its own, and a source's rows are numbered. "
+            "Make it a column with `df.reset_index()`, or leave it out with `df.reset_index(drop=True)`",
             details={"path": path},
         )
     for label in value.columns:
         if not isinstance(label, str):
             raise InvalidTaskError(
-                f"`{path}` is a pandas DataFrame with the column label {label!r}, and columns of a source are "
-                "called by strings. Rename it: `df.rename(columns=str)`",
+                f"`{path}` is a pandas DataFrame with the column label {label!r}, and columns of a "
+                "source are called by strings. Rename it: `df.rename(columns=str)`",
                 details={"path": path},
             )

@@ -1,4 +1,4 @@
-"""The command line: `python -m rlm_hypervisor doctor` says what is installed and what the client would use."""
+"""The command line: `python -m rlm_hypervisor doctor` says what is installed and what a client uses."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class RLMClient:
         storage_options: credentials, region, endpoint of object stores, under the names of the usual
             environment variables in lower case (`aws_access_key_id`, `aws_endpoint`, ...); default the
             environment's.
-        spill_dir: where operators that exceed the memory limit put data; default the system's temporary folder.
+        spill_dir: where operators that exceed the memory limit put data; default a temporary folder.
         progress: True shows a progress bar for runs longer than a second, False never does; "auto" does in a
             terminal and in a notebook.
         settings: further settings of the core; unknown ones are refused with the nearest name.
@@ -128,7 +128,7 @@ class RLMClient:
         return Run(self._engine.submit(plan, options), name, spec.get("description"), progress)
 
     async def aexecute(self, task: AnyTask) -> Any:
-        """`execute` for a running event loop, such as a notebook's; cancelling the awaiter cancels the run."""
+        """`execute` for a running event loop, such as a notebook's; cancelling it cancels the run."""
         return await (await self.asubmit(task))
 
     async def asubmit(self, task: AnyTask) -> Run:

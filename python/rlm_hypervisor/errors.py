@@ -45,7 +45,7 @@ class RLMError(Exception):
 
     >>> from rlm_hypervisor import RLMClient, RLMError
     >>> try:
-    ...     RLMClient().execute({"type": "parallel", "input": {"source": "nowhere.parquet", "operation": len}})
+    ...     RLMClient().execute({"type": "parallel", "input": {"source": "no.parquet", "operation": len}})
     ... except RLMError as error:
     ...     print(error.code, error.retryable)
     SOURCE_NOT_FOUND False

@@ -29,14 +29,13 @@ class Operations:
             raise InvalidTaskError(
                 f"an operation needs a name, and {function!r} has none. Write `@operation('name')`"
             )
-        if description is None:
-            description = (getattr(function, "__doc__", None) or "").strip().partition("\n")[0].strip()
-        self._found[name] = (function, description)
+        lines = str(getattr(function, "__doc__", None) or "").strip().splitlines()
+        self._found[name] = (function, description if description is not None else lines[0] if lines else "")
 
     def get(self, name: str) -> Callable[..., Any] | None:
         """The function of that name."""
         found = self._found.get(name)
-        return found and found[0]
+        return None if found is None else found[0]
 
     def descriptions(self) -> dict[str, str]:
         """Name to description, in the order of registration."""

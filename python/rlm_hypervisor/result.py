@@ -30,8 +30,9 @@ class Result:
     >>> import pandas as pd
     >>> from rlm_hypervisor import RLMClient
     >>> data = pd.DataFrame({"k": ["a", "b", "a"], "v": [1, 2, 3]})
-    >>> task = {"type": "parallel", "input": {"source": data, "operation": lambda p: p.groupby("k")["v"].sum()}}
-    >>> result = RLMClient().execute(task)
+    >>> def totals(p):
+    ...     return p.groupby("k")["v"].sum()
+    >>> result = RLMClient().execute({"type": "parallel", "input": {"source": data, "operation": totals}})
     >>> result
     k | v
     - | -

@@ -41,7 +41,9 @@ class Run:
     >>> import pandas as pd
     >>> from rlm_hypervisor import RLMClient
     >>> data = pd.DataFrame({"v": [1, 2, 3]})
-    >>> run = RLMClient().submit({"type": "parallel", "input": {"source": data, "operation": lambda p: p["v"].sum()}})
+    >>> def total(p):
+    ...     return p["v"].sum()
+    >>> run = RLMClient().submit({"type": "parallel", "input": {"source": data, "operation": total}})
     >>> run.result()
     6
     >>> run.state
@@ -98,7 +100,7 @@ class Run:
         """
         if not self.wait(timeout):
             raise TaskTimeoutError(
-                f"run {self.id} is not done after {timeout:g} seconds. It goes on: ask again, or `cancel()` it",
+                f"run {self.id} is not done after {timeout or 0:g} s. It goes on: ask again or `cancel()`",
                 task_id=self.id,
                 details={"timeout_seconds": timeout, "stopped": False},
             )
@@ -133,7 +135,7 @@ class Run:
         return Explanation(self._core.explain())
 
     def metrics(self) -> dict[str, Any]:
-        """Numbers: `rows`, `bytes_read`, `chunks`, `elapsed_seconds`, and one for each kind of chunk's end."""
+        """Numbers: `rows`, `bytes_read`, `chunks`, `elapsed_seconds`, and one for each end of chunks."""
         self._check()
         found = self._core.progress()
         return {
@@ -270,5 +272,5 @@ class ConstantRun:
         raise RLMError("a constant has no table")
 
     def explain(self) -> dict[str, Any]:
-        text = "mode: constant\nThe operation returned a plain value without using the partition's rows; none was read."
+        text = "mode: constant\nThe operation returned a plain value without using rows; none was read."
         return {"mode": "constant", "plan": "", "stages": [], "text": text}

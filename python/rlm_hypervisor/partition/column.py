@@ -294,7 +294,7 @@ class Column(Operators):
         inplace: bool = False,
         allow_duplicates: bool = False,
     ) -> Any:
-        """The index as columns and the values as another called `name`; with `drop` a column without its index."""
+        """The index as columns and the values as another called `name`; with `drop` only the values."""
         call = "Series.reset_index"
         only(call, level=(level, None), inplace=(inplace, False), allow_duplicates=(allow_duplicates, False))
         if boolean(call, "drop", drop):
@@ -518,7 +518,7 @@ class ColumnLoc:
             return self._column.copy()
         return self._column[key]
 
-    def __setitem__(self, key: object, value: object) -> NoReturn:
+    def __setitem__(self, key: object, value: object) -> None:
         self._column[key] = value
 
 

@@ -46,7 +46,7 @@ def constant(value: object, call: str) -> Any:
     )
 
 
-def constants(values: object, call: str) -> list[Any]:
+def constants(values: Any, call: str) -> list[Any]:
     """The values of a list-like, as `isin` takes them."""
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
         refuse(f"{call} takes a list of values, not `{clipped(values)}`", call=call)

@@ -83,7 +83,7 @@ class DTypes(Mapping[Any, DType]):
     """The types of a partition's columns by label."""
 
     def __init__(self, pairs: Mapping[Any, DType]) -> None:
-        self._pairs = dict(pairs)
+        self._pairs: dict[Any, DType] = dict(pairs)
 
     def __getitem__(self, label: Any) -> DType:
         return self._pairs[label]

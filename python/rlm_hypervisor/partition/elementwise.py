@@ -54,7 +54,7 @@ class Elementwise:
             scalars = other.scalars()
             if scalars is None or set(scalars) != set(labels):
                 refuse(
-                    f"`{symbol}` between a partition and a summary of other columns is not native in this version",
+                    f"`{symbol}` between a partition and a summary of other columns is not native",
                     "Select the same columns on both sides: `p[cols] - p[cols].mean()`",
                 )
             parts = scalars.__getitem__
@@ -106,11 +106,10 @@ class Elementwise:
                 f"`numpy.{ufunc.__name__}` on a partition is not native in this version",
                 "Work on its columns",
             )
-        if len(inputs) == 1:
+        if len(inputs) < 2:
             return self._map(lambda column: ufunc(column))
-        if inputs[0] is self:
-            return self._each(op, inputs[1])
-        return self._each(op, inputs[0], True)
+        first, second = inputs
+        return self._each(op, second) if first is self else self._each(op, first, True)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return numpy_function(function, args, kwargs)

@@ -57,7 +57,8 @@ class Partition(Elementwise):
     >>> def large(p):
     ...     p["twice"] = p["v"] * 2
     ...     return p[p["twice"] > 3]
-    >>> print(RLMClient().execute({"type": "parallel", "input": {"source": data, "operation": large}}).to_pandas())
+    >>> task = {"type": "parallel", "input": {"source": data, "operation": large}}
+    >>> print(RLMClient().execute(task).to_pandas())
        k    v  twice
     1  b  2.0    4.0
     2  a  4.0    8.0
@@ -184,7 +185,7 @@ class Partition(Elementwise):
 
     @property
     def loc(self) -> Loc:
-        """Rows by condition and columns by label: `p.loc[mask]`, `p.loc[mask, "a"]`, `p.loc[:, ["a", "b"]]`."""
+        """Rows by condition, columns by label: `p.loc[mask]`, `p.loc[mask, "a"]`, `p.loc[:, ["a"]]`."""
         return Loc(self)
 
     def head(self, n: int = 5) -> Partition:
@@ -219,9 +220,7 @@ class Partition(Elementwise):
             )
         if isinstance(value, Partition):
             if len(value._frame.columns) != len(labels):
-                refuse(
-                    f"`p[{labels!r}] = ...` assigns {len(value._frame.columns)} columns to {len(labels)} labels"
-                )
+                refuse(f"`p[{labels!r}] = ...` assigns {len(value._frame.columns)} columns to these")
             parts: list[Any] = [column for _, column in value.items()]
         else:
             parts = [value] * len(labels)
@@ -240,7 +239,7 @@ class Partition(Elementwise):
         self._replace(self._frame.drop(self._require([key], f"`del p[{key!r}]`")), key)
 
     def assign(self, **kwargs: Any) -> Partition:
-        """With further or replaced columns; each value is a column, a scalar, a constant, or a function of the partition."""
+        """With further or replaced columns: columns, scalars, constants, or functions of the partition."""
         result = self.copy()
         for label, value in kwargs.items():
             result[label] = (
@@ -285,7 +284,7 @@ class Partition(Elementwise):
                 call=call,
             )
         if callable(columns):
-            pairs = [(label, columns(label)) for label in self._frame.columns]
+            pairs: list[tuple[Any, Any]] = [(label, columns(label)) for label in self._frame.columns]
         elif isinstance(columns, dict):
             if errors == "raise":
                 self._require(list(columns), "`DataFrame.rename`")
@@ -384,7 +383,9 @@ class Partition(Elementwise):
         """Numbers rounded half to even: to as many places everywhere, or a dict by label."""
         fn.reject_arguments("`DataFrame.round`", args, kwargs)
         frame = self._frame
-        places = decimals if isinstance(decimals, dict) else dict.fromkeys(frame.columns, decimals)
+        places: dict[Any, Any] = (
+            decimals if isinstance(decimals, dict) else dict.fromkeys(frame.columns, decimals)
+        )
         for label, count in places.items():
             if label in frame.columns and self.dtypes[label].is_number:
                 frame = frame.assign(label, Column(frame.column(label)).round(count)._frame)
@@ -467,7 +468,7 @@ class Partition(Elementwise):
         inplace: bool = False,
         ignore_index: bool = False,
     ) -> Partition:
-        """One row of each that agree in `subset` (default: all columns): the first, the last, or (False) none."""
+        """One row of those that agree in `subset` (default: all columns): first, last, or (False) none."""
         call = "DataFrame.drop_duplicates"
         only(call, inplace=(inplace, False))
         labels = None if subset is None else [subset] if is_label(subset) else labels_of(subset)

@@ -71,7 +71,7 @@ def grouping(
             dtype = key.dtypes[0] if isinstance(key, _core.Frame) else _dtype(frame, key)
             if dtype in ("str", "category"):
                 refuse(
-                    f"`{call}` with `observed=False` on the key {_label(key)!r} is not native in this version",
+                    f"`{call}` with `observed=False` on the key {_label(key)!r} is not native",
                     "Leave `observed` out: groups are those that occur",
                 )
     return frame.group(
@@ -375,8 +375,8 @@ class SeriesGroupBy(GroupBy):
     >>> data = pd.DataFrame({"k": ["a", "b", "a"], "v": [1, 2, 3]})
     >>> def process_partition(p):
     ...     return p.groupby("k")["v"].sum()
-    >>> answer = RLMClient().execute({"type": "parallel", "input": {"source": data, "operation": process_partition}})
-    >>> answer.to_dict()
+    >>> task = {"type": "parallel", "input": {"source": data, "operation": process_partition}}
+    >>> RLMClient().execute(task).to_dict()
     {'a': 4, 'b': 2}
     """
 
@@ -397,9 +397,7 @@ class SeriesGroupBy(GroupBy):
             boolean(self._call(name), "numeric_only", numeric_only)
             and not DType(self._frame.dtypes[0]).is_number
         ):
-            refuse(
-                f"`{self._call(name)}` with `numeric_only=True` on a {self._frame.dtypes[0]} column, as in pandas"
-            )
+            refuse(f"`{self._call(name)}` with `numeric_only=True` is given a {self._frame.dtypes[0]} column")
         return self._aggregate([(self._label, self._frame, name, ddof, min_count)], series=True)
 
     def _item(self, label: Any, given: fn.Function) -> Item:

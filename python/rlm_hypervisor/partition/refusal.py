@@ -93,7 +93,7 @@ def is_label(value: object) -> bool:
     return isinstance(value, str | int | tuple) and not isinstance(value, bool)
 
 
-def labels_of(value: object) -> list[Any] | None:
+def labels_of(value: Any) -> list[Any] | None:
     """A list of labels from any list-like (list, tuple, set, pandas.Index, array); None for anything else."""
     if isinstance(value, list | tuple | set | frozenset):
         return list(value)

@@ -120,7 +120,7 @@ _AFTERWARDS = "Do it on the answer: `result.to_pandas()`"
 _ROWS = f"It needs the rows themselves, and {UNKNOWN_VALUES}"
 
 ADVICE: dict[str, str] = {
-    "apply": "Write it with column arithmetic, `assign` and `agg`; a Python function per row or group is not native",
+    "apply": "Write it with column arithmetic, `assign` and `agg`; a function per row is not native",
     "map": "Write it with column arithmetic, or join the mapping to the answer",
     "applymap": "Write it with column arithmetic",
     "transform": "Aggregate the groups, and join the answer to the rows with pandas",
@@ -180,7 +180,7 @@ ADVICE: dict[str, str] = {
     "idxmin": "Write `p.nsmallest(1, 'column')`",
     "argmax": "Write `p.nlargest(1, 'column')`",
     "argmin": "Write `p.nsmallest(1, 'column')`",
-    "filter": "Select columns with `p[[...]]`, rows with `p[condition]`; groups after `reset_index()` of the aggregates",
+    "filter": "Select columns with `p[[...]]`, rows with `p[condition]`; groups after aggregating",
     "select_dtypes": "Pick the labels: `p[[c for c in p.columns if p[c].dtype == 'float64']]`",
     "add_prefix": "Write `rename(columns=lambda c: 'prefix_' + c)`",
     "add_suffix": "Write `rename(columns=lambda c: c + '_suffix')`",
@@ -212,7 +212,7 @@ def advice_for(name: str) -> str:
 
 
 class UnknownAttribute(AttributeError):
-    """An attribute that neither pandas nor the columns have; the tracing layer makes it an error of the task."""
+    """An attribute that neither pandas nor the columns have; tracing makes it an error of the task."""
 
 
 def unknown_attribute(owner: object, surface: str, name: str, columns: Iterable[object]) -> NoReturn:

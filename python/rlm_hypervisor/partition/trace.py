@@ -132,7 +132,11 @@ def _locate(error: RLMError, operation: Callable[..., Any]) -> None:
         return
     place = _place(error.__traceback__, operation)
     if place is not None:
-        through = "" if place.library is None else f"`{place.call}` goes through {place.library}: "
+        through = (
+            ""
+            if place.library is None
+            else f"`{place.call or place.function}` goes through {place.library}: "
+        )
         error.message = f"{through}{error.message}{place}"
         error.args = (error.message,)
         error.details = {**place.details(), **error.details}
