@@ -369,9 +369,11 @@ class Column(Operators):
         return self._reduce("count")
 
     def nunique(self, dropna: bool = True) -> Scalar:
-        """How many different values there are, missing ones not counted."""
-        only("Series.nunique", dropna=(dropna, True))
-        return self._reduce("nunique")
+        """How many different values there are; with `dropna=False` missing ones count as one more."""
+        found = self._reduce("nunique")
+        if boolean("Series.nunique", "dropna", dropna):
+            return found
+        return found + (self._reduce("count") < self.size)
 
     def std(
         self, *, axis: object = None, skipna: bool = True, ddof: int = 1, numeric_only: bool = False

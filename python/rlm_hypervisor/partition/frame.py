@@ -37,11 +37,24 @@ class Labels(tuple[Any, ...]):
 
     __slots__ = ()
 
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        return Labels(found) if isinstance(key, slice) else found
+
     def tolist(self) -> list[Any]:
         """The labels as a list."""
         return list(self)
 
     to_list = tolist
+
+    def drop(self, labels: Any) -> Labels:
+        """Without some labels."""
+        gone = [labels] if is_label(labels) else labels_of(labels) or []
+        return Labels(label for label in self if label not in gone)
+
+    def difference(self, other: Any) -> Labels:
+        """Without some labels, sorted."""
+        return Labels(sorted(self.drop(labels_of(other) or []), key=lambda label: (str(type(label)), label)))
 
 
 class Partition(Elementwise):
@@ -569,10 +582,10 @@ class Partition(Elementwise):
         return self._summary("count", numeric_only)
 
     def nunique(self, axis: object = 0, dropna: bool = True) -> Summary:
-        """How many different values each column has, missing ones not counted."""
+        """How many different values each column has; with `dropna=False` missing ones count as one more."""
         _down("DataFrame.nunique", axis, True)
-        only("DataFrame.nunique", dropna=(dropna, True))
-        return self._summary("nunique")
+        labels = self._frame.columns
+        return Summary(labels, None, [[self._column(label, "nunique").nunique(dropna)] for label in labels])
 
     def std(
         self, *, axis: object = 0, skipna: bool = True, ddof: int = 1, numeric_only: bool = False

@@ -228,9 +228,26 @@ class GroupBy:
         return self._named("count")
 
     def nunique(self, dropna: bool = True) -> Any:
-        """How many different values each group has, missing ones not counted."""
-        only(self._call("nunique"), dropna=(dropna, True))
-        return self._named("nunique")
+        """How many different values each group has; with `dropna=False` missing ones count as one more."""
+        if boolean(self._call("nunique"), "dropna", dropna):
+            return self._named("nunique")
+        return self._nunique_with_missing(self._columns())
+
+    def _columns(self) -> dict[Any, _core.Frame]:
+        """What is aggregated, by label."""
+        raise NotImplementedError
+
+    def _nunique_with_missing(self, columns: dict[Any, _core.Frame]) -> Any:
+        """Different values, and one more in groups that have fewer values than rows."""
+        size = ("rlm", "size")
+        items: list[Item] = [(size, None, "size", 1, 0)]
+        for label, column in columns.items():
+            items += [(label, column, "nunique", 1, 0), (("rlm", "count", label), column, "count", 1, 0)]
+        result = self._aggregate(items)
+        for label in columns:
+            result[label] = result[label] + (result[("rlm", "count", label)] < result[size])
+        result = result.drop(columns=[size, *(("rlm", "count", label) for label in columns)])
+        return result[next(iter(columns))] if self._as_index and self._surface == "SeriesGroupBy" else result
 
     def size(self) -> Any:
         """How many rows each group has."""
@@ -295,6 +312,9 @@ class DataFrameGroupBy(GroupBy):
         return self._aggregate(
             [(label, self._frame.column(label), name, ddof, min_count) for label in labels]
         )
+
+    def _columns(self) -> dict[Any, _core.Frame]:
+        return {label: self._frame.column(label) for label in self._labels}
 
     def _check(self, label: Any, call: str) -> None:
         if label not in self._frame.columns:
@@ -399,6 +419,9 @@ class SeriesGroupBy(GroupBy):
         ):
             refuse(f"`{self._call(name)}` with `numeric_only=True` is given a {self._frame.dtypes[0]} column")
         return self._aggregate([(self._label, self._frame, name, ddof, min_count)], series=True)
+
+    def _columns(self) -> dict[Any, _core.Frame]:
+        return {self._label: self._frame}
 
     def _item(self, label: Any, given: fn.Function) -> Item:
         if given.name == "size":

@@ -90,7 +90,7 @@ def whole_number(call: str, name: str, value: object) -> int:
 
 def is_label(value: object) -> bool:
     """What can be the label of a column: a string, a number, a tuple of them (not a list)."""
-    return isinstance(value, str | int | tuple) and not isinstance(value, bool)
+    return (isinstance(value, str | int) and not isinstance(value, bool)) or type(value) is tuple
 
 
 def labels_of(value: Any) -> list[Any] | None:
