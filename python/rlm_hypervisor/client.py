@@ -10,7 +10,7 @@ from rlm_hypervisor import _core
 from rlm_hypervisor._document import plain
 from rlm_hypervisor.errors import InvalidTaskError, OperationNotFoundError, RLMError
 from rlm_hypervisor.operations import EVERYWHERE, Operations
-from rlm_hypervisor.run import Run
+from rlm_hypervisor.run import ConstantRun, Run
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,9 +38,11 @@ class RLMClient:
             environment variables in lower case (`aws_access_key_id`, `aws_endpoint`, ...); default the
             environment's.
         spill_dir: where operators that exceed the memory limit put data; default a temporary folder.
-        progress: True shows a progress bar for runs longer than a second, False never does; "auto" does in a
-            terminal and in a notebook.
-        settings: further settings of the core; unknown ones are refused with the nearest name.
+        progress: True shows a progress bar for runs longer than a second, False never does; "auto", the
+            default, does in a terminal and in a notebook.
+        settings: further settings, as listed in the documentation.
+
+    A setting that is not given is taken from the environment (`RLM_THREADS`, `RLM_MEMORY_LIMIT`, ...).
 
     Raises:
         InvalidTaskError: a setting is unknown, or its value is wrong.
@@ -70,25 +72,24 @@ class RLMClient:
         memory_limit: int | str | None = None,
         storage_options: Mapping[str, object] | None = None,
         spill_dir: str | os.PathLike[str] | None = None,
-        progress: bool | Literal["auto"] = "auto",
+        progress: bool | Literal["auto"] | None = None,
         **settings: Any,
     ) -> None:
         self._pid = os.getpid()
         self._closed = False
-        if progress is not True and progress is not False and progress != "auto":
-            raise InvalidTaskError(f"`progress` must be True, False or 'auto', and is {progress!r}")
-        self._progress: bool | Literal["auto"] = progress
         self._operations = Operations()
         given = {
             "threads": threads,
             "memory_limit": memory_limit,
             "spill_dir": None if spill_dir is None else os.fspath(spill_dir),
+            "progress": progress,
             **settings,
         }
         self._engine = _core.Engine(
             {name: value for name, value in given.items() if value is not None},
             {str(name): _option(value) for name, value in (storage_options or {}).items()},
         )
+        self._progress = self._engine.settings().get("progress", "auto")
 
     # Tasks.
     def execute(self, task: AnyTask) -> Any:
@@ -119,13 +120,17 @@ class RLMClient:
 
         plan = trace(operation, frame)
         options = _options(spec)
-        progress = options.pop("progress", None)
-        name = getattr(operation, "__name__", type(operation).__name__)
-        if isinstance(plan, Constant):
-            from rlm_hypervisor.run import ConstantRun
-
-            return Run(ConstantRun(plan.value), name, spec.get("description"), progress)
-        return Run(self._engine.submit(plan, options), name, spec.get("description"), progress)
+        started = (
+            ConstantRun(plan.value) if isinstance(plan, Constant) else self._engine.submit(plan, options)
+        )
+        given = spec.get("options") or {}
+        return Run(
+            started,
+            getattr(operation, "__name__", type(operation).__name__),
+            description=spec.get("description"),
+            tags=given.get("tags"),
+            progress=given.get("progress"),
+        )
 
     async def aexecute(self, task: AnyTask) -> Any:
         """`execute` for a running event loop, such as a notebook's; cancelling it cancels the run."""
@@ -246,7 +251,7 @@ def _handle(found: Any) -> int:
 
 
 def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """What the engine and the run need of the task's options."""
+    """What the engine needs to know of the task."""
     given = spec.get("options") or {}
     chunk = spec.get("chunkSize", "auto")
     return {
@@ -254,7 +259,6 @@ def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
         "timeout_ms": given.get("timeoutMs"),
         "parallelism": given.get("parallelism"),
         "memory_limit": given.get("memoryLimit"),
-        "progress": given.get("progress"),
     }
 
 

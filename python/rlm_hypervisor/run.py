@@ -51,7 +51,13 @@ class Run:
     """
 
     def __init__(
-        self, core: CoreRun, operation: str, description: str | None = None, progress: Any = None
+        self,
+        core: CoreRun,
+        operation: str,
+        *,
+        description: str | None = None,
+        tags: list[str] | dict[str, str] | None = None,
+        progress: bool | Literal["auto"] | None = None,
     ) -> None:
         self._core = core
         self._pid = os.getpid()
@@ -61,6 +67,8 @@ class Run:
         self._events: list[dict[str, Any]] = [{"time": time.time(), "event": "submitted"}]
         self.description = description
         """What the task says about itself."""
+        self.tags = tags or []
+        """The labels that the task gives its run."""
 
     @property
     def id(self) -> str:
@@ -171,7 +179,7 @@ class Run:
 
     def _execute(self, progress: Any) -> Any:
         """Waits with a progress bar; Ctrl-C stops the run before it is passed on."""
-        wanted = progress if self._progress is None or self._progress == "auto" else self._progress
+        wanted = progress if self._progress is None else self._progress
         try:
             if wanted is False or self._core.wait(1.0):
                 self._core.wait(None)

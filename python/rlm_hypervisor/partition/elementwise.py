@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rlm_hypervisor.partition.frame import Partition
 
 _Self = TypeVar("_Self", bound="Elementwise")
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
 class Elementwise:
@@ -175,6 +176,17 @@ def _operator(op: str, reflected: bool) -> Callable[..., Any]:
     return method
 
 
+def _comparison(op: str) -> Callable[..., Any]:
+    def method(self: Partition, other: Any, axis: object = "columns", level: object = None) -> Partition:
+        only(f"DataFrame.{op}", level=(level, None), axis=(axis, "columns", 1, 0, "index"))
+        return self._each(op, other, down=axis in (0, "index"))
+
+    method.__name__ = op
+    method.__qualname__ = f"Partition.{op}"
+    method.__doc__ = f"The method form of `{SYMBOLS[op]}`; see `pandas.DataFrame.{op}`."
+    return method
+
+
 def _method(op: str, reflected: bool, name: str) -> Callable[..., Any]:
     def method(
         self: Partition, other: Any, axis: object = "columns", level: object = None, fill_value: object = None
@@ -193,8 +205,8 @@ def _method(op: str, reflected: bool, name: str) -> Callable[..., Any]:
 
 for _op in SYMBOLS:
     setattr(Elementwise, f"__{_op}__", _operator(_op, False))
-    if _op not in ("eq", "ne", "lt", "le", "gt", "ge"):
+    if _op not in _COMPARISONS:
         setattr(Elementwise, f"__r{_op}__", _operator(_op, True))
 for _name, (_core_op, _swap) in METHODS.items():
-    if _name not in ("rdivmod", "divmod"):
-        setattr(Elementwise, _name, _method(_core_op, _swap, _name))
+    _form = _comparison(_name) if _name in _COMPARISONS else _method(_core_op, _swap, _name)
+    setattr(Elementwise, _name, _form)
