@@ -280,11 +280,10 @@ class DataFrameGroupBy(GroupBy):
     >>> def totals(p):
     ...     return p.groupby("k").agg(total=("v", "sum"), rows=("v", "size"))
     >>> answer = RLMClient().execute({"type": "parallel", "input": {"source": data, "operation": totals}})
-    >>> print(answer.to_pandas())
-       total  rows
-    k
-    a      4     2
-    b      2     1
+    >>> print(answer.to_pandas().reset_index())
+       k  total  rows
+    0  a      4     2
+    1  b      2     1
     """
 
     __slots__ = ("_labels",)
