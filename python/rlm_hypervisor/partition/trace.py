@@ -14,8 +14,9 @@ from rlm_hypervisor.errors import NotDecomposableError, OperationFailedError, RL
 from rlm_hypervisor.partition.column import Column, ColumnLoc
 from rlm_hypervisor.partition.dtypes import DType, DTypes
 from rlm_hypervisor.partition.elementwise import Elementwise
-from rlm_hypervisor.partition.frame import Labels, Partition
+from rlm_hypervisor.partition.frame import Partition
 from rlm_hypervisor.partition.groupby import GroupBy
+from rlm_hypervisor.partition.labels import Labels
 from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.operators import Operators
 from rlm_hypervisor.partition.refusal import sentence
@@ -177,7 +178,7 @@ def _sentence(error: Exception) -> str:
 
 
 _SIGNATURE = re.compile(
-    r"(Partition|Column|Scalar|Elementwise|GroupBy|DataFrameGroupBy|SeriesGroupBy)\.\w+\(\) "
+    r"(Partition|Column|Scalar|Elementwise|Summaries|Reductions|GroupBy|DataFrameGroupBy|SeriesGroupBy)\.\w+\(\) "
     r"(got|missing|takes|expected)"
 )
 """How Python says that a method was called with arguments it does not have."""
