@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.column import METHODS, Column
+from rlm_hypervisor.partition.constant import constants
+from rlm_hypervisor.partition.dtypes import DType, target
 from rlm_hypervisor.partition.operators import SYMBOLS, UFUNCS, apply, numpy_function
 from rlm_hypervisor.partition.refusal import labels_of, only, refuse
 from rlm_hypervisor.partition.scalar import Summary
@@ -88,6 +91,59 @@ class Elementwise:
     isnull = isna
     notnull = notna
 
+    def fillna(
+        self: _Self, value: Any, *, axis: object = None, inplace: bool = False, limit: object = None
+    ) -> _Self:
+        """With a value where values are missing: one for all columns, or a dict (or summary) by label."""
+        only("DataFrame.fillna", axis=(axis, None, 0, "index"), inplace=(inplace, False), limit=(limit, None))
+        if isinstance(value, Summary):
+            value = value.scalars()
+        if isinstance(value, dict):
+            frame = self._frame
+            for label, fill in value.items():
+                if label in frame.columns:
+                    frame = frame.assign(label, Column(frame.column(label)).fillna(fill)._frame)
+            return type(self)(frame)  # type: ignore[call-arg]
+        if isinstance(value, Column | Elementwise) or value is None:
+            refuse(
+                "`DataFrame.fillna` takes one value, or a dict of values by column", call="DataFrame.fillna"
+            )
+        return self._map(lambda column: column.fillna(value))
+
+    def isin(self: _Self, values: Any) -> _Self:
+        """True where a cell is one of `values`."""
+        if isinstance(values, dict | Column | Elementwise):
+            refuse(
+                "`DataFrame.isin` takes a list of values here",
+                "Write it for each column: `p['x'].isin([...])`",
+            )
+        found = constants(values, "`DataFrame.isin`")
+        return self._map(lambda column: column.isin(found))
+
+    def astype(self: _Self, dtype: Any, copy: object = None, errors: str = "raise") -> _Self:
+        """With other types: one for all columns, or a dict by label."""
+        only("DataFrame.astype", errors=(errors, "raise"), copy=(copy, None, True, False))
+        if not isinstance(dtype, dict):
+            name = target(dtype, "`DataFrame.astype`")
+            return self._map(lambda column: column.astype(name))
+        frame = self._frame
+        self._require(list(dtype), "`DataFrame.astype`")
+        for label, to in dtype.items():
+            frame = frame.assign(label, Column(frame.column(label)).astype(to)._frame)
+        return type(self)(frame)  # type: ignore[call-arg]
+
+    def round(self: _Self, decimals: Any = 0, *args: object, **kwargs: object) -> _Self:
+        """Numbers rounded half to even: to as many places everywhere, or a dict by label."""
+        fn.reject_arguments("`DataFrame.round`", args, kwargs)
+        frame = self._frame
+        places: dict[Any, Any] = (
+            decimals if isinstance(decimals, dict) else dict.fromkeys(frame.columns, decimals)
+        )
+        for label, count in places.items():
+            if label in frame.columns and DType(frame.dtypes[frame.columns.index(label)]).is_number:
+                frame = frame.assign(label, Column(frame.column(label)).round(count)._frame)
+        return type(self)(frame)  # type: ignore[call-arg]
+
     def __neg__(self: _Self) -> _Self:
         return self._map(lambda column: -column)
 
@@ -116,6 +172,9 @@ class Elementwise:
         return numpy_function(function, args, kwargs)
 
     if TYPE_CHECKING:
+
+        def _require(self, labels: list[Any], call: str) -> list[Any]: ...
+
         # Made below, from the list of operators.
         def __add__(self: _Self, other: Any) -> _Self: ...
         def __radd__(self: _Self, other: Any) -> _Self: ...

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
-from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.column import _SORTS, Column, boolean_mask, kept, piped, row_count
-from rlm_hypervisor.partition.constant import constant, constants
-from rlm_hypervisor.partition.dtypes import DType, DTypes, target
+from rlm_hypervisor.partition.constant import constant
+from rlm_hypervisor.partition.dtypes import DType, DTypes
 from rlm_hypervisor.partition.labels import Labels
 from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.refusal import (
@@ -325,60 +324,6 @@ class Partition(Summaries):
     def pipe(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         """`func(self, *args, **kwargs)`."""
         return piped(self, func, args, kwargs)
-
-    # Row by row, all columns.
-    def fillna(
-        self, value: Any, *, axis: object = None, inplace: bool = False, limit: object = None
-    ) -> Partition:
-        """With a value where values are missing: one for all columns, or a dict (or summary) by label."""
-        only("DataFrame.fillna", axis=(axis, None, 0, "index"), inplace=(inplace, False), limit=(limit, None))
-        if isinstance(value, Summary):
-            value = value.scalars()
-        if isinstance(value, dict):
-            frame = self._frame
-            for label, fill in value.items():
-                if label in frame.columns:
-                    frame = frame.assign(label, Column(frame.column(label)).fillna(fill)._frame)
-            return Partition(frame)
-        if isinstance(value, Column | Partition) or value is None:
-            refuse(
-                "`DataFrame.fillna` takes one value, or a dict of values by column", call="DataFrame.fillna"
-            )
-        return self._map(lambda column: column.fillna(value))
-
-    def isin(self, values: Any) -> Partition:
-        """True where a cell is one of `values`."""
-        if isinstance(values, dict | Column | Partition):
-            refuse(
-                "`DataFrame.isin` takes a list of values here",
-                "Write it for each column: `p['x'].isin([...])`",
-            )
-        found = constants(values, "`DataFrame.isin`")
-        return self._map(lambda column: column.isin(found))
-
-    def astype(self, dtype: Any, copy: object = None, errors: str = "raise") -> Partition:
-        """With other types: one for all columns, or a dict by label."""
-        only("DataFrame.astype", errors=(errors, "raise"), copy=(copy, None, True, False))
-        if not isinstance(dtype, dict):
-            name = target(dtype, "`DataFrame.astype`")
-            return self._map(lambda column: column.astype(name))
-        frame = self._frame
-        self._require(list(dtype), "`DataFrame.astype`")
-        for label, to in dtype.items():
-            frame = frame.assign(label, Column(frame.column(label)).astype(to)._frame)
-        return Partition(frame)
-
-    def round(self, decimals: Any = 0, *args: object, **kwargs: object) -> Partition:
-        """Numbers rounded half to even: to as many places everywhere, or a dict by label."""
-        fn.reject_arguments("`DataFrame.round`", args, kwargs)
-        frame = self._frame
-        places: dict[Any, Any] = (
-            decimals if isinstance(decimals, dict) else dict.fromkeys(frame.columns, decimals)
-        )
-        for label, count in places.items():
-            if label in frame.columns and self.dtypes[label].is_number:
-                frame = frame.assign(label, Column(frame.column(label)).round(count)._frame)
-        return Partition(frame)
 
     # Order and choice of rows.
     def sort_values(

@@ -158,9 +158,8 @@ def _translated(error: Exception, operation: Callable[..., Any]) -> RLMError:
             details=details,
         )
     if isinstance(error, TypeError) and _SIGNATURE.match(str(error)):
-        return NotDecomposableError(
-            f"{_sentence(error)}: that is not native in this version{where}", details=details
-        )
+        said = _SIGNATURE.sub(lambda found: f"`{_PANDAS[found[1]]}.{found[2]}` {found[3]}", _sentence(error))
+        return NotDecomposableError(f"{said}: that is not native in this version{where}", details=details)
     if isinstance(error, TypeError | ValueError) and _about_us(str(error)):
         return NotDecomposableError(
             f"{_sentence(error)}: the function needs real rows, and a partition has none while it is traced. "
@@ -177,10 +176,20 @@ def _sentence(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or "no message"
 
 
-_SIGNATURE = re.compile(
-    r"(Partition|Column|Scalar|Elementwise|Summaries|Reductions|GroupBy|DataFrameGroupBy|SeriesGroupBy)\.\w+\(\) "
-    r"(got|missing|takes|expected)"
-)
+_PANDAS = {
+    "Partition": "DataFrame",
+    "Elementwise": "DataFrame",
+    "Summaries": "DataFrame",
+    "Column": "Series",
+    "Reductions": "Series",
+    "Operators": "Series",
+    "GroupBy": "DataFrameGroupBy",
+    "DataFrameGroupBy": "DataFrameGroupBy",
+    "SeriesGroupBy": "SeriesGroupBy",
+}
+"""Our classes, and what pandas calls them."""
+
+_SIGNATURE = re.compile(rf"({'|'.join(_PANDAS)})\.(\w+)\(\) (got|missing|takes|expected)")
 """How Python says that a method was called with arguments it does not have."""
 
 
