@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from rlm_hypervisor._text import clipped
-from rlm_hypervisor.partition.refusal import refuse
+from rlm_hypervisor.partition.refusal import missing_column, refuse
 
 _PYTHON = {bool: "bool", int: "int64", float: "float64", str: "str"}
 _SAME = {
@@ -79,31 +79,52 @@ class DType(str):
         return f"dtype({str.__repr__(self)})"
 
 
-class DTypes(Mapping[Any, DType]):
-    """The types of a partition's columns by label."""
+class DTypes:
+    """The types of a partition's columns by label; like pandas' series of them, it iterates over types."""
+
+    __slots__ = ("_pairs",)
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, pairs: Mapping[Any, DType]) -> None:
         self._pairs: dict[Any, DType] = dict(pairs)
 
     def __getitem__(self, label: Any) -> DType:
+        if label not in self._pairs:
+            raise missing_column(label, self._pairs, f"`p.dtypes[{label!r}]`")
         return self._pairs[label]
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._pairs)
+    def __iter__(self) -> Iterator[DType]:
+        return iter(self._pairs.values())
+
+    def __contains__(self, label: object) -> bool:
+        return label in self._pairs
 
     def __len__(self) -> int:
         return len(self._pairs)
+
+    def keys(self) -> list[Any]:
+        """The labels."""
+        return list(self._pairs)
+
+    index = property(keys)
+
+    def items(self) -> Iterator[tuple[Any, DType]]:
+        """Label and type, one after the other."""
+        return iter(self._pairs.items())
 
     def to_dict(self) -> dict[Any, DType]:
         """The same as a dict."""
         return dict(self._pairs)
 
-    def __getattr__(self, name: str) -> DType:
-        pairs: dict[Any, DType] = vars(self).get("_pairs", {})
-        found = pairs.get(name)
-        if found is None:
-            raise AttributeError(name)
-        return found
+    def __eq__(self, other: object) -> NoReturn:
+        refuse(
+            "comparing all of `p.dtypes` at once is not native in this version",
+            "Compare one by one: `[c for c, d in p.dtypes.items() if d == 'float64']`",
+            call="DataFrame.dtypes",
+        )
+
+    def __ne__(self, other: object) -> NoReturn:
+        self.__eq__(other)
 
     def __repr__(self) -> str:
         return "\n".join(f"{label}    {dtype!s}" for label, dtype in self._pairs.items())
