@@ -1,0 +1,173 @@
+"""RLM Hypervisor: runs Python functions over partitioned data, natively, in parallel, and right.
+
+from rlm_hypervisor import RLMClient
+
+client = RLMClient()
+result = client.execute({
+    "type": "parallel",
+    "input": {"source": "s3://bucket/data", "operation": lambda p: p.groupby("category")["value"].sum()},
+})
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rlm_hypervisor._core import __version__ as __version__
+    from rlm_hypervisor.client import RLMClient as RLMClient
+    from rlm_hypervisor.errors import (
+        CombineRequiredError as CombineRequiredError,
+    )
+    from rlm_hypervisor.errors import (
+        DepthExceededError as DepthExceededError,
+    )
+    from rlm_hypervisor.errors import (
+        InternalError as InternalError,
+    )
+    from rlm_hypervisor.errors import (
+        InvalidTaskError as InvalidTaskError,
+    )
+    from rlm_hypervisor.errors import (
+        MaintenanceError as MaintenanceError,
+    )
+    from rlm_hypervisor.errors import (
+        NotDecomposableError as NotDecomposableError,
+    )
+    from rlm_hypervisor.errors import (
+        OperationFailedError as OperationFailedError,
+    )
+    from rlm_hypervisor.errors import (
+        OperationNotFoundError as OperationNotFoundError,
+    )
+    from rlm_hypervisor.errors import (
+        OutOfMemoryError as OutOfMemoryError,
+    )
+    from rlm_hypervisor.errors import (
+        OutputFailedError as OutputFailedError,
+    )
+    from rlm_hypervisor.errors import (
+        QuotaExceededError as QuotaExceededError,
+    )
+    from rlm_hypervisor.errors import (
+        RateLimitedError as RateLimitedError,
+    )
+    from rlm_hypervisor.errors import (
+        RLMError as RLMError,
+    )
+    from rlm_hypervisor.errors import (
+        SchemaMismatchError as SchemaMismatchError,
+    )
+    from rlm_hypervisor.errors import (
+        SourceNotFoundError as SourceNotFoundError,
+    )
+    from rlm_hypervisor.errors import (
+        SourceUnreadableError as SourceUnreadableError,
+    )
+    from rlm_hypervisor.errors import (
+        TaskCancelledError as TaskCancelledError,
+    )
+    from rlm_hypervisor.errors import (
+        TaskTimeoutError as TaskTimeoutError,
+    )
+    from rlm_hypervisor.errors import (
+        WorkerCrashedError as WorkerCrashedError,
+    )
+    from rlm_hypervisor.operations import operation as operation
+    from rlm_hypervisor.partition import Column as Column
+    from rlm_hypervisor.partition import Partition as Partition
+    from rlm_hypervisor.partition import Scalar as Scalar
+    from rlm_hypervisor.progress import Progress as Progress
+    from rlm_hypervisor.result import Result as Result
+    from rlm_hypervisor.run import Explanation as Explanation
+    from rlm_hypervisor.run import Run as Run
+    from rlm_hypervisor.task import ParallelTask as ParallelTask
+    from rlm_hypervisor.task import Task as Task
+
+_HOMES = {
+    "__version__": "_core",
+    "RLMClient": "client",
+    "operation": "operations",
+    "Column": "partition",
+    "Partition": "partition",
+    "Scalar": "partition",
+    "Progress": "progress",
+    "Result": "result",
+    "Explanation": "run",
+    "Run": "run",
+    "ParallelTask": "task",
+    "Task": "task",
+    **dict.fromkeys(
+        (
+            "CombineRequiredError",
+            "DepthExceededError",
+            "InternalError",
+            "InvalidTaskError",
+            "MaintenanceError",
+            "NotDecomposableError",
+            "OperationFailedError",
+            "OperationNotFoundError",
+            "OutOfMemoryError",
+            "OutputFailedError",
+            "QuotaExceededError",
+            "RLMError",
+            "RateLimitedError",
+            "SchemaMismatchError",
+            "SourceNotFoundError",
+            "SourceUnreadableError",
+            "TaskCancelledError",
+            "TaskTimeoutError",
+            "WorkerCrashedError",
+        ),
+        "errors",
+    ),
+}
+"""Public name -> the submodule it lives in, imported when it is first used."""
+
+__all__ = [
+    "Column",
+    "CombineRequiredError",
+    "DepthExceededError",
+    "Explanation",
+    "InternalError",
+    "InvalidTaskError",
+    "MaintenanceError",
+    "NotDecomposableError",
+    "OperationFailedError",
+    "OperationNotFoundError",
+    "OutOfMemoryError",
+    "OutputFailedError",
+    "ParallelTask",
+    "Partition",
+    "Progress",
+    "QuotaExceededError",
+    "RLMClient",
+    "RLMError",
+    "RateLimitedError",
+    "Result",
+    "Run",
+    "Scalar",
+    "SchemaMismatchError",
+    "SourceNotFoundError",
+    "SourceUnreadableError",
+    "Task",
+    "TaskCancelledError",
+    "TaskTimeoutError",
+    "WorkerCrashedError",
+    "__version__",
+    "operation",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,268 @@
+"""RLMClient: takes a task, traces its operation, and hands it to the engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
+
+from rlm_hypervisor import _core
+from rlm_hypervisor._document import plain
+from rlm_hypervisor.errors import InvalidTaskError, OperationNotFoundError, RLMError
+from rlm_hypervisor.operations import EVERYWHERE, Operations
+from rlm_hypervisor.run import ConstantRun, Run
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rlm_hypervisor.task import ParallelTask, TaskDocument
+
+    AnyTask: TypeAlias = TaskDocument | ParallelTask | Mapping[str, Any]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+__all__ = ["RLMClient"]
+
+
+class RLMClient:
+    """Executes tasks on this machine.
+
+    A client owns threads, a memory limit and connections to object stores. It may be shared between threads.
+    It is a context manager; without `with`, it ends with the process or when nothing refers to it any more.
+    In a forked child every method refuses: make a new client there, or use "spawn".
+
+    Args:
+        threads: how many threads compute; default all that the process may use.
+        memory_limit: bytes, or text such as `"2GiB"`; default a share of what the container allows.
+        storage_options: credentials, region, endpoint of object stores, under the names of the usual
+            environment variables in lower case (`aws_access_key_id`, `aws_endpoint`, ...); default the
+            environment's.
+        spill_dir: where operators that exceed the memory limit put data; default a temporary folder.
+        progress: True shows a progress bar for runs longer than a second, False never does; "auto", the
+            default, does in a terminal and in a notebook.
+        settings: further settings, as listed in the documentation.
+
+    A setting that is not given is taken from the environment (`RLM_THREADS`, `RLM_MEMORY_LIMIT`, ...).
+
+    Raises:
+        InvalidTaskError: a setting is unknown, or its value is wrong.
+
+    >>> import pandas as pd
+    >>> from rlm_hypervisor import RLMClient
+    >>> data = pd.DataFrame({"category": ["a", "b", "a"], "value": [1, 2, 3]})
+    >>> def process_partition(partition):
+    ...     return partition.groupby("category")["value"].sum()
+    >>> with RLMClient(threads=2) as client:
+    ...     result = client.execute({
+    ...         "type": "parallel",
+    ...         "description": "Aggregate by category",
+    ...         "input": {"source": data, "operation": process_partition, "chunkSize": 10000},
+    ...     })
+    >>> print(result.to_pandas())
+    category
+    a    4
+    b    2
+    Name: value, dtype: int64
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int | None = None,
+        memory_limit: int | str | None = None,
+        storage_options: Mapping[str, object] | None = None,
+        spill_dir: str | os.PathLike[str] | None = None,
+        progress: bool | Literal["auto"] | None = None,
+        **settings: Any,
+    ) -> None:
+        self._pid = os.getpid()
+        self._closed = False
+        self._operations = Operations()
+        given = {
+            "threads": threads,
+            "memory_limit": memory_limit,
+            "spill_dir": None if spill_dir is None else os.fspath(spill_dir),
+            "progress": progress,
+            **settings,
+        }
+        self._engine = _core.Engine(
+            {name: value for name, value in given.items() if value is not None},
+            {str(name): _option(value) for name, value in (storage_options or {}).items()},
+        )
+        self._progress = self._engine.settings().get("progress", "auto")
+
+    # Tasks.
+    def execute(self, task: AnyTask) -> Any:
+        """Executes a task and returns its answer: what the function would return on the whole input.
+
+        Returns a Python value for a scalar, and a `Result` for a table or series.
+
+        Raises:
+            RLMError: one of its classes; each says in `code` what went wrong. Ctrl-C cancels the run, waits
+                until it has stopped, and raises KeyboardInterrupt.
+        """
+        run = self.submit(task)
+        return run._execute(self._progress)
+
+    def submit(self, task: AnyTask) -> Run:
+        """Starts a task and returns at once with its `Run`.
+
+        The document is checked, the source's footers are read and the operation is traced before this
+        returns, so errors of those kinds are raised here.
+        """
+        self._check()
+        document, objects = plain(task)
+        registered = {**EVERYWHERE.descriptions(), **self._operations.descriptions()}
+        spec = _core.parse_task(document, list(registered.items()))
+        operation = self._operation(spec["operation"], objects)
+        frame = self._open(spec["input"], objects)
+        from rlm_hypervisor.partition.trace import Constant, trace
+
+        plan = trace(operation, frame)
+        options = _options(spec)
+        started = (
+            ConstantRun(plan.value) if isinstance(plan, Constant) else self._engine.submit(plan, options)
+        )
+        given = spec.get("options") or {}
+        return Run(
+            started,
+            getattr(operation, "__name__", type(operation).__name__),
+            description=spec.get("description"),
+            tags=given.get("tags"),
+            progress=given.get("progress"),
+        )
+
+    async def aexecute(self, task: AnyTask) -> Any:
+        """`execute` for a running event loop, such as a notebook's; cancelling it cancels the run."""
+        return await (await self.asubmit(task))
+
+    async def asubmit(self, task: AnyTask) -> Run:
+        """`submit` for a running event loop: files are opened and the operation is traced in a thread."""
+        import asyncio
+
+        self._check()
+        starting = asyncio.ensure_future(asyncio.to_thread(self.submit, task))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(_cancel_started)
+            raise
+
+    def _open(self, source: Mapping[str, Any], objects: list[Any]) -> _core.Frame:
+        found = source.get("source")
+        if found is None:
+            raise InvalidTaskError("this version runs tasks on `input.source`, and the task has none")
+        items = found.get("sources", found.get("source")) if isinstance(found, Mapping) else found
+        file_format = found.get("format") if isinstance(found, Mapping) else None
+        opened = [objects[_handle(item["arrow"])] if "arrow" in item else item["url"] for item in items]
+        return self._engine.open(opened, file_format or source.get("format"))
+
+    def _operation(self, found: Mapping[str, Any], objects: list[Any]) -> Callable[..., Any]:
+        if "callable" in found:
+            function: Callable[..., Any] = objects[_handle(found["callable"])]
+            return function
+        name = found.get("named")
+        registered = isinstance(name, str) and (self._operations.get(name) or EVERYWHERE.get(name))
+        if not registered:
+            raise OperationNotFoundError(
+                f"this version runs Python functions and registered operations, not {found!r}"
+            )
+        return registered
+
+    # Registered operations.
+    @overload
+    def operation(self, name: _F, /) -> _F: ...
+    @overload
+    def operation(self, name: str | None = None, *, description: str | None = None) -> Callable[[_F], _F]: ...
+    def operation(self, name: Any = None, *, description: str | None = None) -> Any:
+        """Registers a function for this client; a task then names it. See `rlm_hypervisor.operation`.
+
+        >>> from rlm_hypervisor import RLMClient
+        >>> client = RLMClient()
+        >>> @client.operation
+        ... def totals(p):
+        ...     "Add up the values of each category"
+        ...     return p.groupby("category")["value"].sum()
+        >>> client.operations()["totals"]
+        'Add up the values of each category'
+        """
+        self._check()
+        return self._operations.decorator(name, description)
+
+    def operations(self) -> dict[str, str]:
+        """The operations that tasks of this client can name, and their descriptions."""
+        self._check()
+        return {**EVERYWHERE.descriptions(), **self._operations.descriptions()}
+
+    # Life.
+    def close(self) -> None:
+        """Cancels what runs and stops the threads; a second call does nothing."""
+        if os.getpid() != self._pid or self._closed:
+            return
+        self._closed = True
+        self._engine.close()
+
+    def __enter__(self) -> RLMClient:
+        self._check()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_engine", None) is not None and not self._closed:
+            self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an RLMClient cannot be pickled: make one in each process")
+
+    def __repr__(self) -> str:
+        if os.getpid() != self._pid:
+            return "<RLMClient of the parent process>"
+        if self._closed:
+            return "<RLMClient, closed>"
+        shown = ", ".join(f"{name}={value!r}" for name, value in self._engine.settings().items())
+        return f"RLMClient({shown})"
+
+    def _check(self) -> None:
+        if os.getpid() != self._pid:
+            raise RLMError(
+                "this client was made before the process forked, and threads do not survive a fork. "
+                'Make a new client in the child, or start processes with "spawn"',
+                details={"parent_pid": self._pid},
+            )
+        if self._closed:
+            raise RLMError("this client is closed. Make a new one")
+
+
+def _option(value: object) -> str:
+    """A storage option as text, as object stores take them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(os.fspath(value))
+    return str(value)
+
+
+def _handle(found: Any) -> int:
+    return int(found["id"]) if isinstance(found, Mapping) else int(found)
+
+
+def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What the engine needs to know of the task."""
+    given = spec.get("options") or {}
+    chunk = spec.get("chunkSize", "auto")
+    return {
+        "chunk_size": chunk if isinstance(chunk, int) else None,
+        "timeout_ms": given.get("timeoutMs"),
+        "parallelism": given.get("parallelism"),
+        "memory_limit": given.get("memoryLimit"),
+    }
+
+
+def _cancel_started(starting: Any) -> None:
+    """A run whose awaiter went away while it was being started."""
+    if not starting.cancelled() and starting.exception() is None:
+        starting.result().cancel()

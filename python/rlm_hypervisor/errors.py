@@ -1,0 +1,244 @@
+"""The errors: one class per code, each also the built-in exception that it resembles.
+
+The table is the same as the core's (`src/error.rs`); a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "CLASSES",
+    "CombineRequiredError",
+    "DepthExceededError",
+    "InternalError",
+    "InvalidTaskError",
+    "MaintenanceError",
+    "NotDecomposableError",
+    "OperationFailedError",
+    "OperationNotFoundError",
+    "OutOfMemoryError",
+    "OutputFailedError",
+    "QuotaExceededError",
+    "RLMError",
+    "RateLimitedError",
+    "SchemaMismatchError",
+    "SourceNotFoundError",
+    "SourceUnreadableError",
+    "TaskCancelledError",
+    "TaskTimeoutError",
+    "WorkerCrashedError",
+    "from_core",
+]
+
+
+class RLMError(Exception):
+    """Whatever goes wrong with a task, from reading its document to handing over its answer.
+
+    Attributes:
+        code: what kind of error it is, from a closed list (`"TIMEOUT"`, `"SOURCE_NOT_FOUND"`, ...).
+        message: what happened to what, and what to do about it.
+        retryable: whether the same call may succeed when it is made again unchanged.
+        task_id: the run that failed; None where none was started.
+        details: the same facts for programs (`file`, `line`, `column`, `path`, ...).
+        __cause__: the exception that the user's own code raised, if that was the cause.
+
+    >>> from rlm_hypervisor import RLMClient, RLMError
+    >>> try:
+    ...     RLMClient().execute({"type": "parallel", "input": {"source": "no.parquet", "operation": len}})
+    ... except RLMError as error:
+    ...     print(error.code, error.retryable)
+    SOURCE_NOT_FOUND False
+    """
+
+    code: ClassVar[str] = "INTERNAL"
+    retryable: ClassVar[bool] = False
+
+    message: str
+    task_id: str | None
+    details: dict[str, Any]
+
+    def __init__(
+        self, message: str = "", *, task_id: str | None = None, details: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.task_id = task_id
+        self.details = dict(details or {})
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.task_id, self.details, self.__cause__)
+
+
+def _rebuild(
+    cls: type[RLMError],
+    message: str,
+    task_id: str | None,
+    details: dict[str, Any],
+    cause: BaseException | None,
+) -> RLMError:
+    error = cls(message, task_id=task_id, details=details)
+    error.__cause__ = cause
+    return error
+
+
+class InvalidTaskError(RLMError, ValueError):
+    """The task document is wrong, or asks for something this version cannot do; nothing ran."""
+
+    code = "INVALID_TASK"
+
+
+class OperationNotFoundError(RLMError, LookupError):
+    """The task names no operation, or one that is not registered."""
+
+    code = "OPERATION_NOT_FOUND"
+
+
+class OperationFailedError(RLMError, RuntimeError):
+    """The user's operation raised, or met a value that it cannot be computed for.
+
+    What it raised is `__cause__`; `details` has the `file` and the `line`.
+    """
+
+    code = "OPERATION_FAILED"
+
+
+class NotDecomposableError(RLMError, TypeError):
+    """The operation does something that cannot be run natively over chunks and still be right.
+
+    `details` has `file`, `line`, `function`, `source` (the text of the line) and `call`.
+    """
+
+    code = "NOT_DECOMPOSABLE"
+
+
+class CombineRequiredError(RLMError, ValueError):
+    """The chunks' results have a shape that only the user can say how to combine."""
+
+    code = "COMBINE_REQUIRED"
+
+
+class SourceNotFoundError(RLMError, FileNotFoundError):
+    """The source names nothing that exists."""
+
+    code = "SOURCE_NOT_FOUND"
+
+
+class SourceUnreadableError(RLMError, OSError):
+    """A file of the source exists and could not be read."""
+
+    code = "SOURCE_UNREADABLE"
+
+
+class SchemaMismatchError(RLMError, TypeError):
+    """Files of one source disagree about a column, or a column that is used is not there."""
+
+    code = "SCHEMA_MISMATCH"
+
+
+class OutputFailedError(RLMError, OSError):
+    """The answer could not be written where it was asked to be."""
+
+    code = "OUTPUT_FAILED"
+
+
+class TaskTimeoutError(RLMError, TimeoutError):
+    """The deadline passed before the task was done; it was stopped.
+
+    `Run.result(timeout=...)` raises it too when its own patience ends; that run goes on.
+    """
+
+    code = "TIMEOUT"
+    retryable = True
+
+
+class TaskCancelledError(RLMError, RuntimeError):
+    """The run was cancelled."""
+
+    code = "CANCELLED"
+
+
+class RateLimitedError(RLMError, RuntimeError):
+    """Too many calls in too short a time."""
+
+    code = "RATE_LIMITED"
+    retryable = True
+
+
+class QuotaExceededError(RLMError, RuntimeError):
+    """A quota is used up."""
+
+    code = "QUOTA_EXCEEDED"
+
+
+class OutOfMemoryError(RLMError, MemoryError):
+    """The run needed more memory than its limit allows."""
+
+    code = "OUT_OF_MEMORY"
+
+
+class WorkerCrashedError(RLMError, RuntimeError):
+    """A worker process died while it ran user code."""
+
+    code = "WORKER_CRASHED"
+    retryable = True
+
+
+class DepthExceededError(RLMError, RecursionError):
+    """A recursive task split deeper than its `maxDepth`."""
+
+    code = "DEPTH_EXCEEDED"
+
+
+class MaintenanceError(RLMError, RuntimeError):
+    """The hypervisor is not taking tasks now."""
+
+    code = "MAINTENANCE"
+    retryable = True
+
+
+class InternalError(RLMError, RuntimeError):
+    """A defect of the product itself; please report it."""
+
+    code = "INTERNAL"
+
+
+CLASSES: dict[str, type[RLMError]] = {
+    cls.code: cls
+    for cls in (
+        InvalidTaskError,
+        OperationNotFoundError,
+        OperationFailedError,
+        NotDecomposableError,
+        CombineRequiredError,
+        SourceNotFoundError,
+        SourceUnreadableError,
+        SchemaMismatchError,
+        OutputFailedError,
+        TaskTimeoutError,
+        TaskCancelledError,
+        RateLimitedError,
+        QuotaExceededError,
+        OutOfMemoryError,
+        WorkerCrashedError,
+        DepthExceededError,
+        MaintenanceError,
+        InternalError,
+    )
+}
+"""Every code and its class, in the order of the core's table."""
+
+
+class MissingColumnError(SchemaMismatchError, KeyError):
+    """A column that is used is not there: `SchemaMismatchError` that `except KeyError` catches too."""
+
+
+def from_core(code: str, message: str, details: dict[str, Any] | None = None) -> RLMError:
+    """The exception for an error of the core; a code that is not in the table is a defect."""
+    cls = CLASSES.get(code)
+    if cls is None:
+        return InternalError(f"{message} (unknown code {code})", details=details)
+    return cls(message, details=details)

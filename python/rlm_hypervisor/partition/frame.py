@@ -1,0 +1,496 @@
+"""Partition: the rows of a source, shaped like a pandas DataFrame; what an operation is called with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from rlm_hypervisor import _core
+from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.column import _SORTS, Column, boolean_mask, kept, piped, row_count
+from rlm_hypervisor.partition.constant import constant
+from rlm_hypervisor.partition.dtypes import DType, DTypes
+from rlm_hypervisor.partition.labels import Labels
+from rlm_hypervisor.partition.loc import Loc
+from rlm_hypervisor.partition.refusal import (
+    boolean,
+    is_label,
+    labels_of,
+    missing_column,
+    only,
+    refuse,
+    refuse_value,
+    whole_number,
+)
+from rlm_hypervisor.partition.scalar import Scalar, Summary
+from rlm_hypervisor.partition.summaries import Summaries
+from rlm_hypervisor.partition.surface import unknown_attribute
+
+if TYPE_CHECKING:
+    from rlm_hypervisor.partition.groupby import DataFrameGroupBy
+
+__all__ = ["Partition"]
+
+
+class Partition(Summaries):
+    """The rows of the input, or rows computed from them.
+
+    An operation is called once with a Partition that knows columns and types, not rows; what it does is
+    recorded and run natively over all chunks. It has the methods of `pandas.DataFrame` that are native, with
+    the same meaning; any other is refused by name, with the user's line.
+
+    >>> import pandas as pd
+    >>> from rlm_hypervisor import RLMClient
+    >>> data = pd.DataFrame({"k": ["a", "b", "a"], "v": [1.0, 2.0, 4.0]})
+    >>> def large(p):
+    ...     p["twice"] = p["v"] * 2
+    ...     return p[p["twice"] > 3]
+    >>> task = {"type": "parallel", "input": {"source": data, "operation": large}}
+    >>> print(RLMClient().execute(task).to_pandas())
+       k    v  twice
+    1  b  2.0    4.0
+    2  a  4.0    8.0
+    """
+
+    __slots__ = ("_frame", "_tokens")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, frame: _core.Frame) -> None:
+        object.__setattr__(self, "_frame", frame)
+        # Label -> what says that a Column is this partition's own, as it stands.
+        object.__setattr__(self, "_tokens", {})
+
+    def _column(self, label: Any, call: str) -> Column:
+        if label not in self._frame.columns:
+            raise missing_column(label, self._frame.columns, call)
+        return Column(self._frame.column(label), self._tokens.setdefault(label, object()))
+
+    def _require(self, labels: list[Any], call: str) -> list[Any]:
+        for label in labels:
+            if label not in self._frame.columns:
+                raise missing_column(label, self._frame.columns, call)
+        return labels
+
+    # What is known while tracing.
+    @property
+    def columns(self) -> Labels:
+        """The labels of the columns."""
+        return Labels(self._frame.columns)
+
+    @columns.setter
+    def columns(self, labels: Any) -> None:
+        new = labels_of(labels)
+        old = self._frame.columns
+        if new is None or len(new) != len(old) or len(set(new)) != len(new):
+            refuse(
+                f"`p.columns = {clipped(labels)}` must be {len(old)} different labels, one for each column"
+            )
+        self._replace(self._frame.rename(list(zip(old, new, strict=True))))
+
+    @property
+    def dtypes(self) -> DTypes:
+        """The types of the columns by label."""
+        return DTypes({c: DType(d) for c, d in zip(self._frame.columns, self._frame.dtypes, strict=True)})
+
+    @property
+    def ndim(self) -> int:
+        """Always 2."""
+        return 2
+
+    @property
+    def shape(self) -> tuple[Scalar, int]:
+        """Rows (a scalar that is not known yet) and columns (a number)."""
+        return Scalar(self._frame.rows()), len(self._frame.columns)
+
+    @property
+    def size(self) -> Scalar:
+        """Rows times columns, as a scalar that is not known yet."""
+        return Scalar(self._frame.rows()) * len(self._frame.columns)
+
+    def keys(self) -> Labels:
+        """The labels of the columns."""
+        return self.columns
+
+    def items(self) -> Iterator[tuple[Any, Column]]:
+        """Label and column, one after the other."""
+        for label in self._frame.columns:
+            yield label, self._column(label, "`items`")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._frame.columns)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self._frame.columns
+
+    # Columns and rows chosen.
+    def __getitem__(self, key: Any) -> Any:
+        if callable(key) and not isinstance(key, Column):
+            key = key(self)
+        if isinstance(key, Column):
+            return Partition(self._frame.filter(boolean_mask(key, "DataFrame")))
+        if is_label(key):
+            return self._column(key, f"`[{key!r}]`")
+        labels = labels_of(key)
+        if labels is not None:
+            if labels and all(isinstance(label, bool) for label in labels):
+                refuse(
+                    "`p[[True, False, ...]]` selects rows by a list made outside",
+                    "Use a condition: `p[p['x'] > 3]`",
+                )
+            return Partition(self._frame.select(self._require(labels, f"`[{labels!r}]`")))
+        if isinstance(key, Partition):
+            refuse(
+                "`p[condition]` with a condition for every cell is not native",
+                "Use one column: `p[p['x'] > 3]`",
+            )
+        if isinstance(key, slice):
+            if (
+                key.start in (None, 0)
+                and key.step in (None, 1)
+                and isinstance(key.stop, int)
+                and key.stop >= 0
+            ):
+                return self.head(key.stop)
+            refuse(
+                f"`p[{_slice(key)}]` picks rows by position, which are not known while tracing",
+                "The first: `p.head(n)`",
+            )
+        raise missing_column(key, self._frame.columns, f"`[{clipped(key)}]`")
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The column or columns, or `default` where there are none such."""
+        labels = labels_of(key)
+        there = (
+            all(label in self for label in labels) if labels is not None else is_label(key) and key in self
+        )
+        return self[key] if there else default
+
+    def pop(self, item: Any) -> Column:
+        """The column, which is then gone from the partition."""
+        column = self._column(item, "`pop`")
+        del self[item]
+        return column
+
+    @property
+    def loc(self) -> Loc:
+        """Rows by condition, columns by label: `p.loc[mask]`, `p.loc[mask, "a"]`, `p.loc[:, ["a"]]`."""
+        return Loc(self)
+
+    def head(self, n: int = 5) -> Partition:
+        """The first `n` rows."""
+        return Partition(self._frame.head(row_count("DataFrame.head", n)))
+
+    # Columns assigned, renamed, dropped.
+    def _replace(self, frame: _core.Frame, *changed: Any) -> None:
+        object.__setattr__(self, "_frame", frame)
+        if changed:
+            for label in changed:
+                self._tokens.pop(label, None)
+        else:
+            self._tokens.clear()
+
+    def _assigned(self, label: Any, value: Any, call: str) -> _core.Frame:
+        if isinstance(value, Column | Scalar):
+            return self._frame.assign(label, value._frame)
+        if isinstance(value, Partition | Summary):
+            refuse(f"{call} assigns {value!r} to one column", "Pick a column or a scalar of it")
+        return self._frame.assign(label, constant(value, call))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if is_label(key):
+            self._replace(self._assigned(key, value, f"`p[{key!r}] = ...`"), key)
+            return
+        labels = labels_of(key)
+        if labels is None or isinstance(value, Column):
+            refuse(
+                f"`p[{clipped(key)}] = ...` is not native in this version",
+                "Assign one column at a time: `p['x'] = ...`",
+            )
+        if isinstance(value, Partition):
+            if len(value._frame.columns) != len(labels):
+                refuse(f"`p[{labels!r}] = ...` assigns {len(value._frame.columns)} columns to these")
+            parts: list[Any] = [column for _, column in value.items()]
+        else:
+            parts = [value] * len(labels)
+        for label, part in zip(labels, parts, strict=True):
+            self[label] = part
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "columns":
+            object.__setattr__(self, name, value)
+        elif name in self._frame.columns:
+            self[name] = value
+        else:
+            refuse(f"`p.{name} = ...` sets no column, in pandas neither", f"Write `p[{name!r}] = ...`")
+
+    def __delitem__(self, key: Any) -> None:
+        self._replace(self._frame.drop(self._require([key], f"`del p[{key!r}]`")), key)
+
+    def assign(self, **kwargs: Any) -> Partition:
+        """With further or replaced columns: columns, scalars, constants, or functions of the partition."""
+        result = self.copy()
+        for label, value in kwargs.items():
+            result[label] = (
+                value(result) if callable(value) and not isinstance(value, Column | Scalar) else value
+            )
+        return result
+
+    def rename(
+        self,
+        mapper: Any = None,
+        *,
+        index: Any = None,
+        columns: Any = None,
+        axis: object = None,
+        copy: object = None,
+        inplace: bool = False,
+        level: object = None,
+        errors: str = "ignore",
+    ) -> Partition:
+        """With renamed columns: a dict, or a function of a label."""
+        call = "DataFrame.rename"
+        only(
+            call,
+            index=(index, None),
+            inplace=(inplace, False),
+            level=(level, None),
+            copy=(copy, None, True, False),
+        )
+        only(call, errors=(errors, "ignore", "raise"))
+        if mapper is not None:
+            if axis not in (1, "columns"):
+                refuse(
+                    "`DataFrame.rename` of row labels is not native",
+                    "Write `rename(columns={...})`",
+                    call=call,
+                )
+            columns = mapper
+        if columns is None:
+            refuse(
+                "`DataFrame.rename` needs to know what to rename",
+                "Write `rename(columns={'old': 'new'})`",
+                call=call,
+            )
+        if callable(columns):
+            pairs: list[tuple[Any, Any]] = [(label, columns(label)) for label in self._frame.columns]
+        elif isinstance(columns, dict):
+            if errors == "raise":
+                self._require(list(columns), "`DataFrame.rename`")
+            pairs = list(columns.items())
+        else:
+            refuse(f"`DataFrame.rename` takes a dict or a function, not `{clipped(columns)}`", call=call)
+        return Partition(self._frame.rename([(old, new) for old, new in pairs if old != new]))
+
+    def drop(
+        self,
+        labels: Any = None,
+        *,
+        axis: object = 0,
+        index: Any = None,
+        columns: Any = None,
+        level: object = None,
+        inplace: bool = False,
+        errors: str = "raise",
+    ) -> Partition:
+        """Without some columns: `drop(columns=[...])` or `drop([...], axis=1)`."""
+        call = "DataFrame.drop"
+        only(
+            call,
+            index=(index, None),
+            level=(level, None),
+            inplace=(inplace, False),
+            errors=(errors, "raise", "ignore"),
+        )
+        if labels is not None:
+            if axis not in (1, "columns"):
+                refuse(
+                    "`DataFrame.drop` of rows by label is not native",
+                    "Select rows with a condition: `p[p['x'] != 3]`",
+                    call=call,
+                )
+            columns = labels
+        if columns is None:
+            refuse("`DataFrame.drop` needs to know what to drop", "Write `drop(columns=[...])`", call=call)
+        found = labels_of(columns) if not isinstance(columns, tuple) else [columns]
+        found = [columns] if found is None else found
+        if errors == "ignore":
+            found = [label for label in found if label in self._frame.columns]
+        return Partition(self._frame.drop(self._require(found, "`DataFrame.drop`")))
+
+    def copy(self, deep: bool = True) -> Partition:
+        """An independent partition."""
+        return Partition(self._frame)
+
+    def pipe(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """`func(self, *args, **kwargs)`."""
+        return piped(self, func, args, kwargs)
+
+    # Order and choice of rows.
+    def sort_values(
+        self,
+        by: Any,
+        *,
+        axis: object = 0,
+        ascending: Any = True,
+        inplace: bool = False,
+        kind: str = "quicksort",
+        na_position: str = "last",
+        ignore_index: bool = False,
+        key: object = None,
+    ) -> Partition:
+        """Sorted by columns; rows that are equal keep their order, whatever `kind` says."""
+        call = "DataFrame.sort_values"
+        only(call, axis=(axis, 0, "index"), inplace=(inplace, False), kind=(kind, *_SORTS), key=(key, None))
+        only(call, na_position=(na_position, "last", "first"))
+        labels = [by] if is_label(by) else labels_of(by)
+        if not labels:
+            refuse(f"`{call}` takes labels of columns, not `{clipped(by)}`", call=call)
+        for label in labels:
+            if label not in (self._frame.index_names or ()):
+                self._require([label], f"`{call}`")
+        flags = list(ascending) if isinstance(ascending, list | tuple) else [ascending] * len(labels)
+        if len(flags) != len(labels):
+            refuse(f"`{call}` got {len(flags)} directions for {len(labels)} columns", call=call)
+        ways = [boolean(call, "ascending", flag) for flag in flags]
+        frame = self._frame.sort(labels, ways, na_position == "first")
+        return Partition(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
+
+    def sort_index(
+        self,
+        *,
+        axis: object = 0,
+        level: object = None,
+        ascending: object = True,
+        inplace: bool = False,
+        kind: str = "quicksort",
+        na_position: str = "last",
+        sort_remaining: bool = True,
+        ignore_index: bool = False,
+        key: object = None,
+    ) -> Partition:
+        """Sorted by the index."""
+        call = "DataFrame.sort_index"
+        only(
+            call, axis=(axis, 0, "index"), level=(level, None), inplace=(inplace, False), kind=(kind, *_SORTS)
+        )
+        only(call, na_position=(na_position, "last"), sort_remaining=(sort_remaining, True), key=(key, None))
+        frame = self._frame.sort_index(boolean(call, "ascending", ascending))
+        return Partition(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
+
+    def _top(self, call: str, n: int, columns: Any, keep: str, largest: bool) -> Partition:
+        only(call, keep=(keep, "first"))
+        labels = [columns] if is_label(columns) else labels_of(columns)
+        if not labels:
+            refuse(f"`{call}` takes labels of columns, not `{clipped(columns)}`", call=call)
+        return Partition(
+            self._frame.top(max(whole_number(call, "n", n), 0), self._require(labels, f"`{call}`"), largest)
+        )
+
+    def nlargest(self, n: int, columns: Any, keep: str = "first") -> Partition:
+        """The `n` rows with the largest values in `columns`, largest first; of equal ones the first."""
+        return self._top("DataFrame.nlargest", n, columns, keep, True)
+
+    def nsmallest(self, n: int, columns: Any, keep: str = "first") -> Partition:
+        """The `n` rows with the smallest values in `columns`, smallest first; of equal ones the first."""
+        return self._top("DataFrame.nsmallest", n, columns, keep, False)
+
+    def drop_duplicates(
+        self,
+        subset: Any = None,
+        *,
+        keep: Literal["first", "last", False] = "first",
+        inplace: bool = False,
+        ignore_index: bool = False,
+    ) -> Partition:
+        """One row of those that agree in `subset` (default: all columns): first, last, or (False) none."""
+        call = "DataFrame.drop_duplicates"
+        only(call, inplace=(inplace, False))
+        labels = None if subset is None else [subset] if is_label(subset) else labels_of(subset)
+        if labels is not None:
+            self._require(labels, f"`{call}`")
+        elif subset is not None:
+            refuse(f"`{call}` takes labels of columns, not `{clipped(subset)}`", call=call)
+        frame = self._frame.distinct(labels, kept(call, keep))
+        return Partition(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
+
+    def reset_index(
+        self,
+        level: object = None,
+        *,
+        drop: bool = False,
+        inplace: bool = False,
+        col_level: object = 0,
+        col_fill: object = "",
+        allow_duplicates: bool = False,
+        names: Any = None,
+    ) -> Partition:
+        """The index as leading columns (called `names`), or dropped, and the rows numbered from 0."""
+        call = "DataFrame.reset_index"
+        only(call, level=(level, None), inplace=(inplace, False), allow_duplicates=(allow_duplicates, False))
+        only(call, col_level=(col_level, 0), col_fill=(col_fill, ""))
+        dropped = boolean(call, "drop", drop)
+        frame = self._frame.reset_index(dropped)
+        if names is not None and not dropped:
+            levels = len(frame.columns) - len(self._frame.columns)
+            given = [names] if is_label(names) else labels_of(names)
+            if given is None or len(given) != levels:
+                refuse(f"`{call}` got `names={clipped(names)}` for an index of {levels} level(s)", call=call)
+            frame = frame.rename(
+                [(old, new) for old, new in zip(frame.columns, given, strict=False) if old != new]
+            )
+        return Partition(frame)
+
+    # Groups.
+    def groupby(
+        self,
+        by: Any = None,
+        level: object = None,
+        *,
+        as_index: bool = True,
+        sort: bool = True,
+        group_keys: bool = True,
+        observed: bool = True,
+        dropna: bool = True,
+    ) -> DataFrameGroupBy:
+        """The rows by key: labels of columns, columns computed from this partition, or a list of both."""
+        from rlm_hypervisor.partition.groupby import DataFrameGroupBy, grouping
+
+        only("DataFrame.groupby", level=(level, None), group_keys=(group_keys, True, False))
+        items = by if isinstance(by, list) else [by]
+        own: set[Any] = set()
+        for item in items:
+            if isinstance(item, Column):
+                if item._token is not None and self._tokens.get(item.name) is item._token:
+                    own.add(item.name)
+            elif is_label(item):
+                own.add(item)
+        groups = grouping("DataFrame.groupby", self._frame, by, level, as_index, sort, observed, dropna)
+        rest = [label for label in self._frame.columns if label not in own]
+        return DataFrameGroupBy(groups, self._frame, bool(as_index), rest)
+
+    # The end of the trace.
+    def __len__(self) -> NoReturn:
+        refuse_value("`len()` of a partition", "Use `p.shape[0]`, a scalar, in expressions, or return it")
+
+    def __bool__(self) -> NoReturn:
+        refuse_value("the truth of a partition", "Return `p.shape[0]`, and look at the answer")
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        refuse_value("turning a partition into a NumPy array", "Return it, and convert the answer")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in self._frame.columns:
+            return self._column(name, f"`.{name}`")
+        unknown_attribute(self, "DataFrame", name, self._frame.columns)
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{c}: {d}" for c, d in zip(self._frame.columns, self._frame.dtypes, strict=True))
+        return f"<partition ({fields}), its rows not known while tracing>"
+
+
+def _slice(key: slice) -> str:
+    """A slice as it was written."""
+    parts = ["" if part is None else repr(part) for part in (key.start, key.stop, key.step)]
+    return ":".join(parts[:2] if not parts[2] else parts)

@@ -1,0 +1,135 @@
+"""Aggregate functions as users name them (strings, NumPy functions, `len`), as the core knows them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rlm_hypervisor._text import clipped, nearest
+from rlm_hypervisor.partition.refusal import labels_of, refuse
+
+WHOLE = ("sum", "mean", "min", "max", "count", "size", "std", "var", "nunique")
+"""What reduces a whole column."""
+
+GROUPED = (*WHOLE, "first", "last")
+"""What reduces the groups of a group-by."""
+
+_NUMPY = {
+    "sum": "sum",
+    "mean": "mean",
+    "min": "min",
+    "amin": "min",
+    "max": "max",
+    "amax": "max",
+    "std": "std",
+    "var": "var",
+    "size": "size",
+}
+
+
+class Function(NamedTuple):
+    """One aggregate: the name pandas labels it with, the core's name, and its parameters."""
+
+    label: str
+    name: str
+    ddof: int = 1
+    min_count: int = 0
+
+
+def function(given: object, known: tuple[str, ...], call: str) -> Function:
+    """What `agg` was given, as one function; refuses by name what is not native."""
+    if isinstance(given, str):
+        if given in known:
+            return Function(given, given)
+        near = nearest(given, known)
+        refuse(
+            f"{call}: the aggregate {given!r} is not native in this version",
+            f"Did you mean {near!r}?" if near else f"Native are {', '.join(known)}",
+            call=call,
+            function=given,
+        )
+    name = getattr(given, "__name__", type(given).__name__)
+    module = (getattr(given, "__module__", None) or "").partition(".")[0]
+    if module == "numpy" and name in _NUMPY:
+        # pandas calls the function itself, so NumPy's own degrees of freedom hold.
+        return Function(name, _NUMPY[name], ddof=0 if name in ("std", "var") else 1)
+    if given is len:
+        return Function("len", "size")
+    if module == "builtins" and name in known:
+        refuse(
+            f"{call}: Python's own `{name}` does not skip missing values, and pandas calls it as it is",
+            f"Use the string {name!r}",
+            call=call,
+        )
+    if not callable(given):
+        refuse(
+            f"{call} takes the names of aggregates, not `{clipped(given)}`",
+            f"Native are {', '.join(known)}",
+            call=call,
+        )
+    refuse(
+        f"{call}: a function of your own (`{name}`) sees whole groups, which native chunks never hold",
+        f"Build it from the native aggregates ({', '.join(known)}), before or after the aggregation",
+        call=call,
+        function=name,
+    )
+
+
+def functions(given: object, known: tuple[str, ...], call: str) -> list[Function]:
+    """A list of functions, each a name or `(label, name)`; labels must differ."""
+    found: list[Function] = []
+    for item in labels_of(given) or ():
+        if isinstance(item, tuple) and len(item) == 2:
+            found.append(function(item[1], known, call)._replace(label=item[0]))
+        else:
+            found.append(function(item, known, call))
+    if not found:
+        refuse(f"{call} got an empty list of aggregates", "Name at least one", call=call)
+    seen: set[str] = set()
+    for item in found:
+        if item.label in seen:
+            refuse(
+                f"{call} would give two results called {item.label!r}",
+                "Give them names: `total=('column', 'sum')`",
+                call=call,
+            )
+        seen.add(item.label)
+    return found
+
+
+def is_list(given: object) -> bool:
+    """Whether `agg` was given several functions."""
+    return isinstance(given, list | tuple | set | frozenset)
+
+
+def named_pairs(given: dict[str, Any], call: str) -> list[tuple[str, Any, object]]:
+    """Named aggregation: `total=("value", "sum")`, or `pd.NamedAgg`, as (label, column, function)."""
+    pairs: list[tuple[str, Any, object]] = []
+    for label, pair in given.items():
+        if type(pair).__name__ == "NamedAgg":
+            column, fn = pair.column, pair.aggfunc
+            extra = any((getattr(pair, "args", ()), getattr(pair, "kwargs", {})))
+        elif isinstance(pair, tuple) and len(pair) == 2:
+            (column, fn), extra = pair, False
+        else:
+            refuse(
+                f"{call}: `{label}={clipped(pair)}` is not a named aggregation",
+                f"Write `{label}=('column', 'sum')`",
+                call=call,
+            )
+        if extra:
+            refuse(f"{call}: further arguments in `{label}` are not native in this version", call=call)
+        pairs.append((label, column, fn))
+    return pairs
+
+
+def reject_arguments(call: str, args: tuple[object, ...], kwargs: dict[str, Any]) -> None:
+    """`agg(func, *args, **kwargs)` hands arguments on to functions; nothing native takes any that way."""
+    if args or kwargs:
+        extra = [clipped(arg) for arg in args] + [
+            f"{name}={clipped(value)}" for name, value in kwargs.items()
+        ]
+        refuse(
+            f"{call} with the further arguments `{', '.join(extra)}` is not native in this version",
+            "Call the aggregate as a method, which takes its own: `.std(ddof=0)`",
+            call=call,
+        )

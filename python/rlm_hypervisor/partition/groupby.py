@@ -1,0 +1,464 @@
+"""Group-bys: `p.groupby("key")` and, of it, one column `["value"]`; each aggregate is one core call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+from rlm_hypervisor import _core
+from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition import functions as fn
+from rlm_hypervisor.partition.column import Column, piped
+from rlm_hypervisor.partition.dtypes import DType
+from rlm_hypervisor.partition.frame import Partition
+from rlm_hypervisor.partition.refusal import (
+    boolean,
+    is_label,
+    labels_of,
+    missing_column,
+    only,
+    refuse,
+    refuse_value,
+    whole_number,
+)
+from rlm_hypervisor.partition.surface import unknown_attribute
+
+__all__ = ["DataFrameGroupBy", "SeriesGroupBy", "grouping"]
+
+Item = tuple[Any, "_core.Frame | None", str, int, int]
+
+
+def grouping(
+    call: str,
+    frame: _core.Frame,
+    by: Any,
+    level: object,
+    as_index: object,
+    sort: object,
+    observed: object,
+    dropna: object,
+) -> _core.Groups:
+    """The core's group-by for what pandas' `groupby` was given."""
+    if by is None:
+        refuse(f"`{call}` needs the columns to group by", "`p.groupby('key')`")
+    keys: list[Any] = []
+    items = by if isinstance(by, list) else [by]
+    if not items:
+        refuse(
+            f"`{call}` got an empty list of keys", "Whole-column aggregates need no group-by: `p['x'].sum()`"
+        )
+    for item in items:
+        if isinstance(item, Column):
+            keys.append(item._frame)
+        elif is_label(item):
+            if item not in frame.columns and item not in (frame.index_names or ()):
+                raise missing_column(item, frame.columns, f"`{call}`")
+            keys.append(item)
+        elif type(item).__name__ == "Grouper":
+            refuse(f"`{call}` with a pandas.Grouper is not native in this version", "Name the columns")
+        elif isinstance(item, dict) or callable(item):
+            refuse(
+                f"`{call}` by a {type(item).__name__} groups row labels, which is not native",
+                "Compute a key column",
+            )
+        else:
+            refuse(
+                f"`{call}` by `{clipped(item)}` is not native",
+                "Give labels of columns, or columns of the partition",
+            )
+    if not boolean(call, "observed", observed):
+        for key in keys:
+            dtype = key.dtypes[0] if isinstance(key, _core.Frame) else _dtype(frame, key)
+            if dtype in ("str", "category"):
+                refuse(
+                    f"`{call}` with `observed=False` on the key {_label(key)!r} is not native",
+                    "Leave `observed` out: groups are those that occur",
+                )
+    return frame.group(
+        keys,
+        boolean(call, "as_index", as_index),
+        boolean(call, "sort", sort),
+        boolean(call, "dropna", dropna),
+    )
+
+
+def _dtype(frame: _core.Frame, label: Any) -> str:
+    return frame.dtypes[frame.columns.index(label)] if label in frame.columns else ""
+
+
+def _label(key: Any) -> Any:
+    return key.columns[0] if isinstance(key, _core.Frame) else key
+
+
+class GroupBy:
+    """What the group-bys of a partition and of a column have in common."""
+
+    __slots__ = ("_as_index", "_frame", "_groups")
+    __hash__ = None  # type: ignore[assignment]
+    _surface = "DataFrameGroupBy"
+
+    def __init__(self, groups: _core.Groups, frame: _core.Frame, as_index: bool) -> None:
+        self._groups = groups
+        self._frame = frame
+        self._as_index = as_index
+
+    def _call(self, method: str) -> str:
+        return f"{self._surface}.{method}"
+
+    def _named(self, name: str, ddof: int = 1, min_count: int = 0, numeric_only: object = False) -> Any:
+        raise NotImplementedError
+
+    def _engine(self, method: str, engine: object, engine_kwargs: object, skipna: object) -> None:
+        only(
+            self._call(method),
+            engine=(engine, None),
+            engine_kwargs=(engine_kwargs, None),
+            skipna=(skipna, True),
+        )
+
+    def _aggregate(self, items: Sequence[Item], series: bool = False) -> Any:
+        """Asks the core; the answer is a Partition or a Column."""
+        if not items:
+            refuse(
+                f"`{self._surface}` has no columns left to aggregate",
+                "Select some: `p.groupby('key')[['a', 'b']]`",
+            )
+        if not self._as_index:
+            for label, *_ in items:
+                if label in self._groups.keys:
+                    refuse(
+                        f"with `as_index=False` the result would have two columns {label!r}",
+                        "Use named aggregation, or `as_index=True`",
+                    )
+        frame = self._groups.aggregate(list(items), series and self._as_index)
+        return Column(frame) if frame.kind == "series" else Partition(frame)
+
+    def _tuples(self, partition: Any) -> Any:
+        """With two levels of labels, key columns are `(key, "")`, as pandas has them."""
+        if self._as_index:
+            return partition
+        return Partition(partition._frame.rename([(key, (key, "")) for key in self._groups.keys]))
+
+    def sum(
+        self,
+        numeric_only: bool = False,
+        min_count: int = 0,
+        skipna: bool = True,
+        engine: object = None,
+        engine_kwargs: object = None,
+    ) -> Any:
+        """The sum of each group; missing where a group has fewer than `min_count` values."""
+        self._engine("sum", engine, engine_kwargs, skipna)
+        count = whole_number(self._call("sum"), "min_count", min_count)
+        return self._named("sum", 1, 0 if count < 0 else count, numeric_only)
+
+    def mean(
+        self,
+        numeric_only: bool = False,
+        skipna: bool = True,
+        engine: object = None,
+        engine_kwargs: object = None,
+    ) -> Any:
+        """The mean of each group."""
+        self._engine("mean", engine, engine_kwargs, skipna)
+        return self._named("mean", numeric_only=numeric_only)
+
+    def min(
+        self,
+        numeric_only: bool = False,
+        min_count: int = -1,
+        skipna: bool = True,
+        engine: object = None,
+        engine_kwargs: object = None,
+    ) -> Any:
+        """The smallest value of each group."""
+        self._engine("min", engine, engine_kwargs, skipna)
+        only(self._call("min"), min_count=(min_count, -1, 0, 1))
+        return self._named("min", numeric_only=numeric_only)
+
+    def max(
+        self,
+        numeric_only: bool = False,
+        min_count: int = -1,
+        skipna: bool = True,
+        engine: object = None,
+        engine_kwargs: object = None,
+    ) -> Any:
+        """The largest value of each group."""
+        self._engine("max", engine, engine_kwargs, skipna)
+        only(self._call("max"), min_count=(min_count, -1, 0, 1))
+        return self._named("max", numeric_only=numeric_only)
+
+    def first(self, numeric_only: bool = False, min_count: int = -1, skipna: bool = True) -> Any:
+        """The first value of each group that is not missing."""
+        only(self._call("first"), min_count=(min_count, -1, 0, 1), skipna=(skipna, True))
+        return self._named("first", numeric_only=numeric_only)
+
+    def last(self, numeric_only: bool = False, min_count: int = -1, skipna: bool = True) -> Any:
+        """The last value of each group that is not missing."""
+        only(self._call("last"), min_count=(min_count, -1, 0, 1), skipna=(skipna, True))
+        return self._named("last", numeric_only=numeric_only)
+
+    def std(
+        self,
+        ddof: int = 1,
+        engine: object = None,
+        engine_kwargs: object = None,
+        numeric_only: bool = False,
+        skipna: bool = True,
+    ) -> Any:
+        """The standard deviation of each group, with `n - ddof` in the denominator."""
+        self._engine("std", engine, engine_kwargs, skipna)
+        return self._named("std", whole_number(self._call("std"), "ddof", ddof), numeric_only=numeric_only)
+
+    def var(
+        self,
+        ddof: int = 1,
+        engine: object = None,
+        engine_kwargs: object = None,
+        numeric_only: bool = False,
+        skipna: bool = True,
+    ) -> Any:
+        """The variance of each group, with `n - ddof` in the denominator."""
+        self._engine("var", engine, engine_kwargs, skipna)
+        return self._named("var", whole_number(self._call("var"), "ddof", ddof), numeric_only=numeric_only)
+
+    def count(self) -> Any:
+        """How many values of each group are not missing."""
+        return self._named("count")
+
+    def nunique(self, dropna: bool = True) -> Any:
+        """How many different values each group has; with `dropna=False` missing ones count as one more."""
+        if boolean(self._call("nunique"), "dropna", dropna):
+            return self._named("nunique")
+        return self._nunique_with_missing(self._columns())
+
+    def _columns(self) -> dict[Any, _core.Frame]:
+        """What is aggregated, by label."""
+        raise NotImplementedError
+
+    def _nunique_with_missing(self, columns: dict[Any, _core.Frame]) -> Any:
+        """Different values, and one more in groups that have fewer values than rows."""
+        size = ("rlm", "size")
+        items: list[Item] = [(size, None, "size", 1, 0)]
+        for label, column in columns.items():
+            items += [(label, column, "nunique", 1, 0), (("rlm", "count", label), column, "count", 1, 0)]
+        result = self._aggregate(items)
+        for label in columns:
+            result[label] = result[label] + (result[("rlm", "count", label)] < result[size])
+        result = result.drop(columns=[size, *(("rlm", "count", label) for label in columns)])
+        return result[next(iter(columns))] if self._as_index and self._surface == "SeriesGroupBy" else result
+
+    def size(self) -> Any:
+        """How many rows each group has."""
+        label = self._frame.columns[0] if self._surface == "SeriesGroupBy" else None
+        return self._aggregate([(label if self._as_index else "size", None, "size", 1, 0)], series=True)
+
+    def pipe(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """`func(self, *args, **kwargs)`."""
+        return piped(self, func, args, kwargs)
+
+    def __iter__(self) -> Iterator[Any]:
+        refuse_value("iteration over groups", "Aggregate them: `.sum()`, `.agg(...)`")
+
+    def __len__(self) -> int:
+        refuse_value("`len()` of a group-by", "Return `p[['key']].drop_duplicates().shape[0]`")
+
+    def __bool__(self) -> NoReturn:
+        refuse_value("the truth of a group-by", "Aggregate it")
+
+    def __repr__(self) -> str:
+        return f"<{self._surface} by {self._groups.keys!r}>"
+
+
+class DataFrameGroupBy(GroupBy):
+    """A partition's rows by key; its aggregates are partitions with one row per group.
+
+    >>> import pandas as pd
+    >>> from rlm_hypervisor import RLMClient
+    >>> data = pd.DataFrame({"k": ["a", "b", "a"], "v": [1, 2, 3]})
+    >>> def totals(p):
+    ...     return p.groupby("k").agg(total=("v", "sum"), rows=("v", "size"))
+    >>> answer = RLMClient().execute({"type": "parallel", "input": {"source": data, "operation": totals}})
+    >>> print(answer.to_pandas().reset_index())
+       k  total  rows
+    0  a      4     2
+    1  b      2     1
+    """
+
+    __slots__ = ("_labels",)
+
+    def __init__(
+        self, groups: _core.Groups, frame: _core.Frame, as_index: bool, labels: Sequence[Any]
+    ) -> None:
+        super().__init__(groups, frame, as_index)
+        self._labels = list(labels)
+
+    @property
+    def ndim(self) -> int:
+        """Always 2."""
+        return 2
+
+    def _item(self, label: Any, column: Any, given: fn.Function) -> Item:
+        if given.name == "size":
+            return (label, None, "size", 1, 0)
+        return (label, self._frame.column(column), given.name, given.ddof, given.min_count)
+
+    def _named(self, name: str, ddof: int = 1, min_count: int = 0, numeric_only: object = False) -> Any:
+        labels = self._labels
+        if boolean(self._call(name), "numeric_only", numeric_only):
+            labels = [label for label in labels if DType(_dtype(self._frame, label)).is_number]
+        return self._aggregate(
+            [(label, self._frame.column(label), name, ddof, min_count) for label in labels]
+        )
+
+    def _columns(self) -> dict[Any, _core.Frame]:
+        return {label: self._frame.column(label) for label in self._labels}
+
+    def _check(self, label: Any, call: str) -> None:
+        if label not in self._frame.columns:
+            raise missing_column(label, self._frame.columns, call)
+
+    def agg(
+        self,
+        func: Any = None,
+        *args: object,
+        engine: object = None,
+        engine_kwargs: object = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Aggregates by name, list, dict, or named: `agg(total=("v", "sum"))`."""
+        call = "`DataFrameGroupBy.agg`"
+        only(self._call("agg"), engine=(engine, None), engine_kwargs=(engine_kwargs, None))
+        if func is None:
+            if args or not kwargs:
+                refuse(f"{call} got no aggregates", "Name them: `.agg('sum')`, `.agg(total=('v', 'sum'))`")
+            items = []
+            for label, column, given in fn.named_pairs(kwargs, call):
+                self._check(column, call)
+                items.append(self._item(label, column, fn.function(given, fn.GROUPED, call)))
+            return self._aggregate(items)
+        if isinstance(func, str) and func in fn.GROUPED:
+            return getattr(self, func)(*args, **kwargs)
+        fn.reject_arguments(call, args, kwargs)
+        if isinstance(func, dict):
+            return self._by_column(func, call)
+        if fn.is_list(func):
+            found = fn.functions(func, fn.GROUPED, call)
+            items = [self._item((column, f.label), column, f) for column in self._labels for f in found]
+            return self._tuples(self._aggregate(items))
+        one = fn.function(func, fn.GROUPED, call)
+        return self._aggregate([self._item(label, label, one) for label in self._labels])
+
+    aggregate = agg
+
+    def _by_column(self, given: dict[Any, Any], call: str) -> Any:
+        for column in given:
+            self._check(column, call)
+        if not any(fn.is_list(value) for value in given.values()):
+            return self._aggregate(
+                [self._item(c, c, fn.function(f, fn.GROUPED, call)) for c, f in given.items()]
+            )
+        items = []
+        for column, value in given.items():
+            found = fn.functions(value if fn.is_list(value) else [value], fn.GROUPED, call)
+            items += [self._item((column, f.label), column, f) for f in found]
+        return self._tuples(self._aggregate(items))
+
+    def __getitem__(self, key: Any) -> Any:
+        if is_label(key):
+            if key not in self._frame.columns:
+                raise missing_column(key, self._frame.columns, f"`groupby(...)[{key!r}]`")
+            return SeriesGroupBy(self._groups, self._frame.column(key), self._as_index)
+        labels = labels_of(key)
+        if labels is None:
+            refuse(f"`groupby(...)[{clipped(key)}]` is not native", "Select a column or a list of columns")
+        for label in labels:
+            if label not in self._frame.columns:
+                raise missing_column(label, self._frame.columns, f"`groupby(...)[{labels!r}]`")
+        return DataFrameGroupBy(self._groups, self._frame, self._as_index, labels)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in self._frame.columns:
+            return self[name]
+        unknown_attribute(self, self._surface, name, self._frame.columns)
+
+
+class SeriesGroupBy(GroupBy):
+    """One column's values by key; its aggregates are columns with the key as index.
+
+    >>> import pandas as pd
+    >>> from rlm_hypervisor import RLMClient
+    >>> data = pd.DataFrame({"k": ["a", "b", "a"], "v": [1, 2, 3]})
+    >>> def process_partition(p):
+    ...     return p.groupby("k")["v"].sum()
+    >>> task = {"type": "parallel", "input": {"source": data, "operation": process_partition}}
+    >>> RLMClient().execute(task).to_dict()
+    {'a': 4, 'b': 2}
+    """
+
+    __slots__ = ()
+    _surface = "SeriesGroupBy"
+
+    @property
+    def ndim(self) -> int:
+        """Always 1."""
+        return 1
+
+    @property
+    def _label(self) -> Any:
+        return self._frame.columns[0]
+
+    def _named(self, name: str, ddof: int = 1, min_count: int = 0, numeric_only: object = False) -> Any:
+        if (
+            boolean(self._call(name), "numeric_only", numeric_only)
+            and not DType(self._frame.dtypes[0]).is_number
+        ):
+            refuse(f"`{self._call(name)}` with `numeric_only=True` is given a {self._frame.dtypes[0]} column")
+        return self._aggregate([(self._label, self._frame, name, ddof, min_count)], series=True)
+
+    def _columns(self) -> dict[Any, _core.Frame]:
+        return {self._label: self._frame}
+
+    def _item(self, label: Any, given: fn.Function) -> Item:
+        if given.name == "size":
+            return (label, None, "size", 1, 0)
+        return (label, self._frame, given.name, given.ddof, given.min_count)
+
+    def agg(
+        self,
+        func: Any = None,
+        *args: object,
+        engine: object = None,
+        engine_kwargs: object = None,
+        **kwargs: Any,
+    ) -> Any:
+        """One aggregate by name gives a column; a list or keywords (`total="sum"`) give a partition."""
+        call = "`SeriesGroupBy.agg`"
+        only(self._call("agg"), engine=(engine, None), engine_kwargs=(engine_kwargs, None))
+        if func is None:
+            if args or not kwargs:
+                refuse(f"{call} got no aggregates", "Name them: `.agg('sum')`, `.agg(total='sum')`")
+            return self._aggregate(
+                [self._item(label, fn.function(given, fn.GROUPED, call)) for label, given in kwargs.items()]
+            )
+        if isinstance(func, str) and func in fn.GROUPED:
+            return getattr(self, func)(*args, **kwargs)
+        fn.reject_arguments(call, args, kwargs)
+        if isinstance(func, dict):
+            refuse(
+                f'{call} with a dict is an error in pandas too ("nested renamer")',
+                "Write `.agg(total='sum')`",
+            )
+        if fn.is_list(func):
+            return self._aggregate([self._item(f.label, f) for f in fn.functions(func, fn.GROUPED, call)])
+        return self._aggregate([self._item(self._label, fn.function(func, fn.GROUPED, call))], series=True)
+
+    aggregate = agg
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        unknown_attribute(self, self._surface, name, ())

@@ -1,0 +1,81 @@
+"""`p.loc[rows, columns]`: rows by condition (or all), columns by label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.column import Column
+from rlm_hypervisor.partition.refusal import is_label, labels_of, refuse
+
+if TYPE_CHECKING:
+    from rlm_hypervisor.partition.frame import Partition
+
+
+class Loc:
+    """What `p.loc` gives."""
+
+    __slots__ = ("_partition",)
+
+    def __init__(self, partition: Partition) -> None:
+        self._partition = partition
+
+    def __getitem__(self, key: Any) -> Any:
+        rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, slice(None))
+        partition = self._partition
+        if callable(rows) and not isinstance(rows, Column):
+            rows = rows(partition)
+        if isinstance(rows, Column):
+            partition = partition[rows]
+        elif not _everything(rows):
+            refuse(
+                f"`p.loc[{clipped(rows)}]` picks rows by label, which are not known while tracing",
+                "Select rows with a condition: `p.loc[p['x'] > 3]`",
+                call="DataFrame.loc",
+            )
+        if _everything(columns):
+            return partition.copy() if partition is self._partition else partition
+        if isinstance(columns, slice):
+            return partition[_between(partition, columns)]
+        if is_label(columns):
+            return partition[columns]
+        labels = labels_of(columns)
+        if labels is None:
+            refuse(
+                f"`p.loc[..., {clipped(columns)}]` is not native",
+                "Give labels of columns",
+                call="DataFrame.loc",
+            )
+        return partition[labels]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, slice(None))
+        if _everything(rows) and (is_label(columns) or labels_of(columns) is not None):
+            self._partition[columns] = value
+            return
+        _refuse_assignment()
+
+
+def _refuse_assignment() -> NoReturn:
+    refuse(
+        "assigning to some rows (`p.loc[condition, column] = ...`) is not native in this version",
+        "Compute the whole column, with the condition as a number: `p['x'] * condition + value * ~condition`",
+        call="DataFrame.loc",
+    )
+
+
+def _everything(key: object) -> bool:
+    return isinstance(key, slice) and key == slice(None)
+
+
+def _between(partition: Partition, key: slice) -> list[Any]:
+    """Columns from one label to another, both included."""
+    labels = list(partition.columns)
+    for end in (key.start, key.stop):
+        if end is not None and end not in labels:
+            refuse(f"`p.loc[:, ...]` names column {end!r}, which is not there", call="DataFrame.loc")
+    if key.step is not None:
+        refuse("`p.loc[:, a:b:step]` is not native", "Give labels of columns", call="DataFrame.loc")
+    first = 0 if key.start is None else labels.index(key.start)
+    last = len(labels) if key.stop is None else labels.index(key.stop) + 1
+    return labels[first:last]

@@ -1,0 +1,105 @@
+"""How the symbolic objects say no: always by name, with the reason and the way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from rlm_hypervisor._text import clipped, nearest
+from rlm_hypervisor.errors import MissingColumnError, NotDecomposableError
+
+UNKNOWN_VALUES = (
+    "while an operation is traced, columns and types are known; row values and row counts are not"
+)
+
+
+def sentence(what: str, advice: str = "") -> str:
+    """One message out of what happened and what to do."""
+    what = what.rstrip(".")
+    return f"{what}{'' if what.endswith('?') else '.'} {advice.rstrip('.')}" if advice else what
+
+
+def refuse(what: str, advice: str = "", **details: Any) -> NoReturn:
+    """Ends the trace."""
+    raise NotDecomposableError(sentence(what, advice), details=details)
+
+
+def refuse_value(call: str, advice: str) -> NoReturn:
+    """Ends the trace where Python asks for a value that only the data knows."""
+    refuse(f"{call} needs the data itself: {UNKNOWN_VALUES}", advice, call=call)
+
+
+def missing_column(label: object, columns: Iterable[object], call: str) -> MissingColumnError:
+    """The error for a label that is not there, with the nearest one."""
+    have = list(columns)
+    near = (
+        nearest(label, [name for name in have if isinstance(name, str)]) if isinstance(label, str) else None
+    )
+    there = (
+        f"did you mean {near!r}?" if near else f"the columns are {', '.join(map(repr, have[:20])) or 'none'}"
+    )
+    return MissingColumnError(
+        f"{call} names column {label!r}, which is not there: {there}",
+        details={"column": label if isinstance(label, str | int) else repr(label), "nearest": near},
+    )
+
+
+ADVICE_FOR_KEYWORDS = {
+    "inplace": "Assign the result instead: `p = p.method(...)`",
+    "key": "Compute the sort key first: `p.assign(key=...).sort_values('key').drop(columns='key')`",
+    "level": "Name the column or the index level instead",
+    "skipna": "Missing values are always skipped",
+    "fill_value": "Fill first: `p['x'].fillna(value)`",
+    "limit": "Only whole-column fills are native",
+}
+
+
+def only(call: str, /, **given: tuple[object, ...]) -> None:
+    """Refuses keyword arguments that change the meaning: each is `(given, *accepted)`."""
+    for name, (value, *accepted) in given.items():
+        if any(value is ok or (type(value) is type(ok) and value == ok) for ok in accepted):
+            continue
+        refuse(
+            f"`{call}` with `{name}={clipped(value)}` is not native in this version",
+            ADVICE_FOR_KEYWORDS.get(name, f"Leave `{name}` out (its default is `{accepted[0]!r}`)"),
+            call=call,
+            argument=name,
+        )
+
+
+def boolean(call: str, name: str, value: object) -> bool:
+    """A flag: a Python or NumPy bool."""
+    if isinstance(value, bool):
+        return value
+    if type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_"):
+        return bool(value)
+    refuse(f"`{call}` takes True or False for `{name}`, not `{clipped(value)}`", call=call, argument=name)
+
+
+def whole_number(call: str, name: str, value: object) -> int:
+    """A whole number, Python's or NumPy's, and not a bool."""
+    import operator
+
+    if not isinstance(value, bool):
+        try:
+            return operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    refuse(f"`{call}` takes a whole number for `{name}`, not `{clipped(value)}`", call=call, argument=name)
+
+
+def is_label(value: object) -> bool:
+    """What can be the label of a column: a string, a number, a tuple of them (not a list)."""
+    return (isinstance(value, str | int) and not isinstance(value, bool)) or type(value) is tuple
+
+
+def labels_of(value: Any) -> list[Any] | None:
+    """A list of labels from any list-like (list, tuple, set, pandas.Index, array); None for anything else."""
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    if type(value).__module__.partition(".")[0] in ("pandas", "numpy") and hasattr(value, "tolist"):
+        found = value.tolist()
+        return list(found) if isinstance(found, list) else None
+    if isinstance(value, type({}.keys()) | type({}.values())):
+        return list(value)
+    return None

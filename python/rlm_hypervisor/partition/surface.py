@@ -1,0 +1,228 @@
+"""The pandas surface, written once: every public name of pandas 3.1, native or refused, with advice.
+
+The documentation and a test against the installed pandas are made from these tables. Names only: pandas is
+not imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, NoReturn
+
+from rlm_hypervisor._text import nearest
+from rlm_hypervisor.partition.refusal import UNKNOWN_VALUES, refuse
+
+
+class Surface(NamedTuple):
+    """The public names of one pandas class."""
+
+    native: frozenset[str]
+    refused: frozenset[str]
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SURFACES: dict[str, Surface] = {
+    "DataFrame": Surface(
+        native=_names(
+            """
+            abs add agg aggregate assign astype columns copy count div divide drop drop_duplicates
+            dtypes eq fillna floordiv ge get groupby gt head isin isna isnull items keys le loc lt
+            max mean min mod mul multiply ndim ne nlargest notna notnull nsmallest nunique pipe pop
+            pow radd rdiv rename reset_index rfloordiv rmod rmul round rpow rsub rtruediv shape size
+            sort_index sort_values std sub subtract sum truediv var
+            """
+        ),
+        refused=_names(
+            """
+            T add_prefix add_suffix align all any apply asfreq asof at at_time attrs axes
+            between_time bfill boxplot clip combine combine_first compare convert_dtypes corr
+            corrwith cov cummax cummin cumprod cumsum describe diff dot droplevel dropna duplicated
+            empty equals eval ewm expanding explode ffill filter first_valid_index flags from_arrow
+            from_dict from_records hist iat idxmax idxmin iloc index infer_objects info insert
+            interpolate isetitem iterrows itertuples join kurt kurtosis last_valid_index map mask
+            median melt memory_usage merge mode pct_change pivot pivot_table plot prod product
+            quantile query rank reindex reindex_like rename_axis reorder_levels replace resample
+            rolling sample select select_dtypes sem set_axis set_flags set_index shift skew sparse
+            squeeze stack style swaplevel tail take to_clipboard to_csv to_dict to_excel to_feather
+            to_hdf to_html to_iceberg to_json to_latex to_markdown to_numpy to_orc to_parquet
+            to_period to_pickle to_records to_sql to_stata to_string to_timestamp to_xarray to_xml
+            transform transpose truncate tz_convert tz_localize unstack update value_counts values
+            where xs
+            """
+        ),
+    ),
+    "Series": Surface(
+        native=_names(
+            """
+            abs add agg aggregate astype between copy count div divide divmod drop_duplicates dtype
+            dtypes eq fillna floordiv ge groupby gt head isin isna isnull le loc lt max mean min mod
+            mul multiply name ndim ne nlargest notna notnull nsmallest nunique pipe pow radd rdiv
+            rdivmod rename reset_index rfloordiv rmod rmul round rpow rsub rtruediv shape size
+            sort_index sort_values std sub subtract sum to_frame truediv var
+            """
+        ),
+        refused=_names(
+            """
+            T add_prefix add_suffix align all any apply argmax argmin argsort array asfreq asof at
+            at_time attrs autocorr axes between_time bfill case_when cat clip combine combine_first
+            compare convert_dtypes corr cov cummax cummin cumprod cumsum describe diff dot drop
+            droplevel dropna dt duplicated empty equals ewm expanding explode factorize ffill filter
+            first_valid_index flags from_arrow get hasnans hist iat idxmax idxmin iloc index
+            infer_objects info interpolate is_monotonic_decreasing is_monotonic_increasing is_unique
+            item items keys kurt kurtosis last_valid_index list map mask median memory_usage mode
+            nbytes pct_change plot pop prod product quantile rank reindex reindex_like rename_axis
+            reorder_levels repeat replace resample rolling sample searchsorted sem set_axis
+            set_flags shift skew sparse squeeze str struct swaplevel tail take to_clipboard to_csv
+            to_dict to_excel to_hdf to_json to_latex to_list to_markdown to_numpy to_period
+            to_pickle to_sql to_string to_timestamp to_xarray tolist transform transpose truncate
+            tz_convert tz_localize unique unstack update value_counts values where xs
+            """
+        ),
+    ),
+    "DataFrameGroupBy": Surface(
+        native=_names(
+            """
+            agg aggregate count first last max mean min ndim nunique pipe size std sum var
+            """
+        ),
+        refused=_names(
+            """
+            all any apply bfill boxplot corr corrwith cov cumcount cummax cummin cumprod cumsum
+            describe diff ewm expanding ffill filter get_group groups head hist idxmax idxmin
+            indices keys kurt level median ngroup ngroups nth ohlc pct_change plot prod quantile
+            rank resample rolling sample sem shift skew tail take transform value_counts
+            """
+        ),
+    ),
+    "SeriesGroupBy": Surface(
+        native=_names(
+            """
+            agg aggregate count first last max mean min ndim nunique pipe size std sum var
+            """
+        ),
+        refused=_names(
+            """
+            all any apply bfill corr cov cumcount cummax cummin cumprod cumsum describe diff dtype
+            ewm expanding ffill filter get_group groups head hist idxmax idxmin indices
+            is_monotonic_decreasing is_monotonic_increasing keys kurt level median ngroup ngroups
+            nlargest nsmallest nth ohlc pct_change plot prod quantile rank resample rolling sample
+            sem shift skew tail take transform unique value_counts
+            """
+        ),
+    ),
+}
+"""pandas class -> its names. `Partition`, `Column` and the group-bys answer to the first ones."""
+
+_AFTERWARDS = "Do it on the answer: `result.to_pandas()`"
+_ROWS = f"It needs the rows themselves, and {UNKNOWN_VALUES}"
+
+ADVICE: dict[str, str] = {
+    "apply": "Write it with column arithmetic, `assign` and `agg`; a function per row is not native",
+    "map": "Write it with column arithmetic, or join the mapping to the answer",
+    "applymap": "Write it with column arithmetic",
+    "transform": "Aggregate the groups, and join the answer to the rows with pandas",
+    "merge": "Aggregate each side, and join the answers: `a.to_pandas().merge(b.to_pandas())`",
+    "join": "Aggregate each side, and join the answers: `a.to_pandas().join(b.to_pandas())`",
+    "rolling": "Windows over neighbouring rows reach across chunks. " + _AFTERWARDS,
+    "expanding": "Windows over neighbouring rows reach across chunks. " + _AFTERWARDS,
+    "ewm": "Windows over neighbouring rows reach across chunks. " + _AFTERWARDS,
+    "resample": "Group by a rounded time column instead, or do it on the answer",
+    "shift": "It looks at neighbouring rows, which may be in another chunk. " + _AFTERWARDS,
+    "diff": "It looks at neighbouring rows, which may be in another chunk. " + _AFTERWARDS,
+    "pct_change": "It looks at neighbouring rows, which may be in another chunk. " + _AFTERWARDS,
+    "cumsum": "It looks at all earlier rows. " + _AFTERWARDS,
+    "cumprod": "It looks at all earlier rows. " + _AFTERWARDS,
+    "cummax": "It looks at all earlier rows. " + _AFTERWARDS,
+    "cummin": "It looks at all earlier rows. " + _AFTERWARDS,
+    "cumcount": "It looks at all earlier rows. " + _AFTERWARDS,
+    "ffill": "It looks at earlier rows. Fill with a value: `fillna(0)`",
+    "bfill": "It looks at later rows. Fill with a value: `fillna(0)`",
+    "median": "Medians do not merge over chunks. Native are mean, min, max, std and var",
+    "quantile": "Quantiles do not merge over chunks. Native are mean, min, max, std and var",
+    "mode": "Count with `groupby(column).size()` and take `nlargest(1)`",
+    "value_counts": "Write `p.groupby('column').size().sort_values(ascending=False)`",
+    "unique": "Write `p[['column']].drop_duplicates()`",
+    "describe": "Write `p.agg(['count', 'mean', 'std', 'min', 'max'])`",
+    "query": "Write the condition in Python: `p[p['x'] > 3]`",
+    "eval": "Write the expression in Python: `p['x'] + p['y']`",
+    "where": "Select rows with `p[condition]`, or compute with the condition: `p['x'] * condition`",
+    "mask": "Select rows with `p[~condition]`, or compute with the condition: `p['x'] * ~condition`",
+    "clip": "Compute the two bounds with conditions, or clip the answer",
+    "replace": _AFTERWARDS,
+    "dropna": "Write `p[p['x'].notna()]`",
+    "duplicated": "Write `drop_duplicates(...)`",
+    "tail": "Sort the other way round and take `head(n)`",
+    "sample": "Filter on a column instead: `p[p['id'] % 100 == 0]`",
+    "iloc": "Positions are not known while tracing; the first rows are `head(n)`",
+    "iat": _ROWS,
+    "at": _ROWS,
+    "index": "The index is not a column here; `reset_index()` makes it one",
+    "set_index": "Name the column where it is needed; " + _AFTERWARDS[0].lower() + _AFTERWARDS[1:],
+    "insert": "Write `p['new'] = ...`, and select the columns in the order you want",
+    "iterrows": "Write it with column arithmetic: there is no loop over rows in a native operation",
+    "itertuples": "Write it with column arithmetic: there is no loop over rows in a native operation",
+    "values": _ROWS,
+    "array": _ROWS,
+    "to_numpy": _ROWS,
+    "to_list": _ROWS,
+    "tolist": _ROWS,
+    "to_dict": _ROWS,
+    "item": "It stays a scalar: use it in expressions or return it",
+    "empty": _ROWS + "; return `p.shape[0]`, and compare that",
+    "any": "Write `condition.max()` or `condition.sum() > 0`",
+    "all": "Write `condition.min()`, or compare `condition.sum()` with `p.shape[0]`",
+    "prod": "Native are sum, mean, min, max, count, std, var and nunique",
+    "product": "Native are sum, mean, min, max, count, std, var and nunique",
+    "idxmax": "Write `p.nlargest(1, 'column')`",
+    "idxmin": "Write `p.nsmallest(1, 'column')`",
+    "argmax": "Write `p.nlargest(1, 'column')`",
+    "argmin": "Write `p.nsmallest(1, 'column')`",
+    "filter": "Select columns with `p[[...]]`, rows with `p[condition]`; groups after aggregating",
+    "select_dtypes": "Pick the labels: `p[[c for c in p.columns if p[c].dtype == 'float64']]`",
+    "add_prefix": "Write `rename(columns=lambda c: 'prefix_' + c)`",
+    "add_suffix": "Write `rename(columns=lambda c: c + '_suffix')`",
+    "pivot": "Aggregate with `groupby`, and pivot the answer",
+    "pivot_table": "Aggregate with `groupby`, and pivot the answer",
+    "unstack": "Unstack the answer: `result.to_pandas().unstack()`",
+    "stack": _AFTERWARDS,
+    "melt": _AFTERWARDS,
+    "explode": _AFTERWARDS,
+    "T": "Transpose the answer: `result.to_pandas().T`",
+    "transpose": "Transpose the answer: `result.to_pandas().T`",
+    "str": "Text methods are not native in this version; comparison, `isin` and grouping of text are",
+    "dt": "Parts of times are not native in this version; comparison and subtraction of times are",
+    "cat": "Categories count as plain values here",
+    "to_parquet": "Return the partition, and write the answer: `result.write.parquet(path)`",
+    "to_csv": "Return the partition, and write the answer: `result.to_pandas().to_csv(path)`",
+    "get_group": "Select its rows: `p[p['key'] == value]`",
+    "nth": "Native are `first()` and `last()`",
+    "groups": _ROWS,
+    "indices": _ROWS,
+    "ngroups": "Write `p[['key']].drop_duplicates().shape[0]`",
+}
+"""What to do instead of the popular ones that are refused."""
+
+
+def advice_for(name: str) -> str:
+    """What to do instead of a pandas name that is not native."""
+    return ADVICE.get(name, _AFTERWARDS)
+
+
+class UnknownAttribute(AttributeError):
+    """An attribute that neither pandas nor the columns have; tracing makes it an error of the task."""
+
+
+def unknown_attribute(owner: object, surface: str, name: str, columns: Iterable[object]) -> NoReturn:
+    """The end of a `__getattr__`: refused by name where pandas has it, else an ordinary AttributeError."""
+    table = SURFACES.get(surface)
+    if table is not None and name in table.refused:
+        call = f"{surface}.{name}"
+        refuse(f"`{call}` is not native in this version", advice_for(name), call=call)
+    names = [label for label in columns if isinstance(label, str)]
+    near = nearest(name, [*names, *(table.native if table else ())])
+    hint = f"did you mean {near!r}?" if near else f"columns: {', '.join(names[:20]) or 'none'}"
+    what = f"`{surface}`" if table else surface
+    raise UnknownAttribute(f"{what} has no column or method {name!r}: {hint}", name=name, obj=owner)

@@ -1,0 +1,284 @@
+"""Run: one execution of a task, from start to answer."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from rlm_hypervisor.errors import RLMError, TaskTimeoutError
+
+if TYPE_CHECKING:
+    from rlm_hypervisor._core import Answer
+    from rlm_hypervisor.progress import Progress
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+__all__ = ["Explanation", "Run"]
+
+
+class CoreRun(Protocol):
+    """What a Run stands on: a run of the core, or the constant that an operation returned."""
+
+    @property
+    def id(self) -> str: ...
+    def state(self) -> State: ...
+    def progress(self) -> dict[str, Any]: ...
+    def wait(self, seconds: float | None) -> bool: ...
+    async def wait_async(self) -> None: ...
+    def cancel(self) -> None: ...
+    def answer(self) -> Answer: ...
+    def explain(self) -> dict[str, Any]: ...
+
+
+class Run:
+    """One execution of a task.
+
+    Can be awaited (`answer = await run`), asked (`run.state`, `run.progress`), waited for
+    (`run.result(timeout=10)`) and stopped (`run.cancel()`).
+
+    >>> import pandas as pd
+    >>> from rlm_hypervisor import RLMClient
+    >>> data = pd.DataFrame({"v": [1, 2, 3]})
+    >>> def total(p):
+    ...     return p["v"].sum()
+    >>> run = RLMClient().submit({"type": "parallel", "input": {"source": data, "operation": total}})
+    >>> run.result()
+    6
+    >>> run.state
+    'succeeded'
+    """
+
+    def __init__(
+        self,
+        core: CoreRun,
+        operation: str,
+        *,
+        description: str | None = None,
+        tags: list[str] | dict[str, str] | None = None,
+        progress: bool | Literal["auto"] | None = None,
+    ) -> None:
+        self._core = core
+        self._pid = os.getpid()
+        self._operation = operation
+        self._progress = progress
+        self._value: tuple[Any] | None = None
+        self._events: list[dict[str, Any]] = [{"time": time.time(), "event": "submitted"}]
+        self.description = description
+        """What the task says about itself."""
+        self.tags = tags or []
+        """The labels that the task gives its run."""
+
+    @property
+    def id(self) -> str:
+        """Names the run in errors, logs and events."""
+        return self._core.id
+
+    @property
+    def state(self) -> State:
+        """`queued`, `running`, `succeeded`, `failed` or `cancelled`; the last three are for good."""
+        self._check()
+        return self._core.state()
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self.state in ("succeeded", "failed", "cancelled")
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is: chunks, rows, bytes, seconds, and the accounting of all chunks."""
+        from rlm_hypervisor.progress import Progress
+
+        self._check()
+        return Progress.of(self._core.progress())
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until it has ended or `timeout` seconds are over; returns whether it has ended."""
+        self._check()
+        return self._core.wait(timeout)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The answer: a Python value for a scalar, else a `Result`. Waits for it up to `timeout` seconds.
+
+        Raises:
+            TaskTimeoutError: it is not ready; the run goes on, and may be asked again.
+            RLMError: the run failed or was cancelled.
+        """
+        if not self.wait(timeout):
+            raise TaskTimeoutError(
+                f"run {self.id} is not done after {timeout or 0:g} s. It goes on: ask again or `cancel()`",
+                task_id=self.id,
+                details={"timeout_seconds": timeout, "stopped": False},
+            )
+        if self._value is None:
+            try:
+                self._value = (_value(self._core),)
+            except RLMError as error:
+                error.task_id = error.task_id or self.id
+                raise
+        return self._value[0]
+
+    def exception(self, timeout: float | None = None) -> RLMError | None:
+        """The error it ended with; None if it succeeded. Waits like `result`."""
+        if not self.wait(timeout):
+            self.result(0)
+        try:
+            self.result(0)
+        except RLMError as error:
+            return error
+        return None
+
+    def cancel(self) -> None:
+        """Stops it; returns at once. A run that has ended stays as it is."""
+        self._check()
+        if not self.done:
+            self._events.append({"time": time.time(), "event": "cancel_requested"})
+            self._core.cancel()
+
+    def explain(self) -> Explanation:
+        """What ran, and how: mode, plan, what was pruned and pushed down, rows and time of every stage."""
+        self._check()
+        return Explanation(self._core.explain())
+
+    def metrics(self) -> dict[str, Any]:
+        """Numbers: `rows`, `bytes_read`, `chunks`, `elapsed_seconds`, and one for each end of chunks."""
+        self._check()
+        found = self._core.progress()
+        return {
+            "elapsed_seconds": found.get("elapsed_seconds", 0.0),
+            "rows": found.get("rows_done", 0),
+            "bytes_read": found.get("bytes_read", 0),
+            "chunks": found.get("chunks_done", 0),
+            **{f"chunks_{name}": count for name, count in (found.get("accounting") or {}).items()},
+        }
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened, in order: dicts of `time` (seconds since 1970) and `event`."""
+        found = list(self._events)
+        state = self.state
+        if state in ("succeeded", "failed", "cancelled"):
+            seconds = float(self._core.progress().get("elapsed_seconds") or 0.0)
+            found.append({"time": found[0]["time"] + seconds, "event": state})
+        elif state == "running":
+            found.append({"time": found[0]["time"], "event": "running"})
+        return sorted(found, key=lambda event: event["time"])
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        self._check()
+        try:
+            await self._core.wait_async()
+        except BaseException:  # the awaiting task was cancelled or the loop stopped
+            self.cancel()
+            raise
+        return self.result(0)
+
+    def _execute(self, progress: Any) -> Any:
+        """Waits with a progress bar; Ctrl-C stops the run before it is passed on."""
+        wanted = progress if self._progress is None else self._progress
+        try:
+            if wanted is False or self._core.wait(1.0):
+                self._core.wait(None)
+            else:
+                from rlm_hypervisor.progress import watch
+
+                watch(self._core, self._operation, wanted)
+        except KeyboardInterrupt:
+            self.cancel()
+            self._core.wait(None)
+            raise
+        return self.result(0)
+
+    def _check(self) -> None:
+        if os.getpid() != self._pid:
+            raise RLMError(
+                "this run belongs to the process that forked this one; ask it there",
+                task_id=self.id,
+                details={"parent_pid": self._pid},
+            )
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Run cannot be pickled: it belongs to its process")
+
+    def __repr__(self) -> str:
+        state = "of the parent process" if os.getpid() != self._pid else self._core.state()
+        return f"<Run {self.id} {self._operation!r}, {state}>"
+
+
+def _value(core: CoreRun) -> Any:
+    if isinstance(core, ConstantRun):
+        return core.value
+    answer = core.answer()
+    if answer.kind == "scalar":
+        from rlm_hypervisor._scalar import python_value
+
+        return python_value(answer.scalar())
+    from rlm_hypervisor.result import Result
+
+    return Result(answer)
+
+
+class Explanation:
+    """What a run did, for a person: `print(run.explain())`, a table in a notebook, or `to_dict()`."""
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self._facts = dict(facts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same for programs: `mode`, `plan`, `stages`, `scan`, ..."""
+        return dict(self._facts)
+
+    def __str__(self) -> str:
+        return str(self._facts.get("text", ""))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+class ConstantRun:
+    """An operation that returned a plain value: done at once, without reading a row."""
+
+    def __init__(self, value: Any) -> None:
+        import secrets
+
+        self.value = value
+        self.id = f"constant-{secrets.token_hex(6)}"
+
+    def state(self) -> State:
+        return "succeeded"
+
+    def progress(self) -> dict[str, Any]:
+        counts = dict.fromkeys(("accepted", "succeeded", "failed", "cancelled", "skipped"), 0)
+        return {
+            "chunks_total": 0,
+            "chunks_done": 0,
+            "rows_done": 0,
+            "bytes_read": 0,
+            "elapsed_seconds": 0.0,
+            "stage": "done",
+            "accounting": counts,
+        }
+
+    def wait(self, seconds: float | None) -> bool:
+        return True
+
+    async def wait_async(self) -> None:
+        return None
+
+    def cancel(self) -> None:
+        return None
+
+    def answer(self) -> Answer:
+        raise RLMError("a constant has no table")
+
+    def explain(self) -> dict[str, Any]:
+        text = "mode: constant\nThe operation returned a plain value without using rows; none was read."
+        return {"mode": "constant", "plan": "", "stages": [], "text": text}

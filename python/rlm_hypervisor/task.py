@@ -1,0 +1,106 @@
+"""Tasks with types: the document for editors and checkers, and a helper that builds it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict
+
+__all__ = ["Options", "ParallelTask", "Source", "SourceInput", "Task", "TaskDocument"]
+
+
+class ArrowStream(Protocol):
+    """Data in memory: anything with an Arrow capsule (pandas, polars, pyarrow, DuckDB)."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+Source: TypeAlias = str | os.PathLike[str] | ArrowStream | Sequence[str | os.PathLike[str] | ArrowStream]
+"""A path, glob, directory or URL, data in memory, or a list of them."""
+
+Operation: TypeAlias = Callable[[Any], Any] | str
+"""A function of a partition, or the name of a registered one."""
+
+
+class SourceInput(TypedDict, total=False):
+    """`input` of a task over a source."""
+
+    source: Source
+    operation: Operation
+    chunkSize: int | Literal["auto"]
+    format: str
+    combine: Literal["auto", "concat", "list"]
+
+
+class Options(TypedDict, total=False):
+    """`options` of a task."""
+
+    timeoutMs: int
+    priority: Literal["low", "normal", "high", "critical"]
+    retries: int
+    onError: Literal["fail", "collect", "skip"]
+    parallelism: int
+    memoryLimit: int | str
+    mode: Literal["auto", "native", "python"]
+    tags: list[str] | dict[str, str]
+    progress: bool | Literal["auto"]
+
+
+class TaskDocument(TypedDict, total=False):
+    """A task as a dict."""
+
+    type: Literal[
+        "parallel", "sequential", "recursive", "map_reduce", "batch_processing", "parallel_inference"
+    ]
+    description: str
+    input: SourceInput
+    options: Options
+
+
+@dataclass(frozen=True)
+class ParallelTask:
+    """A task that runs an operation over all chunks of a source; the same as the dict with those keys.
+
+    Args:
+        source: where the rows come from.
+        operation: a function of a partition, or the name of a registered one.
+        description: for people; without an operation, finds the registered one that it describes.
+        chunk_size: rows in a unit of work; the answer does not depend on it.
+        format: of the files, where their names do not tell.
+        options: `timeoutMs`, `parallelism`, `memoryLimit`, ...
+
+    >>> import pandas as pd
+    >>> from rlm_hypervisor import ParallelTask, RLMClient
+    >>> data = pd.DataFrame({"v": [1, 2, 3]})
+    >>> RLMClient().execute(ParallelTask(data, lambda p: p["v"].max(), chunk_size=2))
+    3
+    """
+
+    source: Source
+    operation: Operation | None = None
+    description: str | None = None
+    chunk_size: int | Literal["auto"] = "auto"
+    format: str | None = None
+    options: Options = field(default_factory=Options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The task as a dict."""
+        rows: dict[str, Any] = {"source": self.source, "chunkSize": self.chunk_size}
+        if self.operation is not None:
+            rows["operation"] = self.operation
+        if self.format is not None:
+            rows["format"] = self.format
+        document: dict[str, Any] = {"type": "parallel", "input": rows}
+        if self.description is not None:
+            document["description"] = self.description
+        if self.options:
+            document["options"] = dict(self.options)
+        return document
+
+    def __task__(self) -> dict[str, Any]:
+        return self.to_dict()
+
+
+Task: TypeAlias = ParallelTask
+"""Any of the typed tasks; more will follow as their types run."""
