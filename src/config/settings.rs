@@ -84,6 +84,11 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 impl Settings {
+    /// The settings in force, as plain data.
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     /// The settings of a client; an override of `null` counts as not given, an empty variable as not set.
     pub fn resolve(overrides: &Map<String, Value>, env: impl Fn(&str) -> Option<String>) -> Result<Settings> {
         if let Some(key) = overrides.keys().find(|key| !SETTINGS.iter().any(|setting| setting.key == **key)) {

@@ -59,6 +59,7 @@ pub struct ScanFacts {
 
 pub struct Control {
     stop: AtomicU8,
+    stopping: tokio::sync::Notify,
     settled: AtomicBool,
     pub started: Instant,
     accounting: Mutex<Accounting>,
@@ -73,6 +74,7 @@ impl Default for Control {
     fn default() -> Self {
         Self {
             stop: AtomicU8::new(0),
+            stopping: tokio::sync::Notify::new(),
             settled: AtomicBool::new(false),
             started: Instant::now(),
             accounting: Mutex::default(),
@@ -91,6 +93,14 @@ impl Control {
         let _ = self.stop.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stop| {
             (stop == 0 || stop == Stop::Abandon as u8).then_some(reason as u8)
         });
+        if reason != Stop::Abandon {
+            self.stopping.notify_one();
+        }
+    }
+
+    /// Resolves when somebody wants the run to stop.
+    pub async fn wish_to_stop(&self) {
+        self.stopping.notified().await;
     }
 
     pub fn stopped(&self) -> bool {

@@ -1,12 +1,11 @@
 //! Execution of plans: aggregates, grouping, scanning in chunks, and the lowering to physical plans.
 
 pub mod control;
-pub mod eval;
 pub mod group;
 pub mod lower;
 mod node_exec;
 pub mod ordered;
 pub mod physical_expr;
-pub mod reduce;
+pub mod scalars;
 pub mod scan;
 pub mod scan_exec;

@@ -10,7 +10,7 @@ use datafusion::common::Result as DataFusionResult;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::{ColumnarValue, PhysicalExpr};
 
-use super::eval::Program;
+use crate::plan::eval::Program;
 use crate::error::{Error, Result};
 use crate::plan::Expr;
 

@@ -15,7 +15,7 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 
-use super::eval::Program;
+use crate::plan::eval::Program;
 use super::scan::{MorselQueue, MorselReaders, Scan};
 use crate::error::Result;
 

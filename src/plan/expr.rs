@@ -113,6 +113,14 @@ impl Expr {
         }
     }
 
+    /// How many operations, columns and constants it is made of.
+    pub fn size(&self) -> usize {
+        match self {
+            Expr::Call { args, .. } => 1 + args.iter().map(Expr::size).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
     /// Reads no column: the same value in every row.
     pub fn is_constant(&self) -> bool {
         let mut constant = true;

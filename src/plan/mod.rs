@@ -2,10 +2,13 @@
 
 mod display;
 pub mod dtype;
+pub mod eval;
 pub mod expr;
+pub mod frame;
 pub mod label;
 pub mod node;
 pub mod op;
+pub mod reduce;
 
 pub use dtype::DType;
 pub use expr::{Expr, Literal};

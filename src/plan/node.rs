@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dtype::DType;
 use super::expr::Expr;
+use crate::error::Result;
 
 /// The virtual column of a scan: the row's number in the whole source, from 0, as int64.
 pub const ROW: &str = "__row";
@@ -71,7 +72,7 @@ pub enum Node {
 pub struct Aggregation {
     /// The output column.
     pub name: Arc<str>,
-    /// A function of `engine::reduce::AGGREGATES`.
+    /// A function of `plan::reduce::AGGREGATES`.
     pub function: Arc<str>,
     pub args: Vec<Expr>,
     #[serde(default)]
@@ -148,6 +149,114 @@ impl Node {
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
             | Node::Distinct { input, .. } => Some(input),
+        }
+    }
+
+    /// The same node with every expression in it, and below it, replaced.
+    pub fn map_exprs(&self, replace: &mut dyn FnMut(&Expr) -> Result<Expr>) -> Result<Node> {
+        let input = match self.input() {
+            Some(input) => Some(Arc::new(input.map_exprs(replace)?)),
+            None => None,
+        };
+        let mut node = self.clone();
+        match &mut node {
+            Node::Scan { .. } | Node::Unit | Node::RowNumber { .. } | Node::Limit { .. } | Node::Distinct { .. } => {}
+            Node::Project { columns, .. } => {
+                for (_, expr) in columns {
+                    *expr = replace(expr)?;
+                }
+            }
+            Node::Filter { predicate, .. } => *predicate = replace(predicate)?,
+            Node::Group { keys, aggregates, .. } => {
+                for (_, expr) in keys {
+                    *expr = replace(expr)?;
+                }
+                for expr in aggregates.iter_mut().flat_map(|aggregate| &mut aggregate.args) {
+                    *expr = replace(expr)?;
+                }
+            }
+            Node::Sort { keys, .. } => {
+                for key in keys {
+                    key.expr = replace(&key.expr)?;
+                }
+            }
+        }
+        if let (Some(below), Some(input)) = (node.input_mut(), input) {
+            *below = input;
+        }
+        Ok(node)
+    }
+
+    /// Calls `visit` for every expression in the node and below it.
+    pub fn each_expr<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        match self {
+            Node::Scan { .. } | Node::Unit | Node::RowNumber { .. } | Node::Limit { .. } | Node::Distinct { .. } => {}
+            Node::Project { columns, .. } => columns.iter().for_each(|(_, expr)| visit(expr)),
+            Node::Filter { predicate, .. } => visit(predicate),
+            Node::Group { keys, aggregates, .. } => {
+                keys.iter().for_each(|(_, expr)| visit(expr));
+                aggregates.iter().flat_map(|aggregate| &aggregate.args).for_each(&mut *visit);
+            }
+            Node::Sort { keys, .. } => keys.iter().for_each(|key| visit(&key.expr)),
+        }
+        if let Some(input) = self.input() {
+            input.each_expr(visit);
+        }
+    }
+
+    fn input_mut(&mut self) -> Option<&mut Arc<Node>> {
+        match self {
+            Node::Scan { .. } | Node::Unit => None,
+            Node::Project { input, .. }
+            | Node::Filter { input, .. }
+            | Node::RowNumber { input, .. }
+            | Node::Group { input, .. }
+            | Node::Sort { input, .. }
+            | Node::Limit { input, .. }
+            | Node::Distinct { input, .. } => Some(input),
+        }
+    }
+
+    /// One line a node, the input below and further in.
+    pub fn describe(&self, depth: usize, text: &mut String) {
+        let list = |exprs: &mut dyn Iterator<Item = &Expr>| exprs.map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let line = match self {
+            Node::Scan { fields, .. } => format!("scan of {} columns", fields.len()),
+            Node::Unit => "one row".to_owned(),
+            Node::Project { columns, .. } => {
+                let columns = columns.iter().map(|(name, expr)| match expr {
+                    Expr::Column(column, _) if column == name => name.to_string(),
+                    _ => format!("{name} = {expr}"),
+                });
+                format!("columns {}", columns.collect::<Vec<_>>().join(", "))
+            }
+            Node::Filter { predicate, .. } => format!("keep {predicate}"),
+            Node::RowNumber { .. } => "number the rows".to_owned(),
+            Node::Group { keys, aggregates, sorted, .. } => {
+                let calls = aggregates.iter().map(|aggregate| {
+                    format!("{}({})", aggregate.function, list(&mut aggregate.args.iter()))
+                });
+                let calls = calls.collect::<Vec<_>>().join(", ");
+                match keys.as_slice() {
+                    [] => format!("aggregate {calls}"),
+                    keys => {
+                        let order = if *sorted { "in order of the keys" } else { "in order of appearance" };
+                        format!("group by {}: {calls}, {order}", list(&mut keys.iter().map(|(_, expr)| expr)))
+                    }
+                }
+            }
+            Node::Sort { keys, .. } => {
+                let keys = keys.iter().map(|key| format!("{}{}", key.expr, if key.descending { " descending" } else { "" }));
+                format!("sort by {}", keys.collect::<Vec<_>>().join(", "))
+            }
+            Node::Limit { rows, .. } => format!("first {rows} rows"),
+            Node::Distinct { subset, keep, .. } => format!("without duplicates of {} (keep {keep:?})", subset.join(", ")),
+        };
+        text.push_str(&"  ".repeat(depth));
+        text.push_str(&line);
+        text.push('\n');
+        if let Some(input) = self.input() {
+            input.describe(depth + 1, text);
         }
     }
 }

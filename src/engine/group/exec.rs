@@ -21,7 +21,7 @@ use super::GroupSpec;
 use super::merge::merge;
 use super::table::GroupTable;
 use crate::engine::control::{Control, Stage, Stop};
-use crate::engine::eval::Program;
+use crate::plan::eval::Program;
 use crate::engine::scan::{MorselQueue, MorselReaders, Scan};
 use crate::error::{Error, Result};
 

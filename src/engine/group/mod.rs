@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 
-use super::reduce::{self, Aggregate, Reduce};
+use crate::plan::reduce::{self, Aggregate, Reduce};
 use crate::error::Result;
 use crate::plan::DType;
 use crate::plan::node::Params;

@@ -8,7 +8,7 @@ use arrow::compute::take;
 use super::GroupSpec;
 use super::intern::{Interner, interner, mix};
 use super::pairs::Pairs;
-use crate::engine::reduce::{Batch, Reduce};
+use crate::plan::reduce::{Batch, Reduce};
 use crate::error::Result;
 
 /// Groups by number. Number 0 is the missing key where there is one key, the only group where there is

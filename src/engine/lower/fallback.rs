@@ -13,7 +13,7 @@ use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 
 use super::sort::as_key;
 use super::{Lowering, POSITION, Plan, columns_of, project};
-use crate::engine::reduce::{self, udaf};
+use crate::plan::reduce::{self, udaf};
 use crate::error::Result;
 use crate::plan::node::{Aggregation, Params, SortKey};
 use crate::plan::{DType, Expr, Node};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::pipeline::Pipeline;
 use super::{Grouping, Lowering, POSITION, Plan, arrow_of, columns_of};
-use crate::engine::eval::Program;
+use crate::plan::eval::Program;
 use crate::engine::group::exec::{GroupExec, GroupInput, GroupWork};
 use crate::engine::group::{AggregateSpec, GroupSpec, KeySpec};
-use crate::engine::reduce;
+use crate::plan::reduce;
 use crate::error::{Error, Result};
 use crate::plan::node::Aggregation;
 use crate::plan::{DType, Expr, Node};

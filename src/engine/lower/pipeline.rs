@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Lowering, Names, POSITION, Plan, columns_of, prune, schema_of, virtual_column};
 use crate::engine::control::ScanFacts;
-use crate::engine::eval::Program;
+use crate::plan::eval::Program;
 use crate::engine::scan::{Scan, morsels};
 use crate::engine::scan_exec::ScanExec;
 use crate::error::{Error, Result};

@@ -11,10 +11,10 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{self, Literal as PhysicalLiteral};
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 
-use crate::engine::eval::literal_array;
+use crate::plan::eval::literal_array;
 use crate::error::Result;
 use crate::io::source::parquet::ParquetFile;
 use crate::io::source::{ParquetSource, Source};
@@ -32,7 +32,8 @@ pub fn row_groups(source: &Source, predicates: &[Expr]) -> Result<HashSet<(usize
         collect(predicate, &schema, &mut bounds)?;
     }
     for bound in bounds {
-        let Ok(predicate) = PruningPredicate::try_new(bound, schema.clone()) else { continue };
+        let builder = PruningPredicateBuilder::new().with_file_schema(schema.clone());
+        let Some(predicate) = builder.build(bound) else { continue };
         for (number, file) in source.files.iter().enumerate() {
             let statistics = FileStatistics { source, file };
             // Statistics that cannot be made use of prune nothing.

@@ -6,6 +6,7 @@ mod between;
 mod choose;
 mod comparison;
 mod isin;
+mod key;
 mod logic;
 mod missing;
 pub(crate) mod operand;
@@ -89,6 +90,7 @@ pub const OPERATORS: &[&dyn Operator] = &[
     &between::Between,
     &astype::AsType,
     &choose::Where,
+    &key::AsKey,
 ];
 
 pub fn find(name: &str) -> Result<&'static dyn Operator> {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::operand::{arrow_type, constant};
 use super::{OPERATORS, promote};
-use crate::engine::eval::Program;
+use crate::plan::eval::Program;
 use crate::error::{Code, Result};
 use crate::plan::dtype::Unit;
 use crate::plan::{DType, Expr, Literal};

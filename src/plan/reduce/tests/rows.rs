@@ -9,7 +9,7 @@ use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use proptest::prelude::*;
 
-use crate::engine::reduce::{Aggregate, Batch, Reduce};
+use crate::plan::reduce::{Aggregate, Batch, Reduce};
 use crate::plan::DType;
 use crate::plan::dtype::Unit;
 use crate::plan::node::Params;

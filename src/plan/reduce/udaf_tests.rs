@@ -15,7 +15,7 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionConfig;
 
 use super::*;
-use crate::engine::reduce::{AGGREGATES, find};
+use crate::plan::reduce::{AGGREGATES, find};
 use crate::plan::dtype::Unit;
 
 const GROUPS: u32 = 7;

@@ -10,7 +10,7 @@ use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
 
 use super::rows::Rows;
-use crate::engine::reduce::kernel;
+use crate::plan::reduce::kernel;
 use crate::plan::DType;
 use crate::plan::node::Params;
 

@@ -1,0 +1,171 @@
+//! Scalar sub-plans: found, merged where they read the same rows, run, and put back as constants.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{
+    DataType, Date32Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType,
+    DurationSecondType, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
+};
+
+use crate::error::{Error, Result, not_decomposable};
+use crate::plan::dtype::Unit;
+use crate::plan::node::Aggregation;
+use crate::plan::{DType, Expr, Literal, Node};
+
+/// Scalars that have been computed, by what computes them.
+#[derive(Default)]
+pub struct Scalars {
+    known: Vec<(Arc<Node>, Literal)>,
+}
+
+/// Groupings without keys over the same input, to be run as one.
+pub struct Batch {
+    pub node: Arc<Node>,
+    members: Vec<Arc<Node>>,
+}
+
+impl Scalars {
+    /// Scalar sub-plans that can be run now: those whose own scalars are known.
+    pub fn due<'a>(&self, domain: &'a Node, outputs: impl Iterator<Item = &'a Expr>) -> Result<Vec<Batch>> {
+        let mut found: Vec<Arc<Node>> = Vec::new();
+        for expr in outputs {
+            self.collect(expr, &mut found);
+        }
+        self.collect_below(domain, &mut found);
+        let mut by_input: HashMap<*const Node, Vec<Arc<Node>>> = HashMap::new();
+        let mut order = Vec::new();
+        for node in found {
+            let key = node.input().map_or(std::ptr::null(), Arc::as_ptr);
+            let members = by_input.entry(key).or_insert_with(|| {
+                order.push(key);
+                Vec::new()
+            });
+            members.push(node);
+        }
+        order.into_iter().filter_map(|key| by_input.remove(&key)).map(|members| self.batch(members)).collect()
+    }
+
+    fn collect(&self, expr: &Expr, found: &mut Vec<Arc<Node>>) {
+        match expr {
+            Expr::Scalar(node, _) => {
+                if self.value(node).is_some() || found.iter().any(|other| Arc::ptr_eq(other, node)) {
+                    return;
+                }
+                let before = found.len();
+                self.collect_below(node, found);
+                // What waits for others comes in a later turn.
+                if found.len() == before {
+                    found.push(node.clone());
+                }
+            }
+            Expr::Call { args, .. } => args.iter().for_each(|arg| self.collect(arg, found)),
+            Expr::Column(..) | Expr::Literal(_) => {}
+        }
+    }
+
+    fn collect_below(&self, node: &Node, found: &mut Vec<Arc<Node>>) {
+        node.each_expr(&mut |expr| self.collect(expr, found));
+    }
+
+    fn value(&self, node: &Arc<Node>) -> Option<&Literal> {
+        self.known.iter().find(|(known, _)| Arc::ptr_eq(known, node)).map(|(_, literal)| literal)
+    }
+
+    fn batch(&self, members: Vec<Arc<Node>>) -> Result<Batch> {
+        let mut merged = Vec::new();
+        let mut input = None;
+        for (number, member) in members.iter().enumerate() {
+            let Node::Group { input: below, keys, aggregates, .. } = &**member else {
+                return Err(Error::internal("a scalar that is no aggregate"));
+            };
+            let ([aggregate], true) = (aggregates.as_slice(), keys.is_empty()) else {
+                return Err(Error::internal("a scalar of several columns"));
+            };
+            merged.push(Aggregation { name: format!("scalar_{number}").into(), ..aggregate.clone() });
+            input = Some(below.clone());
+        }
+        let input = input.ok_or_else(|| Error::internal("no scalars to run"))?;
+        let node = Node::Group { input, keys: Vec::new(), aggregates: merged, sorted: true, dropna: true };
+        Ok(Batch { node: Arc::new(self.resolved_node(&node)?), members })
+    }
+
+    /// Takes note of a batch's only row.
+    pub fn learn(&mut self, batch: Batch, row: &RecordBatch) -> Result<()> {
+        for (column, member) in row.columns().iter().zip(batch.members) {
+            let dtype = match &*member {
+                Node::Group { aggregates, .. } => aggregates.first().map(|aggregate| aggregate.dtype.clone()),
+                _ => None,
+            };
+            let dtype = dtype.ok_or_else(|| Error::internal("a scalar without a type"))?;
+            self.known.push((member, literal(column, dtype)?));
+        }
+        Ok(())
+    }
+
+    pub fn resolved(&self, expr: &Expr) -> Result<Expr> {
+        Ok(match expr {
+            Expr::Scalar(node, _) => match self.value(node) {
+                Some(literal) => Expr::Literal(literal.clone()),
+                None => return Err(Error::internal("a scalar that has not been computed")),
+            },
+            Expr::Call { op, args, dtype } => {
+                let args = args.iter().map(|arg| self.resolved(arg)).collect::<Result<_>>()?;
+                Expr::Call { op: op.clone(), args, dtype: dtype.clone() }
+            }
+            other => other.clone(),
+        })
+    }
+
+    pub fn resolved_node(&self, node: &Node) -> Result<Node> {
+        node.map_exprs(&mut |expr| self.resolved(expr))
+    }
+}
+
+/// The first value of an array as a constant of a definite type.
+fn literal(array: &ArrayRef, dtype: DType) -> Result<Literal> {
+    let plain = if array.is_empty() || array.is_null(0) {
+        Literal::Null
+    } else {
+        match array.data_type() {
+            DataType::Boolean => Literal::Bool(array.as_boolean().value(0)),
+            DataType::Float64 => Literal::Float(array.as_primitive::<Float64Type>().value(0)),
+            DataType::Float32 => Literal::Float(f64::from(array.as_primitive::<Float32Type>().value(0))),
+            DataType::Utf8View => Literal::Str(array.as_string_view().value(0).to_owned()),
+            DataType::Date32 => Literal::Date(array.as_primitive::<Date32Type>().value(0)),
+            DataType::UInt64 => {
+                let value = array.as_primitive::<UInt64Type>().value(0);
+                i64::try_from(value).map_or(Literal::UInt(value), Literal::Int)
+            }
+            integer if integer.is_integer() => {
+                let wide = arrow::compute::cast(array, &DataType::Int64)?;
+                Literal::Int(wide.as_primitive::<Int64Type>().value(0))
+            }
+            DataType::Timestamp(unit, tz) => {
+                let value = match unit {
+                    TimeUnit::Second => array.as_primitive::<TimestampSecondType>().value(0),
+                    TimeUnit::Millisecond => array.as_primitive::<TimestampMillisecondType>().value(0),
+                    TimeUnit::Microsecond => array.as_primitive::<TimestampMicrosecondType>().value(0),
+                    TimeUnit::Nanosecond => array.as_primitive::<TimestampNanosecondType>().value(0),
+                };
+                Literal::Timestamp(value, Unit::from_arrow(*unit), tz.as_ref().map(ToString::to_string))
+            }
+            DataType::Duration(unit) => {
+                let value = match unit {
+                    TimeUnit::Second => array.as_primitive::<DurationSecondType>().value(0),
+                    TimeUnit::Millisecond => array.as_primitive::<DurationMillisecondType>().value(0),
+                    TimeUnit::Microsecond => array.as_primitive::<DurationMicrosecondType>().value(0),
+                    TimeUnit::Nanosecond => array.as_primitive::<DurationNanosecondType>().value(0),
+                };
+                Literal::Duration(value, Unit::from_arrow(*unit))
+            }
+            other => {
+                return Err(not_decomposable(format!("a scalar of type {other} cannot be used in an expression yet"))
+                    .hint("Return it by itself, or convert the column with astype first"));
+            }
+        }
+    };
+    Ok(Literal::Typed(Box::new(plain), dtype))
+}

@@ -1,0 +1,324 @@
+//! Symbolic frames: what a trace passes around, with pandas' labels, index and row identity.
+
+mod group;
+mod reshape;
+mod rows;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::dtype::DType;
+use super::expr::{Expr, Literal};
+use super::label::Label;
+use super::node::{Node, ROW};
+use crate::error::{Code, Error, Result, not_decomposable};
+
+pub use group::{Groups, Item, Key};
+
+/// Larger expressions are refused: they come of loops that double an expression in every turn.
+const LARGEST_EXPR: usize = 20_000;
+
+/// An immutable frame, series or scalar over the rows of a node.
+///
+/// Row-wise operations change only the expressions; the rows are those of `domain` until a filter, sort,
+/// grouping or the like makes a new one. Two series belong to the same rows if they share their domain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Frame {
+    pub domain: Arc<Node>,
+    pub index: Index,
+    pub columns: Vec<Column>,
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Kind {
+    Frame,
+    Series,
+    Scalar,
+    Cells(Cells),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    pub label: Label,
+    pub expr: Expr,
+}
+
+/// Row labels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Index {
+    /// 0, 1, 2, ... over the domain's rows as they stand.
+    Range,
+    Levels(Vec<Column>),
+}
+
+/// A small table of scalars, e.g. of `p.agg(["sum", "mean"])`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cells {
+    pub index: Vec<Label>,
+    /// None for a series.
+    pub columns: Option<Vec<Label>>,
+    pub name: Label,
+    /// Rows of scalars; None is missing.
+    pub cells: Vec<Vec<Option<Expr>>>,
+}
+
+/// An argument of a row-wise operator.
+#[derive(Debug, Clone)]
+pub enum Arg {
+    Frame(Frame),
+    Literal(Literal),
+}
+
+impl Frame {
+    /// A whole source.
+    pub fn scan(node: Node) -> Self {
+        let columns = node.fields().into_iter().map(|field| Column {
+            label: Label::str(&*field.name),
+            expr: Expr::Column(field.name, field.dtype),
+        });
+        Self { columns: columns.collect(), domain: Arc::new(node), index: Index::Range, kind: Kind::Frame }
+    }
+
+    fn scalar(expr: Expr) -> Self {
+        let columns = vec![Column { label: Label::None, expr }];
+        Self { domain: Arc::new(Node::Unit), index: Index::Range, columns, kind: Kind::Scalar }
+    }
+
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Frame => "frame",
+            Kind::Series => "series",
+            Kind::Scalar => "scalar",
+            Kind::Cells(_) => "cells",
+        }
+    }
+
+    pub fn labels(&self) -> Vec<Label> {
+        match &self.kind {
+            Kind::Scalar => Vec::new(),
+            Kind::Cells(cells) => cells.columns.clone().unwrap_or_else(|| vec![cells.name.clone()]),
+            _ => self.columns.iter().map(|column| column.label.clone()).collect(),
+        }
+    }
+
+    pub fn dtypes(&self) -> Vec<DType> {
+        self.columns.iter().map(|column| column.expr.dtype()).collect()
+    }
+
+    pub fn index_names(&self) -> Option<Vec<Label>> {
+        match &self.index {
+            Index::Range => None,
+            Index::Levels(levels) => Some(levels.iter().map(|level| level.label.clone()).collect()),
+        }
+    }
+
+    pub fn same_rows(&self, other: &Frame) -> bool {
+        Arc::ptr_eq(&self.domain, &other.domain) && self.index == other.index
+    }
+
+    fn like(&self, columns: Vec<Column>, kind: Kind) -> Self {
+        Self { domain: self.domain.clone(), index: self.index.clone(), columns, kind }
+    }
+
+    /// The one expression of a series or scalar.
+    fn value(&self) -> Result<&Expr> {
+        match (&self.kind, self.columns.as_slice()) {
+            (Kind::Series | Kind::Scalar, [column]) => Ok(&column.expr),
+            _ => Err(not_decomposable(format!("a column is wanted here, and this is a {}", self.described()))),
+        }
+    }
+
+    fn described(&self) -> &'static str {
+        match self.kind {
+            Kind::Frame => "frame",
+            Kind::Series => "series",
+            Kind::Scalar => "scalar",
+            Kind::Cells(_) => "small table of scalars",
+        }
+    }
+
+    fn place(&self, label: &Label) -> Result<usize> {
+        let mut found = self.columns.iter().enumerate().filter(|(_, column)| column.label == *label);
+        match (found.next(), found.next()) {
+            (Some((place, _)), None) => Ok(place),
+            (Some(_), Some(_)) => Err(Error::new(
+                Code::SchemaMismatch,
+                format!("there are several columns named {label}"),
+            )
+            .hint("Rename them so that each name is there once")
+            .detail("column", label.arrow_name(""))),
+            (None, _) => Err(self.unknown(label)),
+        }
+    }
+
+    fn unknown(&self, label: &Label) -> Error {
+        let names: Vec<String> = self.columns.iter().map(|column| column.label.arrow_name("")).collect();
+        let name = label.arrow_name("None");
+        let error = Error::new(Code::SchemaMismatch, format!("there is no column {label}")).detail("column", name.clone());
+        let nearest = crate::task::nearest(&name, names.iter().map(String::as_str));
+        let shown: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
+        match nearest {
+            Some(nearest) => error
+                .hint(format!("Did you mean '{nearest}'? The columns are {}", shown.join(", ")))
+                .detail("nearest", nearest),
+            None => error.hint(format!("The columns are {}", shown.join(", "))),
+        }
+    }
+
+    pub fn column(&self, label: &Label) -> Result<Self> {
+        let column = self.columns[self.place(label)?].clone();
+        Ok(self.like(vec![column], Kind::Series))
+    }
+
+    /// A row-wise operator. A series if any argument is one, else a scalar.
+    pub fn call(op: &str, args: Vec<Arg>) -> Result<Self> {
+        let mut rows: Option<Frame> = None;
+        let mut names: Vec<Label> = Vec::new();
+        let mut exprs = Vec::with_capacity(args.len());
+        let mut size = 1;
+        for arg in args {
+            let expr = match arg {
+                Arg::Literal(literal) => Expr::Literal(literal),
+                Arg::Frame(frame) => {
+                    let expr = frame.value()?.clone();
+                    if frame.kind == Kind::Series {
+                        if let Some(first) = &rows
+                            && !first.same_rows(&frame)
+                        {
+                            return Err(other_rows());
+                        }
+                        names.push(frame.columns[0].label.clone());
+                        rows.get_or_insert(frame);
+                    }
+                    expr
+                }
+            };
+            size += expr.size();
+            exprs.push(expr);
+        }
+        if size > LARGEST_EXPR {
+            return Err(not_decomposable("this expression has grown beyond 20,000 operations")
+                .hint("Does a loop double it? Aggregate in between, or split the operation in two"));
+        }
+        let expr = Expr::call(op, exprs)?;
+        let Some(rows) = rows else { return Ok(Self::scalar(expr)) };
+        let first = names.first().cloned().unwrap_or(Label::None);
+        let label = if names.iter().all(|name| *name == first) { first } else { Label::None };
+        Ok(rows.like(vec![Column { label, expr }], Kind::Series))
+    }
+
+    pub fn with_name(&self, name: Label) -> Result<Self> {
+        match &self.kind {
+            Kind::Series => {
+                let expr = self.value()?.clone();
+                Ok(self.like(vec![Column { label: name, expr }], Kind::Series))
+            }
+            Kind::Cells(cells) => {
+                let cells = Cells { name, ..cells.clone() };
+                Ok(self.like(Vec::new(), Kind::Cells(cells)))
+            }
+            _ => Err(not_decomposable(format!("a {} has no name", self.described()))),
+        }
+    }
+
+    /// Scalars in rows and columns.
+    pub fn cells(index: Vec<Label>, columns: Option<Vec<Label>>, cells: Vec<Vec<Option<Frame>>>) -> Result<Self> {
+        let width = columns.as_ref().map_or(1, Vec::len);
+        let cells = cells
+            .into_iter()
+            .map(|row| {
+                let row = row.iter().map(|cell| cell.as_ref().map(|cell| cell.value().cloned()).transpose());
+                let row: Vec<Option<Expr>> = row.collect::<Result<_>>()?;
+                if row.len() == width { Ok(row) } else { Err(Error::internal("cells in rows of unequal length")) }
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let kind = Kind::Cells(Cells { index, columns, name: Label::None, cells });
+        Ok(Self { domain: Arc::new(Node::Unit), index: Index::Range, columns: Vec::new(), kind })
+    }
+
+    /// The same frame over a node that has every expression as a column, with explicit index levels.
+    fn materialised(&self) -> (Arc<Node>, Vec<Column>, Vec<Column>) {
+        let mut base = self.domain.clone();
+        let levels = match &self.index {
+            Index::Levels(levels) => levels.clone(),
+            Index::Range => {
+                let name = match &*base {
+                    Node::Scan { .. } => ROW.into(),
+                    _ => {
+                        let name: Arc<str> = fresh("__label", &base);
+                        base = Arc::new(Node::RowNumber { input: base, name: name.clone() });
+                        name
+                    }
+                };
+                vec![Column { label: Label::None, expr: Expr::Column(name, DType::Int64) }]
+            }
+        };
+        let simple = levels.iter().chain(&self.columns).all(|column| matches!(column.expr, Expr::Column(..)));
+        if simple {
+            return (base, levels, self.columns.clone());
+        }
+        let mut taken = HashSet::new();
+        let mut columns = Vec::new();
+        let mut place = |column: &Column, default: &str| {
+            let name = unique(&mut taken, &column.label.arrow_name(default));
+            columns.push((name.clone(), column.expr.clone()));
+            Column { label: column.label.clone(), expr: Expr::Column(name, column.expr.dtype()) }
+        };
+        let levels: Vec<_> = levels.iter().map(|level| place(level, "__index")).collect();
+        let kept: Vec<_> = self.columns.iter().map(|column| place(column, "__value")).collect();
+        (Arc::new(Node::Project { input: base, columns }), levels, kept)
+    }
+
+    /// The result's Arrow columns: unique names and what they are, index levels first.
+    pub fn outputs(&self) -> Vec<(Arc<str>, Expr)> {
+        let mut taken = HashSet::new();
+        let levels = match &self.index {
+            Index::Levels(levels) => levels.as_slice(),
+            Index::Range => &[],
+        };
+        let single = levels.len() == 1;
+        let levels = levels.iter().enumerate().map(|(number, level)| {
+            let default = if single { "index".to_owned() } else { format!("level_{number}") };
+            (level.label.arrow_name(&default), level.expr.clone())
+        });
+        let columns = self.columns.iter().map(|column| (column.label.arrow_name("value"), column.expr.clone()));
+        levels.chain(columns).map(|(name, expr)| (unique(&mut taken, &name), expr)).collect()
+    }
+
+    /// The plan, one node a line, outputs first.
+    pub fn explain(&self) -> String {
+        let outputs = self.outputs();
+        let outputs = outputs.iter().map(|(name, expr)| match expr {
+            Expr::Column(column, _) if column == name => name.to_string(),
+            _ => format!("{name} = {expr}"),
+        });
+        let mut text = format!("{}: {}\n", self.kind_name(), outputs.collect::<Vec<_>>().join(", "));
+        self.domain.describe(1, &mut text);
+        text
+    }
+}
+
+/// A name that is not taken, and takes it.
+fn unique(taken: &mut HashSet<Arc<str>>, wanted: &str) -> Arc<str> {
+    let mut name: Arc<str> = wanted.into();
+    let mut number = 1;
+    while !taken.insert(name.clone()) {
+        name = format!("{wanted}_{number}").into();
+        number += 1;
+    }
+    name
+}
+
+/// A name that the node has no column of.
+fn fresh(wanted: &str, node: &Node) -> Arc<str> {
+    let mut taken: HashSet<Arc<str>> = node.fields().into_iter().map(|field| field.name).collect();
+    unique(&mut taken, wanted)
+}
+
+fn other_rows() -> Error {
+    not_decomposable("these columns do not belong to the same rows; pandas would align them by index")
+        .hint("Take all of them from the same frame: assign the column first, then filter, sort or group")
+}

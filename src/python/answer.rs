@@ -1,0 +1,141 @@
+//! Answers on their way out: as Arrow streams, as Python scalars, as text.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit, UInt64Type};
+use arrow::util::display::array_value_to_string;
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyList};
+use pyo3_arrow::PyTable;
+use pyo3_arrow::ffi::to_schema_pycapsule;
+
+use super::errors::raised;
+use super::literal::from_labels;
+use crate::error::{Error, Result};
+use crate::plan::dtype::Unit;
+use crate::runtime::Answer;
+use crate::runtime::answer::Shape;
+
+#[pyclass(name = "Answer", module = "rlm_hypervisor._core", frozen)]
+pub struct PyAnswer {
+    pub answer: Arc<Answer>,
+}
+
+fn out<T>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T>
+where
+    T: Send,
+{
+    py.detach(work).map_err(|error| raised(py, error))
+}
+
+#[pymethods]
+impl PyAnswer {
+    #[getter]
+    fn kind(&self) -> &'static str {
+        match self.answer.shape {
+            Shape::Frame => "frame",
+            Shape::Series => "series",
+            Shape::Scalar => "scalar",
+        }
+    }
+
+    #[getter]
+    fn index<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
+        self.answer.index.as_ref().map(|labels| from_labels(py, labels)).transpose()
+    }
+
+    #[getter]
+    fn columns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        from_labels(py, &self.answer.columns)
+    }
+
+    #[getter]
+    fn num_rows(&self) -> usize {
+        self.answer.num_rows()
+    }
+
+    #[getter]
+    fn num_columns(&self) -> usize {
+        self.answer.columns.len()
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.answer.size_bytes()
+    }
+
+    fn scalar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let Some(value) = self.answer.value() else {
+            return Err(raised(py, Error::internal("a scalar without a value")));
+        };
+        scalar(py, &value)
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let answer = &self.answer;
+        let batches = out(py, || answer.batches())?;
+        let table = PyTable::try_new(batches, answer.schema())?.into_pyobject(py)?;
+        table.call_method1("__arrow_c_stream__", (requested_schema,))
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        Ok(to_schema_pycapsule(py, self.answer.schema().as_ref())?)
+    }
+
+    fn preview(&self, py: Python<'_>, rows: usize) -> PyResult<Vec<Vec<Option<String>>>> {
+        let answer = &self.answer;
+        out(py, || answer.preview(rows))
+    }
+
+    #[pyo3(signature = (path, compression="zstd", mode="error"))]
+    fn write_parquet(&self, py: Python<'_>, path: &str, compression: &str, mode: &str) -> PyResult<()> {
+        let answer = &self.answer;
+        out(py, || answer.write_parquet(path, compression, mode == "overwrite"))
+    }
+}
+
+/// The first value of an array: what pandas calls missing is NaN for numbers and strings.
+fn scalar<'py>(py: Python<'py>, array: &arrow::array::ArrayRef) -> PyResult<Bound<'py, PyAny>> {
+    let missing = array.is_empty() || array.is_null(0);
+    let converted = |to: &DataType| cast(array, to).map_err(|error| raised(py, error.into()));
+    let time = |kind: &str, unit: TimeUnit, zone: Option<&str>| -> PyResult<Bound<'py, PyAny>> {
+        let count = if missing { None } else { Some(converted(&DataType::Int64)?.as_primitive::<Int64Type>().value(0)) };
+        let unit = match Unit::from_arrow(unit) {
+            Unit::Second => "s",
+            Unit::Milli => "ms",
+            Unit::Micro => "us",
+            Unit::Nano => "ns",
+        };
+        (kind, count, unit, zone).into_bound_py_any(py)
+    };
+    match array.data_type() {
+        DataType::Timestamp(unit, zone) => time("timestamp", *unit, zone.as_deref()),
+        DataType::Duration(unit) => time("duration", *unit, None),
+        DataType::Date32 => {
+            let days = if missing { None } else { Some(i64::from(array.as_primitive::<arrow::datatypes::Date32Type>().value(0))) };
+            ("date", days, "d", None::<&str>).into_bound_py_any(py)
+        }
+        _ if missing => f64::NAN.into_bound_py_any(py),
+        DataType::Boolean => array.as_boolean().value(0).into_bound_py_any(py),
+        DataType::UInt64 => array.as_primitive::<UInt64Type>().value(0).into_bound_py_any(py),
+        integer if integer.is_integer() => converted(&DataType::Int64)?.as_primitive::<Int64Type>().value(0).into_bound_py_any(py),
+        float if float.is_floating() => converted(&DataType::Float64)?.as_primitive::<Float64Type>().value(0).into_bound_py_any(py),
+        DataType::Utf8View => array.as_string_view().value(0).into_bound_py_any(py),
+        DataType::BinaryView => array.as_binary_view().value(0).into_bound_py_any(py),
+        decimal if decimal.is_decimal() => {
+            let text = array_value_to_string(array, 0).map_err(|error| raised(py, error.into()))?;
+            py.import("decimal")?.getattr("Decimal")?.call1((text,))
+        }
+        other => {
+            let field = Field::new("value", other.clone(), true);
+            Err(raised(py, Error::internal(format!("a scalar of type {} has no Python value", field.data_type()))))
+        }
+    }
+}

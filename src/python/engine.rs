@@ -1,0 +1,129 @@
+//! The engine of one client.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+use pyo3_arrow::input::AnyRecordBatch;
+
+use super::errors::raised;
+use super::frame::PyFrame;
+use super::json;
+use super::run::PyRun;
+use crate::config::Settings;
+use crate::error::{Code, Error};
+use crate::plan::Node;
+use crate::plan::frame::Frame;
+use crate::runtime::engine::Given;
+use crate::runtime::{Engine, RunOptions};
+
+#[pyclass(name = "Engine", module = "rlm_hypervisor._core", frozen)]
+pub struct PyEngine {
+    engine: Option<Arc<Engine>>,
+    pid: u32,
+}
+
+impl PyEngine {
+    fn engine(&self) -> PyResult<&Arc<Engine>> {
+        self.engine.as_ref().ok_or_else(|| PyTypeError::new_err("the engine is gone"))
+    }
+}
+
+#[pymethods]
+impl PyEngine {
+    #[new]
+    fn new(py: Python<'_>, settings: &Bound<'_, PyDict>, storage_options: HashMap<String, String>) -> PyResult<Self> {
+        let overrides = match json::from_python(settings.as_any())? {
+            serde_json::Value::Object(overrides) => overrides,
+            _ => return Err(PyTypeError::new_err("settings are a dict")),
+        };
+        let made = py.detach(|| {
+            let settings = Settings::resolve(&overrides, |name| std::env::var(name).ok())?;
+            Engine::new(settings, storage_options.into_iter().collect::<BTreeMap<_, _>>())
+        });
+        let engine = made.map_err(|error| raised(py, error))?;
+        Ok(Self { engine: Some(Arc::new(engine)), pid: std::process::id() })
+    }
+
+    fn settings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json::to_python(py, &self.engine()?.settings().to_json())
+    }
+
+    #[pyo3(signature = (sources, format=None))]
+    fn open(&self, py: Python<'_>, sources: &Bound<'_, PyAny>, format: Option<&str>) -> PyResult<PyFrame> {
+        if let Some(format) = format.filter(|format| *format != "parquet") {
+            let error = Error::new(Code::InvalidTask, format!("this version reads Parquet, not `{format}`"));
+            return Err(raised(py, error.detail("path", "input.format")));
+        }
+        let mut given = Vec::new();
+        for source in sources.try_iter()? {
+            let source = source?;
+            if let Ok(path) = source.cast::<PyString>() {
+                given.push(Given::Path(path.to_string()));
+                continue;
+            }
+            let stream = source.extract::<AnyRecordBatch>()?.into_reader()?;
+            let schema = stream.schema();
+            // The data may come of another library's threads: the interpreter must be free meanwhile.
+            let batches: Result<Vec<_>, _> = py.detach(|| stream.collect());
+            let batches = batches.map_err(|error| {
+                let message = format!("the source in memory cannot be read: {error}");
+                raised(py, Error::new(Code::SourceUnreadable, message).hint("The library that made it failed to export it"))
+            })?;
+            given.push(Given::Table(schema, batches));
+        }
+        let engine = self.engine()?;
+        let source = py.detach(|| engine.open(given)).map_err(|error| raised(py, error))?;
+        let node = Node::Scan { source: 0, fields: source.fields() };
+        Ok(PyFrame { frame: Frame::scan(node), sources: Arc::new(vec![source]) })
+    }
+
+    fn submit(&self, py: Python<'_>, frame: &PyFrame, options: &Bound<'_, PyDict>) -> PyResult<PyRun> {
+        fn option<'py, T: FromPyObjectOwned<'py>>(options: &Bound<'py, PyDict>, key: &str) -> PyResult<Option<T>> {
+            match options.get_item(key)? {
+                Some(value) if !value.is_none() => value.extract().map(Some).map_err(Into::into),
+                _ => Ok(None),
+            }
+        }
+        let timeout: Option<u64> = option(options, "timeout_ms")?;
+        let options = RunOptions {
+            chunk_rows: option(options, "chunk_size")?,
+            timeout: timeout.map(Duration::from_millis),
+            threads: option(options, "parallelism")?,
+            memory_limit: option(options, "memory_limit")?,
+        };
+        let engine = self.engine()?;
+        let (plan, sources) = (frame.frame.clone(), frame.sources.clone());
+        let run = py.detach(|| engine.submit(plan, sources, options)).map_err(|error| raised(py, error))?;
+        Ok(PyRun { run })
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let engine = self.engine()?;
+        if std::process::id() != self.pid {
+            engine.forget();
+            return Ok(());
+        }
+        py.detach(|| engine.close());
+        Ok(())
+    }
+}
+
+impl Drop for PyEngine {
+    fn drop(&mut self) {
+        let Some(engine) = self.engine.take() else { return };
+        if std::process::id() != self.pid {
+            engine.forget();
+            std::mem::forget(engine);
+            return;
+        }
+        // Threads that wait for the interpreter must not be waited for with the interpreter held.
+        match Python::try_attach(|py| py.detach(|| engine.close())) {
+            Some(()) => {}
+            None => engine.close(),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Symbolic frames for the tracing layer.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+
+use super::errors::raised;
+use super::literal::{from_labels, label, labels, literal, misuse};
+use crate::io::source::Source;
+use crate::plan::Label;
+use crate::plan::frame::{Arg, Frame, Groups, Item, Key};
+use crate::plan::node::Keep;
+
+#[pyclass(name = "Frame", module = "rlm_hypervisor._core", frozen)]
+#[derive(Clone)]
+pub struct PyFrame {
+    pub frame: Frame,
+    pub sources: Arc<Vec<Source>>,
+}
+
+impl PyFrame {
+    fn with(&self, frame: crate::error::Result<Frame>, py: Python<'_>) -> PyResult<Self> {
+        let frame = frame.map_err(|error| raised(py, error))?;
+        Ok(Self { frame, sources: self.sources.clone() })
+    }
+}
+
+fn arg(object: &Bound<'_, PyAny>) -> PyResult<Arg> {
+    match object.cast::<PyFrame>() {
+        Ok(frame) => Ok(Arg::Frame(frame.get().frame.clone())),
+        Err(_) => Ok(Arg::Literal(literal(object)?)),
+    }
+}
+
+#[pymethods]
+impl PyFrame {
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.frame.kind_name()
+    }
+
+    #[getter]
+    fn columns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        from_labels(py, &self.frame.labels())
+    }
+
+    #[getter]
+    fn dtypes(&self) -> Vec<String> {
+        self.frame.dtypes().iter().map(ToString::to_string).collect()
+    }
+
+    #[getter]
+    fn index_names<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
+        self.frame.index_names().map(|names| from_labels(py, &names)).transpose()
+    }
+
+    fn same_rows(&self, other: &Self) -> bool {
+        self.frame.same_rows(&other.frame)
+    }
+
+    #[pyo3(signature = (label))]
+    fn column(&self, py: Python<'_>, label: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.with(self.frame.column(&self::label(label)?), py)
+    }
+
+    #[staticmethod]
+    fn call(py: Python<'_>, op: &str, args: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut sources = None;
+        let mut converted = Vec::new();
+        for object in args.try_iter()? {
+            let object = object?;
+            if let Ok(frame) = object.cast::<PyFrame>() {
+                sources.get_or_insert_with(|| frame.get().sources.clone());
+            }
+            converted.push(arg(&object)?);
+        }
+        let sources = sources.ok_or_else(|| misuse(py, "a call without a frame"))?;
+        let frame = Frame::call(op, converted).map_err(|error| raised(py, error))?;
+        Ok(Self { frame, sources })
+    }
+
+    fn select(&self, py: Python<'_>, labels: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.with(self.frame.select(&self::labels(labels)?), py)
+    }
+
+    fn assign(&self, py: Python<'_>, label: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.with(self.frame.assign(self::label(label)?, arg(value)?), py)
+    }
+
+    fn drop(&self, py: Python<'_>, labels: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.with(self.frame.drop(&self::labels(labels)?), py)
+    }
+
+    fn rename(&self, py: Python<'_>, pairs: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let pairs = pairs.try_iter()?.map(|pair| {
+            let pair = pair?;
+            let pair = pair.cast::<PyTuple>()?;
+            Ok((label(&pair.get_item(0)?)?, label(&pair.get_item(1)?)?))
+        });
+        let pairs: Vec<(Label, Label)> = pairs.collect::<PyResult<_>>()?;
+        self.with(self.frame.rename(&pairs), py)
+    }
+
+    fn with_name(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.with(self.frame.with_name(label(name)?), py)
+    }
+
+    fn to_frame(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.with(self.frame.to_frame(label(name)?), py)
+    }
+
+    fn filter(&self, py: Python<'_>, mask: &Self) -> PyResult<Self> {
+        self.with(self.frame.filter(&mask.frame), py)
+    }
+
+    fn sort(&self, py: Python<'_>, by: &Bound<'_, PyAny>, ascending: Vec<bool>, missing_first: bool) -> PyResult<Self> {
+        self.with(self.frame.sort(&labels(by)?, &ascending, missing_first), py)
+    }
+
+    fn sort_index(&self, py: Python<'_>, ascending: bool) -> PyResult<Self> {
+        self.with(self.frame.sort_index(ascending), py)
+    }
+
+    fn head(&self, n: usize) -> Self {
+        Self { frame: self.frame.head(n), sources: self.sources.clone() }
+    }
+
+    fn top(&self, py: Python<'_>, n: usize, by: &Bound<'_, PyAny>, largest: bool) -> PyResult<Self> {
+        self.with(self.frame.top(n, &labels(by)?, largest), py)
+    }
+
+    #[pyo3(signature = (subset, keep))]
+    fn distinct(&self, py: Python<'_>, subset: Option<&Bound<'_, PyAny>>, keep: &str) -> PyResult<Self> {
+        let subset = subset.map(labels).transpose()?;
+        let keep = match keep {
+            "first" => Keep::First,
+            "last" => Keep::Last,
+            "none" => Keep::None,
+            other => return Err(misuse(py, &format!("keep={other}"))),
+        };
+        self.with(self.frame.distinct(subset.as_deref(), keep), py)
+    }
+
+    #[pyo3(signature = (drop, name=None))]
+    fn reset_index(&self, py: Python<'_>, drop: bool, name: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let name = name.map(label).transpose()?.unwrap_or(Label::None);
+        self.with(self.frame.reset_index(drop, name), py)
+    }
+
+    fn group(&self, py: Python<'_>, keys: &Bound<'_, PyAny>, as_index: bool, sort: bool, dropna: bool) -> PyResult<PyGroups> {
+        let keys = keys.try_iter()?.map(|key| {
+            let key = key?;
+            match key.cast::<PyFrame>() {
+                Ok(frame) => Ok(Key::Series(frame.get().frame.clone())),
+                Err(_) => Ok(Key::Label(label(&key)?)),
+            }
+        });
+        let keys = keys.collect::<PyResult<_>>()?;
+        let groups = self.frame.group(keys, as_index, sort, dropna).map_err(|error| raised(py, error))?;
+        Ok(PyGroups { groups, sources: self.sources.clone() })
+    }
+
+    #[pyo3(signature = (function, ddof=1, min_count=0))]
+    fn reduce(&self, py: Python<'_>, function: &str, ddof: u32, min_count: i64) -> PyResult<Self> {
+        self.with(self.frame.reduce(function, ddof, min_count), py)
+    }
+
+    fn rows(&self, py: Python<'_>) -> PyResult<Self> {
+        self.with(self.frame.rows(), py)
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (index, columns, cells))]
+    fn cells(
+        py: Python<'_>,
+        index: &Bound<'_, PyAny>,
+        columns: Option<&Bound<'_, PyAny>>,
+        cells: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let mut sources = None;
+        let mut rows = Vec::new();
+        for row in cells.try_iter()? {
+            let mut line = Vec::new();
+            for cell in row?.try_iter()? {
+                let cell = cell?;
+                if cell.is_none() {
+                    line.push(None);
+                    continue;
+                }
+                let frame = cell.cast::<PyFrame>()?.get();
+                sources.get_or_insert_with(|| frame.sources.clone());
+                line.push(Some(frame.frame.clone()));
+            }
+            rows.push(line);
+        }
+        let columns = columns.map(labels).transpose()?;
+        let frame = Frame::cells(labels(index)?, columns, rows).map_err(|error| raised(py, error))?;
+        Ok(Self { frame, sources: sources.unwrap_or_default() })
+    }
+
+    fn explain(&self) -> String {
+        self.frame.explain()
+    }
+}
+
+#[pyclass(name = "Groups", module = "rlm_hypervisor._core", frozen)]
+pub struct PyGroups {
+    groups: Groups,
+    sources: Arc<Vec<Source>>,
+}
+
+#[pymethods]
+impl PyGroups {
+    #[getter]
+    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        from_labels(py, &self.groups.keys())
+    }
+
+    fn aggregate(&self, py: Python<'_>, items: &Bound<'_, PyAny>, series: bool) -> PyResult<PyFrame> {
+        let mut converted = Vec::new();
+        for item in items.try_iter()? {
+            let item = item?;
+            let item = item.cast::<PyTuple>()?;
+            let input = item.get_item(1)?;
+            let input = if input.is_none() { None } else { Some(input.cast::<PyFrame>()?.get().frame.clone()) };
+            converted.push(Item {
+                label: label(&item.get_item(0)?)?,
+                input,
+                function: item.get_item(2)?.extract()?,
+                ddof: item.get_item(3)?.extract()?,
+                min_count: item.get_item(4)?.extract()?,
+            });
+        }
+        let frame = self.groups.aggregate(converted, series).map_err(|error| raised(py, error))?;
+        Ok(PyFrame { frame, sources: self.sources.clone() })
+    }
+}

@@ -1,0 +1,81 @@
+//! Runs: waiting, stopping, asking how far they are.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use serde_json::Value;
+
+use super::answer::PyAnswer;
+use super::errors::raised;
+use super::json;
+use crate::error::Error;
+use crate::runtime::{Run, explain};
+
+/// How long a wait goes on before it looks for Ctrl-C.
+const SIGNALS_EVERY: Duration = Duration::from_millis(25);
+
+#[pyclass(name = "Run", module = "rlm_hypervisor._core", frozen)]
+pub struct PyRun {
+    pub run: Arc<Run>,
+}
+
+fn plain(value: Result<Value, serde_json::Error>, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let value = value.map_err(|error| raised(py, Error::internal(error.to_string())))?;
+    json::to_python(py, &value)
+}
+
+#[pymethods]
+impl PyRun {
+    #[getter]
+    fn id(&self) -> &str {
+        &self.run.id
+    }
+
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        plain(serde_json::to_value(self.run.state()), py)
+    }
+
+    fn progress<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        plain(serde_json::to_value(self.run.progress()), py)
+    }
+
+    #[pyo3(signature = (seconds))]
+    fn wait(&self, py: Python<'_>, seconds: Option<f64>) -> PyResult<bool> {
+        let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok());
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let turn = left.map_or(SIGNALS_EVERY, |left| left.min(SIGNALS_EVERY));
+            if py.detach(|| self.run.wait(turn)) {
+                return Ok(true);
+            }
+            py.check_signals()?;
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn wait_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let done = self.run.done();
+        pyo3_async_runtimes::tokio::future_into_py(py, async move {
+            done.await;
+            Ok(())
+        })
+    }
+
+    fn cancel(&self) {
+        self.run.cancel();
+    }
+
+    fn answer(&self, py: Python<'_>) -> PyResult<PyAnswer> {
+        let answer = self.run.outcome().map_err(|error| raised(py, error))?;
+        Ok(PyAnswer { answer })
+    }
+
+    fn explain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let explained = explain::explain(&self.run).map_err(|error| raised(py, error))?;
+        json::to_python(py, &explained)
+    }
+}

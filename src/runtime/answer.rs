@@ -1,0 +1,192 @@
+//! A finished value: Arrow data and the labels that pandas would put on it.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::{cast, concat, concat_batches};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use crate::error::{Error, Result};
+use crate::io::sink;
+use crate::plan::frame::{Cells, Frame, Kind};
+use crate::plan::op::promote::promote;
+use crate::plan::{DType, Expr, Label};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Frame,
+    Series,
+    Scalar,
+}
+
+pub struct Answer {
+    pub shape: Shape,
+    /// Labels of the leading columns that are the index; None for a range.
+    pub index: Option<Vec<Label>>,
+    pub columns: Vec<Label>,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+}
+
+impl Answer {
+    pub(super) fn scalar(batches: Vec<RecordBatch>) -> Self {
+        let schema = batches.first().map_or_else(|| Arc::new(Schema::empty()), |batch| batch.schema());
+        Self { shape: Shape::Scalar, index: None, columns: Vec::new(), schema, batches }
+    }
+
+    pub(super) fn new(frame: &Frame, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<Self> {
+        let shape = match &frame.kind {
+            Kind::Cells(cells) => return Self::of_cells(cells, &batches),
+            Kind::Scalar => Shape::Scalar,
+            Kind::Series => Shape::Series,
+            Kind::Frame => Shape::Frame,
+        };
+        Ok(Self { shape, index: frame.index_names(), columns: frame.labels(), schema, batches })
+    }
+
+    /// Turns one row of scalars into the small table they belong to.
+    fn of_cells(cells: &Cells, batches: &[RecordBatch]) -> Result<Self> {
+        let row = batches.iter().find(|batch| batch.num_rows() > 0);
+        let scalars: &[ArrayRef] = row.map_or(&[], |row| row.columns());
+        let mut scalars = scalars.iter();
+        let mut table: Vec<Vec<Option<ArrayRef>>> = Vec::with_capacity(cells.cells.len());
+        for row in &cells.cells {
+            let mut line = Vec::with_capacity(row.len());
+            for cell in row {
+                line.push(match cell {
+                    None => None,
+                    Some(_) => Some(scalars.next().ok_or_else(|| Error::internal("a cell went missing"))?.clone()),
+                });
+            }
+            table.push(line);
+        }
+        let names = cells.index.iter().map(|label| label.arrow_name("")).collect::<Vec<_>>();
+        let mut arrays: Vec<ArrayRef> =
+            vec![Arc::new(arrow::array::StringViewArray::from_iter_values(names.iter()))];
+        let mut fields = vec![Field::new("index", DataType::Utf8View, true)];
+        let labels = cells.columns.clone().unwrap_or_else(|| vec![cells.name.clone()]);
+        for (place, label) in labels.iter().enumerate() {
+            let exprs = cells.cells.iter().map(|row| row.get(place).and_then(Option::as_ref));
+            let arrow = common(exprs)?;
+            let column = table.iter().map(|row| match row.get(place) {
+                Some(Some(value)) => cast(value, &arrow).map_err(Error::from),
+                _ => Ok(new_null_array(&arrow, 1)),
+            });
+            let column = column.collect::<Result<Vec<_>>>()?;
+            let parts: Vec<&dyn Array> = column.iter().map(AsRef::as_ref).collect();
+            arrays.push(if parts.is_empty() { new_null_array(&arrow, 0) } else { concat(&parts)? });
+            fields.push(Field::new(label.arrow_name("value"), arrow, true));
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(schema.clone(), arrays)?;
+        let shape = if cells.columns.is_some() { Shape::Frame } else { Shape::Series };
+        Ok(Self { shape, index: Some(vec![Label::None]), columns: labels, schema, batches: vec![batch] })
+    }
+
+    pub fn num_rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    pub fn size_bytes(&self) -> usize {
+        self.batches.iter().map(RecordBatch::get_array_memory_size).sum()
+    }
+
+    /// The only value of a scalar.
+    pub fn value(&self) -> Option<ArrayRef> {
+        let batch = self.batches.iter().find(|batch| batch.num_rows() > 0)?;
+        Some(batch.columns().first()?.slice(0, 1))
+    }
+
+    /// The schema as it is handed out: strings with 64-bit offsets, which every reader understands.
+    pub fn schema(&self) -> SchemaRef {
+        let fields: Vec<_> = self.schema.fields().iter().map(|field| {
+            let plain = plain(field.data_type());
+            Arc::new(field.as_ref().clone().with_data_type(plain))
+        }).collect();
+        Arc::new(Schema::new(fields))
+    }
+
+    pub fn batches(&self) -> Result<Vec<RecordBatch>> {
+        let schema = self.schema();
+        self.batches.iter().map(|batch| handed_out(batch, &schema)).collect()
+    }
+
+    /// The first and last rows as text.
+    pub fn preview(&self, rows: usize) -> Result<Vec<Vec<Option<String>>>> {
+        let total = self.num_rows();
+        let shown = if total <= 2 * rows { self.batches.clone() } else {
+            let whole = self.ends(rows)?;
+            vec![whole]
+        };
+        let options = FormatOptions::default();
+        let mut text = Vec::new();
+        for batch in shown {
+            let columns = batch.columns().iter();
+            let formats = columns.map(|column| ArrayFormatter::try_new(column.as_ref(), &options)).collect::<Result<Vec<_>, _>>()?;
+            for row in 0..batch.num_rows() {
+                let cells = batch.columns().iter().zip(&formats);
+                text.push(cells.map(|(column, format)| column.is_valid(row).then(|| format.value(row).to_string())).collect());
+            }
+        }
+        Ok(text)
+    }
+
+    fn ends(&self, rows: usize) -> Result<RecordBatch> {
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        let mut left = rows;
+        for batch in &self.batches {
+            let take = left.min(batch.num_rows());
+            head.push(batch.slice(0, take));
+            left -= take;
+        }
+        left = rows;
+        for batch in self.batches.iter().rev() {
+            let take = left.min(batch.num_rows());
+            tail.push(batch.slice(batch.num_rows() - take, take));
+            left -= take;
+        }
+        tail.reverse();
+        head.extend(tail);
+        Ok(concat_batches(&self.schema, &head)?)
+    }
+
+    pub fn write_parquet(&self, path: &str, compression: &str, overwrite: bool) -> Result<()> {
+        sink::write_parquet(path, self.schema(), &self.batches()?, compression, overwrite)
+    }
+}
+
+fn plain(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8View => DataType::LargeUtf8,
+        DataType::BinaryView => DataType::LargeBinary,
+        other => other.clone(),
+    }
+}
+
+fn handed_out(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns
+        .map(|(column, field)| if column.data_type() == field.data_type() { Ok(column.clone()) } else { cast(column, field.data_type()) })
+        .collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+}
+
+/// The Arrow type that holds every cell of a column.
+fn common<'a>(cells: impl Iterator<Item = Option<&'a Expr>>) -> Result<DataType> {
+    let mut common: Option<DType> = None;
+    for cell in cells.flatten() {
+        let dtype = cell.dtype();
+        common = Some(match common {
+            None => dtype,
+            Some(so_far) if so_far == dtype => so_far,
+            Some(so_far) => promote(&so_far, &dtype).ok_or_else(|| {
+                crate::error::not_decomposable(format!("cells of type {so_far} and {dtype} do not fit one column"))
+                    .hint("Aggregate these columns one by one")
+            })?,
+        });
+    }
+    let common = common.unwrap_or(DType::Float64);
+    common.arrow().ok_or_else(|| Error::internal(format!("cells of type {common}")))
+}

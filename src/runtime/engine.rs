@@ -1,0 +1,184 @@
+//! One client's engine: its threads, its stores, its memory, and the runs it has started.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::{Builder, Runtime};
+
+use super::execute;
+use super::run::Run;
+use crate::config::Settings;
+use crate::engine::control::Stop;
+use crate::error::{Code, Error, Result};
+use crate::io::location;
+use crate::io::source::{MemorySource, ParquetSource, Source};
+use crate::io::store::Stores;
+use crate::plan::frame::Frame;
+
+/// How long closing waits for threads that are in the middle of something.
+const PATIENCE: Duration = Duration::from_millis(1_000);
+
+pub struct Engine {
+    settings: Settings,
+    stores: Stores,
+    /// Plans run here, and blocking work on its blocking threads.
+    compute: Mutex<Option<Runtime>>,
+    /// Requests to object stores: never behind computation.
+    io: Mutex<Option<Runtime>>,
+    runs: Mutex<Vec<Arc<Run>>>,
+    closed: AtomicBool,
+}
+
+/// What a run may be told beyond its plan.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Rows of a chunk; the engine's own choice if not given.
+    pub chunk_rows: Option<u64>,
+    pub timeout: Option<Duration>,
+    pub threads: Option<usize>,
+    pub memory_limit: Option<u64>,
+}
+
+/// What a source is made of.
+pub enum Given {
+    Path(String),
+    Table(arrow::datatypes::SchemaRef, Vec<arrow::array::RecordBatch>),
+}
+
+impl Engine {
+    pub fn new(settings: Settings, storage_options: BTreeMap<String, String>) -> Result<Self> {
+        let started = |name: &str, threads: usize| {
+            Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build().map_err(|error| {
+                Error::new(Code::OutOfMemory, format!("cannot start the engine's threads: {error}"))
+                    .hint("Raise the limit of threads, or lower `threads`")
+            })
+        };
+        let compute = started("rlm-compute", settings.threads)?;
+        let io = started("rlm-io", settings.io_threads)?;
+        Ok(Self {
+            settings,
+            stores: Stores::new(storage_options),
+            compute: Mutex::new(Some(compute)),
+            io: Mutex::new(Some(io)),
+            runs: Mutex::default(),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn handle(runtime: &Mutex<Option<Runtime>>) -> Result<tokio::runtime::Handle> {
+        runtime.lock().as_ref().map(|runtime| runtime.handle().clone()).ok_or_else(|| {
+            Error::new(Code::InvalidTask, "this client is closed").hint("Make a new RLMClient")
+        })
+    }
+
+    pub(super) fn io(&self) -> Result<tokio::runtime::Handle> {
+        Self::handle(&self.io)
+    }
+
+    /// Finds and opens what a source stands for. Blocks while it lists and reads footers.
+    pub fn open(&self, given: Vec<Given>) -> Result<Source> {
+        let io = Self::handle(&self.io)?;
+        let mut paths = Vec::new();
+        let mut tables = Vec::new();
+        for source in given {
+            match source {
+                Given::Path(path) => paths.push(path),
+                Given::Table(schema, batches) => tables.push((schema, batches)),
+            }
+        }
+        match (paths.is_empty(), tables.is_empty()) {
+            (true, true) => Err(Error::new(Code::InvalidTask, "the source is an empty list")
+                .hint("Name at least one file or table")
+                .detail("path", "input.source")),
+            (true, false) => Ok(Source::Memory(Arc::new(MemorySource::new(tables)?))),
+            (false, true) => io.block_on(async {
+                let mut files = Vec::new();
+                for path in &paths {
+                    files.extend(location::resolve(path, &self.stores).await?);
+                }
+                Ok(Source::Parquet(Arc::new(ParquetSource::open(files).await?)))
+            }),
+            (false, false) => Err(Error::new(Code::InvalidTask, "the source mixes files and tables in memory")
+                .hint("Give a list of paths, or a list of tables")
+                .detail("path", "input.source")),
+        }
+    }
+
+    /// Starts a run.
+    pub fn submit(self: &Arc<Self>, frame: Frame, sources: Arc<Vec<Source>>, options: RunOptions) -> Result<Arc<Run>> {
+        let compute = Self::handle(&self.compute)?;
+        let run = Arc::new(Run::new());
+        {
+            let mut runs = self.runs.lock();
+            runs.retain(|run| !run.is_done());
+            runs.push(run.clone());
+        }
+        let (engine, running) = (self.clone(), run.clone());
+        compute.spawn(async move {
+            let timeout = options.timeout;
+            let outcome = supervised(&running, timeout, execute::execute(engine, &running, frame, sources, options)).await;
+            running.finish(outcome);
+        });
+        Ok(run)
+    }
+
+    /// Cancels what runs and stops the threads. A second call does nothing.
+    pub fn close(&self) {
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        for run in self.runs.lock().drain(..) {
+            run.cancel();
+            run.wait(PATIENCE);
+        }
+        for runtime in [&self.compute, &self.io] {
+            if let Some(runtime) = runtime.lock().take() {
+                runtime.shutdown_timeout(PATIENCE);
+            }
+        }
+    }
+
+    /// Lets go of threads that are not there: in a forked child only the calling thread lives on.
+    pub fn forget(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for runtime in [&self.compute, &self.io] {
+            if let Some(mut runtime) = runtime.try_lock() {
+                std::mem::forget(runtime.take());
+            }
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Runs `work` until it is done, or until it had its time to react to a wish to stop.
+async fn supervised<T>(run: &Run, timeout: Option<Duration>, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let deadline = async {
+        match timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(work);
+    tokio::select! {
+        outcome = &mut work => return outcome,
+        () = deadline => run.control.stop(Stop::Deadline),
+        () = run.control.wish_to_stop() => {}
+    }
+    // Threads look at the wish at every chunk. What does not end by itself is dropped.
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(Ok(_)) | Err(_) => Err(run.control.check().err().unwrap_or_else(Error::cancelled)),
+        Ok(Err(error)) => Err(error),
+    }
+}

@@ -1,0 +1,146 @@
+//! The steps of a run: scalars first, then the plan, its partitions collected in order.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use datafusion::execution::TaskContext;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
+use datafusion::prelude::SessionConfig;
+use futures::TryStreamExt;
+
+use super::answer::Answer;
+use super::engine::{Engine, RunOptions};
+use super::run::Run;
+use crate::config;
+use crate::engine::control::Stage;
+use crate::engine::lower::{Grouping, Lowering};
+use crate::engine::scalars::Scalars;
+use crate::error::{Code, Error, Result};
+use crate::io::source::Source;
+use crate::plan::frame::{Cells, Frame, Kind};
+use crate::plan::{Expr, Node};
+
+/// Larger chunks than this are decoded in several steps: more than fits the caches gains nothing.
+const LARGEST_CHUNK: usize = 128 * 1024;
+
+pub(super) async fn execute(
+    engine: Arc<Engine>,
+    run: &Run,
+    frame: Frame,
+    sources: Arc<Vec<Source>>,
+    options: RunOptions,
+) -> Result<Answer> {
+    run.begin(frame.explain());
+    let settings = engine.settings();
+    let chunk_rows = match options.chunk_rows {
+        None => settings.batch_rows,
+        Some(rows) => usize::try_from(rows).unwrap_or(usize::MAX).clamp(1, LARGEST_CHUNK),
+    };
+    let lowering = Lowering {
+        sources,
+        control: run.control.clone(),
+        io: engine.io()?,
+        threads: options.threads.unwrap_or(settings.threads).max(1),
+        chunk_rows,
+        grouping: match settings.grouping {
+            config::Grouping::Auto => Grouping::Own,
+            config::Grouping::Datafusion => Grouping::DataFusion,
+        },
+    };
+    let limit = options.memory_limit.unwrap_or(settings.memory_limit);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    match attempt(&engine, run, &frame, lowering.clone(), Arc::new(GreedyMemoryPool::new(limit))).await {
+        Err(error) if error.code() == Code::OutOfMemory && lowering.grouping == Grouping::Own => {
+            run.control.restart();
+            run.control.note(
+                "grouping again with DataFusion's operator, which spills: the groups did not fit the memory limit",
+            );
+            let lowering = Lowering { grouping: Grouping::DataFusion, ..lowering };
+            attempt(&engine, run, &frame, lowering, Arc::new(FairSpillPool::new(limit))).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn attempt(
+    engine: &Engine,
+    run: &Run,
+    frame: &Frame,
+    lowering: Lowering,
+    pool: Arc<dyn MemoryPool>,
+) -> Result<Answer> {
+    run.control.check()?;
+    let spill = DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::Directories(vec![engine.settings().spill_dir.clone()]));
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(spill).build_arc()?;
+    let config = SessionConfig::new().with_target_partitions(lowering.threads);
+    let context = Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime));
+
+    let outputs = match &frame.kind {
+        Kind::Cells(cells) => cell_outputs(cells),
+        _ => frame.outputs(),
+    };
+    let mut scalars = Scalars::default();
+    loop {
+        let due = scalars.due(&frame.domain, outputs.iter().map(|(_, expr)| expr))?;
+        if due.is_empty() {
+            break;
+        }
+        for batch in due {
+            let columns: Vec<_> =
+                batch.node.fields().into_iter().map(|field| (field.name.clone(), Expr::Column(field.name, field.dtype))).collect();
+            // A scalar that is the whole answer stays what it is: an Arrow value of any type.
+            if let (Kind::Scalar, [(name, Expr::Scalar(..))], [_]) = (&frame.kind, outputs.as_slice(), columns.as_slice()) {
+                let only = (name.clone(), columns[0].1.clone());
+                let plan = lowering.columns(&batch.node, &[only])?;
+                run.planned(displayable(plan.as_ref()).indent(false).to_string());
+                let batches = collect(plan, &context).await?;
+                return Ok(Answer::scalar(batches));
+            }
+            let plan = lowering.columns(&batch.node, &columns)?;
+            let rows = collect(plan, &context).await?;
+            let row = rows.iter().find(|rows| rows.num_rows() > 0);
+            let row = row.ok_or_else(|| Error::internal("an aggregate without an answer"))?;
+            scalars.learn(batch, row)?;
+        }
+    }
+    let domain: Arc<Node> = Arc::new(scalars.resolved_node(&frame.domain)?);
+    let outputs =
+        outputs.iter().map(|(name, expr)| Ok((name.clone(), scalars.resolved(expr)?))).collect::<Result<Vec<_>>>()?;
+    let plan = lowering.columns(&domain, &outputs)?;
+    run.planned(displayable(plan.as_ref()).indent(false).to_string());
+    let schema = plan.schema();
+    let started = Instant::now();
+    let batches = collect(plan, &context).await?;
+    run.control.check()?;
+    run.control.stage(Stage {
+        name: "collect".to_owned(),
+        rows: batches.iter().map(|batch| batch.num_rows() as u64).sum(),
+        seconds: started.elapsed().as_secs_f64(),
+        details: "everything above, and the answer's rows in order".to_owned(),
+    });
+    Answer::new(frame, schema, batches)
+}
+
+/// Scalars of a small table, each as a column.
+fn cell_outputs(cells: &Cells) -> Vec<(Arc<str>, Expr)> {
+    let present = cells.cells.iter().flatten().enumerate();
+    present.filter_map(|(number, cell)| Some((format!("cell_{number}").into(), cell.clone()?))).collect()
+}
+
+/// All partitions at once, each in its order, joined in the order of the partitions.
+async fn collect(plan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Result<Vec<RecordBatch>> {
+    let partitions = plan.properties().partitioning.partition_count();
+    let streams = (0..partitions).map(|partition| plan.execute(partition, context.clone()));
+    let mut tasks = Vec::with_capacity(partitions);
+    for stream in streams {
+        let stream = stream?;
+        tasks.push(async move { stream.try_collect::<Vec<_>>().await });
+    }
+    let collected = futures::future::try_join_all(tasks).await?;
+    Ok(collected.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
+}

@@ -1,0 +1,108 @@
+//! What a run did, for a person.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::run::Run;
+use crate::engine::control::{ScanFacts, Stage};
+use crate::error::Result;
+
+/// Everything known about a run, and `text`, which says it in sentences.
+pub fn explain(run: &Run) -> Result<Value> {
+    let progress = run.progress();
+    let (plan, physical) = run.plans();
+    let (scans, stages, notes) = (run.control.scans(), run.control.stages(), run.control.notes());
+    let mut text = String::new();
+    let state = format!("{:?}", run.state()).to_lowercase();
+    let _ = writeln!(text, "{} {state} in {:.3} s", run.id, progress.elapsed_seconds);
+    let _ = writeln!(text, "mode: native (the operation was traced once; no Python ran over the rows)");
+    for scan in &scans {
+        describe_scan(scan, &mut text);
+    }
+    let accounting = progress.accounting;
+    let _ = writeln!(
+        text,
+        "chunks: {} accepted = {} succeeded + {} failed + {} cancelled + {} skipped + {} pending",
+        accounting.accepted,
+        accounting.succeeded,
+        accounting.failed,
+        accounting.cancelled,
+        accounting.skipped,
+        accounting.pending
+    );
+    let _ = writeln!(text, "read: {} rows, {}", grouped(progress.rows_done), bytes(progress.bytes_read));
+    for Stage { name, rows, seconds, details } in &stages {
+        let _ = writeln!(text, "stage {name}: {seconds:.3} s, {} rows ({details})", grouped(*rows));
+    }
+    for note in &notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    indented("plan", &plan, &mut text);
+    indented("operators", &physical, &mut text);
+    Ok(json!({
+        "id": run.id,
+        "state": run.state(),
+        "mode": "native",
+        "plan": plan,
+        "operators": physical,
+        "scans": scans,
+        "stages": stages,
+        "notes": notes,
+        "progress": progress,
+        "text": text,
+    }))
+}
+
+fn describe_scan(scan: &ScanFacts, text: &mut String) {
+    let columns = match scan.columns_read.as_slice() {
+        [] => "no columns".to_owned(),
+        read => format!("{} of {} columns ({})", read.len(), scan.columns_total, read.join(", ")),
+    };
+    let _ = writeln!(text, "scan of {}: {columns}", scan.source);
+    if scan.files > 0 {
+        let kept = scan.row_groups - scan.row_groups_pruned;
+        let _ = writeln!(
+            text,
+            "  {} files, {kept} of {} row groups read, {} pruned by statistics",
+            scan.files, scan.row_groups, scan.row_groups_pruned
+        );
+    }
+    if let Some(predicate) = &scan.predicate {
+        let _ = writeln!(text, "  filtered while scanning: {predicate}");
+    }
+    let _ = writeln!(text, "  {} rows in {} chunks of at most {} rows", grouped(scan.rows), grouped(scan.chunks), grouped(scan.chunk_rows as u64));
+}
+
+fn indented(title: &str, block: &str, text: &mut String) {
+    if !block.is_empty() {
+        let _ = writeln!(text, "{title}:");
+        for line in block.lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+}
+
+/// A number with thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["bytes", "KiB", "MiB", "GiB"];
+    let mut value = count as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{count} bytes") } else { format!("{value:.1} {}", UNITS[unit]) }
+}

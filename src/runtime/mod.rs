@@ -1,0 +1,11 @@
+//! Runs: how a symbolic frame becomes an answer, under supervision.
+
+pub mod answer;
+pub mod engine;
+mod execute;
+pub mod explain;
+pub mod run;
+
+pub use answer::Answer;
+pub use engine::{Engine, RunOptions};
+pub use run::{Progress, Run, State};

@@ -1,0 +1,161 @@
+//! One execution of a task: its state, its progress and its answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::answer::Answer;
+use crate::engine::control::{Accounting, Control, Stop};
+use crate::error::{Code, Error, Result};
+
+/// A run's state; it never moves backwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Progress {
+    pub chunks_total: u64,
+    pub chunks_done: u64,
+    pub rows_done: u64,
+    pub bytes_read: u64,
+    pub elapsed_seconds: f64,
+    pub stage: String,
+    pub accounting: Accounting,
+}
+
+pub struct Run {
+    pub id: String,
+    pub control: Arc<Control>,
+    inner: Mutex<Inner>,
+    done: Condvar,
+    watch: watch::Sender<bool>,
+}
+
+struct Inner {
+    state: State,
+    outcome: Option<Result<Arc<Answer>>>,
+    finished: Option<Instant>,
+    plan: String,
+    physical: String,
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+impl Run {
+    pub(super) fn new() -> Self {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            id: format!("run-{}-{number}", std::process::id()),
+            control: Arc::default(),
+            inner: Mutex::new(Inner {
+                state: State::Queued,
+                outcome: None,
+                finished: None,
+                plan: String::new(),
+                physical: String::new(),
+            }),
+            done: Condvar::new(),
+            watch: watch::Sender::new(false),
+        }
+    }
+
+    pub(super) fn begin(&self, plan: String) {
+        let mut inner = self.inner.lock();
+        inner.state = inner.state.max(State::Running);
+        inner.plan = plan;
+    }
+
+    pub(super) fn planned(&self, physical: String) {
+        self.inner.lock().physical = physical;
+    }
+
+    pub(super) fn finish(&self, outcome: Result<Answer>) {
+        self.control.settle(outcome.as_ref().err().map(Error::code));
+        let mut inner = self.inner.lock();
+        inner.state = match &outcome {
+            Ok(_) => State::Succeeded,
+            Err(error) if error.code() == Code::Cancelled => State::Cancelled,
+            Err(_) => State::Failed,
+        };
+        inner.finished = Some(Instant::now());
+        inner.outcome = Some(outcome.map(Arc::new).map_err(|error| error.detail("run", self.id.as_str())));
+        drop(inner);
+        self.done.notify_all();
+        self.watch.send_replace(true);
+    }
+
+    pub fn state(&self) -> State {
+        self.inner.lock().state
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.inner.lock().outcome.is_some()
+    }
+
+    pub fn cancel(&self) {
+        self.control.stop(Stop::Cancel);
+    }
+
+    /// True if the run is done within this time.
+    pub fn wait(&self, time: Duration) -> bool {
+        let mut inner = self.inner.lock();
+        let deadline = Instant::now() + time;
+        while inner.outcome.is_none() {
+            if self.done.wait_until(&mut inner, deadline).timed_out() {
+                return inner.outcome.is_some();
+            }
+        }
+        true
+    }
+
+    pub fn done(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut watch = self.watch.subscribe();
+        async move {
+            // The sender lives as long as the run; if it is gone, nobody waits any more.
+            let _ = watch.wait_for(|done| *done).await;
+        }
+    }
+
+    /// The answer or the error of a run that is done.
+    pub fn outcome(&self) -> Result<Arc<Answer>> {
+        match &self.inner.lock().outcome {
+            Some(outcome) => outcome.clone(),
+            None => Err(Error::internal("the answer of a run that is not done")),
+        }
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        let finished = self.inner.lock().finished;
+        finished.unwrap_or_else(Instant::now).duration_since(self.control.started)
+    }
+
+    pub fn progress(&self) -> Progress {
+        let accounting = self.control.accounting();
+        Progress {
+            chunks_total: accounting.accepted,
+            chunks_done: accounting.accepted - accounting.pending,
+            rows_done: self.control.rows_read.load(Ordering::Relaxed),
+            bytes_read: self.control.bytes_read.load(Ordering::Relaxed),
+            elapsed_seconds: self.elapsed().as_secs_f64(),
+            stage: self.control.stages().last().map_or("scan", |stage| stage.name.as_str()).to_owned(),
+            accounting,
+        }
+    }
+
+    /// The plan as traced, and as run.
+    pub fn plans(&self) -> (String, String) {
+        let inner = self.inner.lock();
+        (inner.plan.clone(), inner.physical.clone())
+    }
+}
