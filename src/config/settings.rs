@@ -20,7 +20,6 @@ pub struct Settings {
     pub progress: Progress,
     pub grouping: Grouping,
     pub io_threads: usize,
-    pub fetch_ahead_bytes: u64,
 }
 
 /// Which operator groups rows.
@@ -78,9 +77,6 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "io_threads", kind: Kind::Int { min: 1, max: 256 }, unit: "threads",
         default: Fixed(Preset::Int(2)), env: "RLM_IO_THREADS",
         meaning: "threads that wait for files and object stores" },
-    Setting { key: "fetch_ahead_bytes", kind: Kind::Bytes { min: 65_536 }, unit: "bytes",
-        default: Fixed(Preset::Int(64 << 20)), env: "RLM_FETCH_AHEAD_BYTES",
-        meaning: "encoded data fetched before it is decoded" },
 ];
 
 impl Settings {

@@ -19,7 +19,7 @@ fn defaults() {
     let settings = resolve(json!({}), &[]).unwrap();
     assert!(settings.threads >= 1 && settings.memory_limit > 1_000_000);
     assert_eq!(settings.spill_dir, std::env::temp_dir());
-    assert_eq!((settings.batch_rows, settings.io_threads, settings.fetch_ahead_bytes), (16_384, 2, 64 << 20));
+    assert_eq!((settings.batch_rows, settings.io_threads), (16_384, 2));
     assert_eq!((settings.progress, settings.grouping), (Progress::Auto, Grouping::Auto));
 }
 

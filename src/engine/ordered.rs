@@ -111,5 +111,7 @@ pub fn in_order(
 
 /// The schema of a plan with columns picked by position.
 pub fn picked(schema: &SchemaRef, positions: &[usize]) -> SchemaRef {
-    Arc::new(Schema::new(positions.iter().map(|position| schema.field(*position).clone()).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        positions.iter().map(|position| schema.field(*position).clone()).collect::<Vec<_>>(),
+    ))
 }

@@ -10,9 +10,9 @@ use datafusion::common::Result as DataFusionResult;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::{ColumnarValue, PhysicalExpr};
 
-use crate::plan::eval::Program;
 use crate::error::{Error, Result};
 use crate::plan::Expr;
+use crate::plan::eval::Program;
 
 /// An expression as a node of DataFusion's expression trees.
 ///

@@ -162,8 +162,10 @@ fn literal(array: &ArrayRef, dtype: DType) -> Result<Literal> {
                 Literal::Duration(value, Unit::from_arrow(*unit))
             }
             other => {
-                return Err(not_decomposable(format!("a scalar of type {other} cannot be used in an expression yet"))
-                    .hint("Return it by itself, or convert the column with astype first"));
+                return Err(not_decomposable(format!(
+                    "a scalar of type {other} cannot be used in an expression yet"
+                ))
+                .hint("Return it by itself, or convert the column with astype first"));
             }
         }
     };

@@ -231,7 +231,8 @@ impl MorselReader {
             let codes = is_codes(array.data_type()) && self.dictionaries.contains(place);
             let keep = codes || *array.data_type() == column.arrow;
             if !keep {
-                *array = cast(array, &column.arrow).map_err(|error| self.unconvertible(&column.field.name, &error))?;
+                *array = cast(array, &column.arrow)
+                    .map_err(|error| self.unconvertible(&column.field.name, &error))?;
             }
         }
         if self.row_numbers {
@@ -267,7 +268,8 @@ impl MorselReader {
                 let batch = &source.batches[self.morsel.file];
                 let offset = self.morsel.offset + *at;
                 *at += rows;
-                let arrays = self.columns.iter().map(|column| batch.column(*column).slice(offset, rows)).collect();
+                let arrays =
+                    self.columns.iter().map(|column| batch.column(*column).slice(offset, rows)).collect();
                 Ok(Some((arrays, rows)))
             }
         }
@@ -275,15 +277,21 @@ impl MorselReader {
 
     fn schema_for(&mut self, arrays: &[ArrayRef]) -> SchemaRef {
         if let Some(schema) = &self.schema {
-            let same = schema.fields().iter().zip(arrays).all(|(field, array)| field.data_type() == array.data_type());
+            let same = schema
+                .fields()
+                .iter()
+                .zip(arrays)
+                .all(|(field, array)| field.data_type() == array.data_type());
             if same {
                 return schema.clone();
             }
         }
         let columns = self.source.columns();
         let names = self.columns.iter().map(|column| &*columns[*column].field.name).chain([ROW]);
-        let fields: Vec<_> =
-            names.zip(arrays).map(|(name, array)| ArrowField::new(name, array.data_type().clone(), true)).collect();
+        let fields: Vec<_> = names
+            .zip(arrays)
+            .map(|(name, array)| ArrowField::new(name, array.data_type().clone(), true))
+            .collect();
         let schema = Arc::new(Schema::new(fields));
         self.schema = Some(schema.clone());
         schema
@@ -311,10 +319,13 @@ impl MorselReader {
 
     fn unconvertible(&self, column: &str, error: &arrow::error::ArrowError) -> Error {
         let name = self.file_name();
-        Error::new(Code::SourceUnreadable, format!("column `{column}` of `{name}` cannot be converted: {error}"))
-            .hint("Write the column with one of the documented types")
-            .detail("file", name)
-            .detail("column", column)
+        Error::new(
+            Code::SourceUnreadable,
+            format!("column `{column}` of `{name}` cannot be converted: {error}"),
+        )
+        .hint("Write the column with one of the documented types")
+        .detail("file", name)
+        .detail("column", column)
     }
 }
 
@@ -350,7 +361,9 @@ impl MorselReaders {
     pub fn next_reader(&mut self) -> Result<Option<MorselReader>> {
         let scan = self.queue.scan.clone();
         let current = match self.ahead.take() {
-            Some(ahead) => Some(scan.io.block_on(ahead).map_err(|_| Error::internal("a fetch was aborted"))??),
+            Some(ahead) => {
+                Some(scan.io.block_on(ahead).map_err(|_| Error::internal("a fetch was aborted"))??)
+            }
             None => match self.queue.claim() {
                 Some(morsel) if scan.is_remote(&morsel) => Some(scan.io.block_on(scan.open(morsel))?),
                 Some(morsel) => Some(futures::executor::block_on(scan.open(morsel))?),

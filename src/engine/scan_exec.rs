@@ -15,9 +15,9 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 
-use crate::plan::eval::Program;
 use super::scan::{MorselQueue, MorselReaders, Scan};
 use crate::error::Result;
+use crate::plan::eval::Program;
 
 /// Chunks decoded ahead of whoever consumes them, per partition.
 const AHEAD: usize = 2;
@@ -47,7 +47,14 @@ impl ScanExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { scan, predicate: predicate.map(Arc::new), outputs: outputs.into(), partitions, display, properties }
+        Self {
+            scan,
+            predicate: predicate.map(Arc::new),
+            outputs: outputs.into(),
+            partitions,
+            display,
+            properties,
+        }
     }
 }
 
@@ -96,7 +103,10 @@ impl ExecutionPlan for ScanExec {
         Vec::new()
     }
 
-    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         Ok(self)
     }
 
@@ -132,7 +142,12 @@ impl ExecutionPlan for ScanExec {
     }
 }
 
-fn project(chunk: &RecordBatch, predicate: Option<&Program>, outputs: &[Program], schema: &SchemaRef) -> Result<RecordBatch> {
+fn project(
+    chunk: &RecordBatch,
+    predicate: Option<&Program>,
+    outputs: &[Program],
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
     let filtered;
     let chunk = match predicate {
         None => chunk,

@@ -82,7 +82,8 @@ fn local(path: &str, name: &str) -> Result<Vec<FileRef>> {
         return Err(not_found(name));
     }
     let matches = glob::glob(&text).map_err(|error| {
-        Error::new(Code::InvalidTask, format!("`{name}` is not a glob: {error}")).detail("path", "input.source")
+        Error::new(Code::InvalidTask, format!("`{name}` is not a glob: {error}"))
+            .detail("path", "input.source")
     })?;
     let mut files = Vec::new();
     for found in matches {
@@ -95,7 +96,9 @@ fn local(path: &str, name: &str) -> Result<Vec<FileRef>> {
         }
     }
     if files.is_empty() {
-        return Err(Error::new(Code::SourceNotFound, format!("no file matches `{name}`")).detail("source", name));
+        return Err(
+            Error::new(Code::SourceNotFound, format!("no file matches `{name}`")).detail("source", name)
+        );
     }
     sorted(files)
 }
@@ -115,7 +118,8 @@ fn local_directory(root: &FsPath, name: &str) -> Result<Vec<FileRef>> {
         let entries = std::fs::read_dir(&directory).map_err(|error| unreadable(&shown, &error))?;
         for entry in entries {
             let path = entry.map_err(|error| unreadable(&shown, &error))?.path();
-            let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let file_name =
+                path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if hidden(&file_name) {
                 continue;
             }
@@ -151,7 +155,8 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
     }
     let pattern = if has_magic(path) {
         let pattern = glob::Pattern::new(path).map_err(|error| {
-            Error::new(Code::InvalidTask, format!("`{name}` is not a glob: {error}")).detail("path", "input.source")
+            Error::new(Code::InvalidTask, format!("`{name}` is not a glob: {error}"))
+                .detail("path", "input.source")
         })?;
         Some(pattern)
     } else {
@@ -180,7 +185,8 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
         let below = location.strip_prefix(fixed.as_str()).unwrap_or(&location).trim_start_matches('/');
         let mut parts: Vec<&str> = below.split('/').collect();
         let file_name = parts.pop().unwrap_or_default();
-        if hidden(file_name) || parts.iter().any(|part| hidden(part)) || meta.size == 0 && !is_data(file_name) {
+        if hidden(file_name) || parts.iter().any(|part| hidden(part)) || meta.size == 0 && !is_data(file_name)
+        {
             continue;
         }
         match &pattern {
@@ -282,11 +288,9 @@ pub fn store_error(name: &str, error: &object_store::Error) -> Error {
     use object_store::Error as E;
     let (code, what, hint) = match error {
         E::NotFound { .. } => (Code::SourceNotFound, "it does not exist", "Check bucket and key"),
-        E::PermissionDenied { .. } => (
-            Code::SourceUnreadable,
-            "the store refuses access",
-            "Check that these credentials may read it",
-        ),
+        E::PermissionDenied { .. } => {
+            (Code::SourceUnreadable, "the store refuses access", "Check that these credentials may read it")
+        }
         E::Unauthenticated { .. } => (
             Code::SourceUnreadable,
             "the store does not accept the credentials",

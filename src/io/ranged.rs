@@ -55,7 +55,9 @@ impl Ranged {
         let found = position.checked_sub(1).and_then(|position| parts.get(position));
         match found {
             Some((offset, bytes)) if start <= offset + bytes.len() as u64 => Ok((*offset, bytes)),
-            _ => Err(ParquetError::EOF(format!("byte {start} lies outside the column chunks of the row group"))),
+            _ => Err(ParquetError::EOF(format!(
+                "byte {start} lies outside the column chunks of the row group"
+            ))),
         }
     }
 }

@@ -160,7 +160,11 @@ impl Node {
         };
         let mut node = self.clone();
         match &mut node {
-            Node::Scan { .. } | Node::Unit | Node::RowNumber { .. } | Node::Limit { .. } | Node::Distinct { .. } => {}
+            Node::Scan { .. }
+            | Node::Unit
+            | Node::RowNumber { .. }
+            | Node::Limit { .. }
+            | Node::Distinct { .. } => {}
             Node::Project { columns, .. } => {
                 for (_, expr) in columns {
                     *expr = replace(expr)?;
@@ -190,7 +194,11 @@ impl Node {
     /// Calls `visit` for every expression in the node and below it.
     pub fn each_expr<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         match self {
-            Node::Scan { .. } | Node::Unit | Node::RowNumber { .. } | Node::Limit { .. } | Node::Distinct { .. } => {}
+            Node::Scan { .. }
+            | Node::Unit
+            | Node::RowNumber { .. }
+            | Node::Limit { .. }
+            | Node::Distinct { .. } => {}
             Node::Project { columns, .. } => columns.iter().for_each(|(_, expr)| visit(expr)),
             Node::Filter { predicate, .. } => visit(predicate),
             Node::Group { keys, aggregates, .. } => {
@@ -219,7 +227,9 @@ impl Node {
 
     /// One line a node, the input below and further in.
     pub fn describe(&self, depth: usize, text: &mut String) {
-        let list = |exprs: &mut dyn Iterator<Item = &Expr>| exprs.map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let list = |exprs: &mut dyn Iterator<Item = &Expr>| {
+            exprs.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
         let line = match self {
             Node::Scan { fields, .. } => format!("scan of {} columns", fields.len()),
             Node::Unit => "one row".to_owned(),
@@ -233,9 +243,9 @@ impl Node {
             Node::Filter { predicate, .. } => format!("keep {predicate}"),
             Node::RowNumber { .. } => "number the rows".to_owned(),
             Node::Group { keys, aggregates, sorted, .. } => {
-                let calls = aggregates.iter().map(|aggregate| {
-                    format!("{}({})", aggregate.function, list(&mut aggregate.args.iter()))
-                });
+                let calls = aggregates
+                    .iter()
+                    .map(|aggregate| format!("{}({})", aggregate.function, list(&mut aggregate.args.iter())));
                 let calls = calls.collect::<Vec<_>>().join(", ");
                 match keys.as_slice() {
                     [] => format!("aggregate {calls}"),
@@ -246,11 +256,15 @@ impl Node {
                 }
             }
             Node::Sort { keys, .. } => {
-                let keys = keys.iter().map(|key| format!("{}{}", key.expr, if key.descending { " descending" } else { "" }));
+                let keys = keys
+                    .iter()
+                    .map(|key| format!("{}{}", key.expr, if key.descending { " descending" } else { "" }));
                 format!("sort by {}", keys.collect::<Vec<_>>().join(", "))
             }
             Node::Limit { rows, .. } => format!("first {rows} rows"),
-            Node::Distinct { subset, keep, .. } => format!("without duplicates of {} (keep {keep:?})", subset.join(", ")),
+            Node::Distinct { subset, keep, .. } => {
+                format!("without duplicates of {} (keep {keep:?})", subset.join(", "))
+            }
         };
         text.push_str(&"  ".repeat(depth));
         text.push_str(&line);

@@ -106,7 +106,11 @@ fn scalar<'py>(py: Python<'py>, array: &arrow::array::ArrayRef) -> PyResult<Boun
     let missing = array.is_empty() || array.is_null(0);
     let converted = |to: &DataType| cast(array, to).map_err(|error| raised(py, error.into()));
     let time = |kind: &str, unit: TimeUnit, zone: Option<&str>| -> PyResult<Bound<'py, PyAny>> {
-        let count = if missing { None } else { Some(converted(&DataType::Int64)?.as_primitive::<Int64Type>().value(0)) };
+        let count = if missing {
+            None
+        } else {
+            Some(converted(&DataType::Int64)?.as_primitive::<Int64Type>().value(0))
+        };
         let unit = match Unit::from_arrow(unit) {
             Unit::Second => "s",
             Unit::Milli => "ms",
@@ -119,14 +123,22 @@ fn scalar<'py>(py: Python<'py>, array: &arrow::array::ArrayRef) -> PyResult<Boun
         DataType::Timestamp(unit, zone) => time("timestamp", *unit, zone.as_deref()),
         DataType::Duration(unit) => time("duration", *unit, None),
         DataType::Date32 => {
-            let days = if missing { None } else { Some(i64::from(array.as_primitive::<arrow::datatypes::Date32Type>().value(0))) };
+            let days = if missing {
+                None
+            } else {
+                Some(i64::from(array.as_primitive::<arrow::datatypes::Date32Type>().value(0)))
+            };
             ("date", days, "d", None::<&str>).into_bound_py_any(py)
         }
         _ if missing => f64::NAN.into_bound_py_any(py),
         DataType::Boolean => array.as_boolean().value(0).into_bound_py_any(py),
         DataType::UInt64 => array.as_primitive::<UInt64Type>().value(0).into_bound_py_any(py),
-        integer if integer.is_integer() => converted(&DataType::Int64)?.as_primitive::<Int64Type>().value(0).into_bound_py_any(py),
-        float if float.is_floating() => converted(&DataType::Float64)?.as_primitive::<Float64Type>().value(0).into_bound_py_any(py),
+        integer if integer.is_integer() => {
+            converted(&DataType::Int64)?.as_primitive::<Int64Type>().value(0).into_bound_py_any(py)
+        }
+        float if float.is_floating() => {
+            converted(&DataType::Float64)?.as_primitive::<Float64Type>().value(0).into_bound_py_any(py)
+        }
         DataType::Utf8View => array.as_string_view().value(0).into_bound_py_any(py),
         DataType::BinaryView => array.as_binary_view().value(0).into_bound_py_any(py),
         decimal if decimal.is_decimal() => {
@@ -135,7 +147,10 @@ fn scalar<'py>(py: Python<'py>, array: &arrow::array::ArrayRef) -> PyResult<Boun
         }
         other => {
             let field = Field::new("value", other.clone(), true);
-            Err(raised(py, Error::internal(format!("a scalar of type {} has no Python value", field.data_type()))))
+            Err(raised(
+                py,
+                Error::internal(format!("a scalar of type {} has no Python value", field.data_type())),
+            ))
         }
     }
 }

@@ -35,7 +35,11 @@ impl PyEngine {
 #[pymethods]
 impl PyEngine {
     #[new]
-    fn new(py: Python<'_>, settings: &Bound<'_, PyDict>, storage_options: HashMap<String, String>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        settings: &Bound<'_, PyDict>,
+        storage_options: HashMap<String, String>,
+    ) -> PyResult<Self> {
         let overrides = match json::from_python(settings.as_any())? {
             serde_json::Value::Object(overrides) => overrides,
             _ => return Err(PyTypeError::new_err("settings are a dict")),
@@ -71,7 +75,11 @@ impl PyEngine {
             let batches: Result<Vec<_>, _> = py.detach(|| stream.collect());
             let batches = batches.map_err(|error| {
                 let message = format!("the source in memory cannot be read: {error}");
-                raised(py, Error::new(Code::SourceUnreadable, message).hint("The library that made it failed to export it"))
+                raised(
+                    py,
+                    Error::new(Code::SourceUnreadable, message)
+                        .hint("The library that made it failed to export it"),
+                )
             })?;
             given.push(Given::Table(schema, batches));
         }
@@ -82,7 +90,10 @@ impl PyEngine {
     }
 
     fn submit(&self, py: Python<'_>, frame: &PyFrame, options: &Bound<'_, PyDict>) -> PyResult<PyRun> {
-        fn option<'py, T: FromPyObjectOwned<'py>>(options: &Bound<'py, PyDict>, key: &str) -> PyResult<Option<T>> {
+        fn option<'py, T: FromPyObjectOwned<'py>>(
+            options: &Bound<'py, PyDict>,
+            key: &str,
+        ) -> PyResult<Option<T>> {
             match options.get_item(key)? {
                 Some(value) if !value.is_none() => value.extract().map(Some).map_err(Into::into),
                 _ => Ok(None),

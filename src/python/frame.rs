@@ -114,7 +114,13 @@ impl PyFrame {
         self.with(self.frame.filter(&mask.frame), py)
     }
 
-    fn sort(&self, py: Python<'_>, by: &Bound<'_, PyAny>, ascending: Vec<bool>, missing_first: bool) -> PyResult<Self> {
+    fn sort(
+        &self,
+        py: Python<'_>,
+        by: &Bound<'_, PyAny>,
+        ascending: Vec<bool>,
+        missing_first: bool,
+    ) -> PyResult<Self> {
         self.with(self.frame.sort(&labels(by)?, &ascending, missing_first), py)
     }
 
@@ -148,7 +154,14 @@ impl PyFrame {
         self.with(self.frame.reset_index(drop, name), py)
     }
 
-    fn group(&self, py: Python<'_>, keys: &Bound<'_, PyAny>, as_index: bool, sort: bool, dropna: bool) -> PyResult<PyGroups> {
+    fn group(
+        &self,
+        py: Python<'_>,
+        keys: &Bound<'_, PyAny>,
+        as_index: bool,
+        sort: bool,
+        dropna: bool,
+    ) -> PyResult<PyGroups> {
         let keys = keys.try_iter()?.map(|key| {
             let key = key?;
             match key.cast::<PyFrame>() {
@@ -223,7 +236,8 @@ impl PyGroups {
             let item = item?;
             let item = item.cast::<PyTuple>()?;
             let input = item.get_item(1)?;
-            let input = if input.is_none() { None } else { Some(input.cast::<PyFrame>()?.get().frame.clone()) };
+            let input =
+                if input.is_none() { None } else { Some(input.cast::<PyFrame>()?.get().frame.clone()) };
             converted.push(Item {
                 label: label(&item.get_item(0)?)?,
                 input,

@@ -55,7 +55,9 @@ fn convert(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
             (Ok(value), _) => Ok(value.into()),
             (_, Ok(value)) => Ok(value.into()),
             // Beyond 64 bits every range check fails in the same way.
-            _ => Ok(object.extract::<f64>().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number)),
+            _ => {
+                Ok(object.extract::<f64>().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number))
+            }
         };
     }
     if object.is_instance_of::<PyFloat>() {

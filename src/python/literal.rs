@@ -45,8 +45,11 @@ pub fn literal(object: &Bound<'_, PyAny>) -> PyResult<Literal> {
         return Ok(Literal::Duration(microseconds(object)?, Unit::Micro));
     }
     let name = object.get_type().name()?;
-    Err(raised(py, not_decomposable(format!("a {name} cannot stand in a native operation"))
-        .hint("Use numbers, strings, dates, times or booleans")))
+    Err(raised(
+        py,
+        not_decomposable(format!("a {name} cannot stand in a native operation"))
+            .hint("Use numbers, strings, dates, times or booleans"),
+    ))
 }
 
 fn integer(object: &Bound<'_, PyAny>) -> PyResult<Literal> {
@@ -62,8 +65,11 @@ fn microseconds(delta: &Bound<'_, PyAny>) -> PyResult<i64> {
     let days: i64 = delta.getattr("days")?.extract()?;
     let seconds: i64 = delta.getattr("seconds")?.extract()?;
     let rest: i64 = delta.getattr("microseconds")?.extract()?;
-    let total = days.checked_mul(86_400_000_000).and_then(|days| days.checked_add(seconds * 1_000_000 + rest));
-    total.ok_or_else(|| raised(delta.py(), not_decomposable("a time span does not fit 64 bits of microseconds")))
+    let total =
+        days.checked_mul(86_400_000_000).and_then(|days| days.checked_add(seconds * 1_000_000 + rest));
+    total.ok_or_else(|| {
+        raised(delta.py(), not_decomposable("a time span does not fit 64 bits of microseconds"))
+    })
 }
 
 fn datetime(object: &Bound<'_, PyAny>) -> PyResult<Literal> {
@@ -113,8 +119,11 @@ fn numpy_scalar(object: &Bound<'_, PyAny>) -> PyResult<Literal> {
         "float64" => DType::Float64,
         _ if matches!(plain, Literal::Str(_)) => return Ok(plain),
         other => {
-            return Err(raised(py, not_decomposable(format!("a NumPy {other} cannot stand in a native operation"))
-                .hint("Convert it to float, int or str")));
+            return Err(raised(
+                py,
+                not_decomposable(format!("a NumPy {other} cannot stand in a native operation"))
+                    .hint("Convert it to float, int or str"),
+            ));
         }
     };
     Ok(Literal::Typed(Box::new(plain), dtype))
@@ -128,8 +137,11 @@ fn numpy_time(object: &Bound<'_, PyAny>, point: bool, name: &str) -> PyResult<Li
         Some("us") => Unit::Micro,
         Some("ns") => Unit::Nano,
         _ => {
-            return Err(raised(py, not_decomposable(format!("a NumPy {name} cannot stand in a native operation"))
-                .hint("Give it the unit s, ms, us or ns")));
+            return Err(raised(
+                py,
+                not_decomposable(format!("a NumPy {name} cannot stand in a native operation"))
+                    .hint("Give it the unit s, ms, us or ns"),
+            ));
         }
     };
     let count: i64 = object.call_method1("astype", ("int64",))?.extract()?;

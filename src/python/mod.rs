@@ -65,7 +65,8 @@ mod _core {
             })
             .collect();
         let operators: Vec<_> = crate::plan::op::OPERATORS.iter().map(|operator| operator.name()).collect();
-        let aggregates: Vec<_> = crate::plan::reduce::AGGREGATES.iter().map(|aggregate| aggregate.name()).collect();
+        let aggregates: Vec<_> =
+            crate::plan::reduce::AGGREGATES.iter().map(|aggregate| aggregate.name()).collect();
         let tables = serde_json::json!({
             "errors": errors,
             "task": task::describe(),
@@ -105,7 +106,8 @@ mod _core {
             .build()
             .map_err(|error| Error::internal(error.to_string()))?;
         let stores = Stores::new(Default::default());
-        let opened = runtime.block_on(async { ParquetSource::open(location::resolve(source, &stores).await?).await })?;
+        let opened = runtime
+            .block_on(async { ParquetSource::open(location::resolve(source, &stores).await?).await })?;
         let source = Source::Parquet(Arc::new(opened));
         let places: Vec<usize> = columns
             .iter()

@@ -56,7 +56,9 @@ impl Answer {
             for cell in row {
                 line.push(match cell {
                     None => None,
-                    Some(_) => Some(scalars.next().ok_or_else(|| Error::internal("a cell went missing"))?.clone()),
+                    Some(_) => {
+                        Some(scalars.next().ok_or_else(|| Error::internal("a cell went missing"))?.clone())
+                    }
                 });
             }
             table.push(line);
@@ -100,10 +102,15 @@ impl Answer {
 
     /// The schema as it is handed out: strings with 64-bit offsets, which every reader understands.
     pub fn schema(&self) -> SchemaRef {
-        let fields: Vec<_> = self.schema.fields().iter().map(|field| {
-            let plain = plain(field.data_type());
-            Arc::new(field.as_ref().clone().with_data_type(plain))
-        }).collect();
+        let fields: Vec<_> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| {
+                let plain = plain(field.data_type());
+                Arc::new(field.as_ref().clone().with_data_type(plain))
+            })
+            .collect();
         Arc::new(Schema::new(fields))
     }
 
@@ -115,7 +122,9 @@ impl Answer {
     /// The first and last rows as text.
     pub fn preview(&self, rows: usize) -> Result<Vec<Vec<Option<String>>>> {
         let total = self.num_rows();
-        let shown = if total <= 2 * rows { self.batches.clone() } else {
+        let shown = if total <= 2 * rows {
+            self.batches.clone()
+        } else {
             let whole = self.ends(rows)?;
             vec![whole]
         };
@@ -123,10 +132,16 @@ impl Answer {
         let mut text = Vec::new();
         for batch in shown {
             let columns = batch.columns().iter();
-            let formats = columns.map(|column| ArrayFormatter::try_new(column.as_ref(), &options)).collect::<Result<Vec<_>, _>>()?;
+            let formats = columns
+                .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+                .collect::<Result<Vec<_>, _>>()?;
             for row in 0..batch.num_rows() {
                 let cells = batch.columns().iter().zip(&formats);
-                text.push(cells.map(|(column, format)| column.is_valid(row).then(|| format.value(row).to_string())).collect());
+                text.push(
+                    cells
+                        .map(|(column, format)| column.is_valid(row).then(|| format.value(row).to_string()))
+                        .collect(),
+                );
             }
         }
         Ok(text)
@@ -167,7 +182,13 @@ fn plain(data_type: &DataType) -> DataType {
 fn handed_out(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns
-        .map(|(column, field)| if column.data_type() == field.data_type() { Ok(column.clone()) } else { cast(column, field.data_type()) })
+        .map(|(column, field)| {
+            if column.data_type() == field.data_type() {
+                Ok(column.clone())
+            } else {
+                cast(column, field.data_type())
+            }
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
@@ -182,8 +203,10 @@ fn common<'a>(cells: impl Iterator<Item = Option<&'a Expr>>) -> Result<DataType>
             None => dtype,
             Some(so_far) if so_far == dtype => so_far,
             Some(so_far) => promote(&so_far, &dtype).ok_or_else(|| {
-                crate::error::not_decomposable(format!("cells of type {so_far} and {dtype} do not fit one column"))
-                    .hint("Aggregate these columns one by one")
+                crate::error::not_decomposable(format!(
+                    "cells of type {so_far} and {dtype} do not fit one column"
+                ))
+                .hint("Aggregate these columns one by one")
             })?,
         });
     }

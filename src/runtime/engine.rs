@@ -51,10 +51,15 @@ pub enum Given {
 impl Engine {
     pub fn new(settings: Settings, storage_options: BTreeMap<String, String>) -> Result<Self> {
         let started = |name: &str, threads: usize| {
-            Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build().map_err(|error| {
-                Error::new(Code::OutOfMemory, format!("cannot start the engine's threads: {error}"))
-                    .hint("Raise the limit of threads, or lower `threads`")
-            })
+            Builder::new_multi_thread()
+                .worker_threads(threads)
+                .thread_name(name)
+                .enable_all()
+                .build()
+                .map_err(|error| {
+                    Error::new(Code::OutOfMemory, format!("cannot start the engine's threads: {error}"))
+                        .hint("Raise the limit of threads, or lower `threads`")
+                })
         };
         let compute = started("rlm-compute", settings.threads)?;
         let io = started("rlm-io", settings.io_threads)?;
@@ -105,14 +110,21 @@ impl Engine {
                 }
                 Ok(Source::Parquet(Arc::new(ParquetSource::open(files).await?)))
             }),
-            (false, false) => Err(Error::new(Code::InvalidTask, "the source mixes files and tables in memory")
-                .hint("Give a list of paths, or a list of tables")
-                .detail("path", "input.source")),
+            (false, false) => {
+                Err(Error::new(Code::InvalidTask, "the source mixes files and tables in memory")
+                    .hint("Give a list of paths, or a list of tables")
+                    .detail("path", "input.source"))
+            }
         }
     }
 
     /// Starts a run.
-    pub fn submit(self: &Arc<Self>, frame: Frame, sources: Arc<Vec<Source>>, options: RunOptions) -> Result<Arc<Run>> {
+    pub fn submit(
+        self: &Arc<Self>,
+        frame: Frame,
+        sources: Arc<Vec<Source>>,
+        options: RunOptions,
+    ) -> Result<Arc<Run>> {
         let compute = Self::handle(&self.compute)?;
         let run = Arc::new(Run::new());
         {
@@ -123,7 +135,9 @@ impl Engine {
         let (engine, running) = (self.clone(), run.clone());
         compute.spawn(async move {
             let timeout = options.timeout;
-            let outcome = supervised(&running, timeout, execute::execute(engine, &running, frame, sources, options)).await;
+            let outcome =
+                supervised(&running, timeout, execute::execute(engine, &running, frame, sources, options))
+                    .await;
             running.finish(outcome);
         });
         Ok(run)
@@ -163,7 +177,11 @@ impl Drop for Engine {
 }
 
 /// Runs `work` until it is done, or until it had its time to react to a wish to stop.
-async fn supervised<T>(run: &Run, timeout: Option<Duration>, work: impl Future<Output = Result<T>>) -> Result<T> {
+async fn supervised<T>(
+    run: &Run,
+    timeout: Option<Duration>,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let deadline = async {
         match timeout {
             Some(timeout) => tokio::time::sleep(timeout).await,

@@ -76,7 +76,8 @@ async fn attempt(
     run.control.check()?;
     let spill = DiskManagerBuilder::default()
         .with_mode(DiskManagerMode::Directories(vec![engine.settings().spill_dir.clone()]));
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(spill).build_arc()?;
+    let runtime =
+        RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(spill).build_arc()?;
     let config = SessionConfig::new().with_target_partitions(lowering.threads);
     let context = Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime));
 
@@ -91,10 +92,16 @@ async fn attempt(
             break;
         }
         for batch in due {
-            let columns: Vec<_> =
-                batch.node.fields().into_iter().map(|field| (field.name.clone(), Expr::Column(field.name, field.dtype))).collect();
+            let columns: Vec<_> = batch
+                .node
+                .fields()
+                .into_iter()
+                .map(|field| (field.name.clone(), Expr::Column(field.name, field.dtype)))
+                .collect();
             // A scalar that is the whole answer stays what it is: an Arrow value of any type.
-            if let (Kind::Scalar, [(name, Expr::Scalar(..))], [_]) = (&frame.kind, outputs.as_slice(), columns.as_slice()) {
+            if let (Kind::Scalar, [(name, Expr::Scalar(..))], [_]) =
+                (&frame.kind, outputs.as_slice(), columns.as_slice())
+            {
                 let only = (name.clone(), columns[0].1.clone());
                 let plan = lowering.columns(&batch.node, &[only])?;
                 run.planned(displayable(plan.as_ref()).indent(false).to_string());
@@ -109,8 +116,10 @@ async fn attempt(
         }
     }
     let domain: Arc<Node> = Arc::new(scalars.resolved_node(&frame.domain)?);
-    let outputs =
-        outputs.iter().map(|(name, expr)| Ok((name.clone(), scalars.resolved(expr)?))).collect::<Result<Vec<_>>>()?;
+    let outputs = outputs
+        .iter()
+        .map(|(name, expr)| Ok((name.clone(), scalars.resolved(expr)?)))
+        .collect::<Result<Vec<_>>>()?;
     let plan = lowering.columns(&domain, &outputs)?;
     run.planned(displayable(plan.as_ref()).indent(false).to_string());
     let schema = plan.schema();

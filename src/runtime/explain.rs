@@ -71,7 +71,13 @@ fn describe_scan(scan: &ScanFacts, text: &mut String) {
     if let Some(predicate) = &scan.predicate {
         let _ = writeln!(text, "  filtered while scanning: {predicate}");
     }
-    let _ = writeln!(text, "  {} rows in {} chunks of at most {} rows", grouped(scan.rows), grouped(scan.chunks), grouped(scan.chunk_rows as u64));
+    let _ = writeln!(
+        text,
+        "  {} rows in {} chunks of at most {} rows",
+        grouped(scan.rows),
+        grouped(scan.chunks),
+        grouped(scan.chunk_rows as u64)
+    );
 }
 
 fn indented(title: &str, block: &str, text: &mut String) {

@@ -119,7 +119,10 @@ impl BytesInterner {
             if slot.id == MISSING {
                 return self.insert(position, key, bytes);
             }
-            if slot.low == key.low && slot.high == key.high && (!key.is_long() || self.bytes(slot.id) == bytes) {
+            if slot.low == key.low
+                && slot.high == key.high
+                && (!key.is_long() || self.bytes(slot.id) == bytes)
+            {
                 return Ok(slot.id);
             }
             position = (position + 1) & mask;
@@ -171,7 +174,11 @@ impl BytesInterner {
         self.slots = slots;
     }
 
-    fn intern_views<T: ByteViewType + ?Sized>(&mut self, array: &GenericByteViewArray<T>, ids: &mut Vec<u32>) -> Result<()> {
+    fn intern_views<T: ByteViewType + ?Sized>(
+        &mut self,
+        array: &GenericByteViewArray<T>,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
         let views = array.views();
         let buffers = array.data_buffers();
         let long = |view: u128| -> &[u8] {
@@ -267,7 +274,11 @@ impl Interner for BytesInterner {
     fn hashes(&self) -> Vec<u64> {
         let hash = |id: u32| {
             let view = self.views[id as usize];
-            if view as u32 as usize > INLINE { Key::long(self.bytes(id)).hash() } else { Key::inline(view).hash() }
+            if view as u32 as usize > INLINE {
+                Key::long(self.bytes(id)).hash()
+            } else {
+                Key::inline(view).hash()
+            }
         };
         (0..self.views.len() as u32).map(|id| if id == MISSING { 0 } else { hash(id) }).collect()
     }

@@ -21,9 +21,9 @@ use super::GroupSpec;
 use super::merge::merge;
 use super::table::GroupTable;
 use crate::engine::control::{Control, Stage, Stop};
-use crate::plan::eval::Program;
 use crate::engine::scan::{MorselQueue, MorselReaders, Scan};
 use crate::error::{Error, Result};
+use crate::plan::eval::Program;
 
 /// Where the rows come from.
 #[derive(Clone)]
@@ -59,7 +59,8 @@ impl GroupWork {
             Some(program) => Some(program.eval(batch)?),
             None => None,
         };
-        let positions: Option<&Int64Array> = positions.as_ref().map(|array| array.as_primitive::<Int64Type>());
+        let positions: Option<&Int64Array> =
+            positions.as_ref().map(|array| array.as_primitive::<Int64Type>());
         table.update(&keys, &args, positions, batch.num_rows())
     }
 }
@@ -126,7 +127,10 @@ impl ExecutionPlan for GroupExec {
         }
     }
 
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let input = match (children.into_iter().next(), &self.input) {
             (Some(child), _) => GroupInput::Plan(child),
             (None, input) => input.clone(),
@@ -251,7 +255,10 @@ async fn plan_tables(
 }
 
 /// Waits for every worker, also after one failed: nothing may still be running when the error is told.
-async fn all<T>(workers: impl Iterator<Item = impl Future<Output = Result<T>>>, control: &Control) -> Result<Vec<T>> {
+async fn all<T>(
+    workers: impl Iterator<Item = impl Future<Output = Result<T>>>,
+    control: &Control,
+) -> Result<Vec<T>> {
     let stop_on_error = |result: Result<T>| {
         if result.is_err() {
             control.stop(Stop::Abandon);

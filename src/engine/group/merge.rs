@@ -15,13 +15,23 @@ use crate::error::{Error, Result};
 const PARALLEL_FROM: usize = 64 * 1024;
 
 /// Merges tables and finishes them: the answer's rows in their final order.
-pub fn merge(spec: &Arc<GroupSpec>, tables: Vec<GroupTable>, threads: usize, control: &Control) -> Result<RecordBatch> {
+pub fn merge(
+    spec: &Arc<GroupSpec>,
+    tables: Vec<GroupTable>,
+    threads: usize,
+    control: &Control,
+) -> Result<RecordBatch> {
     let finished = finish(spec, tables, threads, control)?;
     control.check()?;
     arrange(spec, finished, threads)
 }
 
-fn finish(spec: &Arc<GroupSpec>, mut tables: Vec<GroupTable>, threads: usize, control: &Control) -> Result<Vec<Finished>> {
+fn finish(
+    spec: &Arc<GroupSpec>,
+    mut tables: Vec<GroupTable>,
+    threads: usize,
+    control: &Control,
+) -> Result<Vec<Finished>> {
     tables.retain(|table| !table.is_empty());
     if tables.len() < 2 {
         let table = match tables.pop() {

@@ -19,10 +19,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 
-use crate::plan::reduce::{self, Aggregate, Reduce};
 use crate::error::Result;
 use crate::plan::DType;
 use crate::plan::node::Params;
+use crate::plan::reduce::{self, Aggregate, Reduce};
 
 /// What is grouped by what, without saying where the rows come from.
 pub struct GroupSpec {
@@ -49,7 +49,8 @@ impl GroupSpec {
     pub fn schema(&self) -> SchemaRef {
         let keys = self.keys.iter().map(|key| (&key.name, &key.arrow));
         let aggregates = self.aggregates.iter().map(|aggregate| (&aggregate.name, &aggregate.arrow));
-        let fields = keys.chain(aggregates).map(|(name, arrow)| ArrowField::new(&**name, arrow.clone(), true));
+        let fields =
+            keys.chain(aggregates).map(|(name, arrow)| ArrowField::new(&**name, arrow.clone(), true));
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
@@ -63,12 +64,21 @@ impl GroupSpec {
     }
 
     fn reduces(&self) -> Result<Vec<Box<dyn Reduce>>> {
-        self.aggregates.iter().map(|aggregate| aggregate.function.create(&aggregate.args, &aggregate.params)).collect()
+        self.aggregates
+            .iter()
+            .map(|aggregate| aggregate.function.create(&aggregate.args, &aggregate.params))
+            .collect()
     }
 }
 
 impl AggregateSpec {
-    pub fn new(name: Arc<str>, function: &str, args: Vec<DType>, params: Params, arrow: DataType) -> Result<Self> {
+    pub fn new(
+        name: Arc<str>,
+        function: &str,
+        args: Vec<DType>,
+        params: Params,
+        arrow: DataType,
+    ) -> Result<Self> {
         Ok(Self { name, function: reduce::find(function)?, args, params, arrow })
     }
 }

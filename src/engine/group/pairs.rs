@@ -19,7 +19,11 @@ pub struct Pairs {
 
 enum Lookup {
     /// `numbers[left * width + right]`
-    Matrix { numbers: Vec<u32>, height: usize, width: usize },
+    Matrix {
+        numbers: Vec<u32>,
+        height: usize,
+        width: usize,
+    },
     Table(HashTable<u32>),
 }
 
@@ -57,7 +61,13 @@ impl Pairs {
 
     /// Replaces each id in `left` by the number of its pair with the one in `right`. Ids are below
     /// `heights.0` and `heights.1`. With `drop_missing` a pair with a missing half gets number 0.
-    pub fn number(&mut self, left: &mut [u32], right: &[u32], heights: (usize, usize), drop_missing: bool) -> Result<()> {
+    pub fn number(
+        &mut self,
+        left: &mut [u32],
+        right: &[u32],
+        heights: (usize, usize),
+        drop_missing: bool,
+    ) -> Result<()> {
         self.fit(heights);
         let pairs = &mut self.pairs;
         match &mut self.lookup {

@@ -8,8 +8,8 @@ use arrow::compute::take;
 use super::GroupSpec;
 use super::intern::{Interner, interner, mix};
 use super::pairs::Pairs;
-use crate::plan::reduce::{Batch, Reduce};
 use crate::error::Result;
+use crate::plan::reduce::{Batch, Reduce};
 
 /// Groups by number. Number 0 is the missing key where there is one key, the only group where there is
 /// none, and rows to be left out where there are several.
@@ -74,7 +74,13 @@ impl GroupTable {
     }
 
     /// Adds rows: their keys, the arguments of each aggregate, and their positions where those are needed.
-    pub fn update(&mut self, keys: &[ArrayRef], args: &[Vec<ArrayRef>], positions: Option<&Int64Array>, rows: usize) -> Result<()> {
+    pub fn update(
+        &mut self,
+        keys: &[ArrayRef],
+        args: &[Vec<ArrayRef>],
+        positions: Option<&Int64Array>,
+        rows: usize,
+    ) -> Result<()> {
         if rows == 0 {
             return Ok(());
         }
@@ -174,7 +180,11 @@ impl GroupTable {
         }
         let ids = self.key_ids();
         let columns = self.interners.iter().zip(ids);
-        columns.map(|(interner, ids)| Ok(take(&interner.values()?, &UInt32Array::from(ids[start..].to_vec()), None)?)).collect()
+        columns
+            .map(|(interner, ids)| {
+                Ok(take(&interner.values()?, &UInt32Array::from(ids[start..].to_vec()), None)?)
+            })
+            .collect()
     }
 
     fn hashes(&self, start: usize) -> Vec<u64> {

@@ -7,15 +7,15 @@ use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFuncti
 use datafusion::physical_expr::expressions::{Column, IsNotNullExpr};
 use datafusion::physical_expr::{Partitioning, PhysicalExpr};
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 
 use super::sort::as_key;
 use super::{Lowering, POSITION, Plan, columns_of, project};
-use crate::plan::reduce::{self, udaf};
 use crate::error::Result;
 use crate::plan::node::{Aggregation, Params, SortKey};
+use crate::plan::reduce::{self, udaf};
 use crate::plan::{DType, Expr, Node};
 
 /// The column by which groups are put in order of first appearance.
@@ -129,7 +129,11 @@ impl Lowering {
     }
 }
 
-fn function(aggregate: &Aggregation, arguments: &[Arc<str>], schema: &Arc<Schema>) -> Result<Arc<AggregateFunctionExpr>> {
+fn function(
+    aggregate: &Aggregation,
+    arguments: &[Arc<str>],
+    schema: &Arc<Schema>,
+) -> Result<Arc<AggregateFunctionExpr>> {
     let types = aggregate.args.iter().map(Expr::dtype).collect();
     let function = udaf::udaf(reduce::find(&aggregate.function)?, types, aggregate.params.clone())?;
     let args = arguments

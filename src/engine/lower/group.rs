@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::pipeline::Pipeline;
 use super::{Grouping, Lowering, POSITION, Plan, arrow_of, columns_of};
-use crate::plan::eval::Program;
 use crate::engine::group::exec::{GroupExec, GroupInput, GroupWork};
 use crate::engine::group::{AggregateSpec, GroupSpec, KeySpec};
-use crate::plan::reduce;
 use crate::error::{Error, Result};
+use crate::plan::eval::Program;
 use crate::plan::node::Aggregation;
+use crate::plan::reduce;
 use crate::plan::{DType, Expr, Node};
 
 impl Lowering {
@@ -38,7 +38,8 @@ impl Lowering {
             Some(pipeline) => {
                 let exprs: Vec<Expr> = exprs.into_iter().map(|expr| pipeline.over_scan(expr)).collect();
                 let dictionaries = only_keys(&exprs, keys.len(), &pipeline.predicates);
-                let (scan, predicate) = self.open_scan(&pipeline, &exprs.iter().collect::<Vec<_>>(), &dictionaries)?;
+                let (scan, predicate) =
+                    self.open_scan(&pipeline, &exprs.iter().collect::<Vec<_>>(), &dictionaries)?;
                 let schema = scan.schema();
                 (GroupInput::Scan(scan), schema, predicate, exprs)
             }
@@ -49,7 +50,8 @@ impl Lowering {
             }
         };
 
-        let mut programs = exprs.iter().map(|expr| Program::new(expr, &schema)).collect::<Result<Vec<_>>>()?.into_iter();
+        let mut programs =
+            exprs.iter().map(|expr| Program::new(expr, &schema)).collect::<Result<Vec<_>>>()?.into_iter();
         let mut next = || programs.next().ok_or_else(|| Error::internal("an expression went missing"));
         let mut work = GroupWork { predicate, keys: Vec::new(), args: Vec::new(), positions: None };
         for _ in keys {
@@ -78,7 +80,13 @@ impl Lowering {
             };
             let types = aggregate.args.iter().map(Expr::dtype).collect();
             let params = aggregate.params.clone();
-            specs.push(AggregateSpec::new(aggregate.name.clone(), &aggregate.function, types, params, arrow)?);
+            specs.push(AggregateSpec::new(
+                aggregate.name.clone(),
+                &aggregate.function,
+                types,
+                params,
+                arrow,
+            )?);
         }
         let spec = GroupSpec { keys: key_specs, aggregates: specs, sorted, dropna };
         let display = display(keys, aggregates);

@@ -84,7 +84,8 @@ impl Lowering {
             Node::Scan { .. } => Err(Error::internal("a scan that is no pipeline")),
             Node::Unit => Ok(Arc::new(PlaceholderRowExec::new(Arc::new(Schema::empty())))),
             Node::Project { input, columns } => {
-                let mut kept: Vec<_> = columns.iter().filter(|(name, _)| needed.contains(name)).cloned().collect();
+                let mut kept: Vec<_> =
+                    columns.iter().filter(|(name, _)| needed.contains(name)).cloned().collect();
                 if needed.contains(POSITION) {
                     kept.push((POSITION.into(), Expr::column(POSITION, DType::Int64)));
                 }
@@ -118,7 +119,9 @@ impl Lowering {
                     Ok(Arc::new(OrderedExec::new(plan, Pass::First(*rows))))
                 }
             },
-            Node::Distinct { input, subset, keep } => self.lower(&sort::distinct(input, subset, *keep, needed)?, needed),
+            Node::Distinct { input, subset, keep } => {
+                self.lower(&sort::distinct(input, subset, *keep, needed)?, needed)
+            }
         }
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::{Lowering, Names, POSITION, Plan, columns_of, prune, schema_of, virtual_column};
 use crate::engine::control::ScanFacts;
-use crate::plan::eval::Program;
 use crate::engine::scan::{Scan, morsels};
 use crate::engine::scan_exec::ScanExec;
 use crate::error::{Error, Result};
 use crate::io::source::Source;
+use crate::plan::eval::Program;
 use crate::plan::node::ROW;
 use crate::plan::{DType, Expr, Node};
 
@@ -25,8 +25,11 @@ impl Pipeline {
     pub fn of(node: &Node) -> Option<Self> {
         match node {
             Node::Scan { source, fields } => {
-                let column = |name: &Arc<str>, dtype: &DType| (name.clone(), Expr::Column(name.clone(), dtype.clone()));
-                let mut outputs: Vec<_> = fields.iter().map(|field| column(&field.name, &field.dtype)).collect();
+                let column = |name: &Arc<str>, dtype: &DType| {
+                    (name.clone(), Expr::Column(name.clone(), dtype.clone()))
+                };
+                let mut outputs: Vec<_> =
+                    fields.iter().map(|field| column(&field.name, &field.dtype)).collect();
                 outputs.push(column(&ROW.into(), &DType::Int64));
                 outputs.push((POSITION.into(), Expr::column(ROW, DType::Int64)));
                 Some(Self { source: *source, predicates: Vec::new(), outputs })
@@ -51,7 +54,9 @@ impl Pipeline {
                 if !below.predicates.is_empty() {
                     return None;
                 }
-                below.outputs.insert(below.outputs.len() - 1, (name.clone(), Expr::column(ROW, DType::Int64)));
+                below
+                    .outputs
+                    .insert(below.outputs.len() - 1, (name.clone(), Expr::column(ROW, DType::Int64)));
                 Some(below)
             }
             _ => None,
@@ -111,7 +116,8 @@ impl Lowering {
     }
 
     pub(super) fn scan(&self, pipeline: &Pipeline, needed: &Names) -> Result<Plan> {
-        let outputs: Vec<_> = pipeline.outputs.iter().filter(|(name, _)| needed.contains(name)).cloned().collect();
+        let outputs: Vec<_> =
+            pipeline.outputs.iter().filter(|(name, _)| needed.contains(name)).cloned().collect();
         let exprs: Vec<&Expr> = outputs.iter().map(|(_, expr)| expr).collect();
         let (scan, predicate) = self.open_scan(pipeline, &exprs, &[])?;
         let input = scan.schema();

@@ -14,18 +14,21 @@ use datafusion::physical_expr::expressions::{self, Literal as PhysicalLiteral};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 
-use crate::plan::eval::literal_array;
 use crate::error::Result;
 use crate::io::source::parquet::ParquetFile;
 use crate::io::source::{ParquetSource, Source};
+use crate::plan::eval::literal_array;
 use crate::plan::{DType, Expr, Literal};
 
 /// (file, row group) of those that can be left out.
 pub fn row_groups(source: &Source, predicates: &[Expr]) -> Result<HashSet<(usize, usize)>> {
     let mut pruned = HashSet::new();
     let Source::Parquet(source) = source else { return Ok(pruned) };
-    let fields: Vec<_> =
-        source.columns.iter().map(|column| Field::new(&*column.field.name, column.arrow.clone(), true)).collect();
+    let fields: Vec<_> = source
+        .columns
+        .iter()
+        .map(|column| Field::new(&*column.field.name, column.arrow.clone(), true))
+        .collect();
     let schema = Arc::new(Schema::new(fields));
     let mut bounds = Vec::new();
     for predicate in predicates {

@@ -7,7 +7,7 @@ use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 
-use super::{Lowering, Names, POSITION, Plan, columns_of, project};
+use super::{Lowering, Names, POSITION, Plan, columns_of, project, virtual_column};
 use crate::engine::physical_expr;
 use crate::error::{Error, Result};
 use crate::plan::node::{Aggregation, Keep, Params, SortKey};
@@ -15,13 +15,20 @@ use crate::plan::{DType, Expr, Node};
 
 impl Lowering {
     /// A stable sort: the rows' positions are the last key.
-    pub(super) fn sort(&self, input: &Arc<Node>, keys: &[SortKey], needed: &Names, fetch: Option<usize>) -> Result<Plan> {
+    pub(super) fn sort(
+        &self,
+        input: &Arc<Node>,
+        keys: &[SortKey],
+        needed: &Names,
+        fetch: Option<usize>,
+    ) -> Result<Plan> {
         let mut below: Names = needed.clone();
         below.extend(columns_of(keys.iter().map(|key| &key.expr)));
         below.insert(POSITION.into());
         let plan = self.lower(input, &below)?;
         let schema = plan.schema();
-        let position = SortKey { expr: Expr::column(POSITION, DType::Int64), descending: false, missing_first: false };
+        let position =
+            SortKey { expr: Expr::column(POSITION, DType::Int64), descending: false, missing_first: false };
         let keys: Vec<SortKey> = keys.iter().cloned().chain([position]).collect();
         let sorted = sorted(plan, &keys, fetch)?;
         let columns: Vec<_> = needed
@@ -61,12 +68,21 @@ pub(super) fn as_key(expr: &Expr) -> Result<Expr> {
 }
 
 /// `drop_duplicates` as a grouping by `subset` that picks whole rows by their position.
-pub(super) fn distinct(input: &Arc<Node>, subset: &[Arc<str>], keep: Keep, needed: &Names) -> Result<Arc<Node>> {
+pub(super) fn distinct(
+    input: &Arc<Node>,
+    subset: &[Arc<str>],
+    keep: Keep,
+    needed: &Names,
+) -> Result<Arc<Node>> {
     let position = Expr::column(POSITION, DType::Int64);
     let fields = input.fields();
     let column = |name: &Arc<str>| -> Result<Expr> {
+        if virtual_column(name) {
+            return Ok(Expr::Column(name.clone(), DType::Int64));
+        }
         let field = fields.iter().find(|field| field.name == *name);
-        let field = field.ok_or_else(|| Error::internal(format!("no column `{name}` to tell rows apart by")))?;
+        let field =
+            field.ok_or_else(|| Error::internal(format!("no column `{name}` to tell rows apart by")))?;
         Ok(Expr::Column(name.clone(), field.dtype.clone()))
     };
     let keys = subset
@@ -83,7 +99,13 @@ pub(super) fn distinct(input: &Arc<Node>, subset: &[Arc<str>], keep: Keep, neede
         let expr = column(name)?;
         let dtype = expr.dtype();
         let params = Params::default();
-        aggregates.push(Aggregation { name: name.clone(), function: pick.into(), args: vec![expr], params, dtype });
+        aggregates.push(Aggregation {
+            name: name.clone(),
+            function: pick.into(),
+            args: vec![expr],
+            params,
+            dtype,
+        });
     }
     let extra = |name: &str, function: &str, args: Vec<Expr>| Aggregation {
         name: name.into(),
@@ -107,7 +129,10 @@ pub(super) fn distinct(input: &Arc<Node>, subset: &[Arc<str>], keep: Keep, neede
             Arc::new(Node::Sort { input: grouped, keys: vec![key] })
         }
         Keep::None => {
-            let once = Expr::call("eq", vec![Expr::column("__rows", DType::Int64), Expr::Literal(crate::plan::Literal::Int(1))])?;
+            let once = Expr::call(
+                "eq",
+                vec![Expr::column("__rows", DType::Int64), Expr::Literal(crate::plan::Literal::Int(1))],
+            )?;
             Arc::new(Node::Filter { input: grouped, predicate: once })
         }
     })

@@ -188,14 +188,17 @@ impl ParquetFile {
         if let Some(reader) = readers.get(dictionaries) {
             return Ok(reader.clone());
         }
-        let mut fields: Vec<ArrowField> = self.schema.fields().iter().map(|field| (**field).clone()).collect();
+        let mut fields: Vec<ArrowField> =
+            self.schema.fields().iter().map(|field| (**field).clone()).collect();
         for (column, position) in self.positions.iter().enumerate() {
             let field = &mut fields[*position];
             let target = match (&columns[column].arrow, dictionary_value(field.data_type())) {
                 (DataType::Utf8View, _) if dictionaries.contains(&column) => {
                     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
                 }
-                (view @ (DataType::Utf8View | DataType::BinaryView), value) if is_bytes(value) => view.clone(),
+                (view @ (DataType::Utf8View | DataType::BinaryView), value) if is_bytes(value) => {
+                    view.clone()
+                }
                 (_, value) => value.clone(),
             };
             *field = field.clone().with_data_type(target);
@@ -260,8 +263,7 @@ async fn read_footer(file: &FileRef) -> Result<ParquetMetaData> {
         Place::Remote(store, path) => {
             let mut failure = None;
             let fetch = Fetch { store: store.as_ref(), path, failure: &mut failure };
-            let footer =
-                reader().with_prefetch_hint(Some(64 * 1024)).load_and_finish(fetch, file.size).await;
+            let footer = reader().with_prefetch_hint(Some(64 * 1024)).load_and_finish(fetch, file.size).await;
             if let Some(error) = failure {
                 return Err(store_error(&file.name, &error));
             }
@@ -294,9 +296,9 @@ impl MetadataFetch for Fetch<'_> {
 pub fn broken(name: &str, error: &ParquetError) -> Error {
     let text = error.to_string();
     let text = text.lines().next().unwrap_or_default();
-    let text = ["Parquet error: ", "EOF: ", "Arrow: "].iter().fold(text, |text, prefix| {
-        text.strip_prefix(prefix).unwrap_or(text)
-    });
+    let text = ["Parquet error: ", "EOF: ", "Arrow: "]
+        .iter()
+        .fold(text, |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
     Error::new(Code::SourceUnreadable, format!("file `{name}` cannot be read as Parquet: {text}"))
         .hint("The file is damaged, cut off or of another format; write it again or leave it out")
         .detail("file", name)

@@ -51,10 +51,12 @@ impl Frame {
             let column = match key {
                 Key::Label(label) => match self.place(&label) {
                     Ok(place) => self.columns[place].clone(),
-                    Err(error) => match levels.iter().find(|level| level.label == label && label != Label::None) {
-                        Some(level) => level.clone(),
-                        None => return Err(error),
-                    },
+                    Err(error) => {
+                        match levels.iter().find(|level| level.label == label && label != Label::None) {
+                            Some(level) => level.clone(),
+                            None => return Err(error),
+                        }
+                    }
                 },
                 Key::Series(series) => {
                     if series.kind != Kind::Series {
@@ -78,7 +80,10 @@ impl Frame {
     /// A whole-column aggregate, as a scalar.
     pub fn reduce(&self, function: &str, ddof: u32, min_count: i64) -> Result<Self> {
         if self.kind != Kind::Series {
-            return Err(not_decomposable(format!("`{function}` over a {} is not one number", self.described())));
+            return Err(not_decomposable(format!(
+                "`{function}` over a {} is not one number",
+                self.described()
+            )));
         }
         let expr = self.value()?.clone();
         let params = Params { ddof, min_count, grouped: false };
@@ -92,7 +97,13 @@ impl Frame {
 
     fn whole(&self, function: &str, args: Vec<Expr>, params: Params) -> Result<Self> {
         let dtype = aggregate_dtype(function, &args, &params)?;
-        let aggregation = Aggregation { name: "value".into(), function: function.into(), args, params, dtype: dtype.clone() };
+        let aggregation = Aggregation {
+            name: "value".into(),
+            function: function.into(),
+            args,
+            params,
+            dtype: dtype.clone(),
+        };
         let node = Node::Group {
             input: self.domain.clone(),
             keys: Vec::new(),
@@ -132,10 +143,11 @@ impl Groups {
                 }
             };
             let params = Params { ddof: item.ddof, min_count: item.min_count, grouped: true };
-            let dtype = aggregate_dtype(&item.function, &args, &params).map_err(|error| match &item.input {
-                Some(input) => named(error, &input.columns[0].label),
-                None => error,
-            })?;
+            let dtype =
+                aggregate_dtype(&item.function, &args, &params).map_err(|error| match &item.input {
+                    Some(input) => named(error, &input.columns[0].label),
+                    None => error,
+                })?;
             let name = unique(&mut taken, &item.label.arrow_name("value"));
             columns.push(Column { label: item.label, expr: Expr::Column(name.clone(), dtype.clone()) });
             aggregates.push(Aggregation { name, function: item.function.into(), args, params, dtype });

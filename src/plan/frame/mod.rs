@@ -127,7 +127,9 @@ impl Frame {
     fn value(&self) -> Result<&Expr> {
         match (&self.kind, self.columns.as_slice()) {
             (Kind::Series | Kind::Scalar, [column]) => Ok(&column.expr),
-            _ => Err(not_decomposable(format!("a column is wanted here, and this is a {}", self.described()))),
+            _ => {
+                Err(not_decomposable(format!("a column is wanted here, and this is a {}", self.described())))
+            }
         }
     }
 
@@ -144,12 +146,11 @@ impl Frame {
         let mut found = self.columns.iter().enumerate().filter(|(_, column)| column.label == *label);
         match (found.next(), found.next()) {
             (Some((place, _)), None) => Ok(place),
-            (Some(_), Some(_)) => Err(Error::new(
-                Code::SchemaMismatch,
-                format!("there are several columns named {label}"),
-            )
-            .hint("Rename them so that each name is there once")
-            .detail("column", label.arrow_name(""))),
+            (Some(_), Some(_)) => {
+                Err(Error::new(Code::SchemaMismatch, format!("there are several columns named {label}"))
+                    .hint("Rename them so that each name is there once")
+                    .detail("column", label.arrow_name("")))
+            }
             (None, _) => Err(self.unknown(label)),
         }
     }
@@ -157,7 +158,8 @@ impl Frame {
     fn unknown(&self, label: &Label) -> Error {
         let names: Vec<String> = self.columns.iter().map(|column| column.label.arrow_name("")).collect();
         let name = label.arrow_name("None");
-        let error = Error::new(Code::SchemaMismatch, format!("there is no column {label}")).detail("column", name.clone());
+        let error = Error::new(Code::SchemaMismatch, format!("there is no column {label}"))
+            .detail("column", name.clone());
         let nearest = crate::task::nearest(&name, names.iter().map(String::as_str));
         let shown: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
         match nearest {
@@ -225,14 +227,22 @@ impl Frame {
     }
 
     /// Scalars in rows and columns.
-    pub fn cells(index: Vec<Label>, columns: Option<Vec<Label>>, cells: Vec<Vec<Option<Frame>>>) -> Result<Self> {
+    pub fn cells(
+        index: Vec<Label>,
+        columns: Option<Vec<Label>>,
+        cells: Vec<Vec<Option<Frame>>>,
+    ) -> Result<Self> {
         let width = columns.as_ref().map_or(1, Vec::len);
         let cells = cells
             .into_iter()
             .map(|row| {
                 let row = row.iter().map(|cell| cell.as_ref().map(|cell| cell.value().cloned()).transpose());
                 let row: Vec<Option<Expr>> = row.collect::<Result<_>>()?;
-                if row.len() == width { Ok(row) } else { Err(Error::internal("cells in rows of unequal length")) }
+                if row.len() == width {
+                    Ok(row)
+                } else {
+                    Err(Error::internal("cells in rows of unequal length"))
+                }
             })
             .collect::<Result<Vec<_>>>()?;
         let kind = Kind::Cells(Cells { index, columns, name: Label::None, cells });
@@ -284,7 +294,8 @@ impl Frame {
             let default = if single { "index".to_owned() } else { format!("level_{number}") };
             (level.label.arrow_name(&default), level.expr.clone())
         });
-        let columns = self.columns.iter().map(|column| (column.label.arrow_name("value"), column.expr.clone()));
+        let columns =
+            self.columns.iter().map(|column| (column.label.arrow_name("value"), column.expr.clone()));
         levels.chain(columns).map(|(name, expr)| (unique(&mut taken, &name), expr)).collect()
     }
 

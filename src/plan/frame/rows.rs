@@ -109,7 +109,10 @@ impl Frame {
         let labels = if self.kind == Kind::Series { self.labels() } else { by.to_vec() };
         for label in &labels {
             let dtype = self.columns[self.place(label)?].expr.dtype();
-            let ordered = dtype.is_numeric() || dtype == DType::Bool || dtype.is_temporal() || matches!(dtype, DType::Decimal(..));
+            let ordered = dtype.is_numeric()
+                || dtype == DType::Bool
+                || dtype.is_temporal()
+                || matches!(dtype, DType::Decimal(..));
             if !ordered {
                 let name = if largest { "nlargest" } else { "nsmallest" };
                 return Err(Error::new(

@@ -11,9 +11,9 @@ use proptest::prelude::*;
 
 use super::operand::{arrow_type, constant};
 use super::{OPERATORS, promote};
-use crate::plan::eval::Program;
 use crate::error::{Code, Result};
 use crate::plan::dtype::Unit;
+use crate::plan::eval::Program;
 use crate::plan::{DType, Expr, Literal};
 
 const NAN: Literal = Literal::Float(f64::NAN);

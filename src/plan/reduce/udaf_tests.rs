@@ -15,8 +15,8 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionConfig;
 
 use super::*;
-use crate::plan::reduce::{AGGREGATES, find};
 use crate::plan::dtype::Unit;
+use crate::plan::reduce::{AGGREGATES, find};
 
 const GROUPS: u32 = 7;
 

@@ -10,9 +10,9 @@ use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
 
 use super::rows::Rows;
-use crate::plan::reduce::kernel;
 use crate::plan::DType;
 use crate::plan::node::Params;
+use crate::plan::reduce::kernel;
 
 pub fn doubles(column: &ArrayRef) -> Vec<Option<f64>> {
     cast(column, &DataType::Float64).unwrap().as_primitive::<arrow::datatypes::Float64Type>().iter().collect()

@@ -9,10 +9,10 @@ use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use proptest::prelude::*;
 
-use crate::plan::reduce::{Aggregate, Batch, Reduce};
 use crate::plan::DType;
 use crate::plan::dtype::Unit;
 use crate::plan::node::Params;
+use crate::plan::reduce::{Aggregate, Batch, Reduce};
 
 /// A row before it has a type: 0 is missing, 1 to 7 a special value of the type, the rest by `bits`.
 #[derive(Debug, Clone)]
