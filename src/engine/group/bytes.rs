@@ -11,8 +11,8 @@ use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{ByteViewType, DataType, Int32Type};
 
 use super::intern::{AHEAD, Interner, MISSING, mix, prefetch};
-use crate::memory::advise_huge;
 use crate::error::{Error, Result};
+use crate::memory::advise_huge;
 
 /// Up to this many bytes a value lies within its view.
 const INLINE: usize = 12;
