@@ -3,7 +3,7 @@
 Everything here is private to the package; the public names are in `rlm_hypervisor`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal as L, TypeAlias
 
 Label: TypeAlias = str | int | tuple[Any, ...] | None
@@ -175,5 +175,7 @@ class Answer:
     def preview(self, rows: int) -> list[list[str | None]]:
         """The first and last rows as text for terminals and notebooks, index columns first; at most 2 * rows."""
 
-    def write_parquet(self, path: str, compression: str = "zstd", mode: L["error", "overwrite"] = "error") -> None: ...
+    def write_parquet(
+        self, path: str, compression: str = "zstd", mode: L["error", "overwrite"] = "error"
+    ) -> None: ...
     def size_bytes(self) -> int: ...
