@@ -4,6 +4,7 @@ pub mod config;
 pub mod engine;
 pub mod error;
 pub mod io;
+pub mod names;
 pub mod plan;
 #[cfg(feature = "python")]
 mod python;
