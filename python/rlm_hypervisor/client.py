@@ -130,6 +130,7 @@ class RLMClient:
             description=spec.get("description"),
             tags=given.get("tags"),
             progress=given.get("progress"),
+            client=self,
         )
 
     async def aexecute(self, task: AnyTask) -> Any:

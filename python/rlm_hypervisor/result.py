@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rlm_hypervisor._lazy import require
 
 if TYPE_CHECKING:
-    from rlm_hypervisor._core import Answer, Label
+    from rlm_hypervisor._core import Answer, _Label as Label
 
     # Ways out to libraries that need not be there.
     PandasObject = Any
