@@ -4,6 +4,7 @@ pub mod config;
 pub mod engine;
 pub mod error;
 pub mod io;
+mod memory;
 pub mod names;
 pub mod plan;
 #[cfg(feature = "python")]

@@ -27,6 +27,13 @@ pub struct Batch {
     members: Vec<Arc<Node>>,
 }
 
+impl Batch {
+    /// Computes this scalar and nothing else.
+    pub fn is_only(&self, node: &Arc<Node>) -> bool {
+        matches!(self.members.as_slice(), [only] if Arc::ptr_eq(only, node))
+    }
+}
+
 impl Scalars {
     /// Scalar sub-plans that can be run now: those whose own scalars are known.
     pub fn due<'a>(&self, domain: &'a Node, outputs: impl Iterator<Item = &'a Expr>) -> Result<Vec<Batch>> {

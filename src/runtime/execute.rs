@@ -99,8 +99,8 @@ async fn attempt(
                 .map(|field| (field.name.clone(), Expr::Column(field.name, field.dtype)))
                 .collect();
             // A scalar that is the whole answer stays what it is: an Arrow value of any type.
-            if let (Kind::Scalar, [(name, Expr::Scalar(..))], [_]) =
-                (&frame.kind, outputs.as_slice(), columns.as_slice())
+            if let (Kind::Scalar, [(name, Expr::Scalar(node, _))]) = (&frame.kind, outputs.as_slice())
+                && batch.is_only(node)
             {
                 let only = (name.clone(), columns[0].1.clone());
                 let plan = lowering.columns(&batch.node, &[only])?;

@@ -12,11 +12,15 @@ use arrow::datatypes::{ByteViewType, DataType, Int32Type};
 
 use super::intern::{AHEAD, Interner, MISSING, mix, prefetch};
 use crate::error::{Error, Result};
+use crate::memory::advise_huge;
 
 /// Up to this many bytes a value lies within its view.
 const INLINE: usize = 12;
 /// Long values are kept in blocks of at least this size.
 const BLOCK: usize = 64 * 1024;
+
+/// Tables below this size grow four times at once.
+const QUADRUPLED: usize = 1 << 18;
 
 /// An entry of the open-addressing table; `id` 0 is an empty one.
 #[derive(Clone, Copy, Default)]
@@ -79,6 +83,9 @@ pub struct BytesInterner {
     dictionary: Option<Dictionary>,
 }
 
+/// The id of a dictionary's entry that no row had yet.
+const UNSEEN: u32 = u32::MAX;
+
 /// The last dictionary that was seen and the id of each of its entries.
 struct Dictionary {
     values: StringArray,
@@ -140,7 +147,7 @@ impl BytesInterner {
         };
         self.views.push(view);
         self.slots[position] = Slot { low: key.low, high: key.high, id };
-        if self.views.len() * 2 > self.slots.len() {
+        if self.views.len() * 8 > self.slots.len() * 5 {
             self.grow();
         }
         Ok(id)
@@ -161,9 +168,10 @@ impl BytesInterner {
     }
 
     fn grow(&mut self) {
-        let size = self.slots.len() * 4;
+        let size = self.slots.len() * if self.slots.len() < QUADRUPLED { 4 } else { 2 };
         let mask = size - 1;
         let mut slots = vec![Slot::default(); size];
+        advise_huge(&slots);
         for slot in self.slots.iter().filter(|slot| slot.id != MISSING) {
             let mut position = mix(slot.low, slot.high) as usize & mask;
             while slots[position].id != MISSING {
@@ -230,28 +238,43 @@ impl BytesInterner {
                 && std::ptr::eq(last.values.value_data().as_ptr(), values.value_data().as_ptr())
                 && std::ptr::eq(last.values.value_offsets().as_ptr(), values.value_offsets().as_ptr())
         });
-        if !same {
-            let mut entries = Vec::with_capacity(values.len());
-            for value in values.iter() {
-                entries.push(match value {
-                    Some(value) => self.intern_bytes(value.as_bytes())?,
-                    None => MISSING,
-                });
-            }
-            self.dictionary = Some(Dictionary { values: values.clone(), ids: entries });
-        }
-        let Some(dictionary) = &self.dictionary else { return Err(unexpected(array.data_type())) };
-        let entries = dictionary.ids.as_slice();
-        let codes = array.keys().values();
+        let mut dictionary = match self.dictionary.take() {
+            Some(dictionary) if same => dictionary,
+            // An entry becomes a key when a row has it: filters may have left some without rows.
+            _ => Dictionary { values: values.clone(), ids: vec![UNSEEN; values.len()] },
+        };
+        let codes = array.keys();
         ids.clear();
-        match array.keys().nulls() {
-            None => ids.extend(codes.iter().map(|code| entries[*code as usize])),
+        ids.reserve(codes.len());
+        let mut result = Ok(());
+        let nulls = codes.nulls();
+        for (row, code) in codes.values().iter().enumerate() {
             // The code below a null is anything.
-            Some(nulls) => ids.extend(codes.iter().zip(nulls.iter()).map(|(code, valid)| {
-                if valid { entries.get(*code as usize).copied().unwrap_or(MISSING) } else { MISSING }
-            })),
+            if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+                ids.push(MISSING);
+                continue;
+            }
+            let code = *code as usize;
+            let mut id = dictionary.ids[code];
+            if id == UNSEEN {
+                match self.intern_entry(&dictionary.values, code) {
+                    Ok(new) => id = new,
+                    Err(error) => {
+                        result = Err(error);
+                        break;
+                    }
+                }
+                dictionary.ids[code] = id;
+            }
+            ids.push(id);
         }
-        Ok(())
+        self.dictionary = Some(dictionary);
+        result
+    }
+
+    #[cold]
+    fn intern_entry(&mut self, values: &StringArray, code: usize) -> Result<u32> {
+        if values.is_null(code) { Ok(MISSING) } else { self.intern_bytes(values.value(code).as_bytes()) }
     }
 }
 

@@ -20,9 +20,10 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 
 use crate::error::Result;
-use crate::plan::DType;
 use crate::plan::node::Params;
+use crate::plan::reduce::combined;
 use crate::plan::reduce::{self, Aggregate, Reduce};
+use crate::plan::{DType, Expr};
 
 /// What is grouped by what, without saying where the rows come from.
 pub struct GroupSpec {
@@ -40,6 +41,8 @@ pub struct KeySpec {
 pub struct AggregateSpec {
     pub name: Arc<str>,
     pub function: &'static dyn Aggregate,
+    /// What it is taken of, to tell when two aggregates are of the same.
+    pub exprs: Vec<Expr>,
     pub args: Vec<DType>,
     pub params: Params,
     pub arrow: DataType,
@@ -58,22 +61,57 @@ impl GroupSpec {
         !self.sorted && !self.keys.is_empty()
     }
 
-    fn reduces(&self) -> Result<Vec<Box<dyn Reduce>>> {
-        self.aggregates
-            .iter()
-            .map(|aggregate| aggregate.function.create(&aggregate.args, &aggregate.params))
-            .collect()
+    /// The aggregates as they are run: those of one column that go together, together.
+    fn units(&self) -> Result<Vec<Unit>> {
+        let mut units: Vec<Vec<usize>> = Vec::new();
+        for (number, aggregate) in self.aggregates.iter().enumerate() {
+            let with = units.iter_mut().find(|unit| {
+                let first = &self.aggregates[unit[0]];
+                first.exprs == aggregate.exprs && first.combines() && aggregate.combines()
+            });
+            match with {
+                Some(unit) => unit.push(number),
+                None => units.push(vec![number]),
+            }
+        }
+        let unit = |members: Vec<usize>| {
+            let reduce = match members.as_slice() {
+                [only] => {
+                    let aggregate = &self.aggregates[*only];
+                    aggregate.function.create(&aggregate.args, &aggregate.params)?
+                }
+                several => {
+                    let names: Vec<_> =
+                        several.iter().map(|member| self.aggregates[*member].function.name()).collect();
+                    combined::create(&names)?
+                }
+            };
+            Ok(Unit { members, reduce })
+        };
+        units.into_iter().map(unit).collect()
     }
 }
 
+/// Aggregates that share a state, and that state.
+pub(super) struct Unit {
+    /// Which of the aggregates; never empty.
+    pub members: Vec<usize>,
+    pub reduce: Box<dyn Reduce>,
+}
+
 impl AggregateSpec {
+    fn combines(&self) -> bool {
+        combined::takes(self.function.name(), &self.args, &self.params)
+    }
+
     pub fn new(
         name: Arc<str>,
         function: &str,
-        args: Vec<DType>,
+        exprs: Vec<Expr>,
         params: Params,
         arrow: DataType,
     ) -> Result<Self> {
-        Ok(Self { name, function: reduce::find(function)?, args, params, arrow })
+        let args = exprs.iter().map(Expr::dtype).collect();
+        Ok(Self { name, function: reduce::find(function)?, exprs, args, params, arrow })
     }
 }

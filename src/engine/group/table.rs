@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Int64Array, UInt32Array};
 use arrow::compute::take;
 
-use super::GroupSpec;
 use super::intern::{Interner, interner, mix};
 use super::pairs::Pairs;
+use super::{GroupSpec, Unit};
 use crate::error::Result;
-use crate::plan::reduce::{Batch, Reduce};
+use crate::plan::reduce::{Batch, combined};
 
 /// Groups by number. Number 0 is the missing key where there is one key, the only group where there is
 /// none, and rows to be left out where there are several.
@@ -18,7 +18,7 @@ pub struct GroupTable {
     interners: Vec<Box<dyn Interner>>,
     /// `pairs[i]` pairs the numbers so far with the ids of key `i + 1`.
     pairs: Vec<Pairs>,
-    reduces: Vec<Box<dyn Reduce>>,
+    units: Vec<Unit>,
     /// Position of each group's first row, where that is asked for.
     first: Option<Vec<i64>>,
     /// A row with number 0 was seen.
@@ -31,7 +31,7 @@ pub struct GroupTable {
 pub struct Partial {
     pub keys: Vec<ArrayRef>,
     pub hashes: Vec<u64>,
-    /// One entry an aggregate.
+    /// One entry a unit of aggregates.
     pub states: Vec<Vec<ArrayRef>>,
     pub first: Option<Int64Array>,
 }
@@ -48,8 +48,8 @@ impl GroupTable {
         let interners = spec.keys.iter().map(|key| interner(&key.arrow)).collect::<Result<Vec<_>>>()?;
         let pairs = (1..interners.len()).map(|_| Pairs::new()).collect();
         let first = spec.needs_first().then(Vec::new);
-        let reduces = spec.reduces()?;
-        Ok(Self { spec, interners, pairs, reduces, first, zero: false, groups: Vec::new(), ids: Vec::new() })
+        let units = spec.units()?;
+        Ok(Self { spec, interners, pairs, units, first, zero: false, groups: Vec::new(), ids: Vec::new() })
     }
 
     /// No row ever reached it.
@@ -69,7 +69,7 @@ impl GroupTable {
     pub fn size(&self) -> usize {
         self.interners.iter().map(|interner| interner.size()).sum::<usize>()
             + self.pairs.iter().map(Pairs::size).sum::<usize>()
-            + self.reduces.iter().map(|reduce| reduce.size()).sum::<usize>()
+            + self.units.iter().map(|unit| unit.reduce.size()).sum::<usize>()
             + self.first.as_ref().map_or(0, |first| first.capacity() * size_of::<i64>())
     }
 
@@ -94,8 +94,10 @@ impl GroupTable {
                 *first = (*first).min(*position);
             }
         }
-        for (reduce, args) in self.reduces.iter_mut().zip(args) {
-            reduce.update(Batch { args, groups: &self.groups, num_groups, positions })?;
+        for unit in &mut self.units {
+            let args =
+                unit.members.first().and_then(|member| args.get(*member)).map_or(&[][..], Vec::as_slice);
+            unit.reduce.update(Batch { args, groups: &self.groups, num_groups, positions })?;
         }
         Ok(())
     }
@@ -121,9 +123,9 @@ impl GroupTable {
                 *first = (*first).min(from);
             }
         }
-        for (reduce, state) in self.reduces.iter_mut().zip(&partial.states) {
+        for (unit, state) in self.units.iter_mut().zip(&partial.states) {
             let state = state.iter().map(pick).collect::<Result<Vec<_>, _>>()?;
-            reduce.merge(&state, &self.groups, num_groups)?;
+            unit.reduce.merge(&state, &self.groups, num_groups)?;
         }
         Ok(())
     }
@@ -216,9 +218,9 @@ impl GroupTable {
         let keys = self.key_arrays(start)?;
         let hashes = self.hashes(start);
         let first = self.first_positions(start);
-        let mut states = Vec::with_capacity(self.reduces.len());
-        for reduce in &mut self.reduces {
-            let state = reduce.state()?;
+        let mut states = Vec::with_capacity(self.units.len());
+        for unit in &mut self.units {
+            let state = unit.reduce.state()?;
             // A group that no row of which reached the aggregate yet has no state row.
             let state = state.iter().map(|array| padded(array, groups, start)).collect::<Result<Vec<_>>>()?;
             states.push(state);
@@ -232,11 +234,18 @@ impl GroupTable {
         let groups = self.len();
         let keys = self.key_arrays(start)?;
         let first = self.first_positions(start);
-        let finish = |reduce: &mut Box<dyn Reduce>| -> Result<ArrayRef> {
-            let values = reduce.finish(groups)?;
-            Ok(values.slice(start, groups - start))
-        };
-        let values = self.reduces.iter_mut().map(finish).collect::<Result<Vec<_>>>()?;
+        let mut values: Vec<Option<ArrayRef>> = vec![None; self.spec.aggregates.len()];
+        for unit in &mut self.units {
+            let finished = unit.reduce.finish(groups)?;
+            let parts = match unit.members.as_slice() {
+                [_] => vec![finished],
+                _ => combined::parts(&finished)?,
+            };
+            for (member, part) in unit.members.iter().zip(parts) {
+                values[*member] = Some(part.slice(start, groups - start));
+            }
+        }
+        let values = values.into_iter().flatten().collect();
         Ok(Finished { keys, values, first })
     }
 }

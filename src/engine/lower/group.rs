@@ -78,12 +78,12 @@ impl Lowering {
                 (None, Some(arg)) => arrow_of(arg, &schema)?,
                 (None, None) => return Err(Error::internal("an aggregate of nothing with an opaque type")),
             };
-            let types = aggregate.args.iter().map(Expr::dtype).collect();
+            let exprs = aggregate.args.clone();
             let params = aggregate.params.clone();
             specs.push(AggregateSpec::new(
                 aggregate.name.clone(),
                 &aggregate.function,
-                types,
+                exprs,
                 params,
                 arrow,
             )?);

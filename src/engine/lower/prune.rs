@@ -121,8 +121,12 @@ impl FileStatistics<'_> {
     fn of<T>(&self, column: &Column, read: impl Fn(&StatisticsConverter<'_>) -> Option<T>) -> Option<T> {
         let position = self.source.columns.iter().position(|known| *known.field.name == *column.name)?;
         self.file.leaf(position)?;
-        let known = &self.source.columns[position];
-        let schema = Schema::new(vec![Field::new(&*known.field.name, known.arrow.clone(), true)]);
+        // The converter finds the column's statistics by its place among the file's columns.
+        let mut fields = vec![Field::new("", DataType::Null, true); self.file.positions.len()];
+        for (known, place) in self.source.columns.iter().zip(&self.file.positions) {
+            *fields.get_mut(*place)? = Field::new(&*known.field.name, known.arrow.clone(), true);
+        }
+        let schema = Schema::new(fields);
         let parquet = self.file.footer.file_metadata().schema_descr();
         let converter = StatisticsConverter::try_new(&column.name, &schema, parquet).ok()?;
         read(&converter)

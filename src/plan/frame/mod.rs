@@ -208,7 +208,9 @@ impl Frame {
         let expr = Expr::call(op, exprs)?;
         let Some(rows) = rows else { return Ok(Self::scalar(expr)) };
         let first = names.first().cloned().unwrap_or(Label::None);
-        let label = if names.iter().all(|name| *name == first) { first } else { Label::None };
+        // What fills or replaces values of a column leaves it its name.
+        let keeps = matches!(op, "fillna" | "where");
+        let label = if keeps || names.iter().all(|name| *name == first) { first } else { Label::None };
         Ok(rows.like(vec![Column { label, expr }], Kind::Series))
     }
 

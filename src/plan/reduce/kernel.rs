@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Float32Type, Float64Type};
 
 use super::{Batch, Reduce};
 use crate::error::{Error, Result};
+use crate::memory::advise_huge;
 
 /// What is remembered of one group. Small and flat, so that a row touches one cache line of state.
 pub trait State: Copy + Send + 'static {
@@ -96,6 +97,12 @@ impl<F: Fold> Reduce for Folded<F> {
 
 /// Makes room for `len` groups; never fewer than there are. Grows by doubling, as `Vec` does.
 pub fn grow<T: Clone>(states: &mut Vec<T>, len: usize, empty: T) {
+    if states.capacity() < len {
+        let mut larger = Vec::with_capacity(len.next_power_of_two());
+        advise_huge(&larger);
+        larger.append(states);
+        *states = larger;
+    }
     if states.len() < len {
         states.resize(len, empty);
     }

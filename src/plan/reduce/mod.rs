@@ -1,5 +1,6 @@
 //! Mergeable aggregates: empty, update, state, merge, finish. One file each and one line in the list below.
 
+pub mod combined;
 mod count;
 mod extreme;
 mod extreme_text;
