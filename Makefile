@@ -72,7 +72,7 @@ check-python:
 	$(call say,mypy)
 	@mypy python/rlm_hypervisor examples
 	$(call say,pyright)
-	@pyright examples
+	@pyright --project pyproject.toml
 
 test-rust:
 	$(call say,tests of the core without Python)

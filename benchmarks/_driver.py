@@ -29,7 +29,7 @@ CLOSE_SECONDS = 15.0
 MIN_RUNS = 3
 
 
-class EngineFailed(Exception):  # noqa: N818 - an event to report, not a fault of the driver
+class EngineFailed(Exception):
     """The engine's process answered with an error, died, or did not answer in time."""
 
 
@@ -116,9 +116,7 @@ class Child:
         threads = str(settings.threads)
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(
-                part for part in (str(HERE), os.environ.get("PYTHONPATH")) if part
-            ),
+            "PYTHONPATH": os.pathsep.join(part for part in (str(HERE), os.environ.get("PYTHONPATH")) if part),
             "POLARS_MAX_THREADS": threads,
             "TOKIO_WORKER_THREADS": threads,
             "RAYON_NUM_THREADS": threads,

@@ -70,9 +70,7 @@ class Report:
             "versions": self.versions,
             "settings": asdict(self.settings) if self.settings else None,
             "times": [_outcome_json(outcome, of_times(outcome)) for outcome in self.times],
-            "overhead": [
-                _outcome_json(outcome, [of_overhead(outcome)]) for outcome in self.overhead
-            ],
+            "overhead": [_outcome_json(outcome, [of_overhead(outcome)]) for outcome in self.overhead],
             "memory": [
                 {**asdict(outcome), "measures": [_measure_json(of_memory(outcome))]}
                 for outcome in self.memory
@@ -113,9 +111,7 @@ class Report:
         return parts
 
     def _goals(self) -> list[str]:
-        goals = [
-            (where, measure) for where, measure in self._measures() if measure.goal is not None
-        ]
+        goals = [(where, measure) for where, measure in self._measures() if measure.goal is not None]
         rows = [
             [where, measure.what, _number(measure.goal), _number(measure.value), measure.verdict]
             for where, measure in goals
@@ -186,9 +182,7 @@ class Report:
             measure = of_memory(outcome)
             cells = [_mebibytes(outcome, name) for name in engines]
             rows.append([_data(outcome.dataset), *cells, _verdict(measure)])
-        parts.append(
-            table(["data", *(TITLES[name] for name in engines), "ours, of the leanest peer"], rows)
-        )
+        parts.append(table(["data", *(TITLES[name] for name in engines), "ours, of the leanest peer"], rows))
         if any(not memory.exact for each in self.memory for memory in each.engines.values()):
             parts.append("The kernel's mark could not be reset here: peaks include the start.")
         return parts

@@ -84,9 +84,7 @@ def of_times(outcome: Outcome) -> list[Measure]:
             OF_DECODE if few and two_columns else None,
         ),
         Measure("of read bytes", _ratio(ours, times.get(READ))),
-        Measure(
-            "chunkSize 10,000 of auto", _ratio(times.get(OURS_IN_CHUNKS), ours), CHUNKS_OF_AUTO
-        ),
+        Measure("chunkSize 10,000 of auto", _ratio(times.get(OURS_IN_CHUNKS), ours), CHUNKS_OF_AUTO),
     ]
 
 

@@ -79,9 +79,7 @@ def ensure(dataset: Dataset) -> Path:
 
 
 def _write(dataset: Dataset, directory: Path) -> None:
-    schema = pa.schema(
-        [("category", pa.string()), ("region", pa.string()), ("value", pa.float64())]
-    )
+    schema = pa.schema([("category", pa.string()), ("region", pa.string()), ("value", pa.float64())])
     categories = key_strings(dataset)
     regions = pa.array(REGIONS, pa.string())
     writer: pq.ParquetWriter | None = None

@@ -136,9 +136,7 @@ def _keep(report: _report.Report, into: list[Outcome], outcome: Outcome, bench: 
 def main() -> int:
     options = parse()
     output: Path | None = options.output
-    json_path = (
-        output.with_suffix(".json") if output else data.cache_dir() / "results" / "seed_job.json"
-    )
+    json_path = output.with_suffix(".json") if output else data.cache_dir() / "results" / "seed_job.json"
     report = _report.Report(json_path, output)
     # Also where a shell started this in the background with interrupts ignored.
     for number in (signal.SIGINT, signal.SIGTERM):

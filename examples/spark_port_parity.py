@@ -17,10 +17,7 @@ from rlm_hypervisor import RLMClient
 
 def original(source: str) -> pd.DataFrame:
     """The job as it was."""
-    from pyspark.sql import (
-        SparkSession,  # pyright: ignore[reportMissingImports]
-        functions as f,  # pyright: ignore[reportMissingImports]
-    )
+    from pyspark.sql import SparkSession, functions as f  # pyright: ignore[reportMissingImports]
 
     spark = SparkSession.builder.master("local[*]").getOrCreate()
     frame = spark.read.parquet(source)

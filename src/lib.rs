@@ -5,6 +5,7 @@ pub mod engine;
 pub mod error;
 pub mod io;
 mod memory;
+pub mod names;
 pub mod plan;
 #[cfg(feature = "python")]
 mod python;

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from _spec import REGIONS, Spec, Variant
 
 
-class Unavailable(Exception):  # noqa: N818 - a state, not a fault
+class Unavailable(Exception):
     """The engine, or the part of it that is needed, is not installed here."""
 
 
@@ -92,9 +92,7 @@ def _key_numbers(table: pa.Table, variant: Variant) -> npt.NDArray[np.int64] | N
     category = table.column("category")
     if not pc.all(pc.match_substring_regex(category, "^id[0-9]{1,18}$"), min_count=0).as_py():
         return None
-    numbers: npt.NDArray[np.int64] = (
-        pc.utf8_slice_codeunits(category, 2).cast(pa.int64()).to_numpy()
-    )
+    numbers: npt.NDArray[np.int64] = pc.utf8_slice_codeunits(category, 2).cast(pa.int64()).to_numpy()
     if "region" not in variant.keys:
         return numbers
     regions = pc.index_in(table.column("region"), value_set=pa.array(REGIONS))

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import datafusion
 import pyarrow as pa
 from _spec import Spec
-from datafusion import Expr, SessionConfig, SessionContext, col, lit
-from datafusion import functions as f
+from datafusion import Expr, SessionConfig, SessionContext, col, functions as f, lit
 
 from engines._base import Engine
 

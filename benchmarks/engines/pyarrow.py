@@ -36,17 +36,13 @@ class PyArrow(Engine):
         if condition is not None:
             nodes.append(acero.Declaration("filter", acero.FilterNodeOptions(condition)))
         columns = [pc.field(name) for name in variant.columns]
-        nodes.append(
-            acero.Declaration("project", acero.ProjectNodeOptions(columns, variant.columns))
-        )
+        nodes.append(acero.Declaration("project", acero.ProjectNodeOptions(columns, variant.columns)))
         outputs = [
             ("value", f"hash_{aggregate}", None, output)
             for output, aggregate in zip(variant.outputs, variant.aggregates, strict=True)
         ]
         nodes.append(
-            acero.Declaration(
-                "aggregate", acero.AggregateNodeOptions(outputs, keys=list(variant.keys))
-            )
+            acero.Declaration("aggregate", acero.AggregateNodeOptions(outputs, keys=list(variant.keys)))
         )
         return acero.Declaration.from_sequence(nodes).to_table(use_threads=True)
 

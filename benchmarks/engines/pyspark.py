@@ -10,8 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyspark
 from _spec import Spec
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as f
+from pyspark.sql import SparkSession, functions as f
 
 from engines._base import Engine, Unavailable
 

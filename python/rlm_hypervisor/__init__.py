@@ -17,71 +17,31 @@ if TYPE_CHECKING:
     from rlm_hypervisor.client import RLMClient as RLMClient
     from rlm_hypervisor.errors import (
         CombineRequiredError as CombineRequiredError,
-    )
-    from rlm_hypervisor.errors import (
         DepthExceededError as DepthExceededError,
-    )
-    from rlm_hypervisor.errors import (
         InternalError as InternalError,
-    )
-    from rlm_hypervisor.errors import (
         InvalidTaskError as InvalidTaskError,
-    )
-    from rlm_hypervisor.errors import (
         MaintenanceError as MaintenanceError,
-    )
-    from rlm_hypervisor.errors import (
         NotDecomposableError as NotDecomposableError,
-    )
-    from rlm_hypervisor.errors import (
         OperationFailedError as OperationFailedError,
-    )
-    from rlm_hypervisor.errors import (
         OperationNotFoundError as OperationNotFoundError,
-    )
-    from rlm_hypervisor.errors import (
         OutOfMemoryError as OutOfMemoryError,
-    )
-    from rlm_hypervisor.errors import (
         OutputFailedError as OutputFailedError,
-    )
-    from rlm_hypervisor.errors import (
         QuotaExceededError as QuotaExceededError,
-    )
-    from rlm_hypervisor.errors import (
         RateLimitedError as RateLimitedError,
-    )
-    from rlm_hypervisor.errors import (
         RLMError as RLMError,
-    )
-    from rlm_hypervisor.errors import (
         SchemaMismatchError as SchemaMismatchError,
-    )
-    from rlm_hypervisor.errors import (
         SourceNotFoundError as SourceNotFoundError,
-    )
-    from rlm_hypervisor.errors import (
         SourceUnreadableError as SourceUnreadableError,
-    )
-    from rlm_hypervisor.errors import (
         TaskCancelledError as TaskCancelledError,
-    )
-    from rlm_hypervisor.errors import (
         TaskTimeoutError as TaskTimeoutError,
-    )
-    from rlm_hypervisor.errors import (
         WorkerCrashedError as WorkerCrashedError,
     )
     from rlm_hypervisor.operations import operation as operation
-    from rlm_hypervisor.partition import Column as Column
-    from rlm_hypervisor.partition import Partition as Partition
-    from rlm_hypervisor.partition import Scalar as Scalar
+    from rlm_hypervisor.partition import Column as Column, Partition as Partition, Scalar as Scalar
     from rlm_hypervisor.progress import Progress as Progress
     from rlm_hypervisor.result import Result as Result
-    from rlm_hypervisor.run import Explanation as Explanation
-    from rlm_hypervisor.run import Run as Run
-    from rlm_hypervisor.task import ParallelTask as ParallelTask
-    from rlm_hypervisor.task import Task as Task
+    from rlm_hypervisor.run import Explanation as Explanation, Run as Run
+    from rlm_hypervisor.task import ParallelTask as ParallelTask, Task as Task
 
 _HOMES = {
     "__version__": "_core",

@@ -3,13 +3,25 @@
 Everything here is private to the package; the public names are in `rlm_hypervisor`.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal as L, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Literal as L, TypeAlias, final
 
-Label: TypeAlias = str | int | tuple[Any, ...] | None
+__all__ = [
+    "Answer",
+    "Engine",
+    "Frame",
+    "Groups",
+    "Run",
+    "__version__",
+    "decode_seconds",
+    "describe",
+    "parse_task",
+]
+
+_Label: TypeAlias = str | int | tuple[Any, ...] | None
 """What pandas calls a column, a series or an index level."""
 
-Constant: TypeAlias = Any
+_Constant: TypeAlias = Any
 """None, bool, int, float, str, datetime.date, datetime.datetime, datetime.timedelta, NumPy scalars, a list of them."""
 
 __version__: str
@@ -26,6 +38,7 @@ def parse_task(document: Any, registered: list[tuple[str, str]]) -> dict[str, An
     Raises the error classes of `rlm_hypervisor.errors`.
     """
 
+@final
 class Engine:
     """Threads, memory, object stores. One per client."""
 
@@ -43,6 +56,7 @@ class Engine:
     def close(self) -> None:
         """Cancels what runs and stops the threads. A second call does nothing."""
 
+@final
 class Frame:
     """An immutable symbolic frame, series or scalar: what the functions of a trace pass around.
 
@@ -51,56 +65,56 @@ class Frame:
     """
 
     kind: L["frame", "series", "scalar", "cells"]
-    columns: list[Label]
+    columns: list[_Label]
     """Labels of the columns; of a series its name alone; of a scalar none."""
     dtypes: list[str]
     """One for each column; of a scalar its own."""
-    index_names: list[Label] | None
+    index_names: list[_Label] | None
     """None for a RangeIndex over the rows as they stand."""
 
     def same_rows(self, other: Frame) -> bool: ...
-    def column(self, label: Label) -> Frame:
+    def column(self, label: _Label) -> Frame:
         """A series. Unknown labels raise SCHEMA_MISMATCH naming the nearest column."""
 
     @staticmethod
-    def call(op: str, args: Sequence[Frame | Constant]) -> Frame:
+    def call(op: str, args: Sequence[Frame | _Constant]) -> Frame:
         """A row-wise operator over series, scalars and constants (at least one Frame).
 
         Series if any argument is one, named as pandas names it (the common name, else None); else scalar.
         """
 
-    def select(self, labels: Sequence[Label]) -> Frame: ...
-    def assign(self, label: Label, value: Frame | Constant) -> Frame:
+    def select(self, labels: Sequence[_Label]) -> Frame: ...
+    def assign(self, label: _Label, value: Frame | _Constant) -> Frame:
         """With the column replaced in place or added last; value is a series of the same rows, a scalar or a constant."""
 
-    def drop(self, labels: Sequence[Label]) -> Frame: ...
-    def rename(self, pairs: Sequence[tuple[Label, Label]]) -> Frame:
+    def drop(self, labels: Sequence[_Label]) -> Frame: ...
+    def rename(self, pairs: Sequence[tuple[_Label, _Label]]) -> Frame:
         """Renames columns; labels that are not there are ignored, as pandas does."""
 
-    def with_name(self, name: Label) -> Frame:
+    def with_name(self, name: _Label) -> Frame:
         """A series under another name."""
 
-    def to_frame(self, name: Label) -> Frame:
+    def to_frame(self, name: _Label) -> Frame:
         """A series as a frame of one column."""
 
     def filter(self, mask: Frame) -> Frame:
         """The rows where the boolean series is true, with their index labels. For frames and series."""
 
-    def sort(self, by: Sequence[Label], ascending: Sequence[bool], missing_first: bool) -> Frame:
+    def sort(self, by: Sequence[_Label], ascending: Sequence[bool], missing_first: bool) -> Frame:
         """Stable. `by` may name columns and index levels; of a series it is empty and the values sort."""
 
     def sort_index(self, ascending: bool) -> Frame: ...
     def head(self, n: int) -> Frame: ...
-    def top(self, n: int, by: Sequence[Label], largest: bool) -> Frame:
+    def top(self, n: int, by: Sequence[_Label], largest: bool) -> Frame:
         """`nlargest` / `nsmallest` with keep="first"; of a series `by` is empty."""
 
-    def distinct(self, subset: Sequence[Label] | None, keep: L["first", "last", "none"]) -> Frame:
+    def distinct(self, subset: Sequence[_Label] | None, keep: L["first", "last", "none"]) -> Frame:
         """`drop_duplicates`; of a series `subset` is None."""
 
-    def reset_index(self, drop: bool, name: Label = None) -> Frame:
+    def reset_index(self, drop: bool, name: _Label = None) -> Frame:
         """The index as leading columns (or dropped) and a new RangeIndex. `name`: a series' own new label."""
 
-    def group(self, keys: Sequence[Label | Frame], as_index: bool, sort: bool, dropna: bool) -> Groups:
+    def group(self, keys: Sequence[_Label | Frame], as_index: bool, sort: bool, dropna: bool) -> Groups:
         """Keys are labels (columns or index levels) or series of the same rows."""
 
     def reduce(self, function: str, ddof: int = 1, min_count: int = 0) -> Frame:
@@ -111,7 +125,7 @@ class Frame:
 
     @staticmethod
     def cells(
-        index: Sequence[Label], columns: Sequence[Label] | None, cells: Sequence[Sequence[Frame | None]]
+        index: Sequence[_Label], columns: Sequence[_Label] | None, cells: Sequence[Sequence[Frame | None]]
     ) -> Frame:
         """A small frame (or a series where columns is None: one cell a row) made of scalars; None is missing.
 
@@ -121,13 +135,14 @@ class Frame:
     def explain(self) -> str:
         """The plan, one node a line."""
 
+@final
 class Groups:
     """A frame and the keys it is to be grouped by."""
 
-    keys: list[Label]
+    keys: list[_Label]
     def aggregate(
         self,
-        items: Sequence[tuple[Label, Frame | None, str, int, int]],
+        items: Sequence[tuple[_Label, Frame | None, str, int, int]],
         series: bool,
     ) -> Frame:
         """One output column per item: (label, input series, function, ddof, min_count); input None for `size`.
@@ -136,6 +151,7 @@ class Groups:
         leading columns (and `series` is ignored). `series`: one item, as a series of that name.
         """
 
+@final
 class Run:
     """One execution."""
 
@@ -157,13 +173,14 @@ class Run:
         """mode, plan text, stages [{name, rows, chunks, bytes, seconds, details}], scan facts (files, row groups
         pruned of total, columns read of total, predicate pushed), grouping, and `text`, all of it for a person."""
 
+@final
 class Answer:
     """A finished value, Arrow inside; strings as large_string."""
 
     kind: L["frame", "series", "scalar"]
-    index: list[Label] | None
+    index: list[_Label] | None
     """Labels of the leading columns that are the index; None for a RangeIndex."""
-    columns: list[Label]
+    columns: list[_Label]
     """Labels of the remaining columns."""
     num_rows: int
     num_columns: int
@@ -175,5 +192,7 @@ class Answer:
     def preview(self, rows: int) -> list[list[str | None]]:
         """The first and last rows as text for terminals and notebooks, index columns first; at most 2 * rows."""
 
-    def write_parquet(self, path: str, compression: str = "zstd", mode: L["error", "overwrite"] = "error") -> None: ...
+    def write_parquet(
+        self, path: str, compression: str = "zstd", mode: L["error", "overwrite"] = "error"
+    ) -> None: ...
     def size_bytes(self) -> int: ...

@@ -28,7 +28,8 @@ class RLMClient:
     """Executes tasks on this machine.
 
     A client owns threads, a memory limit and connections to object stores. It may be shared between threads.
-    It is a context manager; without `with`, it ends with the process or when nothing refers to it any more.
+    It is a context manager; without `with`, it ends with the process or when nothing refers to it any more
+    (a `Run` does, until it was asked for its answer).
     In a forked child every method refuses: make a new client there, or use "spawn".
 
     Args:
@@ -130,6 +131,7 @@ class RLMClient:
             description=spec.get("description"),
             tags=given.get("tags"),
             progress=given.get("progress"),
+            client=self,
         )
 
     async def aexecute(self, task: AnyTask) -> Any:

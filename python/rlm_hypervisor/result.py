@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rlm_hypervisor._lazy import require
 
 if TYPE_CHECKING:
-    from rlm_hypervisor._core import Answer, Label
+    from rlm_hypervisor._core import Answer
 
-    # Ways out to libraries that need not be there.
-    PandasObject = Any
-    PolarsFrame = Any
-    ArrowTable = Any
+Label: TypeAlias = str | int | tuple[Any, ...] | None
+# Of libraries that need not be there.
+PandasObject: TypeAlias = Any
+PolarsFrame: TypeAlias = Any
+ArrowTable: TypeAlias = Any
 
 __all__ = ["Result", "Writer"]
 

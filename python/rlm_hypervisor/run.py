@@ -58,8 +58,11 @@ class Run:
         description: str | None = None,
         tags: list[str] | dict[str, str] | None = None,
         progress: bool | Literal["auto"] | None = None,
+        client: object = None,
     ) -> None:
         self._core = core
+        # Until the answer is there: a client that nothing refers to stops what it runs.
+        self._client = client
         self._pid = os.getpid()
         self._operation = operation
         self._progress = progress
@@ -118,6 +121,8 @@ class Run:
             except RLMError as error:
                 error.task_id = error.task_id or self.id
                 raise
+            finally:
+                self._client = None
         return self._value[0]
 
     def exception(self, timeout: float | None = None) -> RLMError | None:

@@ -54,6 +54,7 @@ class TaskDocument(TypedDict, total=False):
         "parallel", "sequential", "recursive", "map_reduce", "batch_processing", "parallel_inference"
     ]
     description: str
+    operation: Operation
     input: SourceInput
     options: Options
 

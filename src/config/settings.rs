@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::memory;
 use crate::error::{Code, Error, Result};
-use crate::task::{At, Kind, Preset, Progress, nearest};
+use crate::names::nearest;
+use crate::task::{At, Kind, Preset, Progress};
 
 /// What holds for all runs of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -107,11 +107,4 @@ pub fn in_order(
         .map(move |partition| plan.execute(partition, context.clone()))
         .try_flatten()
         .boxed()
-}
-
-/// The schema of a plan with columns picked by position.
-pub fn picked(schema: &SchemaRef, positions: &[usize]) -> SchemaRef {
-    Arc::new(Schema::new(
-        positions.iter().map(|position| schema.field(*position).clone()).collect::<Vec<_>>(),
-    ))
 }

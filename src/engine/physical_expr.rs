@@ -51,10 +51,6 @@ impl NativeExpr {
         let program = Program::new(expr, &Schema::new(fields))?;
         Ok(Self { expr: Arc::new(expr.clone()), data_type, program: Arc::new(program), inputs })
     }
-
-    pub fn expr(&self) -> &Expr {
-        &self.expr
-    }
 }
 
 /// The fastest form of an expression: DataFusion's own column where it is no more than that.

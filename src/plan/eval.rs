@@ -31,10 +31,6 @@ impl Program {
         Ok(Self { root: compile(expr, schema)?, dtype: expr.dtype() })
     }
 
-    pub fn dtype(&self) -> &DType {
-        &self.dtype
-    }
-
     pub fn eval(&self, batch: &RecordBatch) -> Result<ArrayRef> {
         self.eval_columns(batch.columns(), batch.num_rows())
     }

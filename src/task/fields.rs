@@ -6,11 +6,11 @@
 use serde_json::{Value, json};
 
 use super::kind::Kind;
-use super::names;
 use super::section::find;
 use super::spec::TaskType;
 use super::value::At;
 use crate::error::Result;
+use crate::names;
 
 /// One key of a dict of the document.
 #[derive(Debug, Clone, Copy)]

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::fields::Field;
-use super::names;
 use super::section;
 use super::value::{At, Marker, parse_bytes};
 use crate::error::{Error, Result};
+use crate::names;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {

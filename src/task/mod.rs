@@ -5,7 +5,6 @@
 
 mod fields;
 mod kind;
-mod names;
 mod operations;
 mod parse;
 #[cfg(test)]
@@ -19,7 +18,6 @@ mod value;
 
 pub use fields::{Field, INPUT, OPTIONS, OUTPUT, Preset, Runs, TASK, TYPES, TypeRow, describe};
 pub use kind::Kind;
-pub use names::nearest;
 pub use operations::Registered;
 pub use parse::parse;
 pub use spec::{

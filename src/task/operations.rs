@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::names::{self, words};
 use super::spec::OperationRef;
 use super::value::shortened;
 use crate::error::{Code, Error, Result};
+use crate::names::{self, words};
 
 /// An operation known to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,10 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::names::snake;
 use super::tests::{arrow, callable, object, read, refused, sample};
 use super::*;
 use crate::error::Code;
+use crate::names::snake;
 
 /// A right document of any type, with any of the keys.
 fn documents() -> impl Strategy<Value = Value> {

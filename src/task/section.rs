@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::fields::{self, Field};
-use super::names;
 use super::spec::TaskType;
 use super::value::{At, invalid, shortened};
 use crate::error::{Error, Result};
+use crate::names;
 
 /// Calls `each` with every key's field and value, in the order of the document.
 ///

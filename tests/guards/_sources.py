@@ -28,7 +28,9 @@ def name(path: Path) -> str:
 
 
 _TEST_MODULE = re.compile(
-    r"#\[cfg\((?:all\()?test\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\([^)]*\))? )?mod (\w+)\s*(;|\{)"
+    r"#\[cfg\((?:all\()?test\b[^\]]*\]\s*"
+    r"(?:#\[(?:path = \"(?P<path>[^\"]+)\"|[^\]]*)\]\s*)*"
+    r"(?:pub(?:\([^)]*\))? )?mod (?P<name>\w+)\s*(?P<end>;|\{)"
 )
 
 
@@ -36,7 +38,7 @@ def production(text: str) -> str:
     """Rust code without its test modules and comments; lines keep their numbers."""
     kept = text
     while match := _TEST_MODULE.search(kept):
-        if match[2] == ";":
+        if match["end"] == ";":
             gone = (match.start(), match.end())
         else:
             closing = kept.find("\n}", match.end())
@@ -50,9 +52,11 @@ def files_of_tests() -> set[Path]:
     found = set()
     for path in files(".rs", "src"):
         home = path.parent if path.stem in ("mod", "lib", "main") else path.with_suffix("")
-        for module, end in _TEST_MODULE.findall(path.read_text(encoding="utf-8")):
-            if end == ";":
-                found |= {home / f"{module}.rs", *(home / module).rglob("*.rs")}
+        for module in _TEST_MODULE.finditer(path.read_text(encoding="utf-8")):
+            if module["path"]:
+                found.add(path.parent / module["path"])
+            elif module["end"] == ";":
+                found |= {home / f"{module['name']}.rs", *(home / module["name"]).rglob("*.rs")}
     return found
 
 

@@ -15,7 +15,7 @@ _PASSED_ON = (float, str, datetime.date, datetime.timedelta)
 
 
 def constant(value: object, call: str) -> Any:
-    """The value as a `_core.Constant`, or the end of the trace."""
+    """The value as a `_core._Constant`, or the end of the trace."""
     if value is None or type(value) in _PLAIN:
         return value
     pandas_na = is_missing(value)

@@ -290,7 +290,7 @@ impl Interner for BytesInterner {
         }
     }
 
-    fn len(&self) -> usize {
+    fn height(&self) -> usize {
         self.views.len()
     }
 

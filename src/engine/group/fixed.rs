@@ -209,7 +209,7 @@ impl Interner for FixedInterner {
         with_primitive!(column.data_type(), intern, Err(unexpected(&self.arrow, column.data_type())))
     }
 
-    fn len(&self) -> usize {
+    fn height(&self) -> usize {
         self.words.len()
     }
 

@@ -17,7 +17,7 @@ pub trait Interner: Send {
     fn intern(&mut self, column: &ArrayRef, ids: &mut Vec<u32>) -> Result<()>;
 
     /// One more than the highest id.
-    fn len(&self) -> usize;
+    fn height(&self) -> usize;
 
     /// A hash of each value by its id; equal values have equal hashes in every interner.
     fn hashes(&self) -> Vec<u64>;

@@ -57,11 +57,6 @@ impl GroupSpec {
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
-    /// Whether the rows' positions are needed: for `first`, `last`, or the order of first appearance.
-    pub fn needs_positions(&self) -> bool {
-        self.needs_first() || self.aggregates.iter().any(|aggregate| aggregate.function.ordered())
-    }
-
     pub fn needs_first(&self) -> bool {
         !self.sorted && !self.keys.is_empty()
     }

@@ -38,12 +38,9 @@ impl Pairs {
         Self { pairs: vec![(0, 0)], lookup: Lookup::default() }
     }
 
-    pub fn len(&self) -> usize {
+    /// One more than the highest number.
+    pub fn height(&self) -> usize {
         self.pairs.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.pairs.len() <= 1
     }
 
     /// By number; the entry of number 0 means nothing.
@@ -169,7 +166,7 @@ mod tests {
                     }
                 }
             }
-            prop_assert_eq!(pairs.len(), expected.len() + 1);
+            prop_assert_eq!(pairs.height(), expected.len() + 1);
         }
     }
 }

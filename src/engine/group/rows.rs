@@ -35,8 +35,8 @@ impl Interner for RowsInterner {
         Ok(())
     }
 
-    fn len(&self) -> usize {
-        self.bytes.len()
+    fn height(&self) -> usize {
+        self.bytes.height()
     }
 
     fn hashes(&self) -> Vec<u64> {

@@ -60,8 +60,8 @@ impl GroupTable {
     /// One past the highest group number.
     pub fn len(&self) -> usize {
         match (self.pairs.last(), self.interners.first()) {
-            (Some(pairs), _) => pairs.len(),
-            (None, Some(interner)) => interner.len(),
+            (Some(pairs), _) => pairs.height(),
+            (None, Some(interner)) => interner.height(),
             (None, None) => 1,
         }
     }
@@ -138,11 +138,11 @@ impl GroupTable {
             return Ok(());
         };
         first.intern(&keys[0], &mut self.groups)?;
-        let mut height = first.len();
+        let mut height = first.height();
         for ((interner, pairs), key) in others.iter_mut().zip(&mut self.pairs).zip(&keys[1..]) {
             interner.intern(key, &mut self.ids)?;
-            pairs.number(&mut self.groups, &self.ids, (height, interner.len()), self.spec.dropna)?;
-            height = pairs.len();
+            pairs.number(&mut self.groups, &self.ids, (height, interner.height()), self.spec.dropna)?;
+            height = pairs.height();
         }
         if self.pairs.is_empty() && !self.zero && !self.spec.dropna {
             self.zero = self.groups.contains(&0);

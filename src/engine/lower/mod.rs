@@ -12,7 +12,6 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -163,11 +162,6 @@ fn schema_of(columns: &[(Arc<str>, Expr)], input: &Schema) -> Result<SchemaRef> 
         .map(|(name, expr)| Ok(ArrowField::new(&**name, arrow_of(expr, input)?, true)))
         .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(Schema::new(fields)))
-}
-
-/// A plan of no rows.
-pub fn empty(schema: SchemaRef) -> Plan {
-    Arc::new(EmptyExec::new(schema))
 }
 
 /// What the virtual columns of a scan are called there.

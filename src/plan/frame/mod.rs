@@ -160,7 +160,7 @@ impl Frame {
         let name = label.arrow_name("None");
         let error = Error::new(Code::SchemaMismatch, format!("there is no column {label}"))
             .detail("column", name.clone());
-        let nearest = crate::task::nearest(&name, names.iter().map(String::as_str));
+        let nearest = crate::names::nearest(&name, names.iter().map(String::as_str));
         let shown: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
         match nearest {
             Some(nearest) => error

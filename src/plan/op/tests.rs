@@ -256,7 +256,7 @@ const TYPES: [DType; 12] = {
 fn values(dtype: DType, rows: usize) -> impl Strategy<Value = (DType, Vec<Literal>)> {
     let value = match &dtype {
         DType::Bool => any::<Option<bool>>().prop_map(Lit::lit).boxed(),
-        DType::Str => "[ab1.é]{0,3}".prop_map(|text| Literal::Str(text)).boxed(),
+        DType::Str => "[ab1.é]{0,3}".prop_map(Literal::Str).boxed(),
         dtype if dtype.is_float() => prop_oneof![
             any::<f64>().prop_map(Lit::lit),
             (-3..4).prop_map(|v| f64::from(v).lit()),
