@@ -31,10 +31,13 @@ class Engine:
 
     def __new__(cls, settings: dict[str, Any], storage_options: dict[str, str]) -> Engine: ...
     def settings(self) -> dict[str, Any]: ...
-    def open(self, sources: Sequence[Any], format: str | None = None) -> Frame:
+    def open(
+        self, sources: Sequence[Any], format: str | None = None, timeout_ms: int | None = None
+    ) -> Frame:
         """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule.
 
-        Lists files and reads their footers: raises SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SCHEMA_MISMATCH.
+        Lists files and reads their footers: raises SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SCHEMA_MISMATCH,
+        and TIMEOUT when that takes longer than `timeout_ms`. Ctrl-C ends it.
         """
 
     def submit(self, frame: Frame, options: dict[str, Any]) -> Run:

@@ -100,14 +100,22 @@ impl Stores {
 
 /// A URL without what could be a secret in it: user, password, query.
 pub fn redacted(url: &Url) -> String {
-    let mut url = url.clone();
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
+    let mut url = without_credentials(url);
     if url.query().is_some() {
         url.set_query(None);
         return format!("{url}?…");
     }
     url.to_string()
+}
+
+/// A URL without user and password. In Azure's addresses what stands there is the container.
+pub fn without_credentials(url: &Url) -> Url {
+    let mut url = url.clone();
+    if !url.scheme().starts_with("abfs") {
+        let _ = url.set_username("");
+    }
+    let _ = url.set_password(None);
+    url
 }
 
 fn unknown_option(key: &str, scheme: &str) -> Error {

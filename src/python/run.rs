@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::runtime::{Run, explain};
 
 /// How long a wait goes on before it looks for Ctrl-C.
-const SIGNALS_EVERY: Duration = Duration::from_millis(25);
+pub(super) const SIGNALS_EVERY: Duration = Duration::from_millis(25);
 
 #[pyclass(name = "Run", module = "rlm_hypervisor._core", frozen)]
 pub struct PyRun {

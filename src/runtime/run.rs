@@ -80,7 +80,11 @@ impl Run {
         self.inner.lock().physical = physical;
     }
 
+    /// Gives the run its end; the first one stays.
     pub(super) fn finish(&self, outcome: Result<Answer>) {
+        if self.is_done() {
+            return;
+        }
         self.control.settle(outcome.as_ref().err().map(Error::code));
         let mut inner = self.inner.lock();
         inner.state = match &outcome {
@@ -93,6 +97,8 @@ impl Run {
         drop(inner);
         self.done.notify_all();
         self.watch.send_replace(true);
+        // Threads that read ahead for an answer that needs no more, or that failed, give up.
+        self.control.stop(Stop::Abandon);
     }
 
     pub fn state(&self) -> State {
@@ -157,5 +163,19 @@ impl Run {
     pub fn plans(&self) -> (String, String) {
         let inner = self.inner.lock();
         (inner.plan.clone(), inner.physical.clone())
+    }
+}
+
+/// Sees to it that a run ends, also when its work panics or is dropped with the threads that did it.
+pub(super) struct Finisher(pub(super) Arc<Run>);
+
+impl Drop for Finisher {
+    fn drop(&mut self) {
+        self.0.finish(Err(if std::thread::panicking() {
+            Error::internal("the engine panicked while it executed the run")
+                .hint("Set RLM_BACKTRACE=1 to see where, and please report it")
+        } else {
+            Error::cancelled()
+        }));
     }
 }
