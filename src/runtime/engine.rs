@@ -22,6 +22,10 @@ use crate::plan::frame::Frame;
 /// How long closing waits for threads that are in the middle of something.
 const PATIENCE: Duration = Duration::from_millis(1_000);
 
+/// How long a run that is to stop may take to end by itself. Our own threads look at the wish at every chunk;
+/// operators that do not know of it, such as a sort that merges, are dropped then.
+const GRACE: Duration = Duration::from_millis(40);
+
 pub struct Engine {
     settings: Settings,
     stores: Stores,
@@ -254,8 +258,7 @@ async fn supervised<T>(
         () = deadline => run.control.stop(Stop::Deadline),
         () = run.control.wish_to_stop() => {}
     }
-    // Threads look at the wish at every chunk. What does not end by itself is dropped.
-    match tokio::time::timeout(PATIENCE, work).await {
+    match tokio::time::timeout(GRACE, work).await {
         Ok(Ok(_)) | Err(_) => Err(run.control.check().err().unwrap_or_else(Error::cancelled)),
         Ok(Err(error)) => Err(error),
     }
