@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
-use tokio::sync::watch;
 
 use super::answer::Answer;
 use crate::engine::control::{Accounting, Control, Stop};
@@ -39,7 +38,6 @@ pub struct Run {
     pub control: Arc<Control>,
     inner: Mutex<Inner>,
     done: Condvar,
-    watch: watch::Sender<bool>,
 }
 
 struct Inner {
@@ -48,6 +46,7 @@ struct Inner {
     finished: Option<Instant>,
     plan: String,
     physical: String,
+    callbacks: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -64,9 +63,9 @@ impl Run {
                 finished: None,
                 plan: String::new(),
                 physical: String::new(),
+                callbacks: Vec::new(),
             }),
             done: Condvar::new(),
-            watch: watch::Sender::new(false),
         }
     }
 
@@ -94,9 +93,12 @@ impl Run {
         };
         inner.finished = Some(Instant::now());
         inner.outcome = Some(outcome.map(Arc::new).map_err(|error| error.detail("run", self.id.as_str())));
+        let callbacks = std::mem::take(&mut inner.callbacks);
         drop(inner);
         self.done.notify_all();
-        self.watch.send_replace(true);
+        for callback in callbacks {
+            callback();
+        }
         // Threads that read ahead for an answer that needs no more, or that failed, give up.
         self.control.stop(Stop::Abandon);
     }
@@ -125,12 +127,15 @@ impl Run {
         true
     }
 
-    pub fn done(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut watch = self.watch.subscribe();
-        async move {
-            // The sender lives as long as the run; if it is gone, nobody waits any more.
-            let _ = watch.wait_for(|done| *done).await;
+    /// Calls back once when the run is done, from the thread that finished it; at once if it is done already.
+    pub fn when_done(&self, callback: impl FnOnce() + Send + 'static) {
+        let mut inner = self.inner.lock();
+        if inner.outcome.is_none() {
+            inner.callbacks.push(Box::new(callback));
+            return;
         }
+        drop(inner);
+        callback();
     }
 
     /// The answer or the error of a run that is done.
