@@ -3,7 +3,7 @@
 Everything here is private to the package; the public names are in `rlm_hypervisor`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal as L, TypeAlias
 
 Label: TypeAlias = str | int | tuple[Any, ...] | None
@@ -151,7 +151,7 @@ class Run:
     def wait(self, seconds: float | None) -> bool:
         """Waits with the GIL released until done (True) or time is up; Ctrl-C raises KeyboardInterrupt within 50 ms."""
 
-    async def wait_async(self) -> None: ...
+    def wait_async(self) -> Awaitable[None]: ...
     def cancel(self) -> None: ...
     def answer(self) -> Answer:
         """Of a run that is done; raises its error."""
