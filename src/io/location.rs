@@ -155,6 +155,16 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
         place: Place::Remote(store.clone(), meta.location),
     };
 
+    if url.password().is_some() && !url.scheme().starts_with("http") {
+        return Err(Error::new(
+            Code::InvalidTask,
+            format!(
+                "the source `{name}` was given with credentials in its address, which are not used there"
+            ),
+        )
+        .hint("Pass them as storage_options of the client, or in the environment")
+        .detail("path", "input.source"));
+    }
     if url.scheme().starts_with("http") {
         if url.query().is_some() {
             return Err(Error::new(

@@ -183,11 +183,8 @@ def busy(seconds):
 
 LONG = {
     "files": "long_task(sys.argv[1])",
-    "memory": """make_task(
-        [pa.table({"k": list(range(1000)) * 100, "x": [0.5] * 100_000})] * 3000,
-        lambda p: p.groupby("k")["x"].std(),
-    )""",
-    "rows": "make_task(long_source(pathlib.Path(sys.argv[1])), lambda p: p[p['x'] < 0])",
+    "memory": "make_task([table] * 5000, lambda p: p.groupby('k')['x'].std())",
+    "rows": "make_task(long_source(pathlib.Path(sys.argv[1])), lambda p: p[p['x'] == 0.5])",
 }
 
 
@@ -197,6 +194,7 @@ def test_ctrl_c_ends_execute_with_nothing_left_running(slow_folder: Path, source
         import pathlib
         import pyarrow as pa
         client = RLMClient(threads=2, progress=False)
+        table = pa.table({{"k": list(range(1000)) * 100, "x": [0.5] * 100_000}})
         task = {LONG[source]}
         threading.Thread(target=announce, daemon=True).start()
         try:

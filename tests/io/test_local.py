@@ -186,6 +186,7 @@ def test_what_is_no_source(client: RLMClient, source: Any) -> None:
         "http://me:hush@127.0.0.1:1/x.parquet?sign=hush",
         "http://127.0.0.1:1/x.parquet?sign=hush",
         "ftp://me:hush@host/x.parquet",
+        "s3://me:hush@bucket/x.parquet",
         "s3://me:hush@[bad/x.parquet",
     ],
 )
