@@ -3,7 +3,7 @@
 Everything here is private to the package; the public names are in `rlm_hypervisor`.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Literal as L, TypeAlias
 
 Label: TypeAlias = str | int | tuple[Any, ...] | None
@@ -31,9 +31,7 @@ class Engine:
 
     def __new__(cls, settings: dict[str, Any], storage_options: dict[str, str]) -> Engine: ...
     def settings(self) -> dict[str, Any]: ...
-    def open(
-        self, sources: Sequence[Any], format: str | None = None, timeout_ms: int | None = None
-    ) -> Frame:
+    def open(self, sources: Sequence[Any], format: str | None = None, timeout_ms: int | None = None) -> Frame:
         """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule.
 
         Lists files and reads their footers: raises SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SCHEMA_MISMATCH,
@@ -178,5 +176,7 @@ class Answer:
     def preview(self, rows: int) -> list[list[str | None]]:
         """The first and last rows as text for terminals and notebooks, index columns first; at most 2 * rows."""
 
-    def write_parquet(self, path: str, compression: str = "zstd", mode: L["error", "overwrite"] = "error") -> None: ...
+    def write_parquet(
+        self, path: str, compression: str = "zstd", mode: L["error", "overwrite"] = "error"
+    ) -> None: ...
     def size_bytes(self) -> int: ...
