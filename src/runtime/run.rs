@@ -184,3 +184,43 @@ impl Drop for Finisher {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn work_that_is_dropped_or_panics_ends_its_run() {
+        let dropped = Arc::new(Run::new());
+        dropped.control.accept(3);
+        drop(Finisher(dropped.clone()));
+        assert!(dropped.wait(Duration::ZERO));
+        assert_eq!(dropped.state(), State::Cancelled);
+        assert_eq!(dropped.control.accounting().cancelled, 3);
+
+        let panicked = Arc::new(Run::new());
+        let finisher = Finisher(panicked.clone());
+        let thread = std::thread::spawn(move || {
+            let _finisher = finisher;
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err());
+        assert_eq!(panicked.outcome().err().unwrap().code(), Code::Internal);
+    }
+
+    #[test]
+    fn callbacks_come_once_also_when_they_are_late() {
+        let run = Arc::new(Run::new());
+        let calls = Arc::new(AtomicU64::new(0));
+        let count = || {
+            let calls = calls.clone();
+            move || drop(calls.fetch_add(1, Ordering::Relaxed))
+        };
+        run.when_done(count());
+        assert_eq!(calls.load(Ordering::Relaxed), 0);
+        drop(Finisher(run.clone()));
+        run.when_done(count());
+        assert_eq!(calls.load(Ordering::Relaxed), 2);
+    }
+}
