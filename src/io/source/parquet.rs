@@ -261,7 +261,7 @@ async fn read_footer(file: &FileRef) -> Result<ParquetMetaData> {
             let ranged = Ranged::Local { file: Arc::new(opened), size: file.size, read };
             // Reading blocks: between two files there may be a wish to stop.
             tokio::task::yield_now().await;
-            return guarded(&file.name, || reader().parse_and_finish(&ranged));
+            guarded(&file.name, || reader().parse_and_finish(&ranged))
         }
         Place::Remote(store, path) => {
             let mut failure = None;
