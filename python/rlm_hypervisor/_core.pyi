@@ -3,7 +3,7 @@
 Everything here is private to the package; the public names are in `rlm_hypervisor`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Literal as L, TypeAlias, final
 
 __all__ = [
@@ -44,10 +44,11 @@ class Engine:
 
     def __new__(cls, settings: dict[str, Any], storage_options: dict[str, str]) -> Engine: ...
     def settings(self) -> dict[str, Any]: ...
-    def open(self, sources: Sequence[Any], format: str | None = None) -> Frame:
+    def open(self, sources: Sequence[Any], format: str | None = None, timeout_ms: int | None = None) -> Frame:
         """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule.
 
-        Lists files and reads their footers: raises SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SCHEMA_MISMATCH.
+        Lists files and reads their footers: raises SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SCHEMA_MISMATCH,
+        and TIMEOUT when that takes longer than `timeout_ms`. Ctrl-C ends it.
         """
 
     def submit(self, frame: Frame, options: dict[str, Any]) -> Run:
@@ -164,7 +165,7 @@ class Run:
     def wait(self, seconds: float | None) -> bool:
         """Waits with the GIL released until done (True) or time is up; Ctrl-C raises KeyboardInterrupt within 50 ms."""
 
-    async def wait_async(self) -> None: ...
+    def wait_async(self) -> Awaitable[None]: ...
     def cancel(self) -> None: ...
     def answer(self) -> Answer:
         """Of a run that is done; raises its error."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import time
+import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
@@ -22,6 +25,16 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 __all__ = ["RLMClient"]
+
+
+_OPEN: weakref.WeakSet[RLMClient] = weakref.WeakSet()
+"""Clients to be closed while the interpreter is still whole: their threads must not outlive it."""
+
+
+@atexit.register
+def _close_all() -> None:
+    for client in list(_OPEN):
+        client.close()
 
 
 class RLMClient:
@@ -91,6 +104,7 @@ class RLMClient:
             {str(name): _option(value) for name, value in (storage_options or {}).items()},
         )
         self._progress = self._engine.settings().get("progress", "auto")
+        _OPEN.add(self)
 
     # Tasks.
     def execute(self, task: AnyTask) -> Any:
@@ -116,11 +130,12 @@ class RLMClient:
         registered = {**EVERYWHERE.descriptions(), **self._operations.descriptions()}
         spec = _core.parse_task(document, list(registered.items()))
         operation = self._operation(spec["operation"], objects)
-        frame = self._open(spec["input"], objects)
+        started_at = time.monotonic()
+        frame = self._open(spec["input"], objects, (spec.get("options") or {}).get("timeoutMs"))
         from rlm_hypervisor.partition.trace import Constant, trace
 
         plan = trace(operation, frame)
-        options = _options(spec)
+        options = _options(spec, time.monotonic() - started_at)
         started = (
             ConstantRun(plan.value) if isinstance(plan, Constant) else self._engine.submit(plan, options)
         )
@@ -150,14 +165,14 @@ class RLMClient:
             starting.add_done_callback(_cancel_started)
             raise
 
-    def _open(self, source: Mapping[str, Any], objects: list[Any]) -> _core.Frame:
+    def _open(self, source: Mapping[str, Any], objects: list[Any], timeout_ms: int | None) -> _core.Frame:
         found = source.get("source")
         if found is None:
             raise InvalidTaskError("this version runs tasks on `input.source`, and the task has none")
         items = found.get("sources", found.get("source")) if isinstance(found, Mapping) else found
         file_format = found.get("format") if isinstance(found, Mapping) else None
         opened = [objects[_handle(item["arrow"])] if "arrow" in item else item["url"] for item in items]
-        return self._engine.open(opened, file_format or source.get("format"))
+        return self._engine.open(opened, file_format or source.get("format"), timeout_ms)
 
     def _operation(self, found: Mapping[str, Any], objects: list[Any]) -> Callable[..., Any]:
         if "callable" in found:
@@ -252,13 +267,14 @@ def _handle(found: Any) -> int:
     return int(found["id"]) if isinstance(found, Mapping) else int(found)
 
 
-def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """What the engine needs to know of the task."""
+def _options(spec: Mapping[str, Any], spent: float) -> dict[str, Any]:
+    """What the engine needs to know of the task; `spent` seconds of its time are over."""
     given = spec.get("options") or {}
     chunk = spec.get("chunkSize", "auto")
+    timeout = given.get("timeoutMs")
     return {
         "chunk_size": chunk if isinstance(chunk, int) else None,
-        "timeout_ms": given.get("timeoutMs"),
+        "timeout_ms": None if timeout is None else max(int(timeout - spent * 1000), 0),
         "parallelism": given.get("parallelism"),
         "memory_limit": given.get("memoryLimit"),
     }

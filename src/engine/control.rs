@@ -68,6 +68,7 @@ pub struct Control {
     stages: Mutex<Vec<Stage>>,
     scans: Mutex<Vec<ScanFacts>>,
     notes: Mutex<Vec<String>>,
+    grouping: Mutex<Option<&'static str>>,
 }
 
 impl Default for Control {
@@ -83,6 +84,7 @@ impl Default for Control {
             stages: Mutex::default(),
             scans: Mutex::default(),
             notes: Mutex::default(),
+            grouping: Mutex::default(),
         }
     }
 }
@@ -91,7 +93,8 @@ impl Control {
     /// Asks everything that works for the run to stop; the first reason stays.
     pub fn stop(&self, reason: Stop) {
         let _ = self.stop.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stop| {
-            (stop == 0 || stop == Stop::Abandon as u8).then_some(reason as u8)
+            let first = stop == 0 || stop == Stop::Abandon as u8 && reason != Stop::Abandon;
+            first.then_some(reason as u8)
         });
         if reason != Stop::Abandon {
             self.stopping.notify_one();
@@ -183,6 +186,15 @@ impl Control {
 
     pub fn note(&self, note: impl Into<String>) {
         self.notes.lock().push(note.into());
+    }
+
+    /// The operator that grouped rows; the last one counts.
+    pub fn grouped_by(&self, operator: &'static str) {
+        *self.grouping.lock() = Some(operator);
+    }
+
+    pub fn grouping(&self) -> Option<&'static str> {
+        *self.grouping.lock()
     }
 
     pub fn notes(&self) -> Vec<String> {

@@ -1,7 +1,6 @@
 //! Scans: which rows of a source are read in which morsels, and the decoding of one morsel in chunks.
 
 use std::ops::Range;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::control::Control;
 use crate::error::{Code, Error, Result};
 use crate::io::ranged::Ranged;
-use crate::io::source::parquet::{ParquetFile, broken};
+use crate::io::source::parquet::guarded;
 use crate::io::source::{MemorySource, ParquetSource, Source};
 use crate::plan::node::ROW;
 
@@ -182,7 +181,7 @@ impl Scan {
             selectors.push(RowSelector::select(morsel.rows));
             builder = builder.with_row_selection(RowSelection::from(selectors));
         }
-        let reader = guarded(file, || builder.build())?;
+        let reader = guarded(&file.file.name, || builder.build())?;
         // The decoder delivers columns in the file's order.
         let mut places: Vec<(usize, usize)> =
             self.columns.iter().enumerate().map(|(place, column)| (file.positions[*column], place)).collect();
@@ -255,7 +254,8 @@ impl MorselReader {
                     return Err(Error::internal("a Parquet morsel of another source"));
                 };
                 let file = &source.files[*file];
-                let next = guarded(file, || reader.next().transpose().map_err(ParquetError::from))?;
+                let next =
+                    guarded(&file.file.name, || reader.next().transpose().map_err(ParquetError::from))?;
                 let Some(batch) = next else { return Ok(None) };
                 let arrays = order.iter().map(|position| batch.column(*position).clone()).collect();
                 Ok(Some((arrays, batch.num_rows())))
@@ -389,15 +389,4 @@ impl Drop for MorselReaders {
 
 fn is_codes(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Dictionary(key, value) if **key == DataType::Int32 && **value == DataType::Utf8)
-}
-
-/// Damaged bytes can make a decoder panic: that too is an error of the file.
-fn guarded<T>(file: &ParquetFile, decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
-    let outcome = std::panic::catch_unwind(AssertUnwindSafe(decode));
-    let name = &*file.file.name;
-    match outcome {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(broken(name, &error)),
-        Err(_) => Err(broken(name, &ParquetError::General("its pages contradict each other".to_owned()))),
-    }
 }

@@ -127,11 +127,14 @@ impl ExecutionPlan for ScanExec {
             let mut readers = MorselReaders::new(queue);
             while let Some(mut reader) = readers.next_reader()? {
                 while let Some(chunk) = reader.next_chunk()? {
+                    if sender.is_closed() {
+                        // Nobody wants more: a filter that finds nothing would never notice by sending.
+                        return Ok(());
+                    }
                     let rows = chunk.num_rows();
                     let output = project(&chunk, predicate.as_deref(), &outputs, &schema)?;
                     reader.finished(rows);
                     if output.num_rows() > 0 && sender.blocking_send(Ok(output)).is_err() {
-                        // Nobody wants more.
                         return Ok(());
                     }
                 }

@@ -8,7 +8,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
-use super::store::{Stores, redacted};
+use super::store::{Stores, redacted, without_credentials};
 use crate::error::{Code, Error, Result};
 
 /// One file of a source.
@@ -42,6 +42,12 @@ pub async fn resolve(source: &str, stores: &Stores) -> Result<Vec<FileRef>> {
             }
             _ => remote(&url, stores).await,
         },
+        // What looks like an address and is none is not repeated: it may hold a password.
+        Err(error) if source.contains("://") => {
+            Err(Error::new(Code::InvalidTask, format!("the source is not an address: {error}"))
+                .hint("Write it as s3://bucket/path, with special characters in percent form")
+                .detail("path", "input.source"))
+        }
         _ => local(source, source),
     }
 }
@@ -138,7 +144,8 @@ fn local_directory(root: &FsPath, name: &str) -> Result<Vec<FileRef>> {
 
 async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
     let store = stores.for_url(url)?;
-    let base = &url[..url::Position::BeforePath];
+    let shown = without_credentials(url);
+    let base = &shown[..url::Position::BeforePath];
     let path = percent_decoded(url.path());
     let path = path.trim_start_matches('/');
     let name = redacted(url);
@@ -148,7 +155,25 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
         place: Place::Remote(store.clone(), meta.location),
     };
 
+    if url.password().is_some() && !url.scheme().starts_with("http") {
+        return Err(Error::new(
+            Code::InvalidTask,
+            format!(
+                "the source `{name}` was given with credentials in its address, which are not used there"
+            ),
+        )
+        .hint("Pass them as storage_options of the client, or in the environment")
+        .detail("path", "input.source"));
+    }
     if url.scheme().starts_with("http") {
+        if url.query().is_some() {
+            return Err(Error::new(
+                Code::InvalidTask,
+                format!("the source `{name}` has a query, which this version does not send"),
+            )
+            .hint("Use a plain address, or the store's own scheme with storage_options")
+            .detail("path", "input.source"));
+        }
         let location = object_path(path, &name)?;
         let meta = store.head(&location).await.map_err(|error| store_error(&name, &error))?;
         return Ok(vec![file(meta)]);
@@ -296,10 +321,17 @@ pub fn store_error(name: &str, error: &object_store::Error) -> Error {
             "the store does not accept the credentials",
             "Check the AWS_* variables or storage_options",
         ),
+        other if other.to_string().contains("NoSuchBucket") => (
+            Code::SourceNotFound,
+            "the bucket does not exist",
+            "Check the bucket, the region and the endpoint",
+        ),
         other => {
             // Transport errors name the request's address, never a header; the query may hold a signature.
             let text = root_cause(other);
-            let text = text.split('?').next().unwrap_or_default().to_owned();
+            // What follows is the body of the answer, of any length and origin.
+            let text = text.split(['?', '<', '\n']).next().unwrap_or_default();
+            let text = text.trim_end_matches([' ', ':']).to_owned();
             return Error::new(Code::SourceUnreadable, format!("cannot read `{name}`: {text}"))
                 .hint("Check the endpoint, the region and the network")
                 .detail("file", name);

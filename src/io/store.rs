@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
-use object_store::{ClientConfigKey, ObjectStore};
+use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use parking_lot::Mutex;
 use url::Url;
 
@@ -45,7 +46,8 @@ impl Stores {
         };
         match url.scheme() {
             "s3" | "s3a" => {
-                let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket()?);
+                let mut builder =
+                    AmazonS3Builder::from_env().with_retry(patience()).with_bucket_name(bucket()?);
                 for (key, value) in &self.options {
                     let key: AmazonS3ConfigKey = key.parse().map_err(|_| unknown_option(key, "s3"))?;
                     builder = builder.with_config(key, value);
@@ -61,7 +63,8 @@ impl Stores {
                 Ok(Arc::new(builder.build().map_err(|error| cannot_open(url, &error))?))
             }
             "gs" => {
-                let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket()?);
+                let mut builder =
+                    GoogleCloudStorageBuilder::from_env().with_retry(patience()).with_bucket_name(bucket()?);
                 for (key, value) in &self.options {
                     let key = key.parse().map_err(|_| unknown_option(key, "gs"))?;
                     builder = builder.with_config(key, value);
@@ -69,7 +72,8 @@ impl Stores {
                 Ok(Arc::new(builder.build().map_err(|error| cannot_open(url, &error))?))
             }
             "az" | "abfs" | "abfss" | "azure" => {
-                let mut builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str());
+                let mut builder =
+                    MicrosoftAzureBuilder::from_env().with_retry(patience()).with_url(url.as_str());
                 for (key, value) in &self.options {
                     let key = key.parse().map_err(|_| unknown_option(key, "az"))?;
                     builder = builder.with_config(key, value);
@@ -78,7 +82,7 @@ impl Stores {
             }
             "http" | "https" => {
                 let base = &url[..url::Position::BeforePath];
-                let mut builder = HttpBuilder::new().with_url(base);
+                let mut builder = HttpBuilder::new().with_retry(patience()).with_url(base);
                 if url.scheme() == "http" {
                     builder = builder.with_config(ClientConfigKey::AllowHttp, "true");
                 }
@@ -98,16 +102,29 @@ impl Stores {
     }
 }
 
+/// Enough for a store that is busy; one that is not there is named within seconds, not minutes.
+fn patience() -> RetryConfig {
+    RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(30), ..RetryConfig::default() }
+}
+
 /// A URL without what could be a secret in it: user, password, query.
 pub fn redacted(url: &Url) -> String {
-    let mut url = url.clone();
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
+    let mut url = without_credentials(url);
     if url.query().is_some() {
         url.set_query(None);
         return format!("{url}?…");
     }
     url.to_string()
+}
+
+/// A URL without user and password. In Azure's addresses what stands there is the container.
+pub fn without_credentials(url: &Url) -> Url {
+    let mut url = url.clone();
+    if !url.scheme().starts_with("abfs") {
+        let _ = url.set_username("");
+    }
+    let _ = url.set_password(None);
+    url
 }
 
 fn unknown_option(key: &str, scheme: &str) -> Error {

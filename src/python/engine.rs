@@ -12,7 +12,7 @@ use pyo3_arrow::input::AnyRecordBatch;
 use super::errors::raised;
 use super::frame::PyFrame;
 use super::json;
-use super::run::PyRun;
+use super::run::{PyRun, SIGNALS_EVERY};
 use crate::config::Settings;
 use crate::error::{Code, Error};
 use crate::plan::Node;
@@ -56,8 +56,14 @@ impl PyEngine {
         json::to_python(py, &self.engine()?.settings().to_json())
     }
 
-    #[pyo3(signature = (sources, format=None))]
-    fn open(&self, py: Python<'_>, sources: &Bound<'_, PyAny>, format: Option<&str>) -> PyResult<PyFrame> {
+    #[pyo3(signature = (sources, format=None, timeout_ms=None))]
+    fn open(
+        &self,
+        py: Python<'_>,
+        sources: &Bound<'_, PyAny>,
+        format: Option<&str>,
+        timeout_ms: Option<u64>,
+    ) -> PyResult<PyFrame> {
         if let Some(format) = format.filter(|format| *format != "parquet") {
             let error = Error::new(Code::InvalidTask, format!("this version reads Parquet, not `{format}`"));
             return Err(raised(py, error.detail("path", "input.format")));
@@ -84,7 +90,14 @@ impl PyEngine {
             given.push(Given::Table(schema, batches));
         }
         let engine = self.engine()?;
-        let source = py.detach(|| engine.open(given)).map_err(|error| raised(py, error))?;
+        let timeout = timeout_ms.map(Duration::from_millis);
+        let mut opening = engine.open(given, timeout).map_err(|error| raised(py, error))?;
+        let source = loop {
+            if let Some(opened) = py.detach(|| opening.wait(SIGNALS_EVERY)) {
+                break opened.map_err(|error| raised(py, error))?;
+            }
+            py.check_signals()?;
+        };
         let node = Node::Scan { source: 0, fields: source.fields() };
         Ok(PyFrame { frame: Frame::scan(node), sources: Arc::new(vec![source]) })
     }

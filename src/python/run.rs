@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
+use pyo3::types::PyCFunction;
 use serde_json::Value;
 
 use super::answer::PyAnswer;
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::runtime::{Run, explain};
 
 /// How long a wait goes on before it looks for Ctrl-C.
-const SIGNALS_EVERY: Duration = Duration::from_millis(25);
+pub(super) const SIGNALS_EVERY: Duration = Duration::from_millis(25);
 
 #[pyclass(name = "Run", module = "rlm_hypervisor._core", frozen)]
 pub struct PyRun {
@@ -57,12 +58,26 @@ impl PyRun {
         }
     }
 
+    /// A future of the running event loop. It needs no threads besides the engine's, so it works after a fork.
     fn wait_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let done = self.run.done();
-        pyo3_async_runtimes::tokio::future_into_py(py, async move {
-            done.await;
+        let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
+        let future = event_loop.call_method0("create_future")?;
+        let settle = PyCFunction::new_closure(py, None, None, |args, _| -> PyResult<()> {
+            let future = args.get_item(0)?;
+            if !future.call_method0("done")?.is_truthy()? {
+                future.call_method1("set_result", (args.py().None(),))?;
+            }
             Ok(())
-        })
+        })?;
+        let (event_loop, settle, waiter) = (event_loop.unbind(), settle.unbind(), future.clone().unbind());
+        let wake = move || {
+            // Without an interpreter or with a closed loop there is nobody left to tell.
+            let _ = Python::try_attach(|py| {
+                event_loop.call_method1(py, "call_soon_threadsafe", (settle, waiter)).is_ok()
+            });
+        };
+        py.detach(|| self.run.when_done(wake));
+        Ok(future)
     }
 
     fn cancel(&self) {

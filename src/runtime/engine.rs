@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
 use super::execute;
-use super::run::Run;
+use super::run::{Finisher, Run};
 use crate::config::Settings;
 use crate::engine::control::Stop;
 use crate::error::{Code, Error, Result};
@@ -20,6 +21,10 @@ use crate::plan::frame::Frame;
 
 /// How long closing waits for threads that are in the middle of something.
 const PATIENCE: Duration = Duration::from_millis(1_000);
+
+/// How long a run that is to stop may take to end by itself. Our own threads look at the wish at every chunk;
+/// operators that do not know of it, such as a sort that merges, are dropped then.
+const GRACE: Duration = Duration::from_millis(40);
 
 pub struct Engine {
     settings: Settings,
@@ -87,9 +92,27 @@ impl Engine {
         Self::handle(&self.io)
     }
 
-    /// Finds and opens what a source stands for. Blocks while it lists and reads footers.
-    pub fn open(&self, given: Vec<Given>) -> Result<Source> {
+    /// Finds and opens what a source stands for: lists, and reads footers, as long as `timeout` allows.
+    pub fn open(self: &Arc<Self>, given: Vec<Given>, timeout: Option<Duration>) -> Result<Opening> {
         let io = Self::handle(&self.io)?;
+        let engine = self.clone();
+        let work = async move {
+            let opened = engine.opened(given);
+            match timeout {
+                None => opened.await,
+                Some(timeout) => tokio::time::timeout(timeout, opened).await.unwrap_or_else(|_| {
+                    Err(Error::new(
+                        Code::Timeout,
+                        "the deadline (`timeoutMs`) passed while the source was opened",
+                    )
+                    .hint("Allow more time, or check that the store answers"))
+                }),
+            }
+        };
+        Ok(Opening { work: Some(io.spawn(work)), io })
+    }
+
+    async fn opened(&self, given: Vec<Given>) -> Result<Source> {
         let mut paths = Vec::new();
         let mut tables = Vec::new();
         for source in given {
@@ -103,13 +126,14 @@ impl Engine {
                 .hint("Name at least one file or table")
                 .detail("path", "input.source")),
             (true, false) => Ok(Source::Memory(Arc::new(MemorySource::new(tables)?))),
-            (false, true) => io.block_on(async {
+            (false, true) => {
                 let mut files = Vec::new();
                 for path in &paths {
                     files.extend(location::resolve(path, &self.stores).await?);
+                    tokio::task::yield_now().await;
                 }
                 Ok(Source::Parquet(Arc::new(ParquetSource::open(files).await?)))
-            }),
+            }
             (false, false) => {
                 Err(Error::new(Code::InvalidTask, "the source mixes files and tables in memory")
                     .hint("Give a list of paths, or a list of tables")
@@ -133,7 +157,9 @@ impl Engine {
             runs.push(run.clone());
         }
         let (engine, running) = (self.clone(), run.clone());
+        let finisher = Finisher(run.clone());
         compute.spawn(async move {
+            let _finisher = finisher;
             let timeout = options.timeout;
             let outcome =
                 supervised(&running, timeout, execute::execute(engine, &running, frame, sources, options))
@@ -148,9 +174,13 @@ impl Engine {
         if self.closed.swap(true, Ordering::SeqCst) {
             return;
         }
-        for run in self.runs.lock().drain(..) {
+        let runs = std::mem::take(&mut *self.runs.lock());
+        for run in &runs {
             run.cancel();
-            run.wait(PATIENCE);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        for run in &runs {
+            run.wait(deadline.saturating_duration_since(Instant::now()));
         }
         for runtime in [&self.compute, &self.io] {
             if let Some(runtime) = runtime.lock().take() {
@@ -176,6 +206,40 @@ impl Drop for Engine {
     }
 }
 
+/// A source that is being opened. Dropping it gives up.
+pub struct Opening {
+    work: Option<JoinHandle<Result<Source>>>,
+    io: tokio::runtime::Handle,
+}
+
+impl Opening {
+    /// The source, if it is open within this time.
+    pub fn wait(&mut self, time: Duration) -> Option<Result<Source>> {
+        let Some(work) = &mut self.work else {
+            return Some(Err(Error::internal("a source is opened once")));
+        };
+        let done = self.io.block_on(async { tokio::time::timeout(time, work).await });
+        let outcome = match done {
+            Err(_) => return None,
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) if error.is_panic() => {
+                Err(Error::internal("the engine panicked while it opened the source"))
+            }
+            Ok(Err(_)) => Err(Error::cancelled()),
+        };
+        self.work = None;
+        Some(outcome)
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Some(work) = &self.work {
+            work.abort();
+        }
+    }
+}
+
 /// Runs `work` until it is done, or until it had its time to react to a wish to stop.
 async fn supervised<T>(
     run: &Run,
@@ -194,8 +258,7 @@ async fn supervised<T>(
         () = deadline => run.control.stop(Stop::Deadline),
         () = run.control.wish_to_stop() => {}
     }
-    // Threads look at the wish at every chunk. What does not end by itself is dropped.
-    match tokio::time::timeout(PATIENCE, work).await {
+    match tokio::time::timeout(GRACE, work).await {
         Ok(Ok(_)) | Err(_) => Err(run.control.check().err().unwrap_or_else(Error::cancelled)),
         Ok(Err(error)) => Err(error),
     }

@@ -31,9 +31,13 @@ pub fn explain(run: &Run) -> Result<Value> {
         accounting.skipped,
         accounting.pending
     );
-    let _ = writeln!(text, "read: {} rows, {}", grouped(progress.rows_done), bytes(progress.bytes_read));
+    let _ =
+        writeln!(text, "read: {} rows; bytes: {}", grouped(progress.rows_done), bytes(progress.bytes_read));
     for Stage { name, rows, seconds, details } in &stages {
         let _ = writeln!(text, "stage {name}: {seconds:.3} s, {} rows ({details})", grouped(*rows));
+    }
+    if let Some(operator) = run.control.grouping() {
+        let _ = writeln!(text, "grouping: {operator} operator");
     }
     for note in &notes {
         let _ = writeln!(text, "note: {note}");
@@ -49,6 +53,7 @@ pub fn explain(run: &Run) -> Result<Value> {
         "scans": scans,
         "stages": stages,
         "notes": notes,
+        "grouping": run.control.grouping(),
         "progress": progress,
         "text": text,
     }))
@@ -69,7 +74,7 @@ fn describe_scan(scan: &ScanFacts, text: &mut String) {
         );
     }
     if let Some(predicate) = &scan.predicate {
-        let _ = writeln!(text, "  filtered while scanning: {predicate}");
+        let _ = writeln!(text, "  filter pushed down to the scan: {predicate}");
     }
     let _ = writeln!(
         text,

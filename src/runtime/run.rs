@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
-use tokio::sync::watch;
 
 use super::answer::Answer;
 use crate::engine::control::{Accounting, Control, Stop};
@@ -39,7 +38,6 @@ pub struct Run {
     pub control: Arc<Control>,
     inner: Mutex<Inner>,
     done: Condvar,
-    watch: watch::Sender<bool>,
 }
 
 struct Inner {
@@ -48,6 +46,7 @@ struct Inner {
     finished: Option<Instant>,
     plan: String,
     physical: String,
+    callbacks: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -64,9 +63,9 @@ impl Run {
                 finished: None,
                 plan: String::new(),
                 physical: String::new(),
+                callbacks: Vec::new(),
             }),
             done: Condvar::new(),
-            watch: watch::Sender::new(false),
         }
     }
 
@@ -80,7 +79,11 @@ impl Run {
         self.inner.lock().physical = physical;
     }
 
+    /// Gives the run its end; the first one stays.
     pub(super) fn finish(&self, outcome: Result<Answer>) {
+        if self.is_done() {
+            return;
+        }
         self.control.settle(outcome.as_ref().err().map(Error::code));
         let mut inner = self.inner.lock();
         inner.state = match &outcome {
@@ -90,9 +93,14 @@ impl Run {
         };
         inner.finished = Some(Instant::now());
         inner.outcome = Some(outcome.map(Arc::new).map_err(|error| error.detail("run", self.id.as_str())));
+        let callbacks = std::mem::take(&mut inner.callbacks);
         drop(inner);
         self.done.notify_all();
-        self.watch.send_replace(true);
+        for callback in callbacks {
+            callback();
+        }
+        // Threads that read ahead for an answer that needs no more, or that failed, give up.
+        self.control.stop(Stop::Abandon);
     }
 
     pub fn state(&self) -> State {
@@ -119,12 +127,15 @@ impl Run {
         true
     }
 
-    pub fn done(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut watch = self.watch.subscribe();
-        async move {
-            // The sender lives as long as the run; if it is gone, nobody waits any more.
-            let _ = watch.wait_for(|done| *done).await;
+    /// Calls back once when the run is done, from the thread that finished it; at once if it is done already.
+    pub fn when_done(&self, callback: impl FnOnce() + Send + 'static) {
+        let mut inner = self.inner.lock();
+        if inner.outcome.is_none() {
+            inner.callbacks.push(Box::new(callback));
+            return;
         }
+        drop(inner);
+        callback();
     }
 
     /// The answer or the error of a run that is done.
@@ -157,5 +168,59 @@ impl Run {
     pub fn plans(&self) -> (String, String) {
         let inner = self.inner.lock();
         (inner.plan.clone(), inner.physical.clone())
+    }
+}
+
+/// Sees to it that a run ends, also when its work panics or is dropped with the threads that did it.
+pub(super) struct Finisher(pub(super) Arc<Run>);
+
+impl Drop for Finisher {
+    fn drop(&mut self) {
+        self.0.finish(Err(if std::thread::panicking() {
+            Error::internal("the engine panicked while it executed the run")
+                .hint("Set RLM_BACKTRACE=1 to see where, and please report it")
+        } else {
+            Error::cancelled()
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn work_that_is_dropped_or_panics_ends_its_run() {
+        let dropped = Arc::new(Run::new());
+        dropped.control.accept(3);
+        drop(Finisher(dropped.clone()));
+        assert!(dropped.wait(Duration::ZERO));
+        assert_eq!(dropped.state(), State::Cancelled);
+        assert_eq!(dropped.control.accounting().cancelled, 3);
+
+        let panicked = Arc::new(Run::new());
+        let finisher = Finisher(panicked.clone());
+        let thread = std::thread::spawn(move || {
+            let _finisher = finisher;
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err());
+        assert_eq!(panicked.outcome().err().unwrap().code(), Code::Internal);
+    }
+
+    #[test]
+    fn callbacks_come_once_also_when_they_are_late() {
+        let run = Arc::new(Run::new());
+        let calls = Arc::new(AtomicU64::new(0));
+        let count = || {
+            let calls = calls.clone();
+            move || drop(calls.fetch_add(1, Ordering::Relaxed))
+        };
+        run.when_done(count());
+        assert_eq!(calls.load(Ordering::Relaxed), 0);
+        drop(Finisher(run.clone()));
+        run.when_done(count());
+        assert_eq!(calls.load(Ordering::Relaxed), 2);
     }
 }

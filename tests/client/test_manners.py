@@ -112,62 +112,159 @@ def test_a_child_may_make_its_own_client() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_ctrl_c_stops_and_leaves_nothing_running(slow_folder: Path) -> None:
+def test_a_child_leaves_cleanly_with_what_it_inherited(slow_folder: Path) -> None:
+    """An ordinary exit, not `os._exit`: finalizers of the parent's client and run are run in the child."""
     program = """
-        import threading, time
+        import asyncio, gc, os, signal
+        import pyarrow as pa
+        client = RLMClient(threads=2)
+        task = make_task(pa.table({"x": [1, 2]}), lambda p: p["x"].sum())
+        assert asyncio.run(client.aexecute(task)) == 3
+        run = client.submit(long_task(sys.argv[1]))
+        if (child := os.fork()) == 0:
+            signal.alarm(20)
+            for use in (lambda: run.state, lambda: run.result(), lambda: client.submit(task)):
+                try:
+                    use()
+                except RLMError as error:
+                    assert "fork" in str(error)
+                else:
+                    sys.exit(1)
+            repr(client), repr(run), client.close()
+            own = RLMClient(threads=1)
+            assert asyncio.run(own.aexecute(task)) == 3
+            del client, run
+            gc.collect()
+            sys.exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert run.state == "running", "the parent's run goes on"
+    """
+    done = python(program, str(slow_folder), warnings="ignore")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+STOPS_WITHIN = 0.1
+"""Seconds that a run may go on after Ctrl-C."""
+
+
+def _interrupted(program: str, *args: str) -> tuple[float, str, str]:
+    """Sends SIGINT when the program says that it is under way.
+
+    Returns the seconds until it had stopped (by its own clock, which is ours), what it printed then, and stderr.
+    """
+    command = [sys.executable, "-c", PRELUDE + UNDER_WAY + textwrap.dedent(program), *args]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline().strip() == "under way", child.communicate()[1]
+    sent = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    out, errors = child.communicate(timeout=30)
+    moment, _, said = out.strip().partition(" ")
+    assert moment, errors
+    return float(moment) - sent, said, errors
+
+
+UNDER_WAY = """
+import os, threading, time
+
+runs, submit = [], RLMClient.submit
+RLMClient.submit = lambda self, task: runs.append(submit(self, task)) or runs[-1]
+
+def announce():
+    while not (runs and runs[0].progress.rows_done > 0):
+        time.sleep(0.001)
+    print("under way", flush=True)
+
+def busy(seconds):
+    before = time.process_time()
+    time.sleep(seconds)
+    return time.process_time() - before
+"""
+
+LONG = {
+    "files": "long_task(sys.argv[1])",
+    "memory": "make_task([table] * 5000, lambda p: p.groupby('k')['x'].std())",
+    "rows": "make_task(long_source(pathlib.Path(sys.argv[1])), lambda p: p[p['x'] == 0.5])",
+}
+
+
+@pytest.mark.parametrize("source", LONG)
+def test_ctrl_c_ends_execute_with_nothing_left_running(slow_folder: Path, source: str) -> None:
+    program = f"""
+        import pathlib
+        import pyarrow as pa
+        client = RLMClient(threads=2, progress=False)
+        table = pa.table({{"k": list(range(1000)) * 100, "x": [0.5] * 100_000}})
+        task = {LONG[source]}
+        threading.Thread(target=announce, daemon=True).start()
+        try:
+            client.execute(task)
+        except KeyboardInterrupt:
+            print(time.monotonic(), runs[0].state, busy(0.3) < 0.1, runs[0].progress.accounting.pending)
+            raise
+    """
+    attempts = []
+    while len(attempts) < 3 and not (attempts and attempts[-1] <= STOPS_WITHIN):
+        seconds, said, errors = _interrupted(program, str(slow_folder))
+        assert said == "cancelled True 0"
+        assert "KeyboardInterrupt" in errors
+        assert "panic" not in errors
+        attempts.append(seconds)  # a machine that is busy elsewhere gets a second chance
+    assert min(attempts) <= STOPS_WITHIN, attempts
+
+
+def test_ctrl_c_while_waiting_for_a_run_leaves_it_to_its_owner(slow_folder: Path) -> None:
+    program = """
         client = RLMClient(threads=2)
         run = client.submit(long_task(sys.argv[1]))
-        print("started", flush=True)
+        threading.Thread(target=announce, daemon=True).start()
         try:
             run.result()
         except KeyboardInterrupt:
+            said = run.state
             run.cancel()
-            stopped = time.monotonic()
-            while run.state in ("queued", "running"):
-                assert time.monotonic() - stopped < 2, "still running"
-                time.sleep(0.01)
-            print("interrupted", run.state, flush=True)
+            assert run.wait(2), "still running"
+            print(time.monotonic(), said, run.state)
         client.close()
     """
-    child = _started(program, slow_folder)
-    child.send_signal(signal.SIGINT)
-    sent = time.monotonic()
-    out, errors = child.communicate(timeout=30)
-    assert child.returncode == 0, errors
-    assert "interrupted cancelled" in out
-    assert time.monotonic() - sent < 10
+    _, said, errors = _interrupted(program, str(slow_folder))
+    assert said == "running cancelled", errors
 
 
-def test_ctrl_c_ends_execute_with_nothing_left_running(slow_folder: Path) -> None:
+def test_ctrl_c_and_deadline_while_a_source_is_opened() -> None:
+    """A store that accepts connections and never answers."""
     program = """
-
-        runs, submit = [], RLMClient.submit
-        RLMClient.submit = lambda self, task: runs.append(submit(self, task)) or runs[-1]
-        client = RLMClient(threads=2)
-        print("started", flush=True)
+        import socket
+        store = socket.socket()
+        store.bind(("127.0.0.1", 0))
+        store.listen(8)
+        options = {
+            "aws_endpoint_url": f"http://127.0.0.1:{store.getsockname()[1]}",
+            "aws_access_key_id": "id", "aws_secret_access_key": "secret", "aws_region": "us-east-1",
+        }
+        client = RLMClient(threads=1, storage_options=options)
+        task = make_task("s3://bucket/data", lambda p: p["x"].sum(), options={"timeoutMs": 200})
         try:
-            client.execute(long_task(sys.argv[1]))
+            client.execute(task)
+        except TimeoutError as error:
+            assert error.code == "TIMEOUT"
+        else:
+            raise SystemExit("no deadline")
+
+        def connected():
+            store.accept()
+            print("under way", flush=True)
+
+        store.accept()
+        threading.Thread(target=connected, daemon=True).start()
+        try:
+            client.execute(make_task("s3://bucket/data", lambda p: p["x"].sum()))
         except KeyboardInterrupt:
-            print("interrupted", [run.state for run in runs], flush=True)
-            raise
+            print(time.monotonic(), "interrupted")
     """
-    child = _started(program, slow_folder)
-    time.sleep(0.5)
-    child.send_signal(signal.SIGINT)
-    out, errors = child.communicate(timeout=30)
-    assert "KeyboardInterrupt" in errors
-    assert "panic" not in errors
-    assert out.strip() in ("interrupted ['cancelled']", "interrupted []")
-    assert child.returncode in (-signal.SIGINT, 130, 1)
-
-
-def _started(program: str, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PRELUDE + textwrap.dedent(program), str(folder)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stdout.readline().strip() == "started", child.stderr and child.stderr.read()
-    time.sleep(0.3)
-    return child
+    seconds, said, errors = _interrupted(program)
+    assert said == "interrupted", errors
+    assert seconds < 1
 
 
 def test_leaving_while_a_run_goes_on_does_not_hang(slow_folder: Path) -> None:
@@ -179,6 +276,28 @@ def test_leaving_while_a_run_goes_on_does_not_hang(slow_folder: Path) -> None:
     done = python(program, str(slow_folder), warnings="ignore")
     assert done.returncode == 0 and "leaving" in done.stdout, done.stderr
     assert "panic" not in done.stderr
+
+
+def test_leaving_while_threads_and_tasks_wait(slow_folder: Path) -> None:
+    program = """
+        import asyncio, threading
+        client = RLMClient(threads=2)
+        run = client.submit(long_task(sys.argv[1]))
+        threading.Thread(target=run.exception, daemon=True).start()
+        loop = asyncio.new_event_loop()
+        other = client.submit(long_task(sys.argv[1]))
+
+        async def wait():
+            await asyncio.wait({asyncio.ensure_future(asyncio.shield(other))}, timeout=0.05)
+
+        loop.run_until_complete(wait())
+        loop.close()
+        print("leaving")
+    """
+    done = python(program, str(slow_folder), warnings="ignore")
+    assert done.returncode == 0 and "leaving" in done.stdout, done.stderr
+    assert "panic" not in done.stderr
+    assert "RuntimeError" not in done.stderr
 
 
 def test_import_loads_no_heavy_library() -> None:

@@ -35,6 +35,7 @@ def rows(client: RLMClient, data: pa.Table) -> Any:
         (lambda p: p["x"].mean(), 1.4),
         (lambda p: p["s"].max(), "ключ"),
         (lambda p: (p["i"] > 5).max(), True),
+        (lambda p: p["k"].nunique(dropna=False), 4),
         (lambda p: p.shape[0], 6),
         (lambda p: 7, 7),
         (lambda p: "constant", "constant"),

@@ -216,3 +216,39 @@ def test_the_environment_chooses_it_too(data: pa.Table, monkeypatch: pytest.Monk
         run = client.submit(make_task(data, lambda p: p.groupby("k")["i"].sum()))
         run.result(timeout=60)
         assert "datafusion" in str(run.explain().to_dict()["grouping"]).lower()
+
+
+def test_head_stops_early_and_leaves_nothing_running(client: RLMClient, slow: dict[str, Any]) -> None:
+    slow["input"] |= {"operation": lambda p: p[p["x"] == 3.0].head(1), "chunkSize": 1000}
+    run = client.submit(slow)
+    assert run.result(timeout=60).to_arrow()["x"].to_pylist() == [3.0]
+    accounting = _adds_up(run)
+    assert accounting.pending == accounting.failed == accounting.cancelled == 0
+    assert 0 < accounting.succeeded < accounting.skipped
+
+    def idle() -> bool:
+        before = time.process_time()
+        time.sleep(0.1)
+        return time.process_time() - before < 0.05
+
+    _until(idle, 5)
+
+
+def test_an_error_is_accounted_for(client: RLMClient, data: pa.Table, tmp_path: Any) -> None:
+    import pyarrow.parquet as pq
+
+    for number in range(20):
+        pq.write_table(data, tmp_path / f"{number:02}.parquet", compression="none")
+    broken = tmp_path / "07.parquet"
+    content = broken.read_bytes()
+    broken.write_bytes(content[:4] + b"\xff" * 60 + content[64:])
+    run = client.submit(make_task(str(tmp_path), lambda p: p.groupby("k")["i"].sum(), chunkSize=1))
+    error = run.exception(timeout=60)
+    assert error is not None
+    assert error.code == "SOURCE_UNREADABLE"
+    assert "07.parquet" in str(error)
+    assert run.state == "failed"
+    accounting = _adds_up(run)
+    assert accounting.accepted == 120
+    assert accounting.pending == 0
+    assert accounting.failed == 1

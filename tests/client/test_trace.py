@@ -52,7 +52,6 @@ REFUSED: list[tuple[str, Operation]] = [
     ("agg", lambda p: p.groupby("k")["x"].agg(lambda x: x.max() - x.min())),
     ("asarray", lambda p: np.asarray(p["x"])),
     ("sum", lambda p: p.groupby("k")["k2"].sum()),
-    ("dropna", lambda p: p["k"].nunique(dropna=False)),
     ("tail", lambda p: p.tail(3)),
     ("get_group", lambda p: p.groupby("k").get_group("a")),
 ]

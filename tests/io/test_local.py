@@ -178,3 +178,19 @@ def test_what_is_not_supported_is_refused_by_name(client: RLMClient, source: str
 def test_what_is_no_source(client: RLMClient, source: Any) -> None:
     with pytest.raises(InvalidTaskError, match="source"):
         numbers(client, source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "http://me:hush@127.0.0.1:1/x.parquet?sign=hush",
+        "http://127.0.0.1:1/x.parquet?sign=hush",
+        "ftp://me:hush@host/x.parquet",
+        "s3://me:hush@bucket/x.parquet",
+        "s3://me:hush@[bad/x.parquet",
+    ],
+)
+def test_secrets_in_an_address_are_not_repeated(client: RLMClient, source: str) -> None:
+    with pytest.raises(InvalidTaskError) as caught:
+        numbers(client, source)
+    assert "hush" not in f"{caught.value} {caught.value.details}"

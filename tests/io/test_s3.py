@@ -152,3 +152,12 @@ def test_the_key_id_is_no_secret_but_is_not_printed_either(remote: RLMClient) ->
     with pytest.raises(SourceNotFoundError) as caught:
         numbers(remote, "s3://no-such-bucket/data")
     assert KEY not in str(caught.value)
+
+
+def test_a_store_that_is_not_there_is_named_in_seconds(s3: Store) -> None:
+    options = s3.options | {"aws_endpoint_url": "http://127.0.0.1:1"}
+    task = make_task("s3://bucket/data", lambda p: p["n"].sum(), options={"timeoutMs": 30_000})
+    with RLMClient(threads=1, storage_options=options) as client:
+        with pytest.raises(SourceUnreadableError, match="s3://bucket/data") as caught:
+            client.execute(task)
+    assert SECRET not in _everything_said(caught.value)

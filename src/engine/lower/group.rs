@@ -23,8 +23,10 @@ impl Lowering {
         dropna: bool,
     ) -> Result<Plan> {
         if self.grouping == Grouping::DataFusion {
+            self.control.grouped_by("datafusion");
             return self.group_by_datafusion(input, keys, aggregates, sorted, dropna);
         }
+        self.control.grouped_by("own");
         let position = Expr::column(POSITION, DType::Int64);
         let ordered = aggregates.iter().map(|a| reduce::find(&a.function)).collect::<Result<Vec<_>>>()?;
         let positions = !sorted && !keys.is_empty() || ordered.iter().any(|function| function.ordered());

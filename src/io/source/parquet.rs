@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -65,8 +66,9 @@ impl ParquetSource {
         let mut pandas = None;
         let mut first_row = 0;
         for (number, (file, footer)) in opened.into_iter().enumerate() {
-            let reader = ArrowReaderMetadata::try_new(footer.clone(), ArrowReaderOptions::new())
-                .map_err(|error| broken(&file.name, &error))?;
+            let reader = guarded(&file.name, || {
+                ArrowReaderMetadata::try_new(footer.clone(), ArrowReaderOptions::new())
+            })?;
             let schema = reader.schema().clone();
             if number == 0 {
                 for (position, field) in schema.fields().iter().enumerate() {
@@ -205,8 +207,7 @@ impl ParquetFile {
         }
         let schema = Arc::new(Schema::new_with_metadata(fields, self.schema.metadata().clone()));
         let options = ArrowReaderOptions::new().with_schema(schema);
-        let reader = ArrowReaderMetadata::try_new(self.footer.clone(), options)
-            .map_err(|error| broken(&self.file.name, &error))?;
+        let reader = guarded(&self.file.name, || ArrowReaderMetadata::try_new(self.footer.clone(), options))?;
         readers.insert(dictionaries.to_vec(), reader.clone());
         Ok(reader)
     }
@@ -253,24 +254,39 @@ fn is_bytes(data_type: &DataType) -> bool {
 
 async fn read_footer(file: &FileRef) -> Result<ParquetMetaData> {
     let reader = || ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
-    let footer = match &file.place {
+    match &file.place {
         Place::Local(path) => {
             let opened = File::open(path).map_err(|error| unreadable(&file.name, &error))?;
             let read = Arc::default();
             let ranged = Ranged::Local { file: Arc::new(opened), size: file.size, read };
-            reader().parse_and_finish(&ranged)
+            // Reading blocks: between two files there may be a wish to stop.
+            tokio::task::yield_now().await;
+            guarded(&file.name, || reader().parse_and_finish(&ranged))
         }
         Place::Remote(store, path) => {
             let mut failure = None;
             let fetch = Fetch { store: store.as_ref(), path, failure: &mut failure };
-            let footer = reader().with_prefetch_hint(Some(64 * 1024)).load_and_finish(fetch, file.size).await;
+            let load = reader().with_prefetch_hint(Some(64 * 1024)).load_and_finish(fetch, file.size);
+            let footer = AssertUnwindSafe(load).catch_unwind().await;
             if let Some(error) = failure {
                 return Err(store_error(&file.name, &error));
             }
-            footer
+            sound(&file.name, footer)
         }
-    };
-    footer.map_err(|error| broken(&file.name, &error))
+    }
+}
+
+/// Damaged bytes can make the decoder panic: that too is an error of the file.
+pub fn guarded<T>(file: &str, decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
+    sound(file, std::panic::catch_unwind(AssertUnwindSafe(decode)))
+}
+
+fn sound<T>(file: &str, outcome: std::thread::Result<Result<T, ParquetError>>) -> Result<T> {
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(broken(file, &error)),
+        Err(_) => Err(broken(file, &ParquetError::General("its parts contradict each other".to_owned()))),
+    }
 }
 
 struct Fetch<'a> {
