@@ -82,8 +82,12 @@ def mentioned(code: types.CodeType) -> set[str]:
 
 def allowance(data: pa.Table, operation: Operation, power: int = 1) -> Allowance:
     """How exact answers must be; `power` 2 for an operation that squares its values."""
-    scale = magnitude(data, mentioned(operation.__code__)) ** power
-    return Allowance(integers=has_null_integers(data), bound=1e-12 * scale, bound32=1e-6 * min(scale, 1e4))
+    names = mentioned(operation.__code__)
+    scale = magnitude(data, names) ** power
+    means = bool(names & {"mean", "getattr"})
+    return Allowance(
+        integers=has_null_integers(data), means=means, bound=1e-12 * scale, bound32=1e-6 * min(scale, 1e4)
+    )
 
 
 def check(

@@ -112,7 +112,7 @@ impl Lowering {
             }
             Node::Sort { input, keys } => self.sort(input, keys, needed, None),
             Node::Limit { input, rows } => match &**input {
-                Node::Sort { input, keys } => self.sort(input, keys, needed, Some(*rows)),
+                Node::Sort { input, keys } if *rows > 0 => self.sort(input, keys, needed, Some(*rows)),
                 _ => {
                     let plan = self.lower(input, needed)?;
                     Ok(Arc::new(OrderedExec::new(plan, Pass::First(*rows))))
