@@ -244,32 +244,42 @@ impl BytesInterner {
             _ => Dictionary { values: values.clone(), ids: vec![UNSEEN; values.len()] },
         };
         let codes = array.keys();
+        let entries = dictionary.ids.as_slice();
         ids.clear();
-        ids.reserve(codes.len());
-        let mut result = Ok(());
-        let nulls = codes.nulls();
-        for (row, code) in codes.values().iter().enumerate() {
-            // The code below a null is anything.
-            if nulls.is_some_and(|nulls| nulls.is_null(row)) {
-                ids.push(MISSING);
-                continue;
-            }
-            let code = *code as usize;
-            let mut id = dictionary.ids[code];
-            if id == UNSEEN {
-                match self.intern_entry(&dictionary.values, code) {
-                    Ok(new) => id = new,
-                    Err(error) => {
-                        result = Err(error);
-                        break;
-                    }
-                }
-                dictionary.ids[code] = id;
-            }
-            ids.push(id);
+        ids.extend(codes.values().iter().map(|code| entries.get(*code as usize).copied().unwrap_or(UNSEEN)));
+        // As a rule every entry is known already, and a row has cost one look-up.
+        let mut outcome = Ok(());
+        if codes.null_count() > 0 || ids.contains(&UNSEEN) {
+            outcome = self.intern_rest(array, &mut dictionary, ids);
         }
         self.dictionary = Some(dictionary);
-        result
+        outcome
+    }
+
+    /// Rows that are missing, and the first rows of a dictionary's entries.
+    #[cold]
+    fn intern_rest(
+        &mut self,
+        array: &DictionaryArray<Int32Type>,
+        dictionary: &mut Dictionary,
+        ids: &mut [u32],
+    ) -> Result<()> {
+        let codes = array.keys();
+        for (row, id) in ids.iter_mut().enumerate() {
+            // The code below a null is anything.
+            if codes.is_null(row) {
+                *id = MISSING;
+                continue;
+            }
+            if *id != UNSEEN {
+                continue;
+            }
+            let code = codes.value(row) as usize;
+            let known = dictionary.ids.get(code).copied().ok_or_else(|| unexpected(array.data_type()))?;
+            *id = if known == UNSEEN { self.intern_entry(&dictionary.values, code)? } else { known };
+            dictionary.ids[code] = *id;
+        }
+        Ok(())
     }
 
     #[cold]
