@@ -27,6 +27,9 @@ use crate::plan::{Expr, Node};
 /// Larger chunks than this are decoded in several steps: more than fits the caches gains nothing.
 const LARGEST_CHUNK: usize = 128 * 1024;
 
+/// What a sort keeps aside for merging what it spilled, where the limit allows as much.
+const SORT_RESERVE: usize = 10 << 20;
+
 pub(super) async fn execute(
     engine: Arc<Engine>,
     run: &Run,
@@ -53,14 +56,19 @@ pub(super) async fn execute(
     };
     let limit = options.memory_limit.unwrap_or(settings.memory_limit);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    match attempt(&engine, run, &frame, lowering.clone(), Arc::new(GreedyMemoryPool::new(limit))).await {
+    // Operators that spill are to share what there is; ours does not, and may take all of it.
+    let pool: Arc<dyn MemoryPool> = match lowering.grouping {
+        Grouping::Own => Arc::new(GreedyMemoryPool::new(limit)),
+        Grouping::DataFusion => Arc::new(FairSpillPool::new(limit)),
+    };
+    match attempt(&engine, limit, run, &frame, lowering.clone(), pool).await {
         Err(error) if error.code() == Code::OutOfMemory && lowering.grouping == Grouping::Own => {
             run.control.restart();
             run.control.note(
                 "grouping again with DataFusion's operator, which spills: the groups did not fit the memory limit",
             );
             let lowering = Lowering { grouping: Grouping::DataFusion, ..lowering };
-            attempt(&engine, run, &frame, lowering, Arc::new(FairSpillPool::new(limit))).await
+            attempt(&engine, limit, run, &frame, lowering, Arc::new(FairSpillPool::new(limit))).await
         }
         outcome => outcome,
     }
@@ -68,6 +76,7 @@ pub(super) async fn execute(
 
 async fn attempt(
     engine: &Engine,
+    limit: usize,
     run: &Run,
     frame: &Frame,
     lowering: Lowering,
@@ -78,7 +87,9 @@ async fn attempt(
         .with_mode(DiskManagerMode::Directories(vec![engine.settings().spill_dir.clone()]));
     let runtime =
         RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(spill).build_arc()?;
-    let config = SessionConfig::new().with_target_partitions(lowering.threads);
+    let config = SessionConfig::new()
+        .with_target_partitions(lowering.threads)
+        .with_sort_spill_reservation_bytes(SORT_RESERVE.min(limit / (16 * lowering.threads)));
     let context = Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime));
 
     let outputs = match &frame.kind {
