@@ -27,8 +27,7 @@ impl Frame {
         }
         // The mask is over the same domain, so it travels through the same projection.
         let label = Label::Tuple(vec![Label::str("__mask")]);
-        let simple = matches!(predicate, Expr::Column(..)) || self.is_simple();
-        if simple {
+        if self.is_simple() {
             let (input, levels, columns) = self.materialised();
             let domain = Arc::new(Node::Filter { input, predicate });
             return Ok(self.over(domain, levels, columns));
