@@ -31,8 +31,7 @@ impl Ranged {
                 if start.checked_add(length as u64).is_none_or(|end| end > *size) {
                     return Err(ParquetError::EOF(format!("bytes {start}+{length} of a file of {size}")));
                 }
-                let mut bytes = vec![0; length];
-                file.read_exact_at(&mut bytes, start)?;
+                let bytes = read_at(file, start, length)?;
                 read.fetch_add(length as u64, Ordering::Relaxed);
                 Ok(bytes.into())
             }
@@ -60,6 +59,23 @@ impl Ranged {
             ))),
         }
     }
+}
+
+/// Reads into memory that nobody filled with zeros before: pages are large and there are many.
+fn read_at(file: &File, start: u64, length: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let left = length - bytes.len();
+        let spare = rustix::buffer::spare_capacity(&mut bytes);
+        let from = start + (length - left) as u64;
+        match rustix::io::pread(file, spare, from) {
+            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 impl Length for Ranged {

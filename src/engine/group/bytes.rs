@@ -73,6 +73,41 @@ fn inline_view(bytes: &[u8]) -> u128 {
     u128::from_le_bytes(view)
 }
 
+/// The hash of a value, as every interner of bytes has it.
+pub fn hash(bytes: &[u8]) -> u64 {
+    Key::of(bytes).hash()
+}
+
+fn is_long(view: u128) -> bool {
+    view as u32 as usize > INLINE
+}
+
+/// The bytes of a view that is long.
+fn long_bytes<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>, view: u128) -> &[u8] {
+    let length = view as u32 as usize;
+    let (buffer, offset) = ((view >> 64) as u32 as usize, (view >> 96) as u32 as usize);
+    &array.data_buffers()[buffer].as_slice()[offset..offset + length]
+}
+
+/// Replaces `hashes` by the hash of each row; that of a missing one is anything.
+fn hash_views<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>, hashes: &mut Vec<u64>) {
+    let views = array.views();
+    hashes.clear();
+    if array.data_buffers().is_empty() {
+        hashes.extend(views.iter().map(|view| Key::inline(*view).hash()));
+        return;
+    }
+    hashes.extend(views.iter().enumerate().map(|(row, view)| {
+        if !is_long(*view) {
+            Key::inline(*view).hash()
+        } else if array.is_null(row) {
+            0
+        } else {
+            Key::long(long_bytes(array, *view)).hash()
+        }
+    }));
+}
+
 pub struct BytesInterner {
     arrow: DataType,
     slots: Vec<Slot>,
@@ -188,28 +223,8 @@ impl BytesInterner {
         ids: &mut Vec<u32>,
     ) -> Result<()> {
         let views = array.views();
-        let buffers = array.data_buffers();
-        let long = |view: u128| -> &[u8] {
-            let length = view as u32 as usize;
-            let (buffer, offset) = ((view >> 64) as u32 as usize, (view >> 96) as u32 as usize);
-            &buffers[buffer].as_slice()[offset..offset + length]
-        };
-        let is_long = |view: u128| view as u32 as usize > INLINE;
         let mut hashes = std::mem::take(&mut self.hashes);
-        hashes.clear();
-        if buffers.is_empty() {
-            hashes.extend(views.iter().map(|view| Key::inline(*view).hash()));
-        } else {
-            hashes.extend(views.iter().enumerate().map(|(row, view)| {
-                if !is_long(*view) {
-                    Key::inline(*view).hash()
-                } else if array.is_null(row) {
-                    0
-                } else {
-                    Key::long(long(*view)).hash()
-                }
-            }));
-        }
+        hash_views(array, &mut hashes);
         ids.clear();
         ids.reserve(views.len());
         let nulls = array.nulls();
@@ -220,7 +235,7 @@ impl BytesInterner {
             let id = if nulls.is_some_and(|nulls| nulls.is_null(row)) {
                 MISSING
             } else if is_long(view) {
-                let bytes = long(view);
+                let bytes = long_bytes(array, view);
                 self.find_or_insert(Key::long(bytes), hashes[row], bytes)?
             } else {
                 self.find_or_insert(Key::inline(view), hashes[row], &[])?
@@ -298,6 +313,20 @@ impl Interner for BytesInterner {
             }
             other => Err(unexpected(other)),
         }
+    }
+
+    fn hash(&mut self, column: &ArrayRef, hashes: &mut Vec<u64>) -> Result<()> {
+        match column.data_type() {
+            DataType::Utf8View => hash_views(column.as_string_view(), hashes),
+            DataType::BinaryView => hash_views(column.as_binary_view(), hashes),
+            other => return Err(unexpected(other)),
+        }
+        if let Some(nulls) = column.nulls().filter(|nulls| nulls.null_count() > 0) {
+            for (hash, valid) in hashes.iter_mut().zip(nulls) {
+                *hash = if valid { *hash } else { 0 };
+            }
+        }
+        Ok(())
     }
 
     fn height(&self) -> usize {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -18,7 +18,9 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use futures::StreamExt;
 
 use super::GroupSpec;
+use super::collect::{Collector, Rows};
 use super::merge::merge;
+use super::shares::Shares;
 use super::table::GroupTable;
 use crate::engine::control::{Control, Stage, Stop};
 use crate::engine::scan::{MorselQueue, MorselReaders, Scan};
@@ -42,7 +44,7 @@ pub struct GroupWork {
 }
 
 impl GroupWork {
-    fn apply(&self, table: &mut GroupTable, batch: &RecordBatch) -> Result<()> {
+    fn apply(&self, collector: &mut Collector, batch: &RecordBatch) -> Result<()> {
         let filtered;
         let batch = match &self.predicate {
             None => batch,
@@ -55,13 +57,8 @@ impl GroupWork {
         let evaluate = |programs: &[Program]| programs.iter().map(|program| program.eval(batch)).collect();
         let keys: Vec<ArrayRef> = evaluate(&self.keys)?;
         let args = self.args.iter().map(|args| evaluate(args)).collect::<Result<Vec<_>>>()?;
-        let positions = match &self.positions {
-            Some(program) => Some(program.eval(batch)?),
-            None => None,
-        };
-        let positions: Option<&Int64Array> =
-            positions.as_ref().map(|array| array.as_primitive::<Int64Type>());
-        table.update(&keys, &args, positions, batch.num_rows())
+        let positions = self.positions.as_ref().map(|program| program.eval(batch)).transpose()?;
+        collector.add(Rows { keys, args, positions, rows: batch.num_rows() })
     }
 }
 
@@ -78,14 +75,21 @@ pub struct GroupExec {
 impl GroupExec {
     pub fn new(
         input: GroupInput,
-        work: GroupWork,
+        mut work: GroupWork,
         spec: GroupSpec,
         control: Arc<Control>,
         threads: usize,
         display: String,
-    ) -> Self {
+    ) -> Result<Self> {
         let properties = single_partition(spec.schema());
-        Self { input, work: Arc::new(work), spec: Arc::new(spec), control, threads, display, properties }
+        // Aggregates that share a state share their arguments as well.
+        let leaders = spec.leaders()?;
+        for (number, args) in work.args.iter_mut().enumerate() {
+            if !leaders.contains(&number) {
+                args.clear();
+            }
+        }
+        Ok(Self { input, work: Arc::new(work), spec: Arc::new(spec), control, threads, display, properties })
     }
 }
 
@@ -158,22 +162,31 @@ impl ExecutionPlan for GroupExec {
         let (control, threads, display) = (self.control.clone(), self.threads, self.display.clone());
         let answer = async move {
             let started = Instant::now();
+            let shares = Arc::new(Shares::new(spec.clone(), Some(reserve(&context))));
+            let new = |(number, threads)| {
+                let (spec, shares, control) = (spec.clone(), shares.clone(), control.clone());
+                Collector::new(spec, shares, control, reserve(&context), (number, threads))
+            };
             let tables = match input {
-                GroupInput::Scan(scan) => scan_tables(scan, &work, &spec, threads, &context).await?,
-                GroupInput::Plan(plan) => plan_tables(plan, &work, &spec, &context).await?,
+                GroupInput::Scan(scan) => scan_tables(scan, &work, new, threads).await?,
+                GroupInput::Plan(plan) => plan_tables(plan, &work, new, &context).await?,
             };
             let grouped = started.elapsed().as_secs_f64();
-            let groups: usize = tables.iter().map(|(table, _)| table.len()).sum();
+            let own: usize = tables.iter().map(|(table, _)| table.len()).sum();
+            let (groups, shared) = match shares.is_open() {
+                true => (own + shares.len(), ", many groups shared by hash"),
+                false => (own, ""),
+            };
             control.stage(Stage {
                 name: "group".to_owned(),
                 rows: groups as u64,
                 seconds: grouped,
-                details: format!("{display}; {} threads, rows are their partial groups", tables.len()),
+                details: format!("{display}; {} threads, rows are their partial groups{shared}", tables.len()),
             });
             let merging = Instant::now();
             let (tables, reservations): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
             let merger = control.clone();
-            let merged = blocking(move || merge(&spec, tables, threads, &merger)).await?;
+            let merged = blocking(move || merge(&spec, tables, &shares, threads, &merger)).await?;
             drop(reservations);
             control.stage(Stage {
                 name: "merge".to_owned(),
@@ -206,26 +219,23 @@ fn reserve(context: &TaskContext) -> MemoryReservation {
 async fn scan_tables(
     scan: Arc<Scan>,
     work: &Arc<GroupWork>,
-    spec: &Arc<GroupSpec>,
+    new: impl Fn((usize, usize)) -> Result<Collector>,
     threads: usize,
-    context: &Arc<TaskContext>,
 ) -> Result<Vec<Held>> {
     let threads = threads.min(scan.morsels.len()).max(1);
     let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()));
-    let workers = (0..threads).map(|_| {
-        let (queue, work, spec) = (queue.clone(), work.clone(), spec.clone());
-        let reservation = reserve(context);
+    let workers = (0..threads).map(|number| {
+        let (queue, work, collector) = (queue.clone(), work.clone(), new((number, threads)));
         blocking(move || {
-            let mut table = GroupTable::new(spec)?;
+            let mut collector = collector?;
             let mut readers = MorselReaders::new(queue);
             while let Some(mut reader) = readers.next_reader()? {
                 while let Some(chunk) = reader.next_chunk()? {
-                    work.apply(&mut table, &chunk)?;
-                    reservation.try_resize(table.size())?;
+                    work.apply(&mut collector, &chunk)?;
                     reader.finished(chunk.num_rows());
                 }
             }
-            Ok((table, reservation))
+            collector.finish()
         })
     });
     all(workers, &scan.control).await
@@ -234,21 +244,20 @@ async fn scan_tables(
 async fn plan_tables(
     plan: Arc<dyn ExecutionPlan>,
     work: &Arc<GroupWork>,
-    spec: &Arc<GroupSpec>,
+    new: impl Fn((usize, usize)) -> Result<Collector>,
     context: &Arc<TaskContext>,
 ) -> Result<Vec<Held>> {
     let partitions = plan.properties().partitioning.partition_count();
     let workers = (0..partitions).map(|partition| {
-        let (plan, work, spec, context) = (plan.clone(), work.clone(), spec.clone(), context.clone());
-        let reservation = reserve(&context);
+        let (plan, work, context) = (plan.clone(), work.clone(), context.clone());
+        let collector = new((partition, partitions));
         async move {
-            let mut table = GroupTable::new(spec)?;
+            let mut collector = collector?;
             let mut batches = plan.execute(partition, context)?;
             while let Some(batch) = batches.next().await {
-                work.apply(&mut table, &batch?)?;
-                reservation.try_resize(table.size())?;
+                work.apply(&mut collector, &batch?)?;
             }
-            Ok((table, reservation))
+            collector.finish()
         }
     });
     futures::future::try_join_all(workers).await

@@ -140,6 +140,21 @@ impl FixedInterner {
         Ok(())
     }
 
+    fn hash_primitive<T>(array: &PrimitiveArray<T>, hashes: &mut Vec<u64>)
+    where
+        T: ArrowPrimitiveType,
+        T::Native: Word,
+    {
+        let hash = |value: T::Native| value.to_word().map_or(0, |word| mix(word, 0));
+        hashes.clear();
+        match array.nulls().filter(|nulls| nulls.null_count() > 0) {
+            None => hashes.extend(array.values().iter().map(|value| hash(*value))),
+            Some(nulls) => hashes.extend(
+                array.values().iter().zip(nulls).map(|(value, valid)| if valid { hash(*value) } else { 0 }),
+            ),
+        }
+    }
+
     #[inline]
     fn find_or_insert(&mut self, word: u64) -> Result<u32> {
         let mask = self.slots.len() - 1;
@@ -207,6 +222,25 @@ impl Interner for FixedInterner {
             };
         }
         with_primitive!(column.data_type(), intern, Err(unexpected(&self.arrow, column.data_type())))
+    }
+
+    fn hash(&mut self, column: &ArrayRef, hashes: &mut Vec<u64>) -> Result<()> {
+        if *column.data_type() != self.arrow {
+            return Err(unexpected(&self.arrow, column.data_type()));
+        }
+        if self.arrow == DataType::Boolean {
+            let values = column.as_boolean().iter();
+            hashes.clear();
+            hashes.extend(values.map(|value| value.map_or(0, |value| mix(u64::from(value), 0))));
+            return Ok(());
+        }
+        macro_rules! hash {
+            ($type:ty) => {{
+                Self::hash_primitive(column.as_primitive::<$type>(), hashes);
+                Ok(())
+            }};
+        }
+        with_primitive!(column.data_type(), hash, Err(unexpected(&self.arrow, column.data_type())))
     }
 
     fn height(&self) -> usize {

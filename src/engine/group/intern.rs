@@ -16,10 +16,13 @@ pub trait Interner: Send {
     /// Replaces `ids` by the id of each row.
     fn intern(&mut self, column: &ArrayRef, ids: &mut Vec<u32>) -> Result<()>;
 
+    /// Replaces `hashes` by the hash of each row's value, 0 for a missing one. Adds nothing.
+    fn hash(&mut self, column: &ArrayRef, hashes: &mut Vec<u64>) -> Result<()>;
+
     /// One more than the highest id.
     fn height(&self) -> usize;
 
-    /// A hash of each value by its id; equal values have equal hashes in every interner.
+    /// The hash of each value by its id; equal values have equal hashes in every interner.
     fn hashes(&self) -> Vec<u64>;
 
     /// The values by id, the first one null.

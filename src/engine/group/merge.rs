@@ -2,26 +2,28 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::{concat, take};
 
 use super::GroupSpec;
 use super::order;
-use super::table::{Finished, GroupTable, Partial};
+use super::shares::{Shares, in_parallel};
+use super::table::{Finished, GroupTable};
 use crate::engine::control::Control;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Fewer groups than this are merged by one thread.
 const PARALLEL_FROM: usize = 64 * 1024;
 
-/// Merges tables and finishes them: the answer's rows in their final order.
+/// Merges tables with the shares and finishes them: the answer's rows in their final order.
 pub fn merge(
     spec: &Arc<GroupSpec>,
     tables: Vec<GroupTable>,
+    shares: &Shares,
     threads: usize,
     control: &Control,
 ) -> Result<RecordBatch> {
-    let finished = finish(spec, tables, threads, control)?;
+    let finished = finish(spec, tables, shares, threads, control)?;
     control.check()?;
     arrange(spec, finished, threads)
 }
@@ -29,54 +31,30 @@ pub fn merge(
 fn finish(
     spec: &Arc<GroupSpec>,
     mut tables: Vec<GroupTable>,
+    shares: &Shares,
     threads: usize,
     control: &Control,
 ) -> Result<Vec<Finished>> {
     tables.retain(|table| !table.is_empty());
-    if tables.len() < 2 {
-        let table = match tables.pop() {
+    let total: usize = tables.iter().map(GroupTable::len).sum();
+    if !shares.is_open() && (tables.len() < 2 || total < PARALLEL_FROM || threads < 2) {
+        let mut tables = tables.into_iter();
+        let mut merged = match tables.next() {
             Some(table) => table,
             None => GroupTable::new(spec.clone())?,
         };
-        return Ok(vec![table.finish()?]);
-    }
-    let total: usize = tables.iter().map(GroupTable::len).sum();
-    let shares = if total < PARALLEL_FROM { 1 } else { threads.max(1) };
-    if shares == 1 {
-        let mut merged = GroupTable::new(spec.clone())?;
         for table in tables {
             control.check()?;
             merged.merge(&table.export()?, None)?;
         }
         return Ok(vec![merged.finish()?]);
     }
-    let partials = in_parallel(tables.into_iter().map(|table| || table.export()).collect())?;
-    let share_of = |partial: &Partial, share: usize| -> UInt32Array {
-        let mine = |hash: u64| ((hash >> 32) as usize * shares) >> 32 == share;
-        let rows = partial.hashes.iter().enumerate().filter(|(_, hash)| mine(**hash));
-        rows.map(|(row, _)| row as u32).collect()
+    let count = tables.len().max(1);
+    let absorb = |(number, table): (usize, GroupTable)| {
+        move || shares.absorb(&table.export()?, number * super::shares::SHARES / count, control)
     };
-    let merge_share = |share: usize| -> Result<Finished> {
-        let mut merged = GroupTable::new(spec.clone())?;
-        for partial in &partials {
-            control.check()?;
-            merged.merge(partial, Some(&share_of(partial, share)))?;
-        }
-        merged.finish()
-    };
-    in_parallel((0..shares).map(|share| move || merge_share(share)).collect())
-}
-
-/// Runs each piece of work on a thread of its own.
-fn in_parallel<T: Send>(work: Vec<impl FnOnce() -> Result<T> + Send>) -> Result<Vec<T>> {
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = work.into_iter().map(|work| scope.spawn(work)).collect();
-        let joined = threads.into_iter().map(|thread| match thread.join() {
-            Ok(result) => result,
-            Err(_) => Err(Error::internal("a thread that merged groups panicked")),
-        });
-        joined.collect()
-    })
+    in_parallel(tables.into_iter().enumerate().map(absorb).collect())?;
+    shares.finish(threads, control)
 }
 
 fn arrange(spec: &GroupSpec, finished: Vec<Finished>, threads: usize) -> Result<RecordBatch> {

@@ -2,10 +2,14 @@
 //!
 //! Each thread keeps a [`table::GroupTable`]: every key column is interned to dense ids ([`intern`]), the ids
 //! of several columns are paired to group numbers ([`pairs`]), and the aggregates hold plain arrays indexed by
-//! group number. A dictionary-encoded Parquet column is interned once per dictionary; after that a row costs
-//! one look-up in a small array. Tables are merged by the keys' hashes, in parallel ([`merge`]).
+//! group number. Of a dictionary-encoded Parquet column the codes serve as groups until the dictionary ends,
+//! and each of its strings is interned once ([`codes`]). Threads that meet many groups do not keep them each for
+//! itself: rows are split by the keys' hashes among tables that all threads share ([`collect`], [`shares`]). What
+//! is left in the threads' own tables is merged into one, in parallel where there is much of it ([`merge`]).
 
 pub mod bytes;
+pub mod codes;
+pub mod collect;
 pub mod exec;
 pub mod fixed;
 pub mod intern;
@@ -13,10 +17,12 @@ pub mod merge;
 pub mod order;
 pub mod pairs;
 pub mod rows;
+pub mod shares;
 pub mod table;
 
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 
 use crate::error::Result;
@@ -61,6 +67,11 @@ impl GroupSpec {
         !self.sorted && !self.keys.is_empty()
     }
 
+    /// Which aggregates' arguments are looked at: those of the first of each unit.
+    pub fn leaders(&self) -> Result<Vec<usize>> {
+        Ok(self.units()?.iter().filter_map(|unit| unit.members.first().copied()).collect())
+    }
+
     /// The aggregates as they are run: those of one column that go together, together.
     fn units(&self) -> Result<Vec<Unit>> {
         let mut units: Vec<Vec<usize>> = Vec::new();
@@ -97,6 +108,13 @@ pub(super) struct Unit {
     /// Which of the aggregates; never empty.
     pub members: Vec<usize>,
     pub reduce: Box<dyn Reduce>,
+}
+
+impl Unit {
+    /// The arguments of its aggregates (they are of the same), from those of all aggregates.
+    pub fn args<'a>(&self, args: &'a [Vec<ArrayRef>]) -> &'a [ArrayRef] {
+        self.members.first().and_then(|member| args.get(*member)).map_or(&[][..], Vec::as_slice)
+    }
 }
 
 impl AggregateSpec {

@@ -5,7 +5,7 @@ use arrow::compute::concat;
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
 
-use super::bytes::BytesInterner;
+use super::bytes::{self, BytesInterner};
 use super::intern::{Interner, MISSING};
 use crate::error::{Result, not_decomposable};
 
@@ -32,6 +32,18 @@ impl Interner for RowsInterner {
             let missing = nulls.as_ref().is_some_and(|nulls| nulls.is_null(position));
             ids.push(if missing { MISSING } else { self.bytes.intern_bytes(row.data())? });
         }
+        Ok(())
+    }
+
+    fn hash(&mut self, column: &ArrayRef, hashes: &mut Vec<u64>) -> Result<()> {
+        let rows = self.converter.convert_columns(std::slice::from_ref(column))?;
+        let nulls = column.logical_nulls();
+        let missing = |position| nulls.as_ref().is_some_and(|nulls| nulls.is_null(position));
+        let hash = |(position, row): (usize, arrow::row::Row<'_>)| {
+            if missing(position) { 0 } else { bytes::hash(row.data()) }
+        };
+        hashes.clear();
+        hashes.extend(rows.iter().enumerate().map(hash));
         Ok(())
     }
 

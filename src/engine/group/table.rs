@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Int64Array, UInt32Array};
 use arrow::compute::take;
 
+use super::codes::Codes;
 use super::intern::{Interner, interner, mix};
 use super::pairs::Pairs;
 use super::{GroupSpec, Unit};
@@ -19,10 +20,14 @@ pub struct GroupTable {
     /// `pairs[i]` pairs the numbers so far with the ids of key `i + 1`.
     pairs: Vec<Pairs>,
     units: Vec<Unit>,
+    /// Rows of the dictionary that is being read, where its codes serve as groups.
+    codes: Option<Codes>,
     /// Position of each group's first row, where that is asked for.
     first: Option<Vec<i64>>,
     /// A row with number 0 was seen.
     zero: bool,
+    /// A row reached it.
+    used: bool,
     groups: Vec<u32>,
     ids: Vec<u32>,
 }
@@ -49,15 +54,17 @@ impl GroupTable {
         let pairs = (1..interners.len()).map(|_| Pairs::new()).collect();
         let first = spec.needs_first().then(Vec::new);
         let units = spec.units()?;
-        Ok(Self { spec, interners, pairs, units, first, zero: false, groups: Vec::new(), ids: Vec::new() })
+        let codes = Codes::new(&spec)?;
+        let (groups, ids) = (Vec::new(), Vec::new());
+        Ok(Self { spec, interners, pairs, units, codes, first, zero: false, used: false, groups, ids })
     }
 
     /// No row ever reached it.
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+        !self.used
     }
 
-    /// One past the highest group number.
+    /// One past the highest group number; what an open dictionary holds is not counted.
     pub fn len(&self) -> usize {
         match (self.pairs.last(), self.interners.first()) {
             (Some(pairs), _) => pairs.height(),
@@ -70,6 +77,7 @@ impl GroupTable {
         self.interners.iter().map(|interner| interner.size()).sum::<usize>()
             + self.pairs.iter().map(Pairs::size).sum::<usize>()
             + self.units.iter().map(|unit| unit.reduce.size()).sum::<usize>()
+            + self.codes.as_ref().map_or(0, Codes::size)
             + self.first.as_ref().map_or(0, |first| first.capacity() * size_of::<i64>())
     }
 
@@ -84,9 +92,27 @@ impl GroupTable {
         if rows == 0 {
             return Ok(());
         }
+        self.used = true;
+        let positions = positions.map(|positions| &positions.values()[..]);
+        if let ([key], Some(mut codes)) = (keys, self.codes.take()) {
+            let done = match Codes::takes(key) {
+                Some(key) => {
+                    if !codes.continues(key) {
+                        self.end(&mut codes)?;
+                        codes.start(key);
+                    }
+                    codes.update(key, args, positions)?;
+                    true
+                }
+                None => false,
+            };
+            self.codes = Some(codes);
+            if done {
+                return Ok(());
+            }
+        }
         self.number(keys, rows)?;
         let num_groups = self.len();
-        let positions = positions.map(|positions| &positions.values()[..]);
         if let (Some(first), Some(positions)) = (&mut self.first, positions) {
             first.resize(num_groups, i64::MAX);
             for (group, position) in self.groups.iter().zip(positions) {
@@ -95,11 +121,26 @@ impl GroupTable {
             }
         }
         for unit in &mut self.units {
-            let args =
-                unit.members.first().and_then(|member| args.get(*member)).map_or(&[][..], Vec::as_slice);
+            let args = unit.args(args);
             unit.reduce.update(Batch { args, groups: &self.groups, num_groups, positions })?;
         }
         Ok(())
+    }
+
+    /// Gives the entries of a dictionary their groups.
+    fn end(&mut self, codes: &mut Codes) -> Result<()> {
+        match codes.close()? {
+            Some(closed) => self.merge(&closed.groups, Some(&closed.rows)),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything that was added is in the groups.
+    pub fn settle(&mut self) -> Result<()> {
+        match self.codes.take() {
+            Some(mut codes) => self.end(&mut codes),
+            None => Ok(()),
+        }
     }
 
     /// Adds groups of another table, those in `rows`.
@@ -113,6 +154,7 @@ impl GroupTable {
         if count == 0 {
             return Ok(());
         }
+        self.used = true;
         self.number(&keys, count)?;
         let num_groups = self.len();
         if let (Some(first), Some(firsts)) = (&mut self.first, &partial.first) {
@@ -126,6 +168,23 @@ impl GroupTable {
         for (unit, state) in self.units.iter_mut().zip(&partial.states) {
             let state = state.iter().map(pick).collect::<Result<Vec<_>, _>>()?;
             unit.reduce.merge(&state, &self.groups, num_groups)?;
+        }
+        Ok(())
+    }
+
+    /// Sets `hashes` to each row's hash: that of its group in every table.
+    pub fn hash(&mut self, keys: &[ArrayRef], hashes: &mut Vec<u64>) -> Result<()> {
+        if let ([interner], [key]) = (self.interners.as_mut_slice(), keys) {
+            return interner.hash(key, hashes);
+        }
+        let mut own = Vec::new();
+        hashes.clear();
+        for (interner, key) in self.interners.iter_mut().zip(keys) {
+            interner.hash(key, &mut own)?;
+            hashes.resize(own.len(), 0);
+            for (combined, hash) in hashes.iter_mut().zip(&own) {
+                *combined = mix(*combined, *hash);
+            }
         }
         Ok(())
     }
@@ -213,6 +272,7 @@ impl GroupTable {
 
     /// Everything, to be merged into other tables.
     pub fn export(mut self) -> Result<Partial> {
+        self.settle()?;
         let start = self.starts_at();
         let groups = self.len();
         let keys = self.key_arrays(start)?;
@@ -230,6 +290,7 @@ impl GroupTable {
 
     /// Everything, as answers.
     pub fn finish(mut self) -> Result<Finished> {
+        self.settle()?;
         let start = self.starts_at();
         let groups = self.len();
         let keys = self.key_arrays(start)?;

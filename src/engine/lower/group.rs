@@ -92,7 +92,8 @@ impl Lowering {
         }
         let spec = GroupSpec { keys: key_specs, aggregates: specs, sorted, dropna };
         let display = display(keys, aggregates);
-        Ok(Arc::new(GroupExec::new(group_input, work, spec, self.control.clone(), self.threads, display)))
+        let exec = GroupExec::new(group_input, work, spec, self.control.clone(), self.threads, display)?;
+        Ok(Arc::new(exec))
     }
 }
 

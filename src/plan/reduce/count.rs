@@ -117,6 +117,10 @@ impl Reduce for Counts {
     fn size(&self) -> usize {
         self.counts.capacity() * size_of::<i64>()
     }
+
+    fn is_flat(&self) -> bool {
+        true
+    }
 }
 
 #[inline(always)]

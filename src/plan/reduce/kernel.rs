@@ -93,6 +93,10 @@ impl<F: Fold> Reduce for Folded<F> {
     fn size(&self) -> usize {
         self.states.capacity() * size_of::<F::State>()
     }
+
+    fn is_flat(&self) -> bool {
+        true
+    }
 }
 
 /// Makes room for `len` groups; never fewer than there are. Grows by doubling, as `Vec` does.

@@ -55,6 +55,11 @@ pub trait Reduce: Send {
 
     /// Bytes held.
     fn size(&self) -> usize;
+
+    /// A group's state is a few numbers: merging it costs about as much as adding a row.
+    fn is_flat(&self) -> bool {
+        false
+    }
 }
 
 /// One aggregate function.
