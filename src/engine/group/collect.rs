@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
-use arrow::compute::{cast, concat, take};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::GroupSpec;
 use super::codes::Codes;
-use super::shares::{SHARES, Shares, Split};
+use super::scatter::{Places, Scatter};
+use super::shares::{SHARES, Shares};
 use super::table::GroupTable;
 use crate::engine::control::Control;
 use crate::error::Result;
 
 /// A table of more groups than this leaves the inner caches: from here on a split pays for itself.
 const OWN_GROUPS: usize = 48 * 1024;
+/// The same where all keys are codes, which are found by two look-ups in small arrays.
+const OWN_GROUPS_OF_CODES: usize = 16 * OWN_GROUPS;
 /// Rows are held back until there are enough for every share to be worth a visit: as many bytes as an
 /// eighth of the groups have, within these bounds.
 const HELD_BYTES: (usize, usize) = (2 << 20, 32 << 20);
@@ -43,6 +46,10 @@ impl Rows {
             positions: self.positions.as_ref().map(slice),
             rows,
         }
+    }
+
+    fn into_columns(self) -> impl Iterator<Item = ArrayRef> {
+        self.keys.into_iter().chain(self.args.into_iter().flatten()).chain(self.positions)
     }
 
     fn columns(&self) -> impl Iterator<Item = &ArrayRef> {
@@ -93,6 +100,10 @@ pub struct Collector {
     held: Vec<Rows>,
     held_bytes: usize,
     hashes: Vec<u64>,
+    /// The hashes of the rows that are held.
+    held_hashes: Vec<u64>,
+    places: Places,
+    scatter: Scatter,
 }
 
 impl Collector {
@@ -115,6 +126,9 @@ impl Collector {
             held: Vec::new(),
             held_bytes: 0,
             hashes: Vec::new(),
+            held_hashes: Vec::new(),
+            places: Places::default(),
+            scatter: Scatter::default(),
         })
     }
 
@@ -123,21 +137,24 @@ impl Collector {
             return Ok(());
         }
         let by_codes = matches!(rows.keys.as_slice(), [key] if Codes::takes(key).is_some());
+        let dictionaries = rows.keys.iter().all(|key| matches!(key.data_type(), DataType::Dictionary(..)));
         if by_codes || !self.sharing {
             rows.add_to(&mut self.own)?;
-            if !by_codes && self.own.len() > OWN_GROUPS {
+            if self.own.len() > if dictionaries { OWN_GROUPS_OF_CODES } else { OWN_GROUPS } && !by_codes {
                 self.share()?;
             }
         } else {
             let rows = self.without_dictionaries(rows)?;
             self.held_bytes += rows.size();
+            self.own.hash(&rows.keys, &mut self.hashes)?;
+            self.held_hashes.extend_from_slice(&self.hashes);
             self.held.push(rows);
             let (least, most) = HELD_BYTES;
             if self.held_bytes >= (self.shares.size() / 8).clamp(least, most) {
                 self.scatter()?;
             }
         }
-        Ok(self.reservation.try_resize(self.own.size() + self.held_bytes)?)
+        Ok(self.reservation.try_resize(self.own.size() + self.held_bytes + self.scatter.size())?)
     }
 
     /// Everything that was added is in the table that is returned, or in the shares.
@@ -166,20 +183,16 @@ impl Collector {
 
     fn scatter(&mut self) -> Result<()> {
         let held = std::mem::take(&mut self.held);
-        self.held_bytes = 0;
         let Some(first) = held.first() else { return Ok(()) };
-        let total = held.iter().map(|rows| rows.rows).sum();
-        let columns: Vec<Vec<&dyn Array>> =
-            held.iter().map(|rows| rows.columns().map(AsRef::as_ref).collect()).collect();
-        let mut joined = first.map(
-            |number, _| Ok(concat(&columns.iter().map(|columns| columns[number]).collect::<Vec<_>>())?),
-            total,
-        )?;
-        drop(columns);
+        self.held_bytes = 0;
+        self.places.set(&self.held_hashes);
+        self.held_hashes.clear();
+        let columns: Vec<Vec<&ArrayRef>> = held.iter().map(|rows| rows.columns().collect()).collect();
+        let column = |number: usize| columns.iter().map(|columns| columns[number]).collect::<Vec<_>>();
+        let rows = first.map(|number, _| self.scatter.column(&column(number), &self.places), self.places.len())?;
         drop(held);
-        self.own.hash(&joined.keys, &mut self.hashes)?;
-        let split = Split::new(&self.hashes);
-        joined = joined.map(|_, column| Ok(take(column, &split.rows, None)?), total)?;
-        self.shares.add(&joined, &split, self.begin, &self.control)
+        self.shares.add(&rows, &self.places, self.begin, &self.control)?;
+        self.scatter.reclaim(rows.into_columns());
+        Ok(())
     }
 }

@@ -17,6 +17,7 @@ pub mod merge;
 pub mod order;
 pub mod pairs;
 pub mod rows;
+pub mod scatter;
 pub mod shares;
 pub mod table;
 

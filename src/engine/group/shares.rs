@@ -9,48 +9,18 @@ use parking_lot::Mutex;
 
 use super::GroupSpec;
 use super::collect::Rows;
+use super::scatter::Places;
 use super::table::{Finished, GroupTable, Partial};
 use crate::engine::control::Control;
 use crate::error::{Error, Result};
 
 /// With a million groups one share fits the inner caches, and look-ups stay within few pages of memory.
-pub const SHARES: usize = 64;
+pub const SHARES: usize = 256;
 
 /// The share of a hash: by its highest bits, as tables go by the lowest.
 #[inline]
-fn share_of(hash: u64) -> usize {
+pub fn share_of(hash: u64) -> usize {
     (hash >> (u64::BITS - SHARES.trailing_zeros())) as usize
-}
-
-/// Rows in the order of their shares, and where each share's rows begin and end.
-pub struct Split {
-    pub rows: UInt32Array,
-    bounds: Vec<usize>,
-}
-
-impl Split {
-    pub fn new(hashes: &[u64]) -> Self {
-        let mut bounds = vec![0; SHARES + 1];
-        for hash in hashes {
-            bounds[share_of(*hash) + 1] += 1;
-        }
-        for share in 0..SHARES {
-            bounds[share + 1] += bounds[share];
-        }
-        let mut next = bounds.clone();
-        let mut rows = vec![0; hashes.len()];
-        for (row, hash) in hashes.iter().enumerate() {
-            let place = &mut next[share_of(*hash)];
-            rows[*place] = row as u32;
-            *place += 1;
-        }
-        Self { rows: rows.into(), bounds }
-    }
-
-    /// Where the rows of a share lie, as offset and length.
-    pub fn share(&self, share: usize) -> (usize, usize) {
-        (self.bounds[share], self.bounds[share + 1] - self.bounds[share])
-    }
 }
 
 /// One table a share, each locked for as long as rows are added to it.
@@ -86,10 +56,10 @@ impl Shares {
         self.tables.iter().map(|table| table.lock().as_ref().map_or(0, GroupTable::len)).sum()
     }
 
-    /// Adds rows that are split. Threads begin at different shares, so as not to wait for each other.
-    pub fn add(&self, rows: &Rows, split: &Split, begin: usize, control: &Control) -> Result<()> {
+    /// Adds rows that lie in the order of their shares. Threads begin at different shares, so as not to wait for each other.
+    pub fn add(&self, rows: &Rows, places: &Places, begin: usize, control: &Control) -> Result<()> {
         self.each(begin, control, |share, table| {
-            let (offset, length) = split.share(share);
+            let (offset, length) = places.share(share);
             if length == 0 { Ok(()) } else { rows.slice(offset, length).add_to(table) }
         })?;
         self.account()
@@ -97,10 +67,12 @@ impl Shares {
 
     /// Adds the groups of a thread's table.
     pub fn absorb(&self, partial: &Partial, begin: usize, control: &Control) -> Result<()> {
-        let split = Split::new(&partial.hashes);
+        let mut places = Places::default();
+        places.set(&partial.hashes);
+        let rows = UInt32Array::from(places.rows());
         self.each(begin, control, |share, table| {
-            let (offset, length) = split.share(share);
-            table.merge(partial, Some(&split.rows.slice(offset, length)))
+            let (offset, length) = places.share(share);
+            table.merge(partial, Some(&rows.slice(offset, length)))
         })?;
         self.account()
     }
@@ -162,29 +134,4 @@ pub fn in_parallel<T: Send>(work: Vec<impl FnOnce() -> Result<T> + Send>) -> Res
         });
         joined.collect()
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// Every row is in one share, that of its hash, and rows of a share keep their order.
-        #[test]
-        fn rows_are_split_by_hash(hashes in prop::collection::vec(any::<u64>(), 0..300)) {
-            let split = Split::new(&hashes);
-            let mut seen = 0;
-            for share in 0..SHARES {
-                let (offset, length) = split.share(share);
-                prop_assert_eq!(offset, seen);
-                let rows = &split.rows.values()[offset..offset + length];
-                prop_assert!(rows.windows(2).all(|pair| pair[0] < pair[1]));
-                prop_assert!(rows.iter().all(|row| share_of(hashes[*row as usize]) == share));
-                seen += length;
-            }
-            prop_assert_eq!(seen, hashes.len());
-        }
-    }
 }

@@ -175,7 +175,7 @@ pub fn unexpected(have: &DataType, wanted: &DataType) -> Error {
 }
 
 /// States of more bytes than this are asked for ahead of their rows: they are out of the inner caches.
-const LARGE: usize = 1 << 20;
+const LARGE: usize = 1 << 15;
 /// How many rows ahead.
 const AHEAD: usize = 24;
 /// Rows by which nulls are looked at: one word of their bitmap.
