@@ -19,53 +19,84 @@ const INLINE: usize = 12;
 /// Long values are kept in blocks of at least this size.
 const BLOCK: usize = 64 * 1024;
 
+/// Tables of no more bytes than this stay in the innermost cache.
+const INNER: usize = 16 * 1024;
+
 /// Tables below this size grow four times at once.
 const QUADRUPLED: usize = 1 << 18;
 
-/// An entry of the open-addressing table; `id` 0 is an empty one.
+/// An entry of the open-addressing table: half of a value's hash, and its id, [`MISSING`] where it is empty.
+///
+/// Values themselves lie one after the other by id: the table stays small, and most of it in the caches.
 #[derive(Clone, Copy, Default)]
 struct Slot {
-    low: u64,
-    high: u64,
+    tag: u32,
     id: u32,
 }
 
-/// A value as it is compared: an inline value is its view; a long one its length, prefix and hash, and
-/// then its bytes.
-#[derive(Clone, Copy)]
-struct Key {
-    low: u64,
-    high: u64,
+struct Slots(Vec<Slot>);
+
+impl Slots {
+    /// Empty slots; `size` is a power of two.
+    fn new(size: usize) -> Self {
+        let slots = vec![Slot::default(); size];
+        advise_huge(&slots);
+        Self(slots)
+    }
+
+    #[inline(always)]
+    fn position(&self, hash: u64) -> usize {
+        hash as u32 as usize & (self.0.len() - 1)
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, hash: u64) {
+        prefetch(&self.0, self.position(hash));
+    }
+
+    /// The id in the first slot that a value of this hash may have.
+    #[inline(always)]
+    fn likely(&self, hash: u64) -> u32 {
+        self.0[self.position(hash)].id
+    }
+
+    /// The id of a value, or [`MISSING`] and the slot where it would be. `same` is asked where the hashes agree.
+    #[inline(always)]
+    fn find(&self, hash: u64, same: impl Fn(u32) -> bool) -> (usize, u32) {
+        let mut position = self.position(hash);
+        loop {
+            let slot = self.0[position];
+            if slot.id == MISSING || slot.tag == hash as u32 && same(slot.id) {
+                return (position, slot.id);
+            }
+            position = (position + 1) & (self.0.len() - 1);
+        }
+    }
+
+    fn put(&mut self, position: usize, hash: u64, id: u32) {
+        self.0[position] = Slot { tag: hash as u32, id };
+    }
+
+    fn grown(&self) -> Self {
+        let mut grown = Slots::new(self.0.len() * if self.0.len() < QUADRUPLED { 4 } else { 2 });
+        for slot in self.0.iter().filter(|slot| slot.id != MISSING) {
+            let hash = u64::from(slot.tag);
+            let (position, _) = grown.find(hash, |_| false);
+            grown.put(position, hash, slot.id);
+        }
+        grown
+    }
+
+    fn size(&self) -> usize {
+        self.0.len() * size_of::<Slot>()
+    }
 }
 
-impl Key {
-    #[inline]
-    fn inline(view: u128) -> Self {
-        Key { low: view as u64, high: (view >> 64) as u64 }
-    }
-
-    fn long(bytes: &[u8]) -> Self {
-        let mut hasher = foldhash::quality::FixedState::with_seed(0).build_hasher();
-        hasher.write(bytes);
-        let prefix = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        Key { low: bytes.len() as u64 | u64::from(prefix) << 32, high: hasher.finish() }
-    }
-
-    fn of(bytes: &[u8]) -> Self {
-        if bytes.len() > INLINE { Key::long(bytes) } else { Key::inline(inline_view(bytes)) }
-    }
-
-    #[inline]
-    fn hash(self) -> u64 {
-        mix(self.low, self.high)
-    }
-
-    #[inline]
-    fn is_long(self) -> bool {
-        self.low as u32 as usize > INLINE
-    }
+fn is_long(view: u128) -> bool {
+    view as u32 as usize > INLINE
 }
 
+/// The view of a value that is not long.
 fn inline_view(bytes: &[u8]) -> u128 {
     let mut view = [0u8; 16];
     view[0] = bytes.len() as u8;
@@ -73,13 +104,26 @@ fn inline_view(bytes: &[u8]) -> u128 {
     u128::from_le_bytes(view)
 }
 
-/// The hash of a value, as every interner of bytes has it.
-pub fn hash(bytes: &[u8]) -> u64 {
-    Key::of(bytes).hash()
+#[inline(always)]
+fn inline_hash(view: u128) -> u64 {
+    mix(view as u64, (view >> 64) as u64)
 }
 
-fn is_long(view: u128) -> bool {
-    view as u32 as usize > INLINE
+/// The lower half of a long value's view: its length, and how it begins.
+fn long_view(bytes: &[u8]) -> u64 {
+    let prefix = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    bytes.len() as u64 | u64::from(prefix) << 32
+}
+
+fn long_hash(bytes: &[u8]) -> u64 {
+    let mut hasher = foldhash::quality::FixedState::with_seed(0).build_hasher();
+    hasher.write(bytes);
+    mix(long_view(bytes), hasher.finish())
+}
+
+/// The hash of a value, as every interner of bytes has it.
+pub fn hash(bytes: &[u8]) -> u64 {
+    if bytes.len() > INLINE { long_hash(bytes) } else { inline_hash(inline_view(bytes)) }
 }
 
 /// The bytes of a view that is long.
@@ -89,28 +133,32 @@ fn long_bytes<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>, view: u
     &array.data_buffers()[buffer].as_slice()[offset..offset + length]
 }
 
+fn has_long<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>) -> bool {
+    !array.data_buffers().is_empty() && array.views().iter().any(|view| is_long(*view))
+}
+
 /// Replaces `hashes` by the hash of each row; that of a missing one is anything.
 fn hash_views<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>, hashes: &mut Vec<u64>) {
     let views = array.views();
     hashes.clear();
-    if array.data_buffers().is_empty() {
-        hashes.extend(views.iter().map(|view| Key::inline(*view).hash()));
+    if !has_long(array) {
+        hashes.extend(views.iter().map(|view| inline_hash(*view)));
         return;
     }
     hashes.extend(views.iter().enumerate().map(|(row, view)| {
         if !is_long(*view) {
-            Key::inline(*view).hash()
+            inline_hash(*view)
         } else if array.is_null(row) {
             0
         } else {
-            Key::long(long_bytes(array, *view)).hash()
+            long_hash(long_bytes(array, *view))
         }
     }));
 }
 
 pub struct BytesInterner {
     arrow: DataType,
-    slots: Vec<Slot>,
+    slots: Slots,
     /// By id: an Arrow view, into `blocks` where it is long.
     views: Vec<u128>,
     blocks: Vec<Vec<u8>>,
@@ -131,7 +179,7 @@ impl BytesInterner {
     pub fn new(arrow: DataType) -> Self {
         Self {
             arrow,
-            slots: vec![Slot::default(); 1024],
+            slots: Slots::new(1024),
             views: vec![0],
             blocks: Vec::new(),
             hashes: Vec::new(),
@@ -147,43 +195,40 @@ impl BytesInterner {
     }
 
     pub fn intern_bytes(&mut self, bytes: &[u8]) -> Result<u32> {
-        let key = Key::of(bytes);
-        self.find_or_insert(key, key.hash(), bytes)
-    }
-
-    /// `bytes` are looked at for long keys only.
-    #[inline]
-    fn find_or_insert(&mut self, key: Key, hash: u64, bytes: &[u8]) -> Result<u32> {
-        let mask = self.slots.len() - 1;
-        let mut position = hash as usize & mask;
-        loop {
-            let slot = self.slots[position];
-            if slot.id == MISSING {
-                return self.insert(position, key, bytes);
-            }
-            if slot.low == key.low
-                && slot.high == key.high
-                && (!key.is_long() || self.bytes(slot.id) == bytes)
-            {
-                return Ok(slot.id);
-            }
-            position = (position + 1) & mask;
+        if bytes.len() > INLINE {
+            self.intern_long(bytes, long_hash(bytes))
+        } else {
+            let view = inline_view(bytes);
+            self.intern_inline(view, inline_hash(view))
         }
     }
 
+    #[inline(always)]
+    fn intern_inline(&mut self, view: u128, hash: u64) -> Result<u32> {
+        let views = self.views.as_slice();
+        let (position, id) = self.slots.find(hash, |id| views[id as usize] == view);
+        if id == MISSING { self.insert(position, hash, view) } else { Ok(id) }
+    }
+
+    fn intern_long(&mut self, bytes: &[u8], hash: u64) -> Result<u32> {
+        let low = long_view(bytes);
+        let same = |id: u32| self.views[id as usize] as u64 == low && self.bytes(id) == bytes;
+        let (position, id) = self.slots.find(hash, same);
+        if id != MISSING {
+            return Ok(id);
+        }
+        let (block, offset) = self.keep(bytes)?;
+        self.insert(position, hash, u128::from(low) | u128::from(block) << 64 | u128::from(offset) << 96)
+    }
+
     #[cold]
-    fn insert(&mut self, position: usize, key: Key, bytes: &[u8]) -> Result<u32> {
+    #[inline(never)]
+    fn insert(&mut self, position: usize, hash: u64, view: u128) -> Result<u32> {
         let id = u32::try_from(self.views.len()).map_err(|_| too_many())?;
-        let view = if key.is_long() {
-            let (block, offset) = self.keep(bytes)?;
-            u128::from(key.low) | u128::from(block) << 64 | u128::from(offset) << 96
-        } else {
-            u128::from(key.low) | u128::from(key.high) << 64
-        };
         self.views.push(view);
-        self.slots[position] = Slot { low: key.low, high: key.high, id };
-        if self.views.len() * 8 > self.slots.len() * 5 {
-            self.grow();
+        self.slots.put(position, hash, id);
+        if self.views.len() * 8 > self.slots.0.len() * 5 {
+            self.slots = self.slots.grown();
         }
         Ok(id)
     }
@@ -202,21 +247,6 @@ impl BytesInterner {
         Ok((u32::try_from(number).map_err(|_| too_many())?, offset))
     }
 
-    fn grow(&mut self) {
-        let size = self.slots.len() * if self.slots.len() < QUADRUPLED { 4 } else { 2 };
-        let mask = size - 1;
-        let mut slots = vec![Slot::default(); size];
-        advise_huge(&slots);
-        for slot in self.slots.iter().filter(|slot| slot.id != MISSING) {
-            let mut position = mix(slot.low, slot.high) as usize & mask;
-            while slots[position].id != MISSING {
-                position = (position + 1) & mask;
-            }
-            slots[position] = *slot;
-        }
-        self.slots = slots;
-    }
-
     fn intern_views<T: ByteViewType + ?Sized>(
         &mut self,
         array: &GenericByteViewArray<T>,
@@ -227,18 +257,21 @@ impl BytesInterner {
         hash_views(array, &mut hashes);
         ids.clear();
         ids.reserve(views.len());
-        let nulls = array.nulls();
-        for (row, &view) in views.iter().enumerate() {
-            if let Some(hash) = hashes.get(row + AHEAD) {
-                prefetch(&self.slots, *hash as usize & (self.slots.len() - 1));
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+        let inline = !has_long(array);
+        let outside = self.slots.size() > INNER;
+        for (row, (&view, &hash)) in views.iter().zip(&hashes).enumerate() {
+            // First the slot is asked for, then the value that it most likely leads to.
+            if outside && let Some(hash) = hashes.get(row + 2 * AHEAD) {
+                self.slots.prefetch(*hash);
+                prefetch(&self.views, self.slots.likely(hashes[row + AHEAD]) as usize);
             }
             let id = if nulls.is_some_and(|nulls| nulls.is_null(row)) {
                 MISSING
-            } else if is_long(view) {
-                let bytes = long_bytes(array, view);
-                self.find_or_insert(Key::long(bytes), hashes[row], bytes)?
+            } else if inline || !is_long(view) {
+                self.intern_inline(view, hash)?
             } else {
-                self.find_or_insert(Key::inline(view), hashes[row], &[])?
+                self.intern_long(long_bytes(array, view), hash)?
             };
             ids.push(id);
         }
@@ -336,11 +369,7 @@ impl Interner for BytesInterner {
     fn hashes(&self) -> Vec<u64> {
         let hash = |id: u32| {
             let view = self.views[id as usize];
-            if view as u32 as usize > INLINE {
-                Key::long(self.bytes(id)).hash()
-            } else {
-                Key::inline(view).hash()
-            }
+            if is_long(view) { long_hash(self.bytes(id)) } else { inline_hash(view) }
         };
         (0..self.views.len() as u32).map(|id| if id == MISSING { 0 } else { hash(id) }).collect()
     }
@@ -360,7 +389,7 @@ impl Interner for BytesInterner {
     }
 
     fn size(&self) -> usize {
-        self.slots.len() * size_of::<Slot>()
+        self.slots.size()
             + self.views.capacity() * size_of::<u128>()
             + self.blocks.iter().map(Vec::capacity).sum::<usize>()
     }

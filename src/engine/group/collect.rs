@@ -9,19 +9,19 @@ use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::GroupSpec;
 use super::codes::Codes;
-use super::scatter::{Places, Scatter};
+use super::scatter::{self, Scatter};
 use super::shares::{SHARES, Shares};
 use super::table::GroupTable;
 use crate::engine::control::Control;
 use crate::error::Result;
 
-/// A table of more groups than this leaves the inner caches: from here on a split pays for itself.
+/// A table of more groups than this leaves the inner caches: from here on it pays to set rows apart by share.
 const OWN_GROUPS: usize = 48 * 1024;
 /// The same where all keys are codes, which are found by two look-ups in small arrays.
 const OWN_GROUPS_OF_CODES: usize = 16 * OWN_GROUPS;
-/// Rows are held back until there are enough for every share to be worth a visit: as many bytes as an
-/// eighth of the groups have, within these bounds.
-const HELD_BYTES: (usize, usize) = (2 << 20, 32 << 20);
+/// Bytes of rows that a thread sets apart: as many as a quarter of the groups have, within these bounds. A visit
+/// to a share is worth the more the more rows it brings.
+const SET_APART: (usize, usize) = (2 << 20, 32 << 20);
 
 /// Evaluated rows: their keys, the arguments of each aggregate, and their positions where those are needed.
 pub struct Rows {
@@ -32,60 +32,35 @@ pub struct Rows {
 }
 
 impl Rows {
-    pub fn add_to(&self, table: &mut GroupTable) -> Result<()> {
+    fn add_to(&self, table: &mut GroupTable) -> Result<()> {
         let positions: Option<&Int64Array> =
             self.positions.as_ref().map(|positions| positions.as_primitive::<Int64Type>());
         table.update(&self.keys, &self.args, positions, self.rows)
     }
 
-    pub fn slice(&self, offset: usize, rows: usize) -> Self {
-        let slice = |array: &ArrayRef| array.slice(offset, rows);
-        Self {
-            keys: self.keys.iter().map(slice).collect(),
-            args: self.args.iter().map(|args| args.iter().map(slice).collect()).collect(),
-            positions: self.positions.as_ref().map(slice),
-            rows,
-        }
+    /// Every column once, in a fixed order.
+    fn columns(&self) -> Vec<ArrayRef> {
+        self.keys.iter().chain(self.args.iter().flatten()).chain(&self.positions).cloned().collect()
     }
 
-    fn into_columns(self) -> impl Iterator<Item = ArrayRef> {
-        self.keys.into_iter().chain(self.args.into_iter().flatten()).chain(self.positions)
-    }
-
-    fn columns(&self) -> impl Iterator<Item = &ArrayRef> {
-        self.keys.iter().chain(self.args.iter().flatten()).chain(&self.positions)
-    }
-
-    fn size(&self) -> usize {
-        self.columns().map(|column| held_bytes(column)).sum()
-    }
-
-    /// The same columns, each made anew.
-    fn map(&self, mut make: impl FnMut(usize, &ArrayRef) -> Result<ArrayRef>, rows: usize) -> Result<Self> {
-        let mut number = 0;
-        let mut next = |array: &ArrayRef| {
-            number += 1;
-            make(number - 1, array)
-        };
-        let keys = self.keys.iter().map(&mut next).collect::<Result<_>>()?;
-        let args =
-            self.args.iter().map(|args| args.iter().map(&mut next).collect()).collect::<Result<_>>()?;
-        let positions = self.positions.as_ref().map(&mut next).transpose()?;
-        Ok(Self { keys, args, positions, rows })
+    fn layout(&self) -> Layout {
+        Layout { keys: self.keys.len(), args: self.args.iter().map(Vec::len).collect() }
     }
 }
 
-/// What the rows of a column take, without what else lies in the buffers they share.
-fn held_bytes(column: &ArrayRef) -> usize {
-    let long = |views: &[u128]| -> usize {
-        views.iter().map(|view| *view as u32 as usize).filter(|length| *length > 12).sum()
-    };
-    let beside = match column.data_type() {
-        DataType::Utf8View => long(column.as_string_view().views()),
-        DataType::BinaryView => long(column.as_binary_view().views()),
-        _ => 0,
-    };
-    column.len() * column.data_type().primitive_width().unwrap_or(16) + beside
+/// Which of [`Rows::columns`] are what.
+struct Layout {
+    keys: usize,
+    args: Vec<usize>,
+}
+
+impl Layout {
+    fn rows(&self, columns: Vec<ArrayRef>, rows: usize) -> Rows {
+        let mut columns = columns.into_iter();
+        let keys = columns.by_ref().take(self.keys).collect();
+        let args = self.args.iter().map(|args| columns.by_ref().take(*args).collect()).collect();
+        Rows { keys, args, positions: columns.next(), rows }
+    }
 }
 
 pub struct Collector {
@@ -96,14 +71,15 @@ pub struct Collector {
     reservation: MemoryReservation,
     /// Where this thread begins with the shares.
     begin: usize,
-    sharing: bool,
-    held: Vec<Rows>,
-    held_bytes: usize,
-    hashes: Vec<u64>,
-    /// The hashes of the rows that are held.
-    held_hashes: Vec<u64>,
-    places: Places,
+    apart: Option<Apart>,
+}
+
+/// Rows set apart, and how they were laid out before.
+struct Apart {
     scatter: Scatter,
+    types: Vec<DataType>,
+    layout: Layout,
+    hashes: Vec<u64>,
 }
 
 impl Collector {
@@ -115,21 +91,9 @@ impl Collector {
         reservation: MemoryReservation,
         (number, threads): (usize, usize),
     ) -> Result<Self> {
-        Ok(Self {
-            own: GroupTable::new(spec.clone())?,
-            spec,
-            shares,
-            control,
-            reservation,
-            begin: number * SHARES / threads.max(1),
-            sharing: false,
-            held: Vec::new(),
-            held_bytes: 0,
-            hashes: Vec::new(),
-            held_hashes: Vec::new(),
-            places: Places::default(),
-            scatter: Scatter::default(),
-        })
+        let own = GroupTable::new(spec.clone())?;
+        let begin = number * SHARES / threads.max(1);
+        Ok(Self { spec, own, shares, control, reservation, begin, apart: None })
     }
 
     pub fn add(&mut self, rows: Rows) -> Result<()> {
@@ -137,38 +101,47 @@ impl Collector {
             return Ok(());
         }
         let by_codes = matches!(rows.keys.as_slice(), [key] if Codes::takes(key).is_some());
-        let dictionaries = rows.keys.iter().all(|key| matches!(key.data_type(), DataType::Dictionary(..)));
-        if by_codes || !self.sharing {
-            rows.add_to(&mut self.own)?;
-            if self.own.len() > if dictionaries { OWN_GROUPS_OF_CODES } else { OWN_GROUPS } && !by_codes {
-                self.share()?;
-            }
-        } else {
-            let rows = self.without_dictionaries(rows)?;
-            self.held_bytes += rows.size();
-            self.own.hash(&rows.keys, &mut self.hashes)?;
-            self.held_hashes.extend_from_slice(&self.hashes);
-            self.held.push(rows);
-            let (least, most) = HELD_BYTES;
-            if self.held_bytes >= (self.shares.size() / 8).clamp(least, most) {
-                self.scatter()?;
+        match &self.apart {
+            Some(_) if !by_codes => self.set_apart(rows)?,
+            _ => {
+                rows.add_to(&mut self.own)?;
+                let dictionaries = rows.keys.iter().all(|key| matches!(key.data_type(), DataType::Dictionary(..)));
+                let limit = if dictionaries { OWN_GROUPS_OF_CODES } else { OWN_GROUPS };
+                if !by_codes && self.own.len() > limit {
+                    self.share(rows)?;
+                }
             }
         }
-        Ok(self.reservation.try_resize(self.own.size() + self.held_bytes + self.scatter.size())?)
+        let apart = self.apart.as_ref().map_or(0, |apart| apart.scatter.size());
+        Ok(self.reservation.try_resize(self.own.size() + apart)?)
     }
 
     /// Everything that was added is in the table that is returned, or in the shares.
     pub fn finish(mut self) -> Result<(GroupTable, MemoryReservation)> {
-        self.scatter()?;
+        self.visit(&|_| true)?;
         self.own.settle()?;
         Ok((self.own, self.reservation))
     }
 
-    /// Moves the thread's own groups to the shares.
-    fn share(&mut self) -> Result<()> {
-        self.sharing = true;
+    /// Moves the thread's own groups to the shares, to which later rows go at once; these are of their like.
+    fn share(&mut self, like: Rows) -> Result<()> {
+        let like = self.without_dictionaries(like)?;
+        let types: Vec<_> = like.columns().iter().map(|column| column.data_type().clone()).collect();
+        if !types.iter().all(scatter::takes) {
+            return Ok(());
+        }
         let own = std::mem::replace(&mut self.own, GroupTable::new(self.spec.clone())?);
-        self.shares.absorb(&own.export()?, self.begin, &self.control)
+        self.shares.absorb(&own.export()?, self.begin, &self.control)?;
+        let scatter = Scatter::new(&types, self.room(&types));
+        self.apart = Some(Apart { scatter, types, layout: like.layout(), hashes: Vec::new() });
+        Ok(())
+    }
+
+    /// Rows that each share is to have room for.
+    fn room(&self, types: &[DataType]) -> usize {
+        let (least, most) = SET_APART;
+        let bytes = (self.shares.size() / 4).clamp(least, most);
+        (bytes / (SHARES * Scatter::row_bytes(types))).max(64).next_power_of_two()
     }
 
     /// Rows of several dictionaries have no codes in common.
@@ -181,18 +154,61 @@ impl Collector {
         Ok(rows)
     }
 
-    fn scatter(&mut self) -> Result<()> {
-        let held = std::mem::take(&mut self.held);
-        let Some(first) = held.first() else { return Ok(()) };
-        self.held_bytes = 0;
-        self.places.set(&self.held_hashes);
-        self.held_hashes.clear();
-        let columns: Vec<Vec<&ArrayRef>> = held.iter().map(|rows| rows.columns().collect()).collect();
-        let column = |number: usize| columns.iter().map(|columns| columns[number]).collect::<Vec<_>>();
-        let rows = first.map(|number, _| self.scatter.column(&column(number), &self.places), self.places.len())?;
-        drop(held);
-        self.shares.add(&rows, &self.places, self.begin, &self.control)?;
-        self.scatter.reclaim(rows.into_columns());
+    fn set_apart(&mut self, rows: Rows) -> Result<()> {
+        let rows = self.without_dictionaries(rows)?;
+        let columns = rows.columns();
+        let Some(apart) = &mut self.apart else { return Ok(()) };
+        let mut hashes = std::mem::take(&mut apart.hashes);
+        self.own.hash(&rows.keys, &mut hashes)?;
+        let mut from = 0;
+        while from < rows.rows {
+            let Some(apart) = &mut self.apart else { break };
+            let length = apart.scatter.room().min(rows.rows - from);
+            let part = &hashes[from..from + length];
+            let full = apart.scatter.full(part);
+            if full.is_empty() {
+                let columns: Vec<_> = columns.iter().map(|column| column.slice(from, length)).collect();
+                apart.scatter.add(&columns, part)?;
+                from += length;
+            } else {
+                self.visit(&|share| full.contains(&share))?;
+                self.widen()?;
+            }
+        }
+        if let Some(apart) = &mut self.apart {
+            apart.hashes = hashes;
+        }
+        Ok(())
+    }
+
+    /// Makes more room where there are more groups by now.
+    fn widen(&mut self) -> Result<()> {
+        let Some(apart) = &self.apart else { return Ok(()) };
+        let room = self.room(&apart.types);
+        if room > apart.scatter.room() {
+            self.visit(&|_| true)?;
+            if let Some(apart) = &mut self.apart {
+                apart.scatter = Scatter::new(&apart.types, room);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings what was set apart to its shares.
+    fn visit(&mut self, which: &dyn Fn(usize) -> bool) -> Result<()> {
+        let Some(apart) = &mut self.apart else { return Ok(()) };
+        for step in 0..SHARES {
+            let share = (self.begin + step) % SHARES;
+            if !which(share) {
+                continue;
+            }
+            self.control.check()?;
+            let (columns, rows) = apart.scatter.take(share)?;
+            if rows > 0 {
+                let rows = apart.layout.rows(columns, rows);
+                self.shares.visit(share, |table| rows.add_to(table))?;
+            }
+        }
         Ok(())
     }
 }

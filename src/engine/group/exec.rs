@@ -162,7 +162,7 @@ impl ExecutionPlan for GroupExec {
         let (control, threads, display) = (self.control.clone(), self.threads, self.display.clone());
         let answer = async move {
             let started = Instant::now();
-            let shares = Arc::new(Shares::new(spec.clone(), Some(reserve(&context))));
+            let shares = Arc::new(Shares::new(spec.clone(), reserve(&context)));
             let new = |(number, threads)| {
                 let (spec, shares, control) = (spec.clone(), shares.clone(), control.clone());
                 Collector::new(spec, shares, control, reserve(&context), (number, threads))
@@ -174,7 +174,7 @@ impl ExecutionPlan for GroupExec {
             let grouped = started.elapsed().as_secs_f64();
             let own: usize = tables.iter().map(|(table, _)| table.len()).sum();
             let (groups, shared) = match shares.is_open() {
-                true => (own + shares.len(), ", many groups shared by hash"),
+                true => (own + shares.groups(), ", many groups shared by hash"),
                 false => (own, ""),
             };
             control.stage(Stage {

@@ -1,15 +1,13 @@
 //! Groups that all threads share, split by the keys' hashes: for when every thread would hold most of them.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arrow::array::UInt32Array;
 use datafusion::execution::memory_pool::MemoryReservation;
 use parking_lot::Mutex;
 
 use super::GroupSpec;
-use super::collect::Rows;
-use super::scatter::Places;
 use super::table::{Finished, GroupTable, Partial};
 use crate::engine::control::Control;
 use crate::error::{Error, Result};
@@ -18,7 +16,7 @@ use crate::error::{Error, Result};
 pub const SHARES: usize = 256;
 
 /// The share of a hash: by its highest bits, as tables go by the lowest.
-#[inline]
+#[inline(always)]
 pub fn share_of(hash: u64) -> usize {
     (hash >> (u64::BITS - SHARES.trailing_zeros())) as usize
 }
@@ -26,20 +24,20 @@ pub fn share_of(hash: u64) -> usize {
 /// One table a share, each locked for as long as rows are added to it.
 pub struct Shares {
     tables: Vec<Mutex<Option<GroupTable>>>,
-    sizes: Vec<AtomicUsize>,
+    size: AtomicUsize,
     open: AtomicBool,
     spec: Arc<GroupSpec>,
-    reservation: Option<Mutex<MemoryReservation>>,
+    reservation: Mutex<MemoryReservation>,
 }
 
 impl Shares {
-    pub fn new(spec: Arc<GroupSpec>, reservation: Option<MemoryReservation>) -> Self {
+    pub fn new(spec: Arc<GroupSpec>, reservation: MemoryReservation) -> Self {
         Self {
             tables: (0..SHARES).map(|_| Mutex::new(None)).collect(),
-            sizes: (0..SHARES).map(|_| AtomicUsize::new(0)).collect(),
+            size: AtomicUsize::new(0),
             open: AtomicBool::new(false),
             spec,
-            reservation: reservation.map(Mutex::new),
+            reservation: Mutex::new(reservation),
         }
     }
 
@@ -49,60 +47,48 @@ impl Shares {
     }
 
     pub fn size(&self) -> usize {
-        self.sizes.iter().map(|size| size.load(Ordering::Relaxed)).sum()
+        self.size.load(Ordering::Relaxed)
     }
 
-    pub fn len(&self) -> usize {
+    /// How many groups there are so far.
+    pub fn groups(&self) -> usize {
         self.tables.iter().map(|table| table.lock().as_ref().map_or(0, GroupTable::len)).sum()
     }
 
-    /// Adds rows that lie in the order of their shares. Threads begin at different shares, so as not to wait for each other.
-    pub fn add(&self, rows: &Rows, places: &Places, begin: usize, control: &Control) -> Result<()> {
-        self.each(begin, control, |share, table| {
-            let (offset, length) = places.share(share);
-            if length == 0 { Ok(()) } else { rows.slice(offset, length).add_to(table) }
-        })?;
-        self.account()
-    }
-
-    /// Adds the groups of a thread's table.
-    pub fn absorb(&self, partial: &Partial, begin: usize, control: &Control) -> Result<()> {
-        let mut places = Places::default();
-        places.set(&partial.hashes);
-        let rows = UInt32Array::from(places.rows());
-        self.each(begin, control, |share, table| {
-            let (offset, length) = places.share(share);
-            table.merge(partial, Some(&rows.slice(offset, length)))
-        })?;
-        self.account()
-    }
-
-    fn each(
-        &self,
-        begin: usize,
-        control: &Control,
-        work: impl Fn(usize, &mut GroupTable) -> Result<()>,
-    ) -> Result<()> {
+    /// Lets `work` add to the table of a share.
+    pub fn visit(&self, share: usize, work: impl FnOnce(&mut GroupTable) -> Result<()>) -> Result<()> {
         self.open.store(true, Ordering::Release);
-        for step in 0..SHARES {
-            control.check()?;
-            let share = (begin + step) % SHARES;
-            let mut table = self.tables[share].lock();
-            let table = match &mut *table {
-                Some(table) => table,
-                none => none.insert(GroupTable::new(self.spec.clone())?),
-            };
-            work(share, table)?;
-            self.sizes[share].store(table.size(), Ordering::Relaxed);
+        let mut table = self.tables[share].lock();
+        let table = match &mut *table {
+            Some(table) => table,
+            none => none.insert(GroupTable::new(self.spec.clone())?),
+        };
+        let before = table.size();
+        work(table)?;
+        let grown = table.size().saturating_sub(before);
+        if grown > 0 {
+            let size = self.size.fetch_add(grown, Ordering::Relaxed) + grown;
+            let reservation = self.reservation.lock();
+            if size > reservation.size() {
+                reservation.try_resize(size)?;
+            }
         }
         Ok(())
     }
 
-    fn account(&self) -> Result<()> {
-        match &self.reservation {
-            Some(reservation) => Ok(reservation.lock().try_resize(self.size())?),
-            None => Ok(()),
+    /// Adds the groups of a thread's table. Threads begin at different shares, so as not to wait for each other.
+    pub fn absorb(&self, partial: &Partial, begin: usize, control: &Control) -> Result<()> {
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); SHARES];
+        for (row, hash) in partial.hashes.iter().enumerate() {
+            rows[share_of(*hash)].push(row as u32);
         }
+        for step in 0..SHARES {
+            control.check()?;
+            let share = (begin + step) % SHARES;
+            let rows = UInt32Array::from(std::mem::take(&mut rows[share]));
+            self.visit(share, |table| table.merge(partial, Some(&rows)))?;
+        }
+        Ok(())
     }
 
     /// Finishes every share, several at once.
