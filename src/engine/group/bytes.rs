@@ -227,7 +227,7 @@ impl BytesInterner {
         let id = u32::try_from(self.views.len()).map_err(|_| too_many())?;
         self.views.push(view);
         self.slots.put(position, hash, id);
-        if self.views.len() * 8 > self.slots.0.len() * 5 {
+        if self.views.len() * 2 > self.slots.0.len() {
             self.slots = self.slots.grown();
         }
         Ok(id)

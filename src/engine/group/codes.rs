@@ -1,6 +1,7 @@
 //! Rows of one dictionary, aggregated by its codes: an entry is given its group once, when the dictionary ends.
 
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, Int64Array, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int64Array, UInt32Array};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 
 use super::table::Partial;
@@ -113,14 +114,13 @@ impl Codes {
     /// Ends the dictionary, if there is one: what is to be merged into the table.
     pub fn close(&mut self) -> Result<Option<Closed>> {
         let Some(open) = self.open.take() else { return Ok(None) };
-        let entries = open.seen.len();
         let mut states = Vec::with_capacity(self.units.len());
         for unit in &mut self.units {
             states.push(unit.reduce.state()?);
         }
         let first = self.first.as_mut().map(|first| Int64Array::from(std::mem::take(first)));
-        let codes = Int32Array::from_iter_values(0..entries as i32);
-        let keys: Vec<ArrayRef> = vec![std::sync::Arc::new(DictionaryArray::try_new(codes, open.values)?)];
+        // As views they are interned all at once, which is faster than one by one.
+        let keys = vec![cast(&open.values, &DataType::Utf8View)?];
         let seen = open.seen.iter().enumerate().filter(|(_, seen)| **seen);
         let rows = seen.map(|(entry, _)| entry as u32).collect();
         Ok(Some(Closed { groups: Partial { keys, hashes: Vec::new(), states, first }, rows }))

@@ -27,6 +27,14 @@ pub trait Fold: Send + 'static {
     /// branches that data decides.
     fn step(state: &mut Self::State, value: Native<Self>, valid: bool);
 
+    /// Takes a row each into two states, none of them null: for those that can do two at once.
+    #[inline(always)]
+    fn step_two(states: [&mut Self::State; 2], values: [Native<Self>; 2]) {
+        for (state, value) in states.into_iter().zip(values) {
+            Self::step(state, value, true);
+        }
+    }
+
     /// Whether a value that is not null counts as missing all the same.
     #[inline(always)]
     fn missing(_value: Native<Self>) -> bool {
@@ -65,7 +73,7 @@ impl<F: Fold> Reduce for Folded<F> {
     fn update(&mut self, batch: Batch<'_>) -> Result<()> {
         let values = primitive::<F::Input>(argument(&batch, 0)?)?;
         grow(&mut self.states, batch.num_groups, F::State::EMPTY);
-        run(&mut self.states, batch.groups, values.values(), values.nulls(), F::step)?;
+        run_by_two(&mut self.states, batch.groups, values.values(), values.nulls(), F::step, F::step_two)?;
         self.fold.inspect(&values, batch.groups);
         Ok(())
     }
@@ -117,8 +125,14 @@ pub fn check(groups: &[u32], rows: usize, num_groups: usize) -> Result<()> {
     if groups.len() != rows {
         return Err(Error::internal(format!("{rows} rows came with {} group numbers", groups.len())));
     }
-    let highest = groups.iter().fold(0, |highest, &group| highest.max(group));
-    if rows > 0 && highest as usize >= num_groups {
+    // A difference below zero has its highest bit set, and so has a number for which there can be none.
+    let last = u32::try_from(num_groups).unwrap_or(u32::MAX).wrapping_sub(1);
+    let signs = groups.iter().fold(0, |signs, &group| signs | group | last.wrapping_sub(group));
+    if rows > 0 && (signs >> 31 != 0 || num_groups == 0) {
+        let highest = groups.iter().copied().max().unwrap_or(0);
+        if (highest as usize) < num_groups {
+            return Ok(());
+        }
         return Err(Error::internal(format!("group {highest} is beyond the {num_groups} groups announced")));
     }
     Ok(())
@@ -184,14 +198,31 @@ const BLOCK: usize = 64;
 const LANES: usize = 8;
 
 /// Calls `step` for every row with its group's state.
-///
-/// Where there are nulls, by blocks of rows: full ones run as if there were none, empty ones not at all.
 pub fn run<S: State, T: Copy>(
     states: &mut [S],
     groups: &[u32],
     values: &[T],
     nulls: Option<&NullBuffer>,
     step: impl Fn(&mut S, T, bool) + Copy,
+) -> Result<()> {
+    let two = |states: [&mut S; 2], values: [T; 2]| {
+        for (state, value) in states.into_iter().zip(values) {
+            step(state, value, true);
+        }
+    };
+    run_by_two(states, groups, values, nulls, step, two)
+}
+
+/// Calls `step` for every row with its group's state, or `two` for two rows of different groups.
+///
+/// Where there are nulls, by blocks of rows: full ones run as if there were none, empty ones not at all.
+fn run_by_two<S: State, T: Copy>(
+    states: &mut [S],
+    groups: &[u32],
+    values: &[T],
+    nulls: Option<&NullBuffer>,
+    step: impl Fn(&mut S, T, bool) + Copy,
+    two: impl Fn([&mut S; 2], [T; 2]) + Copy,
 ) -> Result<()> {
     check(groups, values.len(), states.len())?;
     let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
@@ -201,7 +232,7 @@ pub fn run<S: State, T: Copy>(
     }
     let Some(nulls) = nulls else {
         // SAFETY: checked above.
-        unsafe { dense(states, groups, values, step) };
+        unsafe { dense(states, groups, values, step, two) };
         return Ok(());
     };
     let large = size_of_val(states) > LARGE;
@@ -217,7 +248,7 @@ pub fn run<S: State, T: Copy>(
         let (groups, values) = (&groups[start..end], &values[start..end]);
         if mask.count_ones() as usize == values.len() {
             // SAFETY: as below.
-            unsafe { plain(states, groups, values, step) };
+            unsafe { plain(states, groups, values, step, two) };
         } else if mask != 0 {
             for (row, (&group, &value)) in groups.iter().zip(values).enumerate() {
                 // SAFETY: `check` saw that every group is below `states.len()`.
@@ -271,19 +302,23 @@ unsafe fn dense<S: State, T: Copy>(
     groups: &[u32],
     values: &[T],
     step: impl Fn(&mut S, T, bool) + Copy,
+    two: impl Fn([&mut S; 2], [T; 2]) + Copy,
 ) {
     if size_of_val(states) <= LARGE || groups.len() <= AHEAD {
         // SAFETY: the caller's promise.
-        return unsafe { plain(states, groups, values, step) };
+        return unsafe { plain(states, groups, values, step, two) };
     }
-    let near = groups.len() - AHEAD;
-    for ((&group, &value), &ahead) in groups.iter().zip(values).zip(&groups[AHEAD..]) {
-        prefetch(states, ahead);
+    let near = (groups.len() - AHEAD) & !1;
+    let (pairs, _) = groups[..near].as_chunks::<2>();
+    let (ahead, _) = groups[AHEAD..].as_chunks::<2>();
+    let (firsts, _) = values[..near].as_chunks::<2>();
+    for ((&pair, &values), &ahead) in pairs.iter().zip(firsts).zip(ahead) {
+        ahead.into_iter().for_each(|group| prefetch(states, group));
         // SAFETY: the caller's promise.
-        step(unsafe { states.get_unchecked_mut(group as usize) }, value, true);
+        unsafe { both(states, pair, values, step, two) };
     }
     // SAFETY: the caller's promise.
-    unsafe { plain(states, &groups[near..], &values[near..], step) };
+    unsafe { plain(states, &groups[near..], &values[near..], step, two) };
 }
 
 /// # Safety
@@ -294,10 +329,39 @@ unsafe fn plain<S: State, T: Copy>(
     groups: &[u32],
     values: &[T],
     step: impl Fn(&mut S, T, bool) + Copy,
+    two: impl Fn([&mut S; 2], [T; 2]) + Copy,
 ) {
-    for (&group, &value) in groups.iter().zip(values) {
+    let (pairs, last) = groups.as_chunks::<2>();
+    let (values, last_value) = values.as_chunks::<2>();
+    for (&pair, &values) in pairs.iter().zip(values) {
+        // SAFETY: the caller's promise.
+        unsafe { both(states, pair, values, step, two) };
+    }
+    for (&group, &value) in last.iter().zip(last_value) {
         // SAFETY: the caller's promise.
         step(unsafe { states.get_unchecked_mut(group as usize) }, value, true);
+    }
+}
+
+/// Two rows, of two groups or of one.
+///
+/// # Safety
+/// Both groups are below `states.len()`.
+#[inline(always)]
+unsafe fn both<S: State, T: Copy>(
+    states: &mut [S],
+    [one, other]: [u32; 2],
+    values: [T; 2],
+    step: impl Fn(&mut S, T, bool) + Copy,
+    two: impl Fn([&mut S; 2], [T; 2]) + Copy,
+) {
+    if one == other {
+        // SAFETY: the caller's promise.
+        let state = unsafe { states.get_unchecked_mut(one as usize) };
+        values.into_iter().for_each(|value| step(state, value, true));
+    } else {
+        // SAFETY: the caller's promise, and they are not the same.
+        two(unsafe { states.get_disjoint_unchecked_mut([one as usize, other as usize]) }, values);
     }
 }
 
