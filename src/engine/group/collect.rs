@@ -79,6 +79,8 @@ struct Apart {
     scatter: Scatter,
     types: Vec<DataType>,
     layout: Layout,
+    /// The key by which rows are split, or all.
+    by: Option<usize>,
     hashes: Vec<u64>,
 }
 
@@ -131,9 +133,10 @@ impl Collector {
             return Ok(());
         }
         let own = std::mem::replace(&mut self.own, GroupTable::new(self.spec.clone())?);
-        self.shares.absorb(&own.export()?, self.begin, &self.control)?;
+        let by = self.shares.split_by(&own);
+        self.shares.absorb(own, self.begin, &self.control)?;
         let scatter = Scatter::new(&types, self.room(&types));
-        self.apart = Some(Apart { scatter, types, layout: like.layout(), hashes: Vec::new() });
+        self.apart = Some(Apart { scatter, types, layout: like.layout(), by, hashes: Vec::new() });
         Ok(())
     }
 
@@ -159,7 +162,7 @@ impl Collector {
         let columns = rows.columns();
         let Some(apart) = &mut self.apart else { return Ok(()) };
         let mut hashes = std::mem::take(&mut apart.hashes);
-        self.own.hash(&rows.keys, &mut hashes)?;
+        self.own.hash(&rows.keys, apart.by, &mut hashes)?;
         let mut from = 0;
         while from < rows.rows {
             let Some(apart) = &mut self.apart else { break };

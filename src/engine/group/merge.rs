@@ -7,7 +7,7 @@ use arrow::compute::{concat, take};
 
 use super::GroupSpec;
 use super::order;
-use super::shares::{Shares, in_parallel};
+use super::shares::{SHARES, Shares, in_parallel};
 use super::table::{Finished, GroupTable};
 use crate::engine::control::Control;
 use crate::error::Result;
@@ -45,13 +45,13 @@ fn finish(
         };
         for table in tables {
             control.check()?;
-            merged.merge(&table.export()?, None)?;
+            merged.merge(&table.export(None)?, None)?;
         }
         return Ok(vec![merged.finish()?]);
     }
     let count = tables.len().max(1);
     let absorb = |(number, table): (usize, GroupTable)| {
-        move || shares.absorb(&table.export()?, number * super::shares::SHARES / count, control)
+        move || shares.absorb(table, number * SHARES / count, control)
     };
     in_parallel(tables.into_iter().enumerate().map(absorb).collect())?;
     shares.finish(threads, control)

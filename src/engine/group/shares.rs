@@ -1,7 +1,7 @@
 //! Groups that all threads share, split by the keys' hashes: for when every thread would hold most of them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::UInt32Array;
 use datafusion::execution::memory_pool::MemoryReservation;
@@ -15,6 +15,10 @@ use crate::error::{Error, Result};
 /// With a million groups one share fits the inner caches, and look-ups stay within few pages of memory.
 pub const SHARES: usize = 256;
 
+/// A key of at least this many values splits rows evenly enough on its own. Then all rows of a value are in one
+/// share, which has few values of it and can pair them with those of other keys by a small matrix.
+const DIVERSE: usize = 32 * SHARES;
+
 /// The share of a hash: by its highest bits, as tables go by the lowest.
 #[inline(always)]
 pub fn share_of(hash: u64) -> usize {
@@ -26,6 +30,8 @@ pub struct Shares {
     tables: Vec<Mutex<Option<GroupTable>>>,
     size: AtomicUsize,
     open: AtomicBool,
+    /// The key by whose hash rows are split, or all of them.
+    by: OnceLock<Option<usize>>,
     spec: Arc<GroupSpec>,
     reservation: Mutex<MemoryReservation>,
 }
@@ -36,6 +42,7 @@ impl Shares {
             tables: (0..SHARES).map(|_| Mutex::new(None)).collect(),
             size: AtomicUsize::new(0),
             open: AtomicBool::new(false),
+            by: OnceLock::new(),
             spec,
             reservation: Mutex::new(reservation),
         }
@@ -53,6 +60,11 @@ impl Shares {
     /// How many groups there are so far.
     pub fn groups(&self) -> usize {
         self.tables.iter().map(|table| table.lock().as_ref().map_or(0, GroupTable::len)).sum()
+    }
+
+    /// By which key rows are split: the first table decides it for all.
+    pub fn split_by(&self, table: &GroupTable) -> Option<usize> {
+        *self.by.get_or_init(|| table.most_diverse_key().filter(|(_, values)| *values >= DIVERSE).map(|(key, _)| key))
     }
 
     /// Lets `work` add to the table of a share.
@@ -77,7 +89,9 @@ impl Shares {
     }
 
     /// Adds the groups of a thread's table. Threads begin at different shares, so as not to wait for each other.
-    pub fn absorb(&self, partial: &Partial, begin: usize, control: &Control) -> Result<()> {
+    pub fn absorb(&self, table: GroupTable, begin: usize, control: &Control) -> Result<()> {
+        let by = self.split_by(&table);
+        let partial: Partial = table.export(by)?;
         let mut rows: Vec<Vec<u32>> = vec![Vec::new(); SHARES];
         for (row, hash) in partial.hashes.iter().enumerate() {
             rows[share_of(*hash)].push(row as u32);
@@ -86,7 +100,7 @@ impl Shares {
             control.check()?;
             let share = (begin + step) % SHARES;
             let rows = UInt32Array::from(std::mem::take(&mut rows[share]));
-            self.visit(share, |table| table.merge(partial, Some(&rows)))?;
+            self.visit(share, |table| table.merge(&partial, Some(&rows)))?;
         }
         Ok(())
     }

@@ -172,10 +172,11 @@ impl GroupTable {
         Ok(())
     }
 
-    /// Sets `hashes` to each row's hash: that of its group in every table.
-    pub fn hash(&mut self, keys: &[ArrayRef], hashes: &mut Vec<u64>) -> Result<()> {
-        if let ([interner], [key]) = (self.interners.as_mut_slice(), keys) {
-            return interner.hash(key, hashes);
+    /// Sets `hashes` to each row's hash, by one key or by all: that of its group in every table.
+    pub fn hash(&mut self, keys: &[ArrayRef], by: Option<usize>, hashes: &mut Vec<u64>) -> Result<()> {
+        let only = if keys.len() == 1 { Some(0) } else { by };
+        if let Some(key) = only {
+            return self.interners[key].hash(&keys[key], hashes);
         }
         let mut own = Vec::new();
         hashes.clear();
@@ -248,16 +249,28 @@ impl GroupTable {
             .collect()
     }
 
-    fn hashes(&self, start: usize) -> Vec<u64> {
+    /// The key of which there are most values, and how many there are.
+    pub fn most_diverse_key(&self) -> Option<(usize, usize)> {
+        let heights = self.interners.iter().map(|interner| interner.height()).enumerate();
+        heights.max_by_key(|(_, height)| *height)
+    }
+
+    /// The groups' hashes: those of one of their keys, or of all.
+    fn hashes(&self, start: usize, by: Option<usize>) -> Vec<u64> {
         if let [interner] = self.interners.as_slice() {
             return interner.hashes().split_off(start);
         }
+        let of = |key: usize, ids: &[u32]| -> Vec<u64> {
+            let hashes = self.interners[key].hashes();
+            ids[start..].iter().map(|id| hashes[*id as usize]).collect()
+        };
+        let ids = self.key_ids();
+        if let Some(key) = by {
+            return of(key, &ids[key]);
+        }
         let mut combined = vec![0; self.len() - start];
-        for (interner, ids) in self.interners.iter().zip(self.key_ids()) {
-            let hashes = interner.hashes();
-            for (combined, id) in combined.iter_mut().zip(&ids[start..]) {
-                *combined = mix(*combined, hashes[*id as usize]);
-            }
+        for (key, ids) in ids.iter().enumerate() {
+            combined.iter_mut().zip(of(key, ids)).for_each(|(combined, hash)| *combined = mix(*combined, hash));
         }
         combined
     }
@@ -270,13 +283,13 @@ impl GroupTable {
         })
     }
 
-    /// Everything, to be merged into other tables.
-    pub fn export(mut self) -> Result<Partial> {
+    /// Everything, to be merged into other tables, with the hashes of one key or of all.
+    pub fn export(mut self, by: Option<usize>) -> Result<Partial> {
         self.settle()?;
         let start = self.starts_at();
         let groups = self.len();
         let keys = self.key_arrays(start)?;
-        let hashes = self.hashes(start);
+        let hashes = self.hashes(start, by);
         let first = self.first_positions(start);
         let mut states = Vec::with_capacity(self.units.len());
         for unit in &mut self.units {
