@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result as DataFusionResult;
@@ -16,6 +15,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 
 use super::scan::{MorselQueue, MorselReaders, Scan};
+use crate::engine::keep::kept;
 use crate::error::Result;
 use crate::plan::eval::Program;
 
@@ -156,7 +156,7 @@ fn project(
         None => chunk,
         Some(predicate) => {
             let mask = predicate.eval(chunk)?;
-            filtered = filter_record_batch(chunk, mask.as_boolean())?;
+            filtered = kept(chunk, mask.as_boolean())?;
             &filtered
         }
     };

@@ -107,7 +107,8 @@ impl Collector {
             Some(_) if !by_codes => self.set_apart(rows)?,
             _ => {
                 rows.add_to(&mut self.own)?;
-                let dictionaries = rows.keys.iter().all(|key| matches!(key.data_type(), DataType::Dictionary(..)));
+                let dictionaries =
+                    rows.keys.iter().all(|key| matches!(key.data_type(), DataType::Dictionary(..)));
                 let limit = if dictionaries { OWN_GROUPS_OF_CODES } else { OWN_GROUPS };
                 if !by_codes && self.own.len() > limit {
                     self.share(rows)?;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
-use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result as DataFusionResult;
@@ -23,6 +22,7 @@ use super::merge::merge;
 use super::shares::Shares;
 use super::table::GroupTable;
 use crate::engine::control::{Control, Stage, Stop};
+use crate::engine::keep::kept;
 use crate::engine::scan::{MorselQueue, MorselReaders, Scan};
 use crate::error::{Error, Result};
 use crate::plan::eval::Program;
@@ -50,7 +50,7 @@ impl GroupWork {
             None => batch,
             Some(predicate) => {
                 let mask = predicate.eval(batch)?;
-                filtered = filter_record_batch(batch, mask.as_boolean())?;
+                filtered = kept(batch, mask.as_boolean())?;
                 &filtered
             }
         };
@@ -181,7 +181,10 @@ impl ExecutionPlan for GroupExec {
                 name: "group".to_owned(),
                 rows: groups as u64,
                 seconds: grouped,
-                details: format!("{display}; {} threads, rows are their partial groups{shared}", tables.len()),
+                details: format!(
+                    "{display}; {} threads, rows are their partial groups{shared}",
+                    tables.len()
+                ),
             });
             let merging = Instant::now();
             let (tables, reservations): (Vec<_>, Vec<_>) = tables.into_iter().unzip();

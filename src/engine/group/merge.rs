@@ -50,9 +50,8 @@ fn finish(
         return Ok(vec![merged.finish()?]);
     }
     let count = tables.len().max(1);
-    let absorb = |(number, table): (usize, GroupTable)| {
-        move || shares.absorb(table, number * SHARES / count, control)
-    };
+    let absorb =
+        |(number, table): (usize, GroupTable)| move || shares.absorb(table, number * SHARES / count, control);
     in_parallel(tables.into_iter().enumerate().map(absorb).collect())?;
     shares.finish(threads, control)
 }

@@ -1,76 +1,94 @@
 //! The order of groups: by their keys, missing last.
 //!
-//! Each value of the first key is turned into a number that orders as it does, as far as 16 bytes tell. Numbers sort
-//! fast; only where they agree are values compared, and then the other keys.
+//! The keys of a row are packed into one number that orders as they do, each in as few bits as it needs. Numbers sort
+//! fast; values are compared only where a number had no room for all of them.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, UInt32Array};
-use arrow::array::{DynComparator, make_comparator};
+use arrow::array::{
+    Array, ArrayRef, AsArray, DynComparator, PrimitiveArray, StringViewArray, UInt32Array, make_comparator,
+};
 use arrow::compute::SortOptions;
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
 use crate::error::Result;
 
 /// Fewer rows than this are sorted by one thread.
 const PARALLEL_FROM: usize = 64 * 1024;
+/// Up to this many bytes a view holds its text.
+const INLINE: u32 = 12;
+/// Bits of a text that is held by its view: its bytes, and its length.
+const TEXT_BITS: u32 = 100;
+/// Texts of which there are no more than these are numbered in their order where there is no room for them.
+const FEW: usize = 4096;
 
-/// The rows in ascending order of the columns, missing values last.
+/// The rows in ascending order of the columns, missing values last; equal rows in the order they have.
 pub fn by_keys(columns: &[ArrayRef], threads: usize) -> Result<UInt32Array> {
-    let Some((first, others)) = columns.split_first() else { return Ok(UInt32Array::from(Vec::<u32>::new())) };
-    let comparator = |column: &ArrayRef| {
-        make_comparator(column, column, SortOptions { descending: false, nulls_first: false })
-    };
-    let (leading, exact) = leading(first);
+    let rows = columns.first().map_or(0, |column| column.len());
+    let mut packed = vec![0u128; rows];
+    let mut room = u128::BITS;
     let mut rest: Vec<DynComparator> = Vec::new();
-    if !exact {
-        rest.push(comparator(first)?);
-    }
-    for column in others {
-        rest.push(comparator(column)?);
+    for column in columns {
+        let codes = if rest.is_empty() { codes(column, room) } else { None };
+        if let Some(codes) = codes {
+            room -= codes.bits;
+            for (packed, code) in packed.iter_mut().zip(codes.values) {
+                *packed = packed.unbounded_shl(codes.bits) | code;
+            }
+            if codes.exact {
+                continue;
+            }
+        }
+        let options = SortOptions { descending: false, nulls_first: false };
+        rest.push(make_comparator(column, column, options)?);
     }
     let by_rest = |a: u32, b: u32| {
         let pairs = rest.iter().map(|compare| compare(a as usize, b as usize));
-        pairs.into_iter().find(|order| *order != Ordering::Equal).unwrap_or(Ordering::Equal)
+        pairs.into_iter().find(|order| *order != Ordering::Equal).unwrap_or(a.cmp(&b))
     };
-    // The row last: equal rows keep their order, and no order depends on the number of threads.
-    let by = |a: &(u128, u32), b: &(u128, u32)| {
-        a.0.cmp(&b.0).then_with(|| by_rest(a.1, b.1)).then_with(|| a.1.cmp(&b.1))
-    };
-    let mut rows: Vec<(u128, u32)> = leading.into_iter().zip(0..).collect();
+    if u128::BITS - room <= u64::BITS {
+        return Ok(sorted(packed.into_iter().map(|number| number as u64), threads, &by_rest));
+    }
+    Ok(sorted(packed.into_iter(), threads, &by_rest))
+}
+
+fn sorted<T: Ord + Copy + Send + Sync>(
+    numbers: impl Iterator<Item = T>,
+    threads: usize,
+    by_rest: &(impl Fn(u32, u32) -> Ordering + Sync),
+) -> UInt32Array {
+    let by = |a: &(T, u32), b: &(T, u32)| a.0.cmp(&b.0).then_with(|| by_rest(a.1, b.1));
+    let mut rows: Vec<(T, u32)> = numbers.zip(0..).collect();
     if threads > 1 && rows.len() >= PARALLEL_FROM {
         rows = sorted_in_parallel(rows, threads, &by);
     } else {
         rows.sort_unstable_by(by);
     }
-    Ok(rows.into_iter().map(|(_, row)| row).collect())
+    rows.into_iter().map(|(_, row)| row).collect()
 }
 
-/// Numbers that order as the values do, a missing one last, and whether they tell all values apart.
-fn leading(column: &ArrayRef) -> (Vec<u128>, bool) {
+/// A column's values as numbers of `bits` bits that order as they do, the missing one last.
+struct Codes {
+    values: Vec<u128>,
+    bits: u32,
+    /// Different values have different numbers.
+    exact: bool,
+}
+
+/// `None` where there is no room for them, or no way to make them.
+fn codes(column: &ArrayRef, room: u32) -> Option<Codes> {
     macro_rules! whole {
         ($type:ty) => {
-            (numbers::<$type>(column.as_primitive(), |value| i128::from(value).cast_unsigned() ^ SIGN), true)
+            numbers::<$type>(column.as_primitive(), room, i128::from)
         };
     }
     match column.data_type() {
-        DataType::Utf8View => {
-            let array = column.as_string_view();
-            let mut exact = true;
-            let rows = array.views().iter().enumerate().map(|(row, view)| {
-                if array.is_null(row) {
-                    return u128::MAX;
-                }
-                exact &= *view as u32 <= INLINE;
-                leading_text(*view, array.value(row))
-            });
-            let rows = rows.collect();
-            (rows, exact)
-        }
+        DataType::Utf8View => texts(column.as_string_view(), room),
         DataType::Int8 => whole!(Int8Type),
         DataType::Int16 => whole!(Int16Type),
         DataType::Int32 => whole!(Int32Type),
@@ -85,40 +103,85 @@ fn leading(column: &ArrayRef) -> (Vec<u128>, bool) {
         DataType::Timestamp(TimeUnit::Microsecond, _) => whole!(TimestampMicrosecondType),
         DataType::Timestamp(TimeUnit::Nanosecond, _) => whole!(TimestampNanosecondType),
         DataType::Float32 => {
-            (numbers::<Float32Type>(column.as_primitive(), |value| float(f64::from(value))), true)
+            numbers::<Float32Type>(column.as_primitive(), room, |value| float(f64::from(value)))
         }
-        DataType::Float64 => (numbers::<Float64Type>(column.as_primitive(), float), true),
-        _ => (vec![0; column.len()], false),
+        DataType::Float64 => numbers::<Float64Type>(column.as_primitive(), room, float),
+        _ => None,
     }
 }
 
-const SIGN: u128 = 1 << 127;
-/// Up to this many bytes a view holds its text.
-const INLINE: u32 = 12;
-
-fn numbers<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, number: impl Fn(T::Native) -> u128) -> Vec<u128> {
-    let values = array.values().iter().enumerate();
-    values.map(|(row, value)| if array.is_null(row) { u128::MAX } else { number(*value) }).collect()
+/// The order of IEEE 754's `totalOrder`, which is the comparator's.
+fn float(value: f64) -> i128 {
+    let bits = value.to_bits();
+    i128::from(if bits >> 63 == 1 { !bits } else { bits | 1 << 63 })
 }
 
-/// The order of IEEE 754's `totalOrder`, which is that of the comparator.
-fn float(value: f64) -> u128 {
-    let bits = value.to_bits();
-    let flipped = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
-    u128::from(flipped)
+/// Whole numbers, counted from the least of them.
+fn numbers<T: ArrowPrimitiveType>(
+    array: &PrimitiveArray<T>,
+    room: u32,
+    number: impl Fn(T::Native) -> i128,
+) -> Option<Codes> {
+    let there = || array.iter().flatten().map(&number);
+    let (least, most) =
+        there().fold((i128::MAX, i128::MIN), |(least, most), value| (least.min(value), most.max(value)));
+    let span = if least > most { 0 } else { (most - least) as u128 };
+    let missing = span + 1;
+    let highest = if array.null_count() > 0 { missing } else { span };
+    let bits = u128::BITS - highest.leading_zeros();
+    let code = |value: Option<T::Native>| value.map_or(missing, |value| (number(value) - least) as u128);
+    (bits <= room).then(|| Codes { values: array.iter().map(code).collect(), bits, exact: true })
+}
+
+fn texts(array: &StringViewArray, room: u32) -> Option<Codes> {
+    let views = array.views().iter().enumerate();
+    if room < TEXT_BITS {
+        return few_texts(array, room);
+    }
+    let mut exact = true;
+    let values = views.map(|(row, view)| {
+        if array.is_null(row) {
+            return u128::MAX >> (u128::BITS - TEXT_BITS);
+        }
+        exact &= *view as u32 <= INLINE;
+        leading(*view, array.value(row))
+    });
+    let values = values.collect();
+    Some(Codes { values, bits: TEXT_BITS, exact })
 }
 
 /// The first 12 bytes as a number that orders as they do, then the length up to 13: texts of at most
 /// 12 bytes are told apart by it alone, and none that needs more is told apart wrongly.
-fn leading_text(view: u128, text: &str) -> u128 {
+fn leading(view: u128, text: &str) -> u128 {
+    const BESIDE: u32 = u128::BITS - TEXT_BITS;
     let length = view as u32;
     if length <= INLINE {
         // A view holds the text from bit 32 up, the first byte lowest, padded with zeros.
-        return (view >> 32).swap_bytes() | u128::from(length);
+        return (view >> 32).swap_bytes() >> BESIDE | u128::from(length);
     }
     let mut bytes = [0; 16];
     bytes[..12].copy_from_slice(&text.as_bytes()[..12]);
-    u128::from_be_bytes(bytes) | 13
+    u128::from_be_bytes(bytes) >> BESIDE | 13
+}
+
+/// Texts by their place among the few that there are.
+fn few_texts(array: &StringViewArray, room: u32) -> Option<Codes> {
+    let mut places: HashMap<&str, u128, foldhash::fast::FixedState> = HashMap::default();
+    for text in array.iter().flatten() {
+        if places.len() > FEW {
+            return None;
+        }
+        places.entry(text).or_default();
+    }
+    let mut texts: Vec<&str> = places.keys().copied().collect();
+    texts.sort_unstable();
+    for (place, text) in texts.iter().enumerate() {
+        places.insert(text, place as u128);
+    }
+    let missing = texts.len() as u128;
+    let bits = u128::BITS - missing.leading_zeros();
+    let code = |text: Option<&str>| text.and_then(|text| places.get(text).copied()).unwrap_or(missing);
+    (bits <= room).then(|| Codes { values: array.iter().map(code).collect(), bits, exact: true })
 }
 
 fn sorted_in_parallel<T: Copy + Send + Sync>(

@@ -198,9 +198,7 @@ impl Column {
             Values::Four(values) => values.len() * 4,
             Values::Eight(values) => values.len() * 8,
             Values::Sixteen(values) => values.len() * 16,
-            Values::Views(views, bytes) => {
-                views.len() * 16 + bytes.iter().map(Vec::capacity).sum::<usize>()
-            }
+            Values::Views(views, bytes) => views.len() * 16 + bytes.iter().map(Vec::capacity).sum::<usize>(),
         };
         values + self.valid.len()
     }

@@ -64,7 +64,9 @@ impl Shares {
 
     /// By which key rows are split: the first table decides it for all.
     pub fn split_by(&self, table: &GroupTable) -> Option<usize> {
-        *self.by.get_or_init(|| table.most_diverse_key().filter(|(_, values)| *values >= DIVERSE).map(|(key, _)| key))
+        *self.by.get_or_init(|| {
+            table.most_diverse_key().filter(|(_, values)| *values >= DIVERSE).map(|(key, _)| key)
+        })
     }
 
     /// Lets `work` add to the table of a share.

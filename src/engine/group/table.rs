@@ -270,7 +270,10 @@ impl GroupTable {
         }
         let mut combined = vec![0; self.len() - start];
         for (key, ids) in ids.iter().enumerate() {
-            combined.iter_mut().zip(of(key, ids)).for_each(|(combined, hash)| *combined = mix(*combined, hash));
+            combined
+                .iter_mut()
+                .zip(of(key, ids))
+                .for_each(|(combined, hash)| *combined = mix(*combined, hash));
         }
         combined
     }

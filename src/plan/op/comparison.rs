@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Scalar};
-use arrow::buffer::BooleanBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::kernels::cmp;
 use arrow::datatypes::{Date32Type, Float32Type, Float64Type, Int64Type, UInt64Type};
 
 use super::super::dtype::{DType, Unit};
 use super::super::expr::Literal;
 use super::operand::{
-    argument, bits, bits_of_pairs, column, constant, convert, counts, present, primitive, unexpected,
-    with_integer, with_number,
+    argument, bits, bits_of_pairs, column, constant, convert, counts, primitive, unexpected, with_integer,
+    with_number,
 };
 use super::promote::{as_integer, bare, describe, fits, is_missing, mismatch, promote};
 use super::{Operand, Operator, Typed, time};
@@ -172,8 +172,9 @@ pub fn compare(order: Order, a: &Operand, b: &Operand, rows: usize) -> Result<Bo
     };
     let mut result = known;
     for side in [Some(&left), array_of(b)].into_iter().flatten() {
-        if let Some(present) = present(side)? {
-            result = if order == Order::Ne { &result | &!&present } else { &result & &present };
+        // NaN needs no care: it equals nothing and differs from everything by itself.
+        if let Some(present) = side.nulls().filter(|nulls| nulls.null_count() > 0).map(NullBuffer::inner) {
+            result = if order == Order::Ne { &result | &!present } else { &result & present };
         }
     }
     Ok(BooleanArray::new(result, None))

@@ -169,25 +169,40 @@ pub fn try_apply<T: ArrowPrimitiveType>(
     })
 }
 
-/// One bit per value, 64 at a time and without bounds checks.
+/// One bit per value.
 pub fn bits<V: Copy>(values: &[V], test: impl Fn(V) -> bool) -> BooleanBuffer {
-    let words: Vec<u64> = values
-        .chunks(64)
-        .map(|chunk| chunk.iter().enumerate().fold(0_u64, |word, (i, v)| word | (u64::from(test(*v)) << i)))
-        .collect();
+    let (blocks, rest) = values.as_chunks::<WORD>();
+    let last =
+        (!rest.is_empty()).then(|| rest.iter().rev().fold(0, |word, v| word << 1 | u64::from(test(*v))));
+    let words: Vec<u64> = blocks.iter().map(|block| word(|i| test(block[i]))).chain(last).collect();
     BooleanBuffer::new(Buffer::from_vec(words), 0, values.len())
 }
 
 /// One bit per pair of values.
 pub fn bits_of_pairs<V: Copy, W: Copy>(a: &[V], b: &[W], test: impl Fn(V, W) -> bool) -> BooleanBuffer {
-    let words: Vec<u64> = a
-        .chunks(64)
-        .zip(b.chunks(64))
-        .map(|(a, b)| {
-            a.iter().zip(b).enumerate().fold(0_u64, |word, (i, (a, b))| word | (u64::from(test(*a, *b)) << i))
-        })
-        .collect();
+    let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<WORD>(), b.as_chunks::<WORD>());
+    let pairs = a_rest.iter().zip(b_rest);
+    let last =
+        (!a_rest.is_empty()).then(|| pairs.rev().fold(0, |word, (a, b)| word << 1 | u64::from(test(*a, *b))));
+    let blocks = a_blocks.iter().zip(b_blocks).map(|(a, b)| word(|i| test(a[i], b[i])));
+    let words: Vec<u64> = blocks.chain(last).collect();
     BooleanBuffer::new(Buffer::from_vec(words), 0, a.len().min(b.len()))
+}
+
+const WORD: usize = 64;
+
+/// 64 answers as a word. As bytes first: that the compiler makes a few vector operations of.
+#[inline(always)]
+fn word(test: impl Fn(usize) -> bool) -> u64 {
+    let mut bytes = [0u8; WORD];
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from(test(i));
+    }
+    let (eights, _) = bytes.as_chunks::<8>();
+    eights.iter().rev().fold(0, |word, eight| {
+        // The multiplication gathers the lowest bits of eight bytes in the highest byte, the first one lowest.
+        word << 8 | u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
 }
 
 /// Where an array has a value: no null, and no NaN in a float column. `None`: everywhere.

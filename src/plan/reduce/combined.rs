@@ -46,6 +46,17 @@ pub struct Summary {
     count: i64,
 }
 
+impl Summary {
+    /// Everything but the sum.
+    #[inline(always)]
+    fn note(&mut self, value: f64, there: bool) {
+        let key = value.key();
+        self.lowest = self.lowest.min(if there { key } else { <f64 as Ranked>::HIGHEST });
+        self.highest = self.highest.max(if there { key } else { <f64 as Ranked>::LOWEST });
+        self.count += i64::from(there);
+    }
+}
+
 impl State for Summary {
     const EMPTY: Self = Self {
         total: TwoSum::EMPTY,
@@ -69,11 +80,15 @@ impl Fold for Combined {
     #[inline(always)]
     fn step(state: &mut Summary, value: f64, valid: bool) {
         let there = valid & !value.is_nan();
-        let key = value.key();
         state.total.add(if there { value } else { 0.0 });
-        state.lowest = state.lowest.min(if there { key } else { <f64 as Ranked>::HIGHEST });
-        state.highest = state.highest.max(if there { key } else { <f64 as Ranked>::LOWEST });
-        state.count += i64::from(there);
+        state.note(value, there);
+    }
+
+    #[inline(always)]
+    fn step_two([one, other]: [&mut Summary; 2], values: [f64; 2]) {
+        TwoSum::add_two([&mut one.total, &mut other.total], values);
+        one.note(values[0], !values[0].is_nan());
+        other.note(values[1], !values[1].is_nan());
     }
 
     #[inline(always)]
