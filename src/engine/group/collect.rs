@@ -7,21 +7,23 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::GroupSpec;
 use super::codes::Codes;
 use super::scatter::{self, Scatter};
 use super::shares::{SHARES, Shares};
 use super::table::GroupTable;
+use super::{GroupSpec, limit};
 use crate::engine::control::Control;
 use crate::error::Result;
 
 /// A table of more groups than this leaves the inner caches: from here on it pays to set rows apart by share.
-const OWN_GROUPS: usize = 48 * 1024;
+const OWN_GROUPS: usize = limit(48 * 1024, 8);
 /// The same where all keys are codes, which are found by two look-ups in small arrays.
 const OWN_GROUPS_OF_CODES: usize = 16 * OWN_GROUPS;
 /// Bytes of rows that a thread sets apart: as many as a quarter of the groups have, within these bounds. A visit
 /// to a share is worth the more the more rows it brings.
-const SET_APART: (usize, usize) = (2 << 20, 32 << 20);
+const SET_APART: (usize, usize) = (limit(2 << 20, 64 << 10), 32 << 20);
+/// No share has room for fewer rows than this.
+const LEAST_ROOM: usize = limit(64, 4);
 
 /// Evaluated rows: their keys, the arguments of each aggregate, and their positions where those are needed.
 pub struct Rows {
@@ -145,7 +147,7 @@ impl Collector {
     fn room(&self, types: &[DataType]) -> usize {
         let (least, most) = SET_APART;
         let bytes = (self.shares.size() / 4).clamp(least, most);
-        (bytes / (SHARES * Scatter::row_bytes(types))).max(64).next_power_of_two()
+        (bytes / (SHARES * Scatter::row_bytes(types))).max(LEAST_ROOM).next_power_of_two()
     }
 
     /// Rows of several dictionaries have no codes in common.

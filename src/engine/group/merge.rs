@@ -5,15 +5,15 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::{concat, take};
 
-use super::GroupSpec;
 use super::order;
 use super::shares::{SHARES, Shares, in_parallel};
 use super::table::{Finished, GroupTable};
+use super::{GroupSpec, limit};
 use crate::engine::control::Control;
 use crate::error::Result;
 
 /// Fewer groups than this are merged by one thread.
-const PARALLEL_FROM: usize = 64 * 1024;
+const PARALLEL_FROM: usize = limit(64 * 1024, 32);
 
 /// Merges tables with the shares and finishes them: the answer's rows in their final order.
 pub fn merge(
@@ -37,7 +37,8 @@ fn finish(
 ) -> Result<Vec<Finished>> {
     tables.retain(|table| !table.is_empty());
     let total: usize = tables.iter().map(GroupTable::len).sum();
-    if !shares.is_open() && (tables.len() < 2 || total < PARALLEL_FROM || threads < 2) {
+    let one_thread = spec.keys.is_empty() || tables.len() < 2 || total < PARALLEL_FROM || threads < 2;
+    if one_thread && !shares.is_open() {
         let mut tables = tables.into_iter();
         let mut merged = match tables.next() {
             Some(table) => table,

@@ -32,6 +32,12 @@ use crate::plan::reduce::combined;
 use crate::plan::reduce::{self, Aggregate, Reduce};
 use crate::plan::{DType, Expr};
 
+/// A limit between one way of doing a thing and another: low in builds for development, so that small tests take
+/// both ways.
+pub const fn limit(release: usize, development: usize) -> usize {
+    if cfg!(debug_assertions) { development } else { release }
+}
+
 /// What is grouped by what, without saying where the rows come from.
 pub struct GroupSpec {
     pub keys: Vec<KeySpec>,

@@ -16,10 +16,11 @@ use arrow::datatypes::{
     TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
+use super::limit;
 use crate::error::Result;
 
 /// Fewer rows than this are sorted by one thread.
-const PARALLEL_FROM: usize = 64 * 1024;
+const PARALLEL_FROM: usize = limit(64 * 1024, 32);
 /// Up to this many bytes a view holds its text.
 const INLINE: u32 = 12;
 /// Bits of a text that is held by its view: its bytes, and its length.

@@ -7,8 +7,8 @@ use arrow::array::UInt32Array;
 use datafusion::execution::memory_pool::MemoryReservation;
 use parking_lot::Mutex;
 
-use super::GroupSpec;
 use super::table::{Finished, GroupTable, Partial};
+use super::{GroupSpec, limit};
 use crate::engine::control::Control;
 use crate::error::{Error, Result};
 
@@ -17,7 +17,7 @@ pub const SHARES: usize = 256;
 
 /// A key of at least this many values splits rows evenly enough on its own. Then all rows of a value are in one
 /// share, which has few values of it and can pair them with those of other keys by a small matrix.
-const DIVERSE: usize = 32 * SHARES;
+const DIVERSE: usize = limit(32 * SHARES, 6);
 
 /// The share of a hash: by its highest bits, as tables go by the lowest.
 #[inline(always)]
@@ -102,7 +102,9 @@ impl Shares {
             control.check()?;
             let share = (begin + step) % SHARES;
             let rows = UInt32Array::from(std::mem::take(&mut rows[share]));
-            self.visit(share, |table| table.merge(&partial, Some(&rows)))?;
+            if !rows.is_empty() {
+                self.visit(share, |table| table.merge(&partial, Some(&rows)))?;
+            }
         }
         Ok(())
     }

@@ -60,12 +60,21 @@ pub type Native<F> = <<F as Fold>::Input as ArrowPrimitiveType>::Native;
 pub struct Folded<F: Fold> {
     fold: F,
     states: Vec<F::State>,
+    /// Second states of groups of which there are few, merged into the first ones at the end: rows of one group come
+    /// close upon each other there, and a row would wait for the last one's addition to the same state.
+    twins: Vec<F::State>,
     result: DataType,
 }
 
 impl<F: Fold> Folded<F> {
     pub fn boxed(fold: F, result: DataType) -> Box<dyn Reduce> {
-        Box::new(Self { fold, states: Vec::new(), result })
+        Box::new(Self { fold, states: Vec::new(), twins: Vec::new(), result })
+    }
+
+    fn settle(&mut self) {
+        for (state, twin) in self.states.iter_mut().zip(std::mem::take(&mut self.twins)) {
+            state.merge(twin);
+        }
     }
 }
 
@@ -73,12 +82,19 @@ impl<F: Fold> Reduce for Folded<F> {
     fn update(&mut self, batch: Batch<'_>) -> Result<()> {
         let values = primitive::<F::Input>(argument(&batch, 0)?)?;
         grow(&mut self.states, batch.num_groups, F::State::EMPTY);
-        run_by_two(&mut self.states, batch.groups, values.values(), values.nulls(), F::step, F::step_two)?;
+        let (states, groups, nulls) = (&mut self.states, batch.groups, values.nulls());
+        if (2..=FEW).contains(&states.len()) && values.null_count() == 0 {
+            grow(&mut self.twins, states.len(), F::State::EMPTY);
+            twinned(states, &mut self.twins, groups, values.values(), F::step, F::step_two)?;
+        } else {
+            run_by_two(states, groups, values.values(), nulls, F::step, F::step_two)?;
+        }
         self.fold.inspect(&values, batch.groups);
         Ok(())
     }
 
     fn state(&mut self) -> Result<Vec<ArrayRef>> {
+        self.settle();
         Ok(self.fold.write(&std::mem::take(&mut self.states)))
     }
 
@@ -93,13 +109,14 @@ impl<F: Fold> Reduce for Folded<F> {
     }
 
     fn finish(&mut self, num_groups: usize) -> Result<ArrayRef> {
+        self.settle();
         let mut states = std::mem::take(&mut self.states);
         grow(&mut states, num_groups, F::State::EMPTY);
         retype(self.fold.finish(&states[..num_groups])?, &self.result)
     }
 
     fn size(&self) -> usize {
-        self.states.capacity() * size_of::<F::State>()
+        (self.states.capacity() + self.twins.capacity()) * size_of::<F::State>()
     }
 
     fn is_flat(&self) -> bool {
@@ -188,6 +205,8 @@ pub fn unexpected(have: &DataType, wanted: &DataType) -> Error {
     Error::internal(format!("an aggregate was planned for {wanted} and got {have}"))
 }
 
+/// Groups up to which states have twins.
+const FEW: usize = 256;
 /// States of more bytes than this are asked for ahead of their rows: they are out of the inner caches.
 const LARGE: usize = 1 << 15;
 /// How many rows ahead.
@@ -256,6 +275,30 @@ fn run_by_two<S: State, T: Copy>(
                 step(state, value, mask >> row & 1 == 1);
             }
         }
+    }
+    Ok(())
+}
+
+/// Every other row goes to the twin of its group's state.
+fn twinned<S: State, T: Copy>(
+    states: &mut [S],
+    twins: &mut [S],
+    groups: &[u32],
+    values: &[T],
+    step: impl Fn(&mut S, T, bool) + Copy,
+    two: impl Fn([&mut S; 2], [T; 2]) + Copy,
+) -> Result<()> {
+    check(groups, values.len(), states.len().min(twins.len()))?;
+    let (pairs, last) = groups.as_chunks::<2>();
+    let (values, last_value) = values.as_chunks::<2>();
+    for (&[one, other], &values) in pairs.iter().zip(values) {
+        // SAFETY: checked above.
+        let states =
+            unsafe { [states.get_unchecked_mut(one as usize), twins.get_unchecked_mut(other as usize)] };
+        two(states, values);
+    }
+    for (&group, &value) in last.iter().zip(last_value) {
+        step(&mut states[group as usize], value, true);
     }
     Ok(())
 }
