@@ -101,7 +101,7 @@ class RLMClient:
         }
         self._engine = _core.Engine(
             {name: value for name, value in given.items() if value is not None},
-            {str(name): _option(value) for name, value in (storage_options or {}).items()},
+            _storage_options(storage_options),
         )
         self._progress = self._engine.settings().get("progress", "auto")
         _OPEN.add(self)
@@ -172,7 +172,17 @@ class RLMClient:
         items = found.get("sources", found.get("source")) if isinstance(found, Mapping) else found
         file_format = found.get("format") if isinstance(found, Mapping) else None
         opened = [objects[_handle(item["arrow"])] if "arrow" in item else item["url"] for item in items]
-        return self._engine.open(opened, file_format or source.get("format"), timeout_ms)
+        try:
+            return self._engine.open(opened, file_format or source.get("format"), timeout_ms)
+        except RLMError:
+            raise
+        except Exception as error:
+            kinds = ", ".join(sorted({type(item).__name__ for item in opened}))
+            raise InvalidTaskError(
+                f"the source ({kinds}) cannot be taken as a table: {' '.join(str(error).split())[:300]}. "
+                "Give a DataFrame, a table of pyarrow, Polars or DuckDB, or the path of Parquet files",
+                details={"path": "input.source"},
+            ) from error
 
     def _operation(self, found: Mapping[str, Any], objects: list[Any]) -> Callable[..., Any]:
         if "callable" in found:
@@ -245,13 +255,25 @@ class RLMClient:
 
     def _check(self) -> None:
         if os.getpid() != self._pid:
-            raise RLMError(
+            raise InvalidTaskError(
                 "this client was made before the process forked, and threads do not survive a fork. "
                 'Make a new client in the child, or start processes with "spawn"',
                 details={"parent_pid": self._pid},
             )
         if self._closed:
-            raise RLMError("this client is closed. Make a new one")
+            raise InvalidTaskError("this client is closed. Make a new one")
+
+
+def _storage_options(given: Mapping[str, object] | None) -> dict[str, str]:
+    """Options as text; those that are None are as good as not given."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InvalidTaskError(
+            f"`storage_options` is a {type(given).__name__}. Give a dict of option names and values",
+            details={"path": "storage_options"},
+        )
+    return {str(name): _option(value) for name, value in given.items() if value is not None}
 
 
 def _option(value: object) -> str:

@@ -246,14 +246,16 @@ class Writer:
         """Writes one Parquet file, with the index as leading columns.
 
         Args:
-            path: the file, or a URL of an object store.
-            compression: `zstd`, `snappy`, `lz4`, `gzip` or `none`.
-            mode: what to do where the file is there already: `error`, or `overwrite` it.
+            path: a local file; `~/` is the home directory.
+            compression: `zstd`, `snappy`, `gzip`, `brotli`, `lz4` or `none`.
+            mode: what to do where the file is there already: `error`, or `overwrite` it (a link stays, and so do
+                permissions).
 
         Raises:
             OutputFailedError: it is there already, or could not be written.
+            InvalidTaskError: a URL, or an unknown compression or mode.
         """
-        self._answer.write_parquet(os.fspath(path), compression, mode)
+        self._answer.write_parquet(os.path.expanduser(os.fspath(path)), compression, mode)
 
 
 def _index(pandas: Any, arrays: list[Any], names: list[Any]) -> Any:

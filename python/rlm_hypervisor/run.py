@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from rlm_hypervisor.errors import RLMError, TaskTimeoutError
+from rlm_hypervisor.errors import InvalidTaskError, RLMError, TaskTimeoutError
 
 if TYPE_CHECKING:
     from rlm_hypervisor._core import Answer
@@ -200,7 +200,7 @@ class Run:
 
     def _check(self) -> None:
         if os.getpid() != self._pid:
-            raise RLMError(
+            raise InvalidTaskError(
                 "this run belongs to the process that forked this one; ask it there",
                 task_id=self.id,
                 details={"parent_pid": self._pid},
@@ -282,7 +282,7 @@ class ConstantRun:
         return None
 
     def answer(self) -> Answer:
-        raise RLMError("a constant has no table")
+        raise InvalidTaskError("a constant has no table")
 
     def explain(self) -> dict[str, Any]:
         text = "mode: constant\nThe operation returned a plain value without using rows; none was read."

@@ -80,8 +80,10 @@ fn local(path: &str, name: &str) -> Result<Vec<FileRef>> {
     if path.is_dir() {
         return local_directory(&path, name);
     }
-    if path.exists() {
-        return Ok(vec![local_file(path)?]);
+    match path.try_exists() {
+        Ok(true) => return Ok(vec![local_file(path)?]),
+        Ok(false) => {}
+        Err(error) => return Err(unreadable(name, &error)),
     }
     let text = path.to_string_lossy();
     if !has_magic(&text) {
@@ -111,7 +113,13 @@ fn local(path: &str, name: &str) -> Result<Vec<FileRef>> {
 
 fn local_file(path: PathBuf) -> Result<FileRef> {
     let name: Arc<str> = path.to_string_lossy().into();
+    refuse_format(&name)?;
     let metadata = path.metadata().map_err(|error| unreadable(&name, &error))?;
+    if !metadata.is_file() {
+        return Err(Error::new(Code::SourceUnreadable, format!("`{name}` is not a regular file"))
+            .hint("Parquet is read from its end: a pipe or device cannot be a source")
+            .detail("file", &*name));
+    }
     Ok(FileRef { name, size: metadata.len(), place: Place::Local(path) })
 }
 
@@ -126,6 +134,8 @@ fn local_directory(root: &FsPath, name: &str) -> Result<Vec<FileRef>> {
             let path = entry.map_err(|error| unreadable(&shown, &error))?.path();
             let file_name =
                 path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let holder = directory.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+            refuse_table(&holder, &file_name, name)?;
             if hidden(&file_name) {
                 continue;
             }
@@ -190,7 +200,10 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
     if pattern.is_none() && !path.is_empty() && !path.ends_with('/') {
         // A single object is asked for first; a prefix has none of exactly its name.
         match store.head(&object_path(path, &name)?).await {
-            Ok(meta) => return Ok(vec![file(meta)]),
+            Ok(meta) => {
+                refuse_format(&name)?;
+                return Ok(vec![file(meta)]);
+            }
             Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(store_error(&name, &error)),
         }
@@ -210,6 +223,13 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
         let below = location.strip_prefix(fixed.as_str()).unwrap_or(&location).trim_start_matches('/');
         let mut parts: Vec<&str> = below.split('/').collect();
         let file_name = parts.pop().unwrap_or_default();
+        let holders = parts.iter().zip(parts.iter().skip(1).copied().chain([file_name]));
+        for (holder, inner) in [("", parts.first().copied().unwrap_or_default())]
+            .into_iter()
+            .chain(holders.map(|(a, b)| (*a, b)))
+        {
+            refuse_table(holder, inner, &name)?;
+        }
         if hidden(file_name) || parts.iter().any(|part| hidden(part)) || meta.size == 0 && !is_data(file_name)
         {
             continue;
@@ -263,6 +283,51 @@ fn object_path(path: &str, name: &str) -> Result<ObjectPath> {
         Error::new(Code::InvalidTask, format!("`{name}` is not a path in an object store: {error}"))
             .detail("path", "input.source")
     })
+}
+
+/// Formats that are told by a file's name, and are not Parquet.
+const OTHERS: [(&str, &str); 10] = [
+    (".csv", "CSV"),
+    (".tsv", "CSV"),
+    (".json", "JSON"),
+    (".jsonl", "JSON"),
+    (".ndjson", "JSON"),
+    (".avro", "Avro"),
+    (".orc", "ORC"),
+    (".arrow", "Arrow IPC"),
+    (".feather", "Arrow IPC"),
+    (".xlsx", "Excel"),
+];
+
+fn refuse_format(name: &str) -> Result<()> {
+    let lower = name.to_ascii_lowercase();
+    match OTHERS.iter().find(|(ending, _)| lower.ends_with(ending)) {
+        None => Ok(()),
+        Some((_, format)) => Err(Error::new(
+            Code::InvalidTask,
+            format!("`{name}` is a {format} file, and this version reads Parquet"),
+        )
+        .hint("Convert it, or read it with pandas, Polars or pyarrow and give that as the source")
+        .detail("path", "input.source")
+        .detail("unsupported", *format)),
+    }
+}
+
+/// Tables whose log says which files belong to them: reading all files would read removed rows as well.
+fn refuse_table(holder: &str, name: &str, source: &str) -> Result<()> {
+    let format = match name {
+        "_delta_log" => "Delta Lake",
+        ".hoodie" => "Hudi",
+        other if holder == "metadata" && other.ends_with(".metadata.json") => "Iceberg",
+        _ => return Ok(()),
+    };
+    Err(Error::new(
+        Code::InvalidTask,
+        format!("the source `{source}` is a {format} table, which this version cannot read"),
+    )
+    .hint("Its log says which of the files are valid; read it with that format's library and give the result as the source")
+    .detail("path", "input.source")
+    .detail("unsupported", format))
 }
 
 fn refuse_hive(directory: &str, source: &str) -> Result<()> {

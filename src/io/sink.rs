@@ -1,7 +1,7 @@
 //! Writing answers: Parquet to a local file, visible only when it is complete.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -17,18 +17,44 @@ pub fn write_parquet(
     schema: SchemaRef,
     batches: &[RecordBatch],
     compression: &str,
-    overwrite: bool,
+    mode: &str,
 ) -> Result<()> {
     let compression = compression_named(compression)?;
+    let overwrite = match mode {
+        "error" => false,
+        "overwrite" => true,
+        other => {
+            return Err(Error::new(Code::InvalidTask, format!("there is no mode `{other}` of writing"))
+                .hint("Known are error (do not touch what is there) and overwrite"));
+        }
+    };
     if path.contains("://") {
-        return Err(Error::new(Code::InvalidTask, format!("cannot write to `{path}`: only local files yet"))
-            .hint("Write locally and copy it")
+        return Err(Error::new(Code::InvalidTask, format!("cannot write to `{path}`: only local paths yet"))
+            .hint("Write to a local path and copy it")
             .detail("unsupported", "write to an object store"));
     }
-    let target = Path::new(path);
-    if target.is_dir() || target.exists() && !overwrite {
+    let there = std::fs::symlink_metadata(path);
+    if there.is_ok() && !overwrite {
         return Err(Error::new(Code::OutputFailed, format!("`{path}` exists already"))
             .hint("Pass mode=\"overwrite\", or another path")
+            .detail("file", path));
+    }
+    // A link stays one: what it leads to is replaced.
+    let target = match &there {
+        Ok(there) if there.is_symlink() => std::fs::canonicalize(path).map_err(|error| {
+            Error::new(Code::OutputFailed, format!("`{path}` is a link that leads nowhere: {error}"))
+                .hint("Remove the link, or pass another path")
+                .detail("file", path)
+        })?,
+        _ => PathBuf::from(path),
+    };
+    let replaced = target.metadata().ok();
+    if let Some(replaced) = &replaced
+        && !replaced.is_file()
+    {
+        let what = if replaced.is_dir() { "a directory" } else { "not a regular file" };
+        return Err(Error::new(Code::OutputFailed, format!("`{path}` is {what}, which is not replaced"))
+            .hint("Pass the path of a file")
             .detail("file", path));
     }
     let failed = |error: &dyn std::fmt::Display| {
@@ -46,7 +72,10 @@ pub fn write_parquet(
         }
         writer.close().map_err(|error| failed(&error))?;
         file.sync_all().map_err(|error| failed(&error))?;
-        std::fs::rename(&temporary, target).map_err(|error| failed(&error))
+        if let Some(replaced) = &replaced {
+            file.set_permissions(replaced.permissions()).map_err(|error| failed(&error))?;
+        }
+        std::fs::rename(&temporary, &target).map_err(|error| failed(&error))
     };
     let written = write();
     if written.is_err() {

@@ -97,7 +97,7 @@ impl PyAnswer {
     #[pyo3(signature = (path, compression="zstd", mode="error"))]
     fn write_parquet(&self, py: Python<'_>, path: &str, compression: &str, mode: &str) -> PyResult<()> {
         let answer = &self.answer;
-        out(py, || answer.write_parquet(path, compression, mode == "overwrite"))
+        out(py, || answer.write_parquet(path, compression, mode))
     }
 }
 

@@ -99,7 +99,8 @@ impl PyEngine {
             py.check_signals()?;
         };
         let node = Node::Scan { source: 0, fields: source.fields() };
-        Ok(PyFrame { frame: Frame::scan(node), sources: Arc::new(vec![source]) })
+        let frame = Frame::scan(node).indexed_by(&source.index());
+        Ok(PyFrame { frame, sources: Arc::new(vec![source]) })
     }
 
     fn submit(&self, py: Python<'_>, frame: &PyFrame, options: &Bound<'_, PyDict>) -> PyResult<PyRun> {

@@ -166,8 +166,8 @@ impl Answer {
         Ok(concat_batches(&self.schema, &head)?)
     }
 
-    pub fn write_parquet(&self, path: &str, compression: &str, overwrite: bool) -> Result<()> {
-        sink::write_parquet(path, self.schema(), &self.batches()?, compression, overwrite)
+    pub fn write_parquet(&self, path: &str, compression: &str, mode: &str) -> Result<()> {
+        sink::write_parquet(path, self.schema(), &self.batches()?, compression, mode)
     }
 }
 

@@ -55,6 +55,15 @@ pub enum Given {
 
 impl Engine {
     pub fn new(settings: Settings, storage_options: BTreeMap<String, String>) -> Result<Self> {
+        if !settings.spill_dir.is_dir() {
+            let shown = settings.spill_dir.display();
+            return Err(Error::new(
+                Code::InvalidTask,
+                format!("`spill_dir` is `{shown}`, which is no directory"),
+            )
+            .hint("Make it, or leave `spill_dir` out: then it is the system's directory for temporary files")
+            .detail("path", "spill_dir"));
+        }
         let started = |name: &str, threads: usize| {
             Builder::new_multi_thread()
                 .worker_threads(threads)

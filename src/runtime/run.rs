@@ -24,7 +24,8 @@ pub enum State {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Progress {
-    pub chunks_total: u64,
+    /// Not known before the source was planned.
+    pub chunks_total: Option<u64>,
     pub chunks_done: u64,
     pub rows_done: u64,
     pub bytes_read: u64,
@@ -154,7 +155,7 @@ impl Run {
     pub fn progress(&self) -> Progress {
         let accounting = self.control.accounting();
         Progress {
-            chunks_total: accounting.accepted,
+            chunks_total: (accounting.accepted > 0 || self.is_done()).then_some(accounting.accepted),
             chunks_done: accounting.accepted - accounting.pending,
             rows_done: self.control.rows_read.load(Ordering::Relaxed),
             bytes_read: self.control.bytes_read.load(Ordering::Relaxed),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple, NoReturn
 
@@ -27,6 +29,10 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LIBRARIES = ("numpy", "pandas", "pyarrow", "polars")
 _SYMBOLIC = (Elementwise, Operators, Summary, GroupBy)
 _KNOWN = (Labels, DTypes, DType, Loc, ColumnLoc)
+
+
+_SYMBOLIC_TEXT = "not known while tracing"
+"""What the `repr` of everything symbolic says."""
 
 
 class Constant(NamedTuple):
@@ -65,6 +71,8 @@ def _plan(returned: Any, operation: Callable[..., Any]) -> _core.Frame | Constan
         return Constant(list(returned))
     if isinstance(returned, DTypes):
         return Constant({label: dtype.name for label, dtype in returned.items()})
+    if isinstance(returned, DType):
+        return Constant(returned.name)
     if hasattr(returned, "__await__") or hasattr(returned, "__anext__"):
         if hasattr(returned, "close"):
             returned.close()
@@ -89,7 +97,40 @@ def _plan(returned: Any, operation: Callable[..., Any]) -> _core.Frame | Constan
             "which was not made from the partition",
             "Return a partition, column or scalar",
         )
+    _only_plain(returned, name)
     return Constant(returned)
+
+
+def _only_plain(value: Any, name: str, depth: int = 8) -> None:
+    """Refuses what cannot be meant as an answer, and what was made of a column's text."""
+    if isinstance(value, str) and _SYMBOLIC_TEXT in value:
+        _refuse(
+            f"`{name}` returned the text of a column or partition, whose rows are not known while it is traced",
+            "Return the column itself, and make text of the answer",
+        )
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes | Decimal):
+        return
+    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
+        return
+    if type(value).__module__.partition(".")[0] == "numpy" and getattr(value, "ndim", None) == 0:
+        return
+    if depth and isinstance(value, dict):
+        for item in (*value.keys(), *value.values()):
+            _only_plain(item, name, depth - 1)
+        return
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            _only_plain(item, name, depth - 1)
+        return
+    if callable(value) and hasattr(value, "__name__"):
+        _refuse(
+            f"`{name}` returned `{value.__name__}`, which is a function: did you forget `()`?",
+            "Return a partition, column, scalar or plain value",
+        )
+    _refuse(
+        f"`{name}` returned a {type(value).__name__}, which is no answer that can be given natively",
+        "Return a partition, column, scalar or plain value",
+    )
 
 
 def _holds_symbolic(value: Any, depth: int = 4) -> bool:
@@ -255,11 +296,21 @@ def _is_users(file: str) -> bool:
 
 def _library(file: str) -> str | None:
     """Which of the known libraries a file belongs to."""
+    if _standard(file):
+        return "the standard library"
     for name in _LIBRARIES:
         root = getattr(sys.modules.get(name), "__file__", None)
         if root and file.startswith(os.path.dirname(root) + os.sep):
             return name
     return None
+
+
+def _standard(file: str) -> bool:
+    """Whether a file is one of Python's own, not of a package installed below them."""
+    import sysconfig
+
+    root = sysconfig.get_path("stdlib") + os.sep
+    return file.startswith(root) and "site-packages" not in file and "dist-packages" not in file
 
 
 def _text(code: CodeType, line: int, instruction: int) -> tuple[str, str]:

@@ -25,7 +25,7 @@ pub fn merge(
 ) -> Result<RecordBatch> {
     let finished = finish(spec, tables, shares, threads, control)?;
     control.check()?;
-    arrange(spec, finished, threads)
+    arrange(spec, finished, threads, control)
 }
 
 fn finish(
@@ -46,7 +46,7 @@ fn finish(
         };
         for table in tables {
             control.check()?;
-            merged.merge(&table.export(None)?, None)?;
+            merged.merge(&table.export(None)?, None, &|| control.check())?;
         }
         return Ok(vec![merged.finish()?]);
     }
@@ -57,7 +57,12 @@ fn finish(
     shares.finish(threads, control)
 }
 
-fn arrange(spec: &GroupSpec, finished: Vec<Finished>, threads: usize) -> Result<RecordBatch> {
+fn arrange(
+    spec: &GroupSpec,
+    finished: Vec<Finished>,
+    threads: usize,
+    control: &Control,
+) -> Result<RecordBatch> {
     let joined = |pick: &dyn Fn(&Finished) -> ArrayRef| -> Result<ArrayRef> {
         match finished.as_slice() {
             [only] => Ok(pick(only)),
@@ -74,12 +79,12 @@ fn arrange(spec: &GroupSpec, finished: Vec<Finished>, threads: usize) -> Result<
     let order = if spec.keys.is_empty() {
         None
     } else if spec.sorted {
-        Some(order::by_keys(&columns, threads)?)
+        Some(order::by_keys(&columns, threads, control)?)
     } else {
         let first: ArrayRef = joined(&|finished| {
             Arc::new(finished.first.clone().unwrap_or_else(|| Int64Array::from(Vec::<i64>::new())))
         })?;
-        Some(order::by_keys(&[first], threads)?)
+        Some(order::by_keys(&[first], threads, control)?)
     };
     for value in 0..spec.aggregates.len() {
         columns.push(joined(&|finished| finished.values[value].clone())?);
@@ -87,6 +92,7 @@ fn arrange(spec: &GroupSpec, finished: Vec<Finished>, threads: usize) -> Result<
     let rows = columns.first().map_or(1, |column| column.len());
     if let Some(order) = order {
         for column in &mut columns {
+            control.check()?;
             *column = take(column, &order, None)?;
         }
     }

@@ -16,7 +16,11 @@ use arrow::datatypes::{
     TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
+use parking_lot::Mutex;
+
 use super::limit;
+use super::shares::in_parallel;
+use crate::engine::control::Control;
 use crate::error::Result;
 
 /// Fewer rows than this are sorted by one thread.
@@ -25,16 +29,21 @@ const PARALLEL_FROM: usize = limit(64 * 1024, 32);
 const INLINE: u32 = 12;
 /// Bits of a text that is held by its view: its bytes, and its length.
 const TEXT_BITS: u32 = 100;
+/// Rows of a bucket, about.
+const BUCKET: usize = limit(8 * 1024, 8);
+/// How many samples there are for each bucket.
+const SAMPLES: usize = 16;
 /// Texts of which there are no more than these are numbered in their order where there is no room for them.
 const FEW: usize = 4096;
 
 /// The rows in ascending order of the columns, missing values last; equal rows in the order they have.
-pub fn by_keys(columns: &[ArrayRef], threads: usize) -> Result<UInt32Array> {
+pub fn by_keys(columns: &[ArrayRef], threads: usize, control: &Control) -> Result<UInt32Array> {
     let rows = columns.first().map_or(0, |column| column.len());
     let mut packed = vec![0u128; rows];
     let mut room = u128::BITS;
     let mut rest: Vec<DynComparator> = Vec::new();
     for column in columns {
+        control.check()?;
         let codes = if rest.is_empty() { codes(column, room) } else { None };
         if let Some(codes) = codes {
             room -= codes.bits;
@@ -53,24 +62,25 @@ pub fn by_keys(columns: &[ArrayRef], threads: usize) -> Result<UInt32Array> {
         pairs.into_iter().find(|order| *order != Ordering::Equal).unwrap_or(a.cmp(&b))
     };
     if u128::BITS - room <= u64::BITS {
-        return Ok(sorted(packed.into_iter().map(|number| number as u64), threads, &by_rest));
+        return sorted(packed.into_iter().map(|number| number as u64), threads, &by_rest, control);
     }
-    Ok(sorted(packed.into_iter(), threads, &by_rest))
+    sorted(packed.into_iter(), threads, &by_rest, control)
 }
 
 fn sorted<T: Ord + Copy + Send + Sync>(
     numbers: impl Iterator<Item = T>,
     threads: usize,
     by_rest: &(impl Fn(u32, u32) -> Ordering + Sync),
-) -> UInt32Array {
+    control: &Control,
+) -> Result<UInt32Array> {
     let by = |a: &(T, u32), b: &(T, u32)| a.0.cmp(&b.0).then_with(|| by_rest(a.1, b.1));
     let mut rows: Vec<(T, u32)> = numbers.zip(0..).collect();
     if threads > 1 && rows.len() >= PARALLEL_FROM {
-        rows = sorted_in_parallel(rows, threads, &by);
+        rows = sorted_in_parallel(rows, threads, &by, control)?;
     } else {
         rows.sort_unstable_by(by);
     }
-    rows.into_iter().map(|(_, row)| row).collect()
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
 /// A column's values as numbers of `bits` bits that order as they do, the missing one last.
@@ -185,20 +195,70 @@ fn few_texts(array: &StringViewArray, room: u32) -> Option<Codes> {
     (bits <= room).then(|| Codes { values: array.iter().map(code).collect(), bits, exact: true })
 }
 
+/// Sorts by sampling: rows are dealt to buckets between splitters from a sample, and the buckets, each of which fits
+/// the caches, are sorted by whichever thread is free. Between two buckets there may be a wish to stop.
 fn sorted_in_parallel<T: Copy + Send + Sync>(
-    mut rows: Vec<T>,
+    rows: Vec<T>,
     threads: usize,
-    by: &(impl Fn(&T, &T) -> std::cmp::Ordering + Sync),
-) -> Vec<T> {
-    let share = rows.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        for part in rows.chunks_mut(share) {
-            scope.spawn(|| part.sort_unstable_by(by));
+    by: &(impl Fn(&T, &T) -> Ordering + Sync),
+    control: &Control,
+) -> Result<Vec<T>> {
+    let buckets = (rows.len() / BUCKET).clamp(2, 256);
+    let step = (rows.len() / (buckets * SAMPLES)).max(1);
+    let mut sample: Vec<T> = rows.iter().step_by(step).copied().collect();
+    sample.sort_unstable_by(by);
+    let splitters: Vec<T> =
+        (1..buckets).filter_map(|bucket| sample.get(bucket * sample.len() / buckets).copied()).collect();
+    let bucket_of = |row: &T| splitters.partition_point(|splitter| by(splitter, row) != Ordering::Greater);
+
+    // Every part of the rows is dealt by a thread of its own, to places that the parts' counts give.
+    let parts: Vec<&[T]> = rows.chunks(rows.len().div_ceil(threads)).collect();
+    let deal = |part: &[T]| -> Result<(Vec<u8>, Vec<usize>)> {
+        let mut counts = vec![0; splitters.len() + 1];
+        let mut places = Vec::with_capacity(part.len());
+        for piece in part.chunks(BUCKET) {
+            control.check()?;
+            places.extend(piece.iter().map(|row| {
+                let bucket = bucket_of(row);
+                counts[bucket] += 1;
+                bucket as u8
+            }));
         }
-    });
-    // Runs that are already sorted are found and merged by the stable sort.
-    rows.sort_by(by);
-    rows
+        Ok((places, counts))
+    };
+    let dealt = in_parallel(parts.iter().map(|part| || deal(part)).collect())?;
+    let mut dealt_rows: Vec<T> = rows.clone();
+    let mut bounds = vec![0; splitters.len() + 2];
+    for bucket in 0..=splitters.len() {
+        bounds[bucket + 1] = bounds[bucket] + dealt.iter().map(|(_, counts)| counts[bucket]).sum::<usize>();
+    }
+    let mut next = bounds.clone();
+    for (part, (places, _)) in parts.iter().zip(&dealt) {
+        control.check()?;
+        for (row, bucket) in part.iter().zip(places) {
+            let place = &mut next[usize::from(*bucket)];
+            dealt_rows[*place] = *row;
+            *place += 1;
+        }
+    }
+
+    let mut rest = dealt_rows.as_mut_slice();
+    let mut queue = Vec::with_capacity(splitters.len() + 1);
+    for bucket in bounds.windows(2) {
+        let (first, others) = rest.split_at_mut(bucket[1] - bucket[0]);
+        queue.push(first);
+        rest = others;
+    }
+    let queue = Mutex::new(queue);
+    let work = || -> Result<()> {
+        loop {
+            control.check()?;
+            let Some(bucket) = queue.lock().pop() else { return Ok(()) };
+            bucket.sort_unstable_by(by);
+        }
+    };
+    in_parallel((0..threads).map(|_| &work).collect())?;
+    Ok(dealt_rows)
 }
 
 #[cfg(test)]
@@ -225,14 +285,14 @@ mod tests {
             let texts: ArrayRef = Arc::new(rows.iter().map(|row| row.0.as_deref()).collect::<StringViewArray>());
             let numbers: ArrayRef = Arc::new(rows.iter().map(|row| row.1).collect::<Int64Array>());
             let floats: ArrayRef = Arc::new(rows.iter().map(|row| row.2.filter(|value| !value.is_nan())).collect::<Float64Array>());
-            let mut columns = vec![texts, numbers, floats];
+            let mut columns = [texts, numbers, floats];
             columns.rotate_left(first);
             for kept in 1..=3 {
                 let columns = &columns[..kept];
                 let options = Some(SortOptions { descending: false, nulls_first: false });
                 let by: Vec<_> = columns.iter().map(|values| SortColumn { values: values.clone(), options }).collect();
                 let expected = lexsort_to_indices(&by, None).unwrap();
-                let found = by_keys(columns, 2).unwrap();
+                let found = by_keys(columns, 2, &Control::default()).unwrap();
                 for column in columns {
                     prop_assert_eq!(&take(column, &found, None).unwrap(), &take(column, &expected, None).unwrap());
                 }

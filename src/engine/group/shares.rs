@@ -103,7 +103,7 @@ impl Shares {
             let share = (begin + step) % SHARES;
             let rows = UInt32Array::from(std::mem::take(&mut rows[share]));
             if !rows.is_empty() {
-                self.visit(share, |table| table.merge(&partial, Some(&rows)))?;
+                self.visit(share, |table| table.merge(&partial, Some(&rows), &|| control.check()))?;
             }
         }
         Ok(())

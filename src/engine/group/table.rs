@@ -130,7 +130,7 @@ impl GroupTable {
     /// Gives the entries of a dictionary their groups.
     fn end(&mut self, codes: &mut Codes) -> Result<()> {
         match codes.close()? {
-            Some(closed) => self.merge(&closed.groups, Some(&closed.rows)),
+            Some(closed) => self.merge(&closed.groups, Some(&closed.rows), &|| Ok(())),
             None => Ok(()),
         }
     }
@@ -143,8 +143,13 @@ impl GroupTable {
         }
     }
 
-    /// Adds groups of another table, those in `rows`.
-    pub fn merge(&mut self, partial: &Partial, rows: Option<&UInt32Array>) -> Result<()> {
+    /// Adds groups of another table, those in `rows`. `proceed` is asked now and then, and its error ends it.
+    pub fn merge(
+        &mut self,
+        partial: &Partial,
+        rows: Option<&UInt32Array>,
+        proceed: &dyn Fn() -> Result<()>,
+    ) -> Result<()> {
         let pick = |array: &ArrayRef| match rows {
             Some(rows) => take(array, rows, None),
             None => Ok(array.clone()),
@@ -167,7 +172,7 @@ impl GroupTable {
         }
         for (unit, state) in self.units.iter_mut().zip(&partial.states) {
             let state = state.iter().map(pick).collect::<Result<Vec<_>, _>>()?;
-            unit.reduce.merge(&state, &self.groups, num_groups)?;
+            unit.reduce.merge_while(&state, &self.groups, num_groups, proceed)?;
         }
         Ok(())
     }

@@ -32,6 +32,14 @@ impl Source {
         self.columns().iter().map(|column| column.field.clone()).collect()
     }
 
+    /// The columns that are row labels, each with the name it has as such.
+    pub fn index(&self) -> Vec<(Arc<str>, Option<String>)> {
+        match self {
+            Source::Parquet(source) => source.index(),
+            Source::Memory(_) => Vec::new(),
+        }
+    }
+
     pub fn rows(&self) -> u64 {
         match self {
             Source::Parquet(source) => source.files.iter().map(|file| file.rows).sum(),

@@ -47,7 +47,44 @@ pub struct ParquetFile {
     readers: Mutex<HashMap<Vec<usize>, ArrowReaderMetadata>>,
 }
 
+/// What pandas writes into a file about its index.
+#[derive(serde::Deserialize)]
+struct PandasNotes {
+    #[serde(default)]
+    index_columns: Vec<serde_json::Value>,
+    #[serde(default)]
+    columns: Vec<PandasColumn>,
+}
+
+#[derive(serde::Deserialize)]
+struct PandasColumn {
+    #[serde(default)]
+    name: serde_json::Value,
+    #[serde(default)]
+    field_name: serde_json::Value,
+}
+
 impl ParquetSource {
+    /// The columns that were the index of the pandas object that was written, each with the name it had.
+    pub fn index(&self) -> Vec<(Arc<str>, Option<String>)> {
+        let notes = self.pandas.as_deref().and_then(|text| serde_json::from_str::<PandasNotes>(text).ok());
+        let Some(notes) = notes else { return Vec::new() };
+        // A range is described, not stored: only names are columns.
+        let names = notes.index_columns.iter().filter_map(|column| column.as_str());
+        let stored = names.filter_map(|name| {
+            let column = self.columns.iter().find(|column| *column.field.name == *name)?;
+            let said = notes.columns.iter().find(|column| column.field_name.as_str() == Some(name));
+            let label = match said.map(|said| &said.name) {
+                None => Some(name.to_owned()),
+                Some(serde_json::Value::Null) => None,
+                Some(serde_json::Value::String(label)) => Some(label.clone()),
+                Some(other) => Some(other.to_string()),
+            };
+            Some((column.field.name.clone(), label))
+        });
+        stored.collect()
+    }
+
     pub async fn open(files: Vec<FileRef>) -> Result<Self> {
         let opened = futures::stream::iter(files)
             .map(|file| async move {

@@ -82,6 +82,22 @@ impl Frame {
         Self { columns: columns.collect(), domain: Arc::new(node), index: Index::Range, kind: Kind::Frame }
     }
 
+    /// The same with these columns, each under its name, as the index.
+    pub fn indexed_by(mut self, names: &[(Arc<str>, Option<String>)]) -> Self {
+        let mut levels = Vec::with_capacity(names.len());
+        for (column, name) in names {
+            let place = self.columns.iter().position(|known| known.label == Label::str(&**column));
+            if let Some(place) = place {
+                let label = name.as_deref().map_or(Label::None, Label::str);
+                levels.push(Column { label, expr: self.columns.remove(place).expr });
+            }
+        }
+        if !levels.is_empty() {
+            self.index = Index::Levels(levels);
+        }
+        self
+    }
+
     fn scalar(expr: Expr) -> Self {
         let columns = vec![Column { label: Label::None, expr }];
         Self { domain: Arc::new(Node::Unit), index: Index::Range, columns, kind: Kind::Scalar }

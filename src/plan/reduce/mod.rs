@@ -49,6 +49,17 @@ pub trait Reduce: Send {
     /// Adds rows of another's state: row `i` goes to group `groups[i] < num_groups`.
     fn merge(&mut self, state: &[ArrayRef], groups: &[u32], num_groups: usize) -> Result<()>;
 
+    /// [`Self::merge`] for states whose rows can be large: `proceed` is asked now and then, and its error ends it.
+    fn merge_while(
+        &mut self,
+        state: &[ArrayRef],
+        groups: &[u32],
+        num_groups: usize,
+        _proceed: &dyn Fn() -> Result<()>,
+    ) -> Result<()> {
+        self.merge(state, groups, num_groups)
+    }
+
     /// The answer, one row a group, for `num_groups` groups (more than were ever updated is possible:
     /// those are empty). Leaves nothing behind.
     fn finish(&mut self, num_groups: usize) -> Result<ArrayRef>;

@@ -22,6 +22,9 @@ use crate::error::{Error, Result, not_decomposable};
 use crate::plan::DType;
 use crate::plan::node::Params;
 
+/// Values that are merged without asking whether to go on.
+const PIECE: usize = 64 * 1024;
+
 pub struct Nunique;
 
 impl Aggregate for Nunique {
@@ -110,6 +113,16 @@ impl<P: Pairs> Reduce for Distinct<P> {
     }
 
     fn merge(&mut self, state: &[ArrayRef], groups: &[u32], num_groups: usize) -> Result<()> {
+        self.merge_while(state, groups, num_groups, &|| Ok(()))
+    }
+
+    fn merge_while(
+        &mut self,
+        state: &[ArrayRef],
+        groups: &[u32],
+        num_groups: usize,
+        proceed: &dyn Fn() -> Result<()>,
+    ) -> Result<()> {
         let state = column(state, 0)?;
         let lists = state.as_list_opt::<i64>().ok_or_else(|| {
             unexpected(
@@ -128,7 +141,12 @@ impl<P: Pairs> Reduce for Distinct<P> {
             .flat_map(|(&group, length)| std::iter::repeat_n(group, length))
             .collect();
         let counts = &mut self.counts;
-        self.pairs.insert(lists.values(), first, &spread, |group| counts[group as usize] += 1)
+        for (piece, groups) in spread.chunks(PIECE).enumerate() {
+            proceed()?;
+            let first = first + piece * PIECE;
+            self.pairs.insert(lists.values(), first, groups, |group| counts[group as usize] += 1)?;
+        }
+        Ok(())
     }
 
     fn finish(&mut self, num_groups: usize) -> Result<ArrayRef> {
