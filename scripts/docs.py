@@ -211,7 +211,7 @@ def surface(_: Row) -> str:
         ],
         [
             "Column names and types are known while the operation is called; values and row counts are not. So",
-            '`if p["x"].sum() > 3:` and `for row in ...` are refused. Everything else that pandas has is refused',
+            '`if p["x"].sum() > 3:` and `for value in p["x"]` are refused. Everything else that pandas has is refused',
             "by name with `NOT_DECOMPOSABLE`, before anything runs. So are keyword arguments that are not",
             "supported: none is ignored.",
         ],

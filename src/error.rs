@@ -141,6 +141,29 @@ impl Error {
         self
     }
 
+    /// Adds the column of a file that could not be read.
+    #[must_use]
+    pub fn of_column(mut self, column: Arc<str>) -> Self {
+        if self.0.code == Code::SourceUnreadable && !self.0.details.contains_key("column") {
+            self.0.message = format!("{} (column `{column}`)", self.0.message).into();
+            return self.detail("column", &*column);
+        }
+        self
+    }
+
+    /// Says of an error that data caused which expression met it; others stay as they are.
+    #[must_use]
+    pub fn computing(mut self, expression: &str) -> Self {
+        const LONGEST: usize = 200;
+        if self.0.code == Code::OperationFailed && !self.0.details.contains_key("expression") {
+            let shown: String = expression.chars().take(LONGEST).collect();
+            let more = if shown.len() < expression.len() { "…" } else { "" };
+            self.0.message = format!("{} (in `{shown}{more}`)", self.0.message).into();
+            return self.detail("expression", expression);
+        }
+        self
+    }
+
     pub fn code(&self) -> Code {
         self.0.code
     }
@@ -194,23 +217,32 @@ impl From<datafusion::error::DataFusionError> for Error {
             },
             D::Shared(inner) => match Arc::try_unwrap(inner) {
                 Ok(inner) => inner.into(),
-                Err(shared) => match ours_within(shared.as_ref()) {
-                    Some(ours) => ours.clone(),
-                    None => Error::internal(format!("the engine failed: {shared}")),
-                },
+                Err(shared) => translated(&shared),
             },
             D::Context(_, inner) => (*inner).into(),
             D::ArrowError(inner, _) => (*inner).into(),
-            D::ResourcesExhausted(message) => {
-                Error::new(Code::OutOfMemory, format!("the run needs more memory than its limit: {message}"))
-                    .hint("Raise `memory_limit`, or give the task fewer columns or a filter")
-            }
-            other => match ours_within(&other) {
-                Some(ours) => ours.clone(),
-                None => Error::internal(format!("the engine failed: {other}")),
-            },
+            D::ResourcesExhausted(message) => exhausted(&message),
+            other => translated(&other),
         }
     }
+}
+
+/// An error of the engine that others hold as well, or that lies in others of its errors.
+fn translated(error: &datafusion::error::DataFusionError) -> Error {
+    use datafusion::error::DataFusionError as D;
+    match (ours_within(error), error.find_root()) {
+        (Some(ours), _) => ours.clone(),
+        (None, D::ResourcesExhausted(message)) => exhausted(message),
+        (None, _) => Error::internal(format!("the engine failed: {error}")),
+    }
+}
+
+fn exhausted(message: &str) -> Error {
+    // What follows names operators and reservations of the engine.
+    let first = message.lines().next().unwrap_or_default();
+    Error::new(Code::OutOfMemory, "the run needs more memory than its limit")
+        .hint("Raise `memory_limit`, or give the task fewer columns or a filter")
+        .detail("engine", first)
 }
 
 impl From<arrow::error::ArrowError> for Error {
@@ -219,7 +251,10 @@ impl From<arrow::error::ArrowError> for Error {
         match error {
             A::ExternalError(inner) => match inner.downcast::<Error>() {
                 Ok(ours) => *ours,
-                Err(other) => Error::internal(format!("Arrow failed: {other}")),
+                Err(other) => match other.downcast::<datafusion::error::DataFusionError>() {
+                    Ok(engine) => (*engine).into(),
+                    Err(other) => Error::internal(format!("Arrow failed: {other}")),
+                },
             },
             other => Error::internal(format!("Arrow failed: {other}")),
         }
@@ -255,6 +290,20 @@ mod tests {
             let written = serde_json::to_value(info.code).ok();
             assert_eq!(written, Some(Value::from(info.name)));
         }
+    }
+
+    #[test]
+    fn memory_that_ran_out_is_told_as_such_however_it_is_wrapped() {
+        use datafusion::error::DataFusionError as D;
+        let exhausted = || D::ResourcesExhausted("for ExternalSorter".to_owned());
+        let shared = Arc::new(exhausted().context("while sorting"));
+        let held = shared.clone();
+        let arrow = arrow::error::ArrowError::ExternalError(Box::new(exhausted()));
+        for error in [exhausted(), exhausted().context("a"), D::Shared(shared), D::from(arrow)] {
+            let error = Error::from(error);
+            assert_eq!(error.code(), Code::OutOfMemory, "{error}");
+        }
+        drop(held);
     }
 
     #[test]

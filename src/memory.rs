@@ -28,3 +28,20 @@ pub fn advise_huge<T>(slots: &Vec<T>) {
     #[cfg(not(target_os = "linux"))]
     let _ = slots;
 }
+
+/// Asks for a whole table to be brought into the caches, in the order in which it lies: where most of it is about to
+/// be looked at in another order, this is faster than one miss after the other.
+pub fn prefetch_all<T>(table: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        const LINE: usize = 64;
+        let start = table.as_ptr().cast::<i8>();
+        for offset in (0..size_of_val(table)).step_by(LINE) {
+            // SAFETY: the address lies within the slice, and a prefetch reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(start.add(offset)) };
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = table;
+}

@@ -54,6 +54,13 @@ fn compressed(column: &ArrayRef, mask: &BooleanBuffer, rows: usize) -> Option<Ar
         // SAFETY: the keys are some of those that there were, the values are the same.
         return Some(make_array(unsafe { keys.build_unchecked() }));
     }
+    if let DataType::Utf8View | DataType::BinaryView = data.data_type() {
+        let mut buffers = vec![compress::<i128>(&data, mask, rows)];
+        buffers.extend(data.buffers().iter().skip(1).cloned());
+        let kept = data.into_builder().len(rows).offset(0).nulls(None).buffers(buffers);
+        // SAFETY: the views are some of those that there were, and so are the buffers that they point into.
+        return Some(make_array(unsafe { kept.build_unchecked() }));
+    }
     let buffer = match data.data_type().primitive_width()? {
         1 => compress::<u8>(&data, mask, rows),
         2 => compress::<u16>(&data, mask, rows),

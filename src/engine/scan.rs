@@ -248,6 +248,25 @@ impl MorselReader {
     }
 
     fn decode(&mut self) -> Result<Option<(Vec<ArrayRef>, usize)>> {
+        self.decode_next().map_err(|error| match self.broken_column() {
+            Some(column) => error.of_column(column),
+            None => error,
+        })
+    }
+
+    /// Which of the columns cannot be read: each is tried alone, where that needs no second fetch.
+    fn broken_column(&self) -> Option<Arc<str>> {
+        let Source::Parquet(source) = &self.source else { return None };
+        let file = &source.files[self.morsel.file];
+        if !matches!(file.file.place, crate::io::location::Place::Local(_)) {
+            return None;
+        }
+        let group = self.morsel.row_group;
+        let broken = self.columns.iter().find(|column| file.column_is_broken(source, group, **column));
+        broken.map(|column| source.columns[*column].field.name.clone())
+    }
+
+    fn decode_next(&mut self) -> Result<Option<(Vec<ArrayRef>, usize)>> {
         match &mut self.decoder {
             Decoder::Parquet { reader, order, file } => {
                 let Source::Parquet(source) = &self.source else {

@@ -18,6 +18,8 @@ use crate::plan::{DType, Expr, Literal};
 pub struct Program {
     root: Step,
     dtype: DType,
+    /// As people read it.
+    text: String,
 }
 
 enum Step {
@@ -28,7 +30,7 @@ enum Step {
 
 impl Program {
     pub fn new(expr: &Expr, schema: &Schema) -> Result<Self> {
-        Ok(Self { root: compile(expr, schema)?, dtype: expr.dtype() })
+        Ok(Self { root: compile(expr, schema)?, dtype: expr.dtype(), text: expr.to_string() })
     }
 
     pub fn eval(&self, batch: &RecordBatch) -> Result<ArrayRef> {
@@ -37,7 +39,8 @@ impl Program {
 
     /// As [`Program::eval`], over columns in the order of the schema.
     pub fn eval_columns(&self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-        let result = match run(&self.root, columns, rows)? {
+        let result = run(&self.root, columns, rows).map_err(|error| error.computing(&self.text))?;
+        let result = match result {
             Operand::Array(array) => array,
             Operand::Literal(literal) => literal_array(&literal, &self.dtype, rows)?,
         };

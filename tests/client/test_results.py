@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rlm_hypervisor import OutputFailedError, RLMClient
+from rlm_hypervisor import InvalidTaskError, OutputFailedError, RLMClient
 
 from tests.conftest import make_task
 
@@ -151,3 +152,39 @@ def test_a_result_outlives_its_client(data: pa.Table) -> None:
     with RLMClient(threads=1) as client:
         result = client.execute(make_task(data, lambda p: p[["i"]]))
     assert result.to_pandas()["i"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_only_known_modes_of_writing(client: RLMClient, tmp_path: Path) -> None:
+    result = client.execute(make_task(pa.table({"v": [1.0]}), lambda p: p))
+    with pytest.raises(InvalidTaskError, match="append"):
+        result.write.parquet(tmp_path / "t.parquet", mode="append")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_overwriting_keeps_links_and_permissions(client: RLMClient, tmp_path: Path) -> None:
+    result = client.execute(make_task(pa.table({"v": [1.0]}), lambda p: p))
+    target, link = tmp_path / "target.parquet", tmp_path / "link.parquet"
+    target.write_bytes(b"old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    result.write.parquet(link, mode="overwrite")
+    assert link.is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert pq.read_table(target)["v"].to_pylist() == [1.0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.parquet", "target.parquet"]
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "dangling link"])
+def test_only_files_are_overwritten(client: RLMClient, tmp_path: Path, kind: str) -> None:
+    result = client.execute(make_task(pa.table({"v": [1.0]}), lambda p: p))
+    path = tmp_path / "there"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / "nowhere")
+    for mode in ("error", "overwrite"):
+        with pytest.raises(OutputFailedError):
+            result.write.parquet(path, mode=mode)  # type: ignore[arg-type]
+    assert path.is_dir() or path.is_fifo() or path.is_symlink()

@@ -8,7 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from rlm_hypervisor import NotDecomposableError, RLMClient, RLMError, Run, TaskCancelledError
+from rlm_hypervisor import (
+    InvalidTaskError,
+    NotDecomposableError,
+    RLMClient,
+    RLMError,
+    Run,
+    TaskCancelledError,
+)
 from rlm_hypervisor.progress import Accounting
 
 from tests.conftest import make_task
@@ -187,7 +194,7 @@ def test_a_closed_client_is_refused(data: pa.Table) -> None:
         assert client.execute(make_task(data, lambda p: p["i"].sum())) == 21
     client.close()
     for call in (client.execute, client.submit):
-        with pytest.raises(RLMError, match="closed"):
+        with pytest.raises(InvalidTaskError, match="closed"):
             call(make_task(data, lambda p: p["i"].sum()))
 
 
@@ -252,3 +259,13 @@ def test_an_error_is_accounted_for(client: RLMClient, data: pa.Table, tmp_path: 
     assert accounting.accepted == 120
     assert accounting.pending == 0
     assert accounting.failed == 1
+
+
+def test_what_is_not_known_yet_is_none(client: RLMClient) -> None:
+    for _ in range(20):
+        run = client.submit(make_task(pa.table({"v": [1.0] * 100}), lambda p: p["v"].sum()))
+        early = run.progress
+        assert (early.chunks_total is None) == (early.fraction is None)
+        assert early.fraction != 1.0 or early.chunks_done == early.chunks_total
+        run.result()
+        assert run.progress.fraction == 1.0

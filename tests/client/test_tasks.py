@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from rlm_hypervisor import InvalidTaskError, OperationNotFoundError, ParallelTask, RLMClient, RLMError
@@ -246,3 +248,18 @@ def test_a_timeout_stops_the_run(client: RLMClient, slow: dict[str, Any]) -> Non
     assert caught.value.code == "TIMEOUT"
     assert caught.value.retryable
     assert caught.value.task_id
+
+
+@pytest.mark.parametrize("source", [pd.Series([1.0], name="v"), pa.array([1, 2])])
+def test_what_is_no_table_is_no_source(client: RLMClient, source: Any) -> None:
+    with pytest.raises(InvalidTaskError, match="cannot be taken as a table") as caught:
+        client.execute(make_task(source, lambda p: p))
+    assert type(source).__name__ in str(caught.value)
+
+
+def test_settings_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTaskError, match="no directory"):
+        RLMClient(spill_dir=tmp_path / "nowhere")
+    with pytest.raises(InvalidTaskError, match="storage_options"):
+        RLMClient(storage_options="region=eu")  # type: ignore[arg-type]
+    RLMClient(storage_options={"region": None}).close()

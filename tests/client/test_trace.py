@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from rlm_hypervisor import NotDecomposableError, RLMClient, RLMError
+from rlm_hypervisor import NotDecomposableError, OperationFailedError, RLMClient, RLMError
 
 from tests.conftest import make_task
 
@@ -230,3 +232,49 @@ def test_branching_on_what_is_known_is_fine(client: RLMClient, rows: pa.Table) -
         return p["i"].max()
 
     assert client.execute(make_task(rows, operation)) == 2.5
+
+
+class _Anything:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("operation", "said"),
+    [
+        (lambda p: p.groupby("k")["v"].sum, r"did you forget `\(\)`"),
+        (lambda p: p["v"].sum, r"did you forget `\(\)`"),
+        (lambda p: f"the answer is {p['v']}", "the text of a column"),
+        (lambda p: {"columns": [str(p)]}, "the text of a column"),
+        (lambda p: p.loc, "Loc"),
+        (lambda p: _Anything(), "_Anything"),
+        (lambda p: [[[_Anything()]]], "_Anything"),
+    ],
+)
+def test_what_is_no_answer_is_refused(client: RLMClient, operation: Any, said: str) -> None:
+    data = pa.table({"k": ["a"], "v": [1.0]})
+    with pytest.raises(NotDecomposableError, match=said):
+        client.execute(make_task(data, operation))
+
+
+@pytest.mark.parametrize("value", [1, "a", b"b", 2.5, [1, {"a": (None, True)}], dt.date(2024, 1, 2), {}])
+def test_plain_values_are_answers(client: RLMClient, value: Any) -> None:
+    assert client.execute(make_task(pa.table({"v": [1.0]}), lambda p: value)) == value
+
+
+def test_the_line_named_is_the_users_not_the_standard_librarys(client: RLMClient) -> None:
+    def average(p: Any) -> Any:
+        return statistics.mean(p["v"])
+
+    with pytest.raises(NotDecomposableError, match="goes through the standard library") as caught:
+        client.execute(make_task(pa.table({"v": [1.0]}), average))
+    assert caught.value.details["file"] == __file__
+    assert "statistics.mean" in caught.value.details["source"]
+
+
+def test_what_data_does_to_an_expression_names_the_expression(client: RLMClient) -> None:
+    data = pa.table({"v": [1.0, float("inf")], "w": [1, 0]})
+    with pytest.raises(OperationFailedError, match="v"):
+        client.execute(make_task(data, lambda p: p["v"].astype("int64")))
+    with pytest.raises(OperationFailedError) as caught:
+        client.execute(make_task(data, lambda p: p["w"] // p["w"]))
+    assert "w" in caught.value.details["expression"]

@@ -194,3 +194,19 @@ def test_the_client_lives_on(client: RLMClient, folder: Path) -> None:
     for _ in range(5):
         failure(client, str(folder), _total)
         assert client.execute(good) == sum(range(100))
+
+
+@pytest.mark.parametrize(
+    "operation", [_total, lambda p: p.groupby("k")["x"].mean(), lambda p: p], ids=["a", "b", "c"]
+)
+def test_the_column_of_a_broken_page_is_named(client: RLMClient, folder: Path, operation: Any) -> None:
+    path = folder / "part-1.parquet"
+    start, length = page_of(path, "x")
+    content = bytearray(path.read_bytes())
+    content[start + length - 9] ^= 0x40  # a value: only the page's checksum tells
+    path.write_bytes(content)
+    error = failure(client, str(folder), operation)
+    assert isinstance(error, SourceUnreadableError)
+    assert error.details["column"] == "x"
+    assert "column `x`" in str(error)
+    assert "part-1.parquet" in str(error)

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rlm_hypervisor import InvalidTaskError, RLMClient, RLMError
+from rlm_hypervisor import InvalidTaskError, RLMClient, RLMError, SourceUnreadableError
 
 from tests.conftest import make_task
 from tests.io.conftest import part
@@ -194,3 +194,35 @@ def test_secrets_in_an_address_are_not_repeated(client: RLMClient, source: str) 
     with pytest.raises(InvalidTaskError) as caught:
         numbers(client, source)
     assert "hush" not in f"{caught.value} {caught.value.details}"
+
+
+@pytest.mark.parametrize("name", ["t.csv", "T.CSV", "t.jsonl", "t.orc", "t.arrow"])
+def test_other_formats_are_refused_by_name(client: RLMClient, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(InvalidTaskError, match="this version reads Parquet") as caught:
+        client.execute(make_task(str(path), lambda p: p))
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("format_", "made"),
+    [
+        ("Delta Lake", "_delta_log/00000000000000000000.json"),
+        ("Hudi", ".hoodie/hoodie.properties"),
+        ("Iceberg", "metadata/v1.metadata.json"),
+    ],
+)
+def test_tables_with_a_log_are_refused(client: RLMClient, tmp_path: Path, format_: str, made: str) -> None:
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "part-0.parquet")
+    log = tmp_path / made
+    log.parent.mkdir()
+    log.write_text("{}")
+    with pytest.raises(InvalidTaskError, match=format_):
+        client.execute(make_task(str(tmp_path), lambda p: p))
+
+
+def test_a_pipe_is_no_source(client: RLMClient, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceUnreadableError, match="not a regular file"):
+        client.execute(make_task(str(tmp_path / "pipe"), lambda p: p))

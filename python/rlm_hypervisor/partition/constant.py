@@ -21,8 +21,8 @@ def constant(value: object, call: str) -> Any:
     pandas_na = is_missing(value)
     if pandas_na:
         return None
-    module = type(value).__module__
-    if module.startswith("pandas.") and isinstance(value, _TIMES):
+    library = type(value).__module__.partition(".")[0]
+    if library == "pandas" and isinstance(value, _TIMES):
         return _exact_time(value)
     if isinstance(value, _PASSED_ON) or is_instance(value, "numpy", "generic"):
         return value
@@ -30,8 +30,11 @@ def constant(value: object, call: str) -> Any:
         return int(value)
     if is_instance(value, "numpy", "ndarray") and getattr(value, "ndim", 1) == 0:
         return value[()]  # type: ignore[index]
-    if isinstance(value, list | tuple | set | frozenset | dict) or module.startswith(
-        ("pandas.", "numpy", "pyarrow", "polars")
+    if isinstance(value, list | tuple | set | frozenset | dict) or library in (
+        "pandas",
+        "numpy",
+        "pyarrow",
+        "polars",
     ):
         refuse(
             f"{call} meets `{clipped(value)}`, a {type(value).__name__} made outside the partition",
@@ -63,7 +66,10 @@ def constants(values: Any, call: str) -> list[Any]:
 
 def is_missing(value: object) -> bool:
     """pandas' own missing values; NaN is a float like any other here."""
-    return type(value).__name__ in ("NAType", "NaTType") and type(value).__module__.startswith("pandas.")
+    return (
+        type(value).__name__ in ("NAType", "NaTType")
+        and type(value).__module__.partition(".")[0] == "pandas"
+    )
 
 
 def _exact_time(value: Any) -> Any:

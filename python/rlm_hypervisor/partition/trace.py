@@ -94,8 +94,9 @@ def _plan(returned: Any, operation: Callable[..., Any]) -> _core.Frame | Constan
     if type(returned).__module__.partition(".")[0] in _LIBRARIES[1:]:
         _refuse(
             f"`{name}` returned a {type(returned).__module__.partition('.')[0]} {type(returned).__name__}, "
-            "which was not made from the partition",
-            "Return a partition, column or scalar",
+            "which a native operation cannot",
+            "Return a partition, column or scalar; several aggregates together are "
+            "`p.agg(total=('v', 'sum'), top=('v', 'max'))`",
         )
     _only_plain(returned, name)
     return Constant(returned)

@@ -12,7 +12,7 @@ use arrow::datatypes::{ByteViewType, DataType, Int32Type};
 
 use super::intern::{AHEAD, Interner, MISSING, mix, prefetch};
 use crate::error::{Error, Result};
-use crate::memory::advise_huge;
+use crate::memory::{advise_huge, prefetch_all};
 
 /// Up to this many bytes a value lies within its view.
 const INLINE: usize = 12;
@@ -260,6 +260,10 @@ impl BytesInterner {
         let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
         let inline = !has_long(array);
         let outside = self.slots.size() > INNER;
+        if outside && views.len() * 2 > self.views.len() {
+            prefetch_all(&self.slots.0);
+            prefetch_all(&self.views);
+        }
         for (row, (&view, &hash)) in views.iter().zip(&hashes).enumerate() {
             // First the slot is asked for, then the value that it most likely leads to.
             if outside && let Some(hash) = hashes.get(row + 2 * AHEAD) {

@@ -22,6 +22,8 @@ const OWN_GROUPS_OF_CODES: usize = 16 * OWN_GROUPS;
 /// Bytes of rows that a thread sets apart: as many as a quarter of the groups have, within these bounds. A visit
 /// to a share is worth the more the more rows it brings.
 const SET_APART: (usize, usize) = (limit(2 << 20, 64 << 10), 32 << 20);
+/// Bytes set apart, long strings included, from which all of them are brought to their shares at once.
+const MOST_APART: usize = limit(96 << 20, 1 << 20);
 /// No share has room for fewer rows than this.
 const LEAST_ROOM: usize = limit(64, 4);
 
@@ -176,6 +178,10 @@ impl Collector {
                 let columns: Vec<_> = columns.iter().map(|column| column.slice(from, length)).collect();
                 apart.scatter.add(&columns, part)?;
                 from += length;
+                // Long strings count for more than the room that was made for them.
+                if apart.scatter.size() > MOST_APART {
+                    self.visit(&|_| true)?;
+                }
             } else {
                 self.visit(&|share| full.contains(&share))?;
                 self.widen()?;

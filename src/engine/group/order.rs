@@ -275,6 +275,14 @@ mod tests {
     use arrow::array::{Float64Array, Int64Array};
     use arrow::compute::{SortColumn, lexsort_to_indices, take};
 
+    #[test]
+    fn a_wish_to_stop_ends_a_sort() {
+        let control = Control::default();
+        control.stop(crate::engine::control::Stop::Cancel);
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values((0..1000).rev()));
+        assert!(by_keys(&[column], 2, &control).is_err());
+    }
+
     proptest! {
         /// Equal to Arrow's own lexicographic sort, on one thread and on several.
         #[test]

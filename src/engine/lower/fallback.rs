@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion::physical_expr::expressions::{Column, IsNotNullExpr};
-use datafusion::physical_expr::{Partitioning, PhysicalExpr};
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::repartition::RepartitionExec;
 
 use super::sort::as_key;
 use super::{Lowering, POSITION, Plan, columns_of, project};
@@ -98,13 +97,10 @@ impl Lowering {
             schema.clone(),
         )?);
         let group_by = PhysicalGroupBy::new_single(by(&partial.schema())?);
-        let (mode, collected): (_, Plan) = if keys.is_empty() {
-            (AggregateMode::Final, Arc::new(CoalescePartitionsExec::new(partial)))
-        } else {
-            let hashed = group_by.expr().iter().map(|(expr, _)| expr.clone()).collect();
-            let partitioning = Partitioning::Hash(hashed, self.threads);
-            (AggregateMode::FinalPartitioned, Arc::new(RepartitionExec::try_new(partial, partitioning)?))
-        };
+        // Not repartitioned by hash and finished in parallel: DataFusion 55's RepartitionExec can wait for ever when
+        // it spills (apache/datafusion#24883), and to spill is what this is for.
+        let collected: Plan = Arc::new(CoalescePartitionsExec::new(partial));
+        let mode = AggregateMode::Final;
         let grouped: Plan =
             Arc::new(AggregateExec::try_new(mode, group_by, functions, none, collected, schema)?);
         if keys.is_empty() {

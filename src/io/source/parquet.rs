@@ -12,7 +12,10 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use parking_lot::Mutex;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use parquet::arrow::async_reader::MetadataFetch;
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
@@ -247,6 +250,23 @@ impl ParquetFile {
         let reader = guarded(&self.file.name, || ArrowReaderMetadata::try_new(self.footer.clone(), options))?;
         readers.insert(dictionaries.to_vec(), reader.clone());
         Ok(reader)
+    }
+
+    /// Whether a column of a row group fails to be read on its own. Reads all of it: for errors only.
+    pub fn column_is_broken(&self, source: &ParquetSource, row_group: usize, column: usize) -> bool {
+        let outcome = || -> Result<()> {
+            let metadata = self.reader(&source.columns, &[])?;
+            let leaves = self.leaves(&[column]);
+            let bytes = futures::executor::block_on(self.bytes(row_group, &leaves, &Arc::default()))?;
+            let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves);
+            let reader = ParquetRecordBatchReaderBuilder::<Ranged>::new_with_metadata(bytes, metadata)
+                .with_row_groups(vec![row_group])
+                .with_projection(mask);
+            guarded(&self.file.name, || {
+                reader.build()?.try_for_each(|batch| batch.map(drop)).map_err(ParquetError::from)
+            })
+        };
+        outcome().is_err()
     }
 
     /// Opens the file for positioned reads, or fetches the byte ranges of these leaves of a row group.

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Float32Type, Float64Type};
 
 use super::{Batch, Reduce};
 use crate::error::{Error, Result};
-use crate::memory::advise_huge;
+use crate::memory::{advise_huge, prefetch_all};
 
 /// What is remembered of one group. Small and flat, so that a row touches one cache line of state.
 pub trait State: Copy + Send + 'static {
@@ -350,6 +350,9 @@ unsafe fn dense<S: State, T: Copy>(
     if size_of_val(states) <= LARGE || groups.len() <= AHEAD {
         // SAFETY: the caller's promise.
         return unsafe { plain(states, groups, values, step, two) };
+    }
+    if groups.len() * 2 > states.len() {
+        prefetch_all(states);
     }
     let near = (groups.len() - AHEAD) & !1;
     let (pairs, _) = groups[..near].as_chunks::<2>();

@@ -191,3 +191,24 @@ fn many_groups_with_and_without_nulls() {
         assert_eq!(found.as_primitive::<Int64Type>().values(), wanted.as_slice());
     }
 }
+
+#[test]
+fn a_large_merge_asks_whether_to_go_on() {
+    let distinct = super::find("nunique").unwrap();
+    let make = || distinct.create(&[DType::Int64], &Params::default()).unwrap();
+    let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..200_000));
+    let groups = vec![0; values.len()];
+    let mut one = make();
+    one.update(Batch { args: &[values], groups: &groups, num_groups: 1, positions: None }).unwrap();
+    let state = one.state().unwrap();
+    let asked = std::cell::Cell::new(0);
+    let twice = || {
+        asked.set(asked.get() + 1);
+        if asked.get() > 2 { Err(crate::error::Error::cancelled()) } else { Ok(()) }
+    };
+    assert!(make().merge_while(&state, &[0], 1, &twice).is_err());
+    assert_eq!(asked.get(), 3);
+    let mut whole = make();
+    whole.merge(&state, &[0], 1).unwrap();
+    assert_eq!(whole.finish(1).unwrap().as_primitive::<Int64Type>().value(0), 200_000);
+}
