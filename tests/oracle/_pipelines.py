@@ -184,7 +184,9 @@ def _sort(draw: Draw, state: State) -> str:
         return "p = p.head(20)"
     by = _some(draw, usable, 2)
     ascending = [draw(st.booleans()) for _ in by]
-    last = _pick(draw, ["", ', na_position="first"'])
+    # With several keys of which a float one descends, pandas 3.1 puts inf before the missing ones that are to be first.
+    odd = len(by) > 1 and any(state.columns[name] in ("float", "single") for name in by)
+    last = "" if odd else _pick(draw, ["", ', na_position="first"'])
     return f"p = p.sort_values({by!r}, ascending={ascending!r}{last})"
 
 

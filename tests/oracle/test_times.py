@@ -26,8 +26,12 @@ OPERATIONS: list[Callable[[Any], Any]] = [
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_nanoseconds_of_constants_count(client: RLMClient, unit: str, operation: Callable[[Any], Any]) -> None:
+def test_nanoseconds_of_constants_count(
+    client: RLMClient, unit: str, operation: Callable[[Any], Any]
+) -> None:
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     days = [2 * 86_400 * per_second, 86_400 * per_second, None]
-    data = pa.table({"t": pa.array(days, pa.timestamp(unit)), "d": pa.array(days[1:] + days[:1], pa.duration(unit))})
+    data = pa.table(
+        {"t": pa.array(days, pa.timestamp(unit)), "d": pa.array(days[1:] + days[:1], pa.duration(unit))}
+    )
     check(client.execute, operation, data, data, 2)

@@ -67,8 +67,7 @@ def constants(values: Any, call: str) -> list[Any]:
 def is_missing(value: object) -> bool:
     """pandas' own missing values; NaN is a float like any other here."""
     return (
-        type(value).__name__ in ("NAType", "NaTType")
-        and type(value).__module__.partition(".")[0] == "pandas"
+        type(value).__name__ in ("NAType", "NaTType") and type(value).__module__.partition(".")[0] == "pandas"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from rlm_hypervisor._text import clipped, nearest
 from rlm_hypervisor.partition.refusal import labels_of, refuse
+from rlm_hypervisor.partition.surface import ADVICE
 
 WHOLE = ("sum", "mean", "min", "max", "count", "size", "std", "var", "nunique")
 """What reduces a whole column."""
@@ -40,12 +41,13 @@ def function(given: object, known: tuple[str, ...], call: str) -> Function:
     if isinstance(given, str):
         if given in known:
             return Function(given, given)
-        near = nearest(given, known)
+        near = None if given in ADVICE else nearest(given, known)
+        instead = ADVICE.get(given, f"Native are {', '.join(known)}")
         refuse(
             f"{call}: the aggregate {given!r} is not native in this version",
-            f"Did you mean {near!r}?" if near else f"Native are {', '.join(known)}",
+            f"Did you mean {near!r}?" if near else instead,
             call=call,
-            function=given,
+            aggregate=given,
         )
     name = getattr(given, "__name__", type(given).__name__)
     module = (getattr(given, "__module__", None) or "").partition(".")[0]
