@@ -6,6 +6,7 @@ pub mod keep;
 pub mod lower;
 mod node_exec;
 pub mod ordered;
+pub mod owned_exec;
 pub mod physical_expr;
 pub mod scalars;
 pub mod scan;

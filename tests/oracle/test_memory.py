@@ -46,3 +46,13 @@ def test_a_tight_limit_gives_the_answer_or_says_so(limit: str) -> None:
             with contextlib.suppress(OutOfMemoryError):
                 answer = client.execute(make_task(data, nested, options={"memoryLimit": limit}))
                 assert answer.to_pandas().equals(expected), grouping
+
+
+def test_a_sort_reserves_what_its_rows_need() -> None:
+    """Not the whole table for each of its slices."""
+    rows = 200_000
+    data = pd.DataFrame({"s": [f"a text of many bytes {n}" for n in range(rows)], "v": np.arange(rows) % 7})
+    with RLMClient(threads=2, memory_limit="80MB") as client:
+        answer = client.execute(make_task(data, lambda p: p.sort_values(["v", "s"], ascending=[False, True])))
+    expected = data.sort_values(["v", "s"], ascending=[False, True])
+    assert answer.to_pandas()["s"].tolist() == expected["s"].tolist()

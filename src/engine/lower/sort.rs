@@ -8,6 +8,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 
 use super::{Lowering, Names, POSITION, Plan, columns_of, project, virtual_column};
+use crate::engine::owned_exec::OwnedExec;
 use crate::engine::physical_expr;
 use crate::error::{Error, Result};
 use crate::plan::node::{Aggregation, Keep, Params, SortKey};
@@ -52,6 +53,8 @@ pub(super) fn sorted(plan: Plan, keys: &[SortKey], fetch: Option<usize>) -> Resu
         exprs.push(PhysicalSortExpr::new(physical_expr::physical_expr(&expr, &schema)?, options));
     }
     let ordering = LexOrdering::new(exprs).ok_or_else(|| Error::internal("a sort without keys"))?;
+    // Of rows of which only the first are kept, none are held long.
+    let plan: Plan = if fetch.is_some() { plan } else { Arc::new(OwnedExec::new(plan)) };
     let several = plan.properties().partitioning.partition_count() > 1;
     let sort = SortExec::new(ordering.clone(), plan).with_preserve_partitioning(several).with_fetch(fetch);
     if !several {
