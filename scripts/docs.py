@@ -191,12 +191,12 @@ def names(listed: Iterable[str]) -> str:
 
 
 def surface(_: Row) -> str:
-    from rlm_hypervisor.partition.surface import ADVICE, SURFACES
+    from rlm_hypervisor.partition.surface import ADVICE, SURFACES, native, refused
 
     blocks: list[list[str]] = []
-    for owner, listed in SURFACES.items():
-        blocks += [[f"## {OWNERS[owner]}"], [names(listed.native)]]
-    everything = {name for listed in SURFACES.values() for name in listed.refused}
+    for owner in SURFACES:
+        blocks += [[f"## {OWNERS[owner]}"], [names(native(owner))]]
+    everything = {name for owner in SURFACES for name in refused(owner)}
     advised = [
         (code(name), sentence(ADVICE[name])) for name in sorted(everything & set(ADVICE), key=str.lower)
     ]

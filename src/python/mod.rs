@@ -64,7 +64,8 @@ mod _core {
                 })
             })
             .collect();
-        let operators: Vec<_> = crate::plan::op::OPERATORS.iter().map(|operator| operator.name()).collect();
+        let operators: Vec<_> =
+            crate::plan::op::OPERATORS.iter().copied().flatten().map(|operator| operator.name()).collect();
         let aggregates: Vec<_> =
             crate::plan::reduce::AGGREGATES.iter().map(|aggregate| aggregate.name()).collect();
         let tables = serde_json::json!({

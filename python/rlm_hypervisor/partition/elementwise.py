@@ -27,6 +27,7 @@ class Elementwise:
 
     __slots__ = ()
     _takes_operators = True
+    _is_symbolic = True
     _frame: _core.Frame
 
     def _map(self: _Self, change: Callable[[Column], Any]) -> _Self:

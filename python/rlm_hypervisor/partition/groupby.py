@@ -94,6 +94,7 @@ class GroupBy:
     """What the group-bys of a partition and of a column have in common."""
 
     __slots__ = ("_as_index", "_frame", "_groups")
+    _is_symbolic = True
     __hash__ = None  # type: ignore[assignment]
     _surface = "DataFrameGroupBy"
 

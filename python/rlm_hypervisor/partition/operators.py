@@ -121,6 +121,7 @@ class Operators:
 
     __slots__ = ("_frame",)
     __hash__ = None  # type: ignore[assignment]
+    _is_symbolic = True
     _kind = "value"
 
     def __init__(self, frame: _core.Frame) -> None:

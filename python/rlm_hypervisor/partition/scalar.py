@@ -66,6 +66,7 @@ class Summary:
     """
 
     __slots__ = ("_cells", "_columns", "_index", "_name")
+    _is_symbolic = True
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The pandas surface, written once: every public name of pandas 3.1, native or refused, with advice.
+"""The pandas surface, written once: every public name of pandas 3.1, and what to do instead of those not native.
 
 The documentation and a test against the installed pandas are made from these tables. Names only: pandas is
 not imported.
@@ -6,115 +6,105 @@ not imported.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from rlm_hypervisor._text import nearest
 from rlm_hypervisor.partition.refusal import UNKNOWN_VALUES, refuse
-
-
-class Surface(NamedTuple):
-    """The public names of one pandas class."""
-
-    native: frozenset[str]
-    refused: frozenset[str]
 
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-SURFACES: dict[str, Surface] = {
-    "DataFrame": Surface(
-        native=_names(
-            """
-            abs add agg aggregate assign astype columns copy count div divide drop drop_duplicates
-            dtypes eq fillna floordiv ge get groupby gt head isin isna isnull items keys le loc lt
-            max mean min mod mul multiply ndim ne nlargest notna notnull nsmallest nunique pipe pop
-            pow radd rdiv rename reset_index rfloordiv rmod rmul round rpow rsub rtruediv shape size
-            sort_index sort_values std sub subtract sum truediv var
-            """
-        ),
-        refused=_names(
-            """
-            T add_prefix add_suffix align all any apply asfreq asof at at_time attrs axes
-            between_time bfill boxplot clip combine combine_first compare convert_dtypes corr
-            corrwith cov cummax cummin cumprod cumsum describe diff dot droplevel dropna duplicated
-            empty equals eval ewm expanding explode ffill filter first_valid_index flags from_arrow
-            from_dict from_records hist iat idxmax idxmin iloc index infer_objects info insert
-            interpolate isetitem iterrows itertuples join kurt kurtosis last_valid_index map mask
-            median melt memory_usage merge mode pct_change pivot pivot_table plot prod product
-            quantile query rank reindex reindex_like rename_axis reorder_levels replace resample
-            rolling sample select select_dtypes sem set_axis set_flags set_index shift skew sparse
-            squeeze stack style swaplevel tail take to_clipboard to_csv to_dict to_excel to_feather
-            to_hdf to_html to_iceberg to_json to_latex to_markdown to_numpy to_orc to_parquet
-            to_period to_pickle to_records to_sql to_stata to_string to_timestamp to_xarray to_xml
-            transform transpose truncate tz_convert tz_localize unstack update value_counts values
-            where xs
-            """
-        ),
+SURFACES: dict[str, frozenset[str]] = {
+    "DataFrame": _names(
+        """
+        T abs add add_prefix add_suffix agg aggregate align all any apply asfreq asof assign
+        astype at at_time attrs axes between_time bfill boxplot clip columns combine combine_first
+        compare convert_dtypes copy corr corrwith count cov cummax cummin cumprod cumsum describe
+        diff div divide dot drop drop_duplicates droplevel dropna dtypes duplicated empty eq
+        equals eval ewm expanding explode ffill fillna filter first_valid_index flags floordiv
+        from_arrow from_dict from_records ge get groupby gt head hist iat idxmax idxmin iloc index
+        infer_objects info insert interpolate isetitem isin isna isnull items iterrows itertuples
+        join keys kurt kurtosis last_valid_index le loc lt map mask max mean median melt
+        memory_usage merge min mod mode mul multiply ndim ne nlargest notna notnull nsmallest
+        nunique pct_change pipe pivot pivot_table plot pop pow prod product quantile query radd
+        rank rdiv reindex reindex_like rename rename_axis reorder_levels replace resample
+        reset_index rfloordiv rmod rmul rolling round rpow rsub rtruediv sample select
+        select_dtypes sem set_axis set_flags set_index shape shift size skew sort_index
+        sort_values sparse squeeze stack std style sub subtract sum swaplevel tail take
+        to_clipboard to_csv to_dict to_excel to_feather to_hdf to_html to_iceberg to_json to_latex
+        to_markdown to_numpy to_orc to_parquet to_period to_pickle to_records to_sql to_stata
+        to_string to_timestamp to_xarray to_xml transform transpose truediv truncate tz_convert
+        tz_localize unstack update value_counts values var where xs
+        """
     ),
-    "Series": Surface(
-        native=_names(
-            """
-            abs add agg aggregate astype between copy count div divide divmod drop_duplicates dtype
-            dtypes eq fillna floordiv ge groupby gt head isin isna isnull le loc lt max mean min mod
-            mul multiply name ndim ne nlargest notna notnull nsmallest nunique pipe pow radd rdiv
-            rdivmod rename reset_index rfloordiv rmod rmul round rpow rsub rtruediv shape size
-            sort_index sort_values std sub subtract sum to_frame truediv var
-            """
-        ),
-        refused=_names(
-            """
-            T add_prefix add_suffix align all any apply argmax argmin argsort array asfreq asof at
-            at_time attrs autocorr axes between_time bfill case_when cat clip combine combine_first
-            compare convert_dtypes corr cov cummax cummin cumprod cumsum describe diff dot drop
-            droplevel dropna dt duplicated empty equals ewm expanding explode factorize ffill filter
-            first_valid_index flags from_arrow get hasnans hist iat idxmax idxmin iloc index
-            infer_objects info interpolate is_monotonic_decreasing is_monotonic_increasing is_unique
-            item items keys kurt kurtosis last_valid_index list map mask median memory_usage mode
-            nbytes pct_change plot pop prod product quantile rank reindex reindex_like rename_axis
-            reorder_levels repeat replace resample rolling sample searchsorted sem set_axis
-            set_flags shift skew sparse squeeze str struct swaplevel tail take to_clipboard to_csv
-            to_dict to_excel to_hdf to_json to_latex to_list to_markdown to_numpy to_period
-            to_pickle to_sql to_string to_timestamp to_xarray tolist transform transpose truncate
-            tz_convert tz_localize unique unstack update value_counts values where xs
-            """
-        ),
+    "Series": _names(
+        """
+        T abs add add_prefix add_suffix agg aggregate align all any apply argmax argmin argsort
+        array asfreq asof astype at at_time attrs autocorr axes between between_time bfill
+        case_when cat clip combine combine_first compare convert_dtypes copy corr count cov cummax
+        cummin cumprod cumsum describe diff div divide divmod dot drop drop_duplicates droplevel
+        dropna dt dtype dtypes duplicated empty eq equals ewm expanding explode factorize ffill
+        fillna filter first_valid_index flags floordiv from_arrow ge get groupby gt hasnans head
+        hist iat idxmax idxmin iloc index infer_objects info interpolate is_monotonic_decreasing
+        is_monotonic_increasing is_unique isin isna isnull item items keys kurt kurtosis
+        last_valid_index le list loc lt map mask max mean median memory_usage min mod mode mul
+        multiply name nbytes ndim ne nlargest notna notnull nsmallest nunique pct_change pipe plot
+        pop pow prod product quantile radd rank rdiv rdivmod reindex reindex_like rename
+        rename_axis reorder_levels repeat replace resample reset_index rfloordiv rmod rmul rolling
+        round rpow rsub rtruediv sample searchsorted sem set_axis set_flags shape shift size skew
+        sort_index sort_values sparse squeeze std str struct sub subtract sum swaplevel tail take
+        to_clipboard to_csv to_dict to_excel to_frame to_hdf to_json to_latex to_list to_markdown
+        to_numpy to_period to_pickle to_sql to_string to_timestamp to_xarray tolist transform
+        transpose truediv truncate tz_convert tz_localize unique unstack update value_counts
+        values var where xs
+        """
     ),
-    "DataFrameGroupBy": Surface(
-        native=_names(
-            """
-            agg aggregate count first last max mean min ndim nunique pipe size std sum var
-            """
-        ),
-        refused=_names(
-            """
-            all any apply bfill boxplot corr corrwith cov cumcount cummax cummin cumprod cumsum
-            describe diff ewm expanding ffill filter get_group groups head hist idxmax idxmin
-            indices keys kurt level median ngroup ngroups nth ohlc pct_change plot prod quantile
-            rank resample rolling sample sem shift skew tail take transform value_counts
-            """
-        ),
+    "DataFrameGroupBy": _names(
+        """
+        agg aggregate all any apply bfill boxplot corr corrwith count cov cumcount cummax cummin
+        cumprod cumsum describe diff ewm expanding ffill filter first get_group groups head hist
+        idxmax idxmin indices keys kurt last level max mean median min ndim ngroup ngroups nth
+        nunique ohlc pct_change pipe plot prod quantile rank resample rolling sample sem shift
+        size skew std sum tail take transform value_counts var
+        """
     ),
-    "SeriesGroupBy": Surface(
-        native=_names(
-            """
-            agg aggregate count first last max mean min ndim nunique pipe size std sum var
-            """
-        ),
-        refused=_names(
-            """
-            all any apply bfill corr cov cumcount cummax cummin cumprod cumsum describe diff dtype
-            ewm expanding ffill filter get_group groups head hist idxmax idxmin indices
-            is_monotonic_decreasing is_monotonic_increasing keys kurt level median ngroup ngroups
-            nlargest nsmallest nth ohlc pct_change plot prod quantile rank resample rolling sample
-            sem shift skew tail take transform unique value_counts
-            """
-        ),
+    "SeriesGroupBy": _names(
+        """
+        agg aggregate all any apply bfill corr count cov cumcount cummax cummin cumprod cumsum
+        describe diff dtype ewm expanding ffill filter first get_group groups head hist idxmax
+        idxmin indices is_monotonic_decreasing is_monotonic_increasing keys kurt last level max
+        mean median min ndim ngroup ngroups nlargest nsmallest nth nunique ohlc pct_change pipe
+        plot prod quantile rank resample rolling sample sem shift size skew std sum tail take
+        transform unique value_counts var
+        """
     ),
 }
-"""pandas class -> its names. `Partition`, `Column` and the group-bys answer to the first ones."""
+"""pandas class -> its public names. Those that the class of ours has are native, all others are refused."""
+
+OURS = {
+    "DataFrame": "frame.Partition",
+    "Series": "column.Column",
+    "DataFrameGroupBy": "groupby.DataFrameGroupBy",
+    "SeriesGroupBy": "groupby.SeriesGroupBy",
+}
+"""pandas class -> our class in this folder that answers to its names."""
+
+
+def native(surface: str) -> frozenset[str]:
+    """The names of a pandas class that are native."""
+    module, _, name = OURS[surface].partition(".")
+    ours = getattr(importlib.import_module(f"rlm_hypervisor.partition.{module}"), name)
+    return frozenset(name for name in SURFACES[surface] if hasattr(ours, name))
+
+
+def refused(surface: str) -> frozenset[str]:
+    """The names of a pandas class that are not native."""
+    return SURFACES[surface] - native(surface)
+
 
 _AFTERWARDS = "Do it on the answer: `result.to_pandas()`"
 _ROWS = f"It needs the rows themselves, and {UNKNOWN_VALUES}"
@@ -217,12 +207,12 @@ class UnknownAttribute(AttributeError):
 
 def unknown_attribute(owner: object, surface: str, name: str, columns: Iterable[object]) -> NoReturn:
     """The end of a `__getattr__`: refused by name where pandas has it, else an ordinary AttributeError."""
-    table = SURFACES.get(surface)
-    if table is not None and name in table.refused:
+    table = SURFACES.get(surface, frozenset())
+    if name in table:
         call = f"{surface}.{name}"
         refuse(f"`{call}` is not native in this version", advice_for(name), call=call)
     names = [label for label in columns if isinstance(label, str)]
-    near = nearest(name, [*names, *(table.native if table else ())])
+    near = nearest(name, [*names, *(known for known in table if hasattr(type(owner), known))])
     hint = f"did you mean {near!r}?" if near else f"columns: {', '.join(names[:20]) or 'none'}"
     what = f"`{surface}`" if table else surface
     raise UnknownAttribute(f"{what} has no column or method {name!r}: {hint}", name=name, obj=owner)

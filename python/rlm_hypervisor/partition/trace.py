@@ -21,6 +21,7 @@ from rlm_hypervisor.partition.groupby import GroupBy
 from rlm_hypervisor.partition.labels import Labels
 from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.operators import Operators
+from rlm_hypervisor.partition.pandas_functions import dispatched
 from rlm_hypervisor.partition.refusal import sentence
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.surface import UnknownAttribute
@@ -47,7 +48,8 @@ def trace(operation: Callable[..., Any], frame: _core.Frame) -> _core.Frame | Co
     Raises NotDecomposableError, SchemaMismatchError and OperationFailedError, each with the user's line.
     """
     try:
-        returned = operation(Partition(frame))
+        with dispatched():
+            returned = operation(Partition(frame))
         return _plan(returned, operation)
     except RLMError as error:
         _locate(error, operation)

@@ -8,17 +8,23 @@ mod comparison;
 mod isin;
 mod key;
 mod logic;
+mod maths;
 mod missing;
 pub(crate) mod operand;
 pub mod promote;
 mod real;
+mod strings;
 mod temporal;
 #[cfg(test)]
 mod tests;
 mod text;
 pub(crate) mod time;
+mod times;
 
 pub use promote::promote;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use arrow::array::ArrayRef;
 
@@ -62,7 +68,9 @@ pub trait Operator: Sync {
 }
 
 /// Every operator there is.
-pub const OPERATORS: &[&dyn Operator] = &[
+pub const OPERATORS: &[&[&dyn Operator]] = &[BASIC, maths::OPERATORS, strings::OPERATORS, times::OPERATORS];
+
+const BASIC: &[&dyn Operator] = &[
     &Arithmetic { kind: Kind::Add, name: "add", symbol: "+" },
     &Arithmetic { kind: Kind::Sub, name: "sub", symbol: "-" },
     &Arithmetic { kind: Kind::Mul, name: "mul", symbol: "*" },
@@ -94,10 +102,12 @@ pub const OPERATORS: &[&dyn Operator] = &[
 ];
 
 pub fn find(name: &str) -> Result<&'static dyn Operator> {
-    OPERATORS
-        .iter()
+    static BY_NAME: LazyLock<HashMap<&'static str, &'static dyn Operator>> = LazyLock::new(|| {
+        OPERATORS.iter().copied().flatten().map(|operator| (operator.name(), *operator)).collect()
+    });
+    BY_NAME
+        .get(name)
         .copied()
-        .find(|operator| operator.name() == name)
         .ok_or_else(|| not_decomposable(format!("there is no native operator `{name}`")))
 }
 

@@ -1,0 +1,70 @@
+"""pandas' own functions called on what is symbolic: `pd.to_datetime(p["t"])`, `pd.merge(p, q)`.
+
+pandas would ask such an argument for its rows. While an operation is traced, the functions listed here look at
+their arguments first: with anything symbolic among them the call is ours, else it is pandas', unchanged. Other
+threads notice nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+FUNCTIONS: dict[str, str] = {}
+"""Name in pandas -> `module:function` in this folder that answers for it, one line each."""
+
+_lock = threading.Lock()
+_traces = 0
+_originals: dict[str, Callable[..., Any]] = {}
+
+
+def _symbolic(value: Any, depth: int = 2) -> bool:
+    if getattr(type(value), "_is_symbolic", False):
+        return True
+    if depth and isinstance(value, list | tuple):
+        return any(_symbolic(item, depth - 1) for item in value)
+    return (
+        depth > 0 and isinstance(value, dict) and any(_symbolic(item, depth - 1) for item in value.values())
+    )
+
+
+def _dispatching(original: Callable[..., Any], place: str) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if not any(map(_symbolic, args)) and not any(map(_symbolic, kwargs.values())):
+            return original(*args, **kwargs)
+        module, _, name = place.partition(":")
+        ours = getattr(importlib.import_module(f"rlm_hypervisor.partition.{module}"), name)
+        return ours(*args, **kwargs)
+
+    return function
+
+
+@contextlib.contextmanager
+def dispatched() -> Iterator[None]:
+    """pandas' functions know the symbolic classes while this lasts, if pandas has been imported."""
+    global _traces
+    pandas = sys.modules.get("pandas")
+    if pandas is None:
+        yield
+        return
+    with _lock:
+        _traces += 1
+        if _traces == 1:
+            for name, place in FUNCTIONS.items():
+                _originals[name] = getattr(pandas, name)
+                setattr(pandas, name, _dispatching(_originals[name], place))
+    try:
+        yield
+    finally:
+        with _lock:
+            _traces -= 1
+            if _traces == 0:
+                for name, original in _originals.items():
+                    setattr(pandas, name, original)
+                _originals.clear()

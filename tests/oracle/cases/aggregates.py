@@ -1,0 +1,167 @@
+"""Whole-column aggregates and group-bys."""
+
+SCALARS = """
+p["x"].sum()
+p["x"].mean()
+p["x"].min()
+p["x"].max()
+p["x"].count()
+p["x"].std()
+p["x"].var() #2
+p["x"].std(ddof=0)
+p["x"].var(ddof=0) #2
+p["x"].nunique()
+p["x"].size
+p["x"].sum(min_count=1)
+p["x"].sum(min_count=50)
+p["i"].sum()
+p["i"].mean()
+p["i"].min()
+p["i"].max()
+p["i"].count()
+p["i"].std()
+p["i"].var() #2
+p["i"].nunique()
+p["f"].sum()
+p["f"].min()
+p["b"].sum()
+p["b"].mean()
+p["b"].min()
+p["b"].max()
+p["k"].min()
+p["k"].max()
+p["k"].count()
+p["k"].nunique()
+p["t"].min()
+p["t"].max()
+p["t"].count()
+p["t"].nunique()
+p["x"].isna().sum()
+(p["x"] > 1).sum()
+(p["x"] > 1).mean()
+p["x"].sum() / p["x"].count()
+p["x"].max() - p["x"].min()
+-p["i"].sum()
+p["i"].sum() * 2 + 1
+p[p["x"] > 1]["i"].sum()
+p[p["i"] > 10**6]["x"].mean()
+p.shape[0]
+p[p["x"] > 1].shape[0]
+p["x"].agg("sum")
+p["x"].agg(["sum", "min", "count"])
+p[["x", "y"]].sum()
+p[["x", "i"]].mean()
+p[["x", "i"]].max()
+p[["k", "x"]].count()
+p[["k", "g"]].nunique()
+p[["x", "y"]].agg("sum")
+p[["x", "y"]].agg(["sum", "max"])
+p.agg({"x": "sum", "y": "max"})
+"""
+
+_AGGREGATES = ["sum", "mean", "min", "max", "count", "std", "var", "nunique", "first", "last"]
+
+GROUPS = "\n".join(
+    [f'p.groupby("k")["x"].{name}(){" #2" if name == "var" else ""}' for name in [*_AGGREGATES, "size"]]
+    + [f'p.groupby("g")["i"].{name}(){" #2" if name == "var" else ""}' for name in [*_AGGREGATES, "size"]]
+    + [f'p.groupby("k")["s"].{name}()' for name in ("min", "max", "count", "nunique", "first", "last")]
+    + [f'p.groupby("k")["t"].{name}()' for name in ("min", "max", "count", "nunique", "first", "last")]
+    + [
+        f'p.groupby("k")["b"].{name}()'
+        for name in ("sum", "mean", "min", "max", "count", "nunique", "first", "last")
+    ]
+    + [f'p.groupby("g")["f"].{name}()' for name in ("sum", "mean", "min", "max", "std", "first")]
+    + [f'p.groupby("k")[["x", "i"]].{name}(){" #2" if name == "var" else ""}' for name in _AGGREGATES]
+)
+
+GROUPING = """
+p.groupby("k").size()
+p.groupby("k").count()
+p.groupby("k").first()
+p.groupby("k").last()
+p.groupby("k").nunique()
+p.groupby("k", as_index=False).size()
+p.groupby("k", as_index=False)["x"].sum()
+p.groupby("k", as_index=False)[["x", "i"]].mean()
+p.groupby("k", as_index=False)["x"].count()
+p.groupby("k", sort=False)["x"].sum()
+p.groupby("k", sort=False, as_index=False)["x"].max()
+p.groupby("k", dropna=False)["x"].sum()
+p.groupby("k", dropna=False, sort=False)["i"].count()
+p.groupby("k", dropna=False, as_index=False)["i"].max()
+p.groupby(["k"])["x"].sum()
+p.groupby(["k", "g"])["x"].sum()
+p.groupby(["g", "k"])[["x", "y"]].sum()
+p.groupby(["k", "g"], sort=False)["i"].sum()
+p.groupby(["k", "g"], dropna=False)["i"].sum()
+p.groupby(["k", "g"], dropna=False, sort=False).size()
+p.groupby(["k", "g"], as_index=False)["x"].mean()
+p.groupby(["k", "g"]).size()
+p.groupby(["k", "g", "b"])["x"].count()
+p.groupby(["k", "s"])["i"].min()
+p.groupby("x")["i"].sum()
+p.groupby("x", dropna=False)["i"].sum()
+p.groupby("f")["i"].count()
+p.groupby("b")["x"].sum()
+p.groupby("t")["i"].sum()
+p.groupby("i")["x"].sum()
+p.groupby("s", sort=False).size()
+p.groupby(p["k"])["x"].sum()
+p.groupby(p["x"] > 0)["i"].sum()
+p.groupby(p["g"] % 2)["i"].sum()
+p.groupby([p["g"] % 2, "k"])["i"].sum()
+p.groupby([p["g"] % 2, p["b"]])["i"].max()
+p["x"].groupby(p["k"]).sum()
+p["i"].groupby([p["k"], p["b"]]).max()
+p.groupby("k").x.sum()
+p.groupby("k")["x"].sum(min_count=5)
+p.groupby("k")["x"].std(ddof=0)
+p.groupby("k")["x"].var(ddof=0) #2
+p.groupby("k")["x"].agg("sum")
+p.groupby("k")["x"].agg(["sum", "mean"])
+p.groupby("k")["x"].agg(["min"])
+p.groupby("k")["x"].agg(total="sum", largest="max")
+p.groupby("k")["x"].aggregate("max")
+p.groupby("k").agg({"x": "sum"})
+p.groupby("k").agg({"x": "sum", "i": "max", "s": "first"})
+p.groupby("k").agg({"x": ["sum", "count"], "i": "max"})
+p.groupby("k").agg({"x": ["sum", "count"]})
+p.groupby("k")[["x", "i"]].agg("sum")
+p.groupby("k")[["x", "i"]].agg(["min", "max"])
+p.groupby("k").agg(total=("x", "sum"), rows=("x", "size"), last=("s", "last"))
+p.groupby("k", as_index=False).agg(total=("x", "sum"), spread=("i", "std"))
+p.groupby("k", as_index=False).agg({"x": "sum", "i": "count"})
+p.groupby(["k", "g"]).agg(total=("x", "sum"), n=("i", "nunique"))
+p.groupby("k").agg(total=pd.NamedAgg(column="x", aggfunc="sum"))
+p.groupby("k")["x"].agg("size")
+p.groupby("k")["x"].sum().reset_index()
+p.groupby("k")["x"].sum().reset_index(name="total")
+p.groupby("k")["x"].sum().reset_index(drop=True)
+p.groupby(["k", "g"])["x"].sum().reset_index()
+p.groupby("k")[["x", "y"]].max().reset_index()
+p.groupby("k").size().reset_index(name="rows")
+p.groupby("k")["i"].sum().sort_values(ascending=False)
+p.groupby("k")["i"].sum().sort_values().head(2)
+p.groupby("k")["i"].sum().nlargest(2)
+p.groupby("k")["i"].sum().head(3)
+p.groupby("k")["i"].sum().sum()
+p.groupby("k")["i"].sum().max()
+p.groupby("k")["i"].sum() * 2
+p.groupby("k")["i"].sum().rename("total")
+p.groupby("k")["i"].sum().to_frame()
+p.groupby("k")["i"].sum().sort_index(ascending=False)
+q = p.groupby("k")[["x", "i"]].sum(); q["x"] / q["i"]
+q = p.groupby("k")[["x", "i"]].sum(); q[q["i"] > 0]
+q = p.groupby("k").agg(a=("x", "sum"), n=("x", "count")); q.assign(m=q["a"] / q["n"])
+q = p.groupby("k", as_index=False)["i"].sum(); q.groupby("i").size()
+q = p.groupby(["k", "g"], as_index=False)["i"].sum(); q.groupby("k")["i"].max()
+p[p["x"] > 0].groupby("k")["x"].sum()
+p[p["x"] > 1e18].groupby("k")["y"].sum()
+p.assign(z=p["x"] * p["y"]).groupby("k")["z"].sum() #2
+p.groupby("k")["x"].sum().rename(None)
+p.drop_duplicates("k").groupby("g")["i"].sum()
+p.head(9).groupby("k")["i"].sum()
+p.sort_values("i").groupby("g")["s"].first()
+p.groupby("k").sum(numeric_only=True)
+p.groupby("k").mean(numeric_only=True)
+"""

@@ -1,0 +1,55 @@
+"""Sorting, first rows, duplicates."""
+
+ORDER = """
+p.sort_values("x")
+p.sort_values("x", ascending=False)
+p.sort_values("x", na_position="first")
+p.sort_values("k", ascending=False, na_position="first")
+p.sort_values(by="s")
+p.sort_values(["k", "x"])
+p.sort_values(["k", "i"], ascending=[False, True])
+p.sort_values(["g", "k"], ascending=False, na_position="first")
+p.sort_values("b")
+p.sort_values("t")
+p.sort_values("f")
+p.sort_values("i", ignore_index=True)
+p.sort_values("i", kind="stable").head(5)
+p.sort_values(["b", "g"]).reset_index(drop=True)
+p.sort_values("x").head(3)["k"]
+p.sort_values("x")[["x", "k"]].reset_index()
+p["x"].sort_values()
+p["x"].sort_values(ascending=False)
+p["k"].sort_values(na_position="first")
+p["i"].sort_values(ignore_index=True)
+p.sort_values("i")["x"]
+q = p.sort_values("i"); q[q["x"] > 0]
+p.sort_values("x").sort_index()
+p.head()
+p.head(0)
+p.head(3)
+p.head(1000)
+p["x"].head(2)
+p[p["x"] > 0].head(2)
+p.head(10)[["x"]]
+q = p.head(10); q[q["x"] > 0]
+p.head(20)["i"].sum()
+p.nlargest(3, "x")
+p.nlargest(3, ["x", "i"])
+p.nsmallest(3, "i")
+p.nlargest(5, "i")[["k", "i"]]
+p["x"].nlargest(3)
+p["i"].nlargest(4)
+p["i"].nsmallest(2)
+p.drop_duplicates("k")
+p.drop_duplicates("k", keep="last")
+p.drop_duplicates("k", keep=False)
+p.drop_duplicates(["k", "g"])
+p.drop_duplicates(subset=["g"], keep="last")
+p.drop_duplicates("x")
+p.drop_duplicates("k", ignore_index=True)
+p[["k", "b"]].drop_duplicates()
+p["k"].drop_duplicates()
+p["i"].drop_duplicates(keep="last")
+p["i"].drop_duplicates(keep=False)
+p[["k"]].drop_duplicates().sort_values("k")
+"""
