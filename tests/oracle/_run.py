@@ -34,7 +34,7 @@ class Raised:
 
 
 @contextlib.contextmanager
-def _stable_sorts() -> Iterator[None]:
+def stable_sorts() -> Iterator[None]:
     """Makes pandas sort stably where the function does not say how, as we always do."""
     kept = {kind: kind.sort_values for kind in (pd.DataFrame, pd.Series)}
 
@@ -57,7 +57,7 @@ def _stable_sorts() -> Iterator[None]:
 def by_pandas(operation: Operation, data: pa.Table) -> Any:
     """What pandas returns on the whole data, or `Raised`."""
     frame = to_pandas(data)
-    with warnings.catch_warnings(), np.errstate(all="ignore"), _stable_sorts():
+    with warnings.catch_warnings(), np.errstate(all="ignore"), stable_sorts():
         warnings.simplefilter("ignore")
         try:
             return operation(frame)
