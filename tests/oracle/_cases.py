@@ -17,23 +17,27 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Case:
-    """A name and a function that pandas and we both run. `power` 2: its floats grow like squares."""
+    """A name and a function that pandas and we both run. `power` 2 (`#2`): its floats grow like squares."""
 
     name: str
     function: Callable[[Any], Any]
     power: int = 1
+    noop: bool = False
+    """`#n`: where nothing was replaced pandas keeps integers that we have made floats of."""
+    typed: bool = False
+    """`#e`: of a table without rows pandas gives another type, for it never called the function."""
 
 
 def _parse(text: str) -> list[Case]:
-    """One case a line; a trailing `#2` sets the power; `a; b; c` are statements, the last one an expression."""
+    """One case a line, with flags at its end (`#2`, `#n`, `#e`); `a; b; c` are statements and an expression."""
     cases = []
     for line in filter(None, (line.strip() for line in text.splitlines())):
-        code, _, power = line.partition(" #")
+        code, _, flag = line.partition(" #")
         *statements, value = code.split("; ")
         body = "".join(f"    {statement}\n" for statement in statements)
         space: dict[str, Any] = {"pd": pd, "np": np}
         exec(compile(f"def case(p):\n{body}    return {value}\n", f"<{code}>", "exec"), space)
-        cases.append(Case(code, space["case"], int(power or 1)))
+        cases.append(Case(code, space["case"], 2 if "2" in flag else 1, "n" in flag, "e" in flag))
     return cases
 
 

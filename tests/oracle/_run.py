@@ -100,6 +100,7 @@ def check(
     expected: Any = None,
     refusals: tuple[str, ...] = (),
     widened: bool = False,
+    noop: bool = False,
 ) -> None:
     """Runs `operation` over `source` and compares with pandas on `data`.
 
@@ -123,4 +124,4 @@ def check(
         raise
     if isinstance(expected, Raised):
         raise AssertionError(f"pandas raised {expected.error!r}, we answered {answer!r}")
-    assert_same(answer, expected, replace(allowance(data, operation, power), widened=widened))
+    assert_same(answer, expected, replace(allowance(data, operation, power), widened=widened, noop=noop))

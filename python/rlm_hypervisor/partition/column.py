@@ -10,6 +10,7 @@ from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.constant import constants
 from rlm_hypervisor.partition.dtypes import DType, target
+from rlm_hypervisor.partition.mapping import Mapping
 from rlm_hypervisor.partition.operators import apply
 from rlm_hypervisor.partition.reductions import Reductions
 from rlm_hypervisor.partition.refusal import (
@@ -20,6 +21,7 @@ from rlm_hypervisor.partition.refusal import (
     refuse_value,
     whole_number,
 )
+from rlm_hypervisor.partition.replacing import Replacing
 from rlm_hypervisor.partition.scalar import Scalar
 from rlm_hypervisor.partition.surface import unknown_attribute
 
@@ -47,7 +49,7 @@ def reflection(op: str, reflected: bool, name: str) -> Callable[..., Any]:
     return method
 
 
-class Column(Reductions):
+class Column(Mapping, Replacing, Reductions):
     """A column of the input or computed from it; rows stay unknown while the operation is traced.
 
     It has the methods of `pandas.Series` that are native; any other is refused by name.

@@ -112,10 +112,17 @@ class Elementwise:
         return self._map(lambda column: column.fillna(value))
 
     def isin(self: _Self, values: Any) -> _Self:
-        """True where a cell is one of `values`."""
-        if isinstance(values, dict | Column | Elementwise):
+        """True where a cell is one of `values`: a list for all columns, or a dict of lists by label."""
+        if isinstance(values, dict):
+            by_label = {label: constants(found, "`DataFrame.isin`") for label, found in values.items()}
+            frame = self._frame
+            for label in self._frame.columns:
+                column = Column(self._frame.column(label)).isin(by_label.get(label, []))
+                frame = frame.assign(label, column._frame)
+            return type(self)(frame)  # type: ignore[call-arg]
+        if isinstance(values, Column | Elementwise):
             refuse(
-                "`DataFrame.isin` takes a list of values here",
+                "`DataFrame.isin` takes a list of values here, or a dict of lists by column",
                 "Write it for each column: `p['x'].isin([...])`",
             )
         found = constants(values, "`DataFrame.isin`")

@@ -10,6 +10,7 @@ from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.column import _SORTS, Column, boolean_mask, kept, piped, row_count
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.dtypes import DType, DTypes
+from rlm_hypervisor.partition.frame_replacing import FrameReplacing
 from rlm_hypervisor.partition.labels import Labels
 from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.refusal import (
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Partition"]
 
 
-class Partition(Summaries):
+class Partition(FrameReplacing, Summaries):
     """The rows of the input, or rows computed from them.
 
     An operation is called once with a Partition that knows columns and types, not rows; what it does is
@@ -139,10 +140,7 @@ class Partition(Summaries):
                 )
             return Partition(self._frame.select(self._require(labels, f"`[{labels!r}]`")))
         if isinstance(key, Partition):
-            refuse(
-                "`p[condition]` with a condition for every cell is not native",
-                "Use one column: `p[p['x'] > 3]`",
-            )
+            return self.where(key)
         if isinstance(key, slice):
             if (
                 key.start in (None, 0)

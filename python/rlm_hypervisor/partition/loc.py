@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlm_hypervisor._text import clipped
+from rlm_hypervisor.errors import SchemaMismatchError
 from rlm_hypervisor.partition.column import Column
+from rlm_hypervisor.partition.constant import constant
+from rlm_hypervisor.partition.operators import Operators, apply
 from rlm_hypervisor.partition.refusal import is_label, labels_of, refuse
+from rlm_hypervisor.partition.replacing import nothing
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.frame import Partition
@@ -53,13 +57,55 @@ class Loc:
         if _everything(rows) and (is_label(columns) or labels_of(columns) is not None):
             self._partition[columns] = value
             return
-        _refuse_assignment()
+        partition = self._partition
+        if callable(rows) and not isinstance(rows, Column):
+            rows = rows(partition)
+        if not isinstance(rows, Column):
+            _refuse_assignment()
+        if is_label(columns):
+            labels = [columns]
+        elif isinstance(columns, slice):
+            labels = _between(partition, columns)
+        else:
+            labels = labels_of(columns) or []
+        if not labels or rows.dtype != "bool" or isinstance(value, list | tuple | dict):
+            _refuse_assignment()
+        for label in labels:
+            new = value
+            if hasattr(value, "_takes_operators"):
+                new = value[label]
+            partition[label] = _set(partition, label, rows, new)
+
+
+def _set(partition: Partition, label: Any, rows: Column, value: Any) -> Column:
+    """The column with the value in the rows of the condition; missing elsewhere if it is a new one."""
+    if not isinstance(value, Operators):
+        value = constant(value, "`p.loc[condition, column] = ...`")
+    if label not in partition:
+        return apply("select", rows, value, None)  # type: ignore[no-any-return]
+    column = partition[label]
+    if nothing(value):
+        value = float("nan") if column.dtype.kind == "f" else None
+        if column.dtype.kind in "iub":
+            refuse(
+                f"`p.loc[condition, {label!r}] = ...` puts a missing value into {column.dtype} values",
+                "pandas changes the type then; say so with `p['x'].mask(condition)`",
+                call="DataFrame.loc",
+            )
+    result = apply("where", rows, value, column)
+    if result.dtype != column.dtype:
+        raise SchemaMismatchError(
+            f"`p.loc[condition, {label!r}] = ...` would make {result.dtype} of {column.dtype} values: "
+            "pandas refuses that too. Convert the column first: `.astype(...)`",
+            details={"call": "DataFrame.loc", "column": str(label)},
+        )
+    return result  # type: ignore[no-any-return]
 
 
 def _refuse_assignment() -> NoReturn:
     refuse(
-        "assigning to some rows (`p.loc[condition, column] = ...`) is not native in this version",
-        "Compute the whole column, with the condition as a number: `p['x'] * condition + value * ~condition`",
+        "`p.loc[rows, columns] = ...` takes a condition and labels of columns, and a single value or column",
+        "Write `p.loc[p['x'] > 3, 'y'] = 0`",
         call="DataFrame.loc",
     )
 

@@ -56,12 +56,48 @@ UFUNCS = {
     "bitwise_or": "or",
     "logical_xor": "xor",
     "bitwise_xor": "xor",
-    "negative": "neg",
     "absolute": "abs",
     "fabs": "abs",
     "logical_not": "not",
     "invert": "not",
-    "isnan": "isna",
+    "isnan": "isnan",
+    "isnat": "isna",
+    "negative": "neg",
+    **{
+        name: name
+        for name in (
+            *(
+                "log",
+                "log2",
+                "log10",
+                "log1p",
+                "exp",
+                "exp2",
+                "expm1",
+                "sqrt",
+                "cbrt",
+                "square",
+                "reciprocal",
+            ),
+            *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"),
+            *(
+                "arcsinh",
+                "arccosh",
+                "arctanh",
+                "degrees",
+                "radians",
+                "floor",
+                "ceil",
+                "trunc",
+                "rint",
+                "sign",
+            ),
+            *("isfinite", "isinf", "signbit", "hypot", "arctan2"),
+            *("maximum", "minimum", "fmax", "fmin"),
+        )
+    },
+    "rad2deg": "degrees",
+    "deg2rad": "radians",
 }
 """NumPy's element-wise functions that are operators of the core."""
 
@@ -75,7 +111,8 @@ _ONLY_BOOL = {
     "logical_not",
     "invert",
 }
-_ONLY_FLOAT = {"fabs", "isnan"}
+_ONLY_FLOAT = {"fabs"}
+_ONLY_TIMES = {"isnat"}
 
 REDUCTIONS = {
     "sum": "sum",
@@ -271,7 +308,7 @@ class Operators:
             extra = f" with `{', '.join(kwargs)}`" if kwargs else ""
             refuse(
                 f"`{call}`{extra} on a {self._kind} is not native in this version",
-                "Native are `+ - * / // % **`, comparisons, `& | ~`, `abs` and `round`",
+                f"Native are {', '.join(UFUNCS)}",
                 call=call,
             )
         kinds = [value._frame.dtypes[0] for value in inputs if isinstance(value, Operators)]
@@ -282,9 +319,11 @@ class Operators:
         if name in _ONLY_FLOAT and any(not kind.startswith("float") for kind in kinds):
             refuse(
                 f"`numpy.{name}` is native on floats only, not on {', '.join(kinds)}",
-                "Use `.abs()` or `.isna()`",
+                "Use `.abs()`",
                 call=f"numpy.{name}",
             )
+        if name in _ONLY_TIMES and any(not kind.startswith(("datetime", "timedelta")) for kind in kinds):
+            refuse(f"`numpy.{name}` is native on times only, not on {', '.join(kinds)}", "Use `.isna()`")
         return apply(op, *inputs, call=f"`numpy.{name}`")
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -301,12 +340,12 @@ def numpy_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
             return getattr(args[0], method)(**({} if ddof is None else {"ddof": ddof}))
     if name in ("round", "around") and args and len(args) + len(kwargs) <= 2 and set(kwargs) <= {"decimals"}:
         return args[0].round(*args[1:], **kwargs)
-    advice = "Use the partition's own methods"
-    if name == "where":
-        advice = (
-            "Select rows with `p[condition]`, or compute with the condition as a number: `p['x'] * condition`"
-        )
+    from rlm_hypervisor.partition import numpy_functions
+
+    if name in numpy_functions.FUNCTIONS:
+        return numpy_functions.by_numpy(name, args, kwargs)
     raise NotDecomposableError(
-        f"`numpy.{name}` on a partition's columns is not native in this version. {advice}",
+        f"`numpy.{name}` on a partition's columns is not native in this version. "
+        "Use the partition's own methods",
         details={"call": f"numpy.{name}"},
     )

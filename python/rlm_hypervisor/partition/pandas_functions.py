@@ -15,7 +15,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-FUNCTIONS: dict[str, str] = {}
+FUNCTIONS: dict[str, str] = {
+    "isna": "numpy_functions:isna",
+    "isnull": "numpy_functions:isna",
+    "notna": "numpy_functions:notna",
+    "notnull": "numpy_functions:notna",
+    "get_dummies": "numpy_functions:get_dummies",
+    "factorize": "numpy_functions:factorize",
+}
 """Name in pandas -> `module:function` in this folder that answers for it, one line each."""
 
 _lock = threading.Lock()

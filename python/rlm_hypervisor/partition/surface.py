@@ -111,7 +111,6 @@ _ROWS = f"It needs the rows themselves, and {UNKNOWN_VALUES}"
 
 ADVICE: dict[str, str] = {
     "apply": "Write it with column arithmetic, `assign` and `agg`; a function per row is not native",
-    "map": "Write it with column arithmetic, or join the mapping to the answer",
     "applymap": "Write it with column arithmetic",
     "transform": "Aggregate the groups, and join the answer to the rows with pandas",
     "merge": "Aggregate each side, and join the answers: `a.to_pandas().merge(b.to_pandas())`",
@@ -138,11 +137,6 @@ ADVICE: dict[str, str] = {
     "describe": "Write `p.agg(['count', 'mean', 'std', 'min', 'max'])`",
     "query": "Write the condition in Python: `p[p['x'] > 3]`",
     "eval": "Write the expression in Python: `p['x'] + p['y']`",
-    "where": "Select rows with `p[condition]`, or compute with the condition: `p['x'] * condition`",
-    "mask": "Select rows with `p[~condition]`, or compute with the condition: `p['x'] * ~condition`",
-    "clip": "Compute the two bounds with conditions, or clip the answer",
-    "replace": _AFTERWARDS,
-    "dropna": "Write `p[p['x'].notna()]`",
     "duplicated": "Write `drop_duplicates(...)`",
     "tail": "Sort the other way round and take `head(n)`",
     "sample": "Filter on a column instead: `p[p['id'] % 100 == 0]`",

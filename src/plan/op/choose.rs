@@ -1,11 +1,12 @@
 //! `where(condition, a, b)`: one of two values, row by row.
 
-use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::array::{ArrayRef, BooleanArray};
 use arrow::compute::kernels::zip::zip;
 
 use super::super::dtype::DType;
 use super::logic::truth;
-use super::operand::{argument, column};
+use super::maths::Value;
+use super::operand::argument;
 use super::promote::{common, describe, mismatch};
 use super::{Operand, Operator, Typed};
 use crate::error::{Result, not_decomposable};
@@ -33,8 +34,7 @@ impl Operator for Where {
 
     fn eval(&self, args: &[Operand], rows: usize, dtype: &DType) -> Result<ArrayRef> {
         let condition = BooleanArray::new(truth(argument(args, 0)?, rows)?, None);
-        let (a, b) = (column(argument(args, 1)?, dtype, rows)?, column(argument(args, 2)?, dtype, rows)?);
-        debug_assert!(a.len() == rows && b.len() == rows);
-        Ok(zip(&condition, &a, &b)?)
+        let a = Value::new(argument(args, 1)?, dtype, rows)?;
+        Ok(zip(&condition, &a, &Value::new(argument(args, 2)?, dtype, rows)?)?)
     }
 }

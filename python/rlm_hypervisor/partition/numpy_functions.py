@@ -1,0 +1,137 @@
+"""NumPy's functions over columns that are no ufuncs: `np.where`, `np.select`, `np.clip`, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.constant import constant
+from rlm_hypervisor.partition.operators import Operators, apply
+from rlm_hypervisor.partition.refusal import refuse
+from rlm_hypervisor.partition.replacing import condition
+
+
+def _value(value: Any, call: str) -> Any:
+    if isinstance(value, Operators):
+        return value
+    return constant(value, f"`{call}`")
+
+
+def _chosen(conditions: list[Any], values: list[Any], otherwise: Any, call: str) -> Any:
+    """The value of the first condition that holds: what NumPy's functions of that kind have in common."""
+    if not any(isinstance(item, Operators) and item._frame.kind == "series" for item in conditions):
+        refuse(f"`{call}` needs a condition made of the partition's columns", call=call)
+    chosen = [_value(value, call) for value in (*values, otherwise)]
+    text = any(isinstance(value, str) for value in chosen)
+    columns = any(isinstance(value, Operators) for value in chosen)
+    if text and not columns and any(isinstance(value, float) and value != value for value in chosen):
+        refuse(
+            f"`{call}` of a text and NaN makes the text 'nan' of it in NumPy",
+            "Use None for what is missing",
+            call=call,
+        )
+    strings = text or any(isinstance(v, Operators) and v._frame.dtypes[0] == "str" for v in chosen)
+    if not strings and any(value is None for value in chosen):
+        refuse(f"`{call}` with None makes objects of numbers", "Use `np.nan`", call=call)
+    pairs = [
+        part
+        for cond, value in zip(conditions, chosen, strict=False)
+        for part in (condition(cond, None, call), value)
+    ]
+    result = apply("select", *pairs, chosen[-1], call=f"`{call}`")
+    from rlm_hypervisor.partition.column import Column
+
+    return Column(result._frame.with_name(None))
+
+
+def where(condition: Any, x: Any = ..., y: Any = ...) -> Any:
+    """`np.where(condition, x, y)`: its answer has no name."""
+    if x is ... or y is ...:
+        refuse("`numpy.where` of a condition alone gives positions of rows", "Select rows: `p[condition]`")
+    return _chosen([condition], [x], y, "numpy.where")
+
+
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """`np.select(conditions, choices, default)`."""
+    if not isinstance(condlist, list | tuple) or not isinstance(choicelist, list | tuple):
+        refuse("`numpy.select` takes a list of conditions and a list of choices", call="numpy.select")
+    if len(condlist) != len(choicelist) or not condlist:
+        refuse(
+            f"`numpy.select` got {len(condlist)} conditions and {len(choicelist)} choices",
+            call="numpy.select",
+        )
+    return _chosen(list(condlist), list(choicelist), default, "numpy.select")
+
+
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """`np.clip(column, low, high)`, as the method of pandas answers it."""
+    return a.clip(a_min if min is None else min, a_max if max is None else max)
+
+
+def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """`np.nan_to_num(column)`: NaN as 0, infinities as the largest numbers."""
+    kind = x._frame.dtypes[0]
+    if not kind.startswith("float"):
+        refuse(f"`numpy.nan_to_num` is native on floats only, not on {kind}", call="numpy.nan_to_num")
+    largest = 1.7976931348623157e308 if kind == "float64" else 3.4028234663852886e38
+    high = largest if posinf is None else posinf
+    low = -largest if neginf is None else neginf
+    infinite = apply("isinf", x)
+    result = apply("select", apply("isnan", x), nan, infinite & (x > 0), high, infinite, low, x)
+    from rlm_hypervisor.partition.column import Column
+
+    return Column(result._frame.with_name(None))
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "where": where,
+    "select": select,
+    "clip": clip,
+    "nan_to_num": nan_to_num,
+}
+"""Name in NumPy -> what answers for it."""
+
+
+def by_numpy(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Calls the function of that name; a TypeError of its arguments is a refusal."""
+    try:
+        return FUNCTIONS[name](*args, **kwargs)
+    except TypeError as error:
+        refuse(f"`numpy.{name}` with these arguments is not native: {clipped(error)}", call=f"numpy.{name}")
+
+
+def _missing(obj: Any, wanted: bool, call: str) -> Any:
+    if hasattr(obj, "isna") and hasattr(obj, "notna"):
+        return obj.isna() if wanted else obj.notna()
+    if isinstance(obj, Operators):
+        return apply("isna" if wanted else "notna", obj)
+    refuse(f"`pandas.{call}` of `{clipped(obj)}` is not native", "Pass a column or partition")
+
+
+def isna(obj: Any) -> Any:
+    """`pd.isna(column)`."""
+    return _missing(obj, True, "isna")
+
+
+def notna(obj: Any) -> Any:
+    """`pd.notna(column)`."""
+    return _missing(obj, False, "notna")
+
+
+def get_dummies(*args: Any, **kwargs: Any) -> Any:
+    """Refused: its columns are the values."""
+    refuse(
+        "`pandas.get_dummies` makes columns of the values, which are not known while tracing",
+        "Compare with the values you know: `(p['k'] == 'a').astype(int)`",
+        call="pandas.get_dummies",
+    )
+
+
+def factorize(*args: Any, **kwargs: Any) -> Any:
+    """Refused: its codes are those of the order of appearance."""
+    refuse(
+        "`pandas.factorize` numbers the values in their order of appearance",
+        "Map the values you know: `p['k'].map({'a': 0, 'b': 1})`",
+        call="pandas.factorize",
+    )
