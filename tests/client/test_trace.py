@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from rlm_hypervisor import NotDecomposableError, OperationFailedError, RLMClient, RLMError
@@ -23,9 +24,9 @@ REFUSED: list[tuple[str, Operation]] = [
     ("median", lambda p: p["x"].median()),
     ("quantile", lambda p: p["x"].quantile(0.5)),
     ("apply", lambda p: p.groupby("k").apply(len)),
-    ("apply", lambda p: p["x"].apply(abs)),
-    ("map", lambda p: p["k"].map({"a": 1})),
     ("transform", lambda p: p.groupby("k")["x"].transform("mean")),
+    ("get_dummies", lambda p: pd.get_dummies(p["k"])),
+    ("factorize", lambda p: p["k"].factorize()),
     ("iloc", lambda p: p.iloc[0]),
     ("iterrows", lambda p: list(p.iterrows())),
     ("itertuples", lambda p: list(p.itertuples())),
@@ -41,7 +42,6 @@ REFUSED: list[tuple[str, Operation]] = [
     ("dt", lambda p: p["t"].dt.year),
     ("values", lambda p: p["x"].values),
     ("to_numpy", lambda p: p["x"].to_numpy()),
-    ("query", lambda p: p.query("x > 1")),
     ("len", lambda p: len(p)),
     ("bool", lambda p: 1 if p["x"].sum() > 3 else 0),
     ("bool", lambda p: p["x"] > 1 and p["i"] > 2),
