@@ -121,6 +121,9 @@ class Frame:
     def reduce(self, function: str, ddof: int = 1, min_count: int = 0) -> Frame:
         """A scalar for a series. Functions: sum mean min max count nunique std var."""
 
+    def window(self, function: str, options: Sequence[_Constant]) -> Frame:
+        """A window function over all rows, of a series: one value for each row, which depends on other rows."""
+
     def rows(self) -> Frame:
         """How many rows there are, as a scalar (`len`, `size`, `shape[0]`)."""
 
@@ -151,6 +154,16 @@ class Groups:
         Functions: those of `reduce`, and `size`, `first`, `last`. With as_index the keys are the index, else
         leading columns (and `series` is ignored). `series`: one item, as a series of that name.
         """
+
+    def window(
+        self,
+        function: str,
+        input: Frame | None,
+        options: Sequence[_Constant],
+        ddof: int = 1,
+        min_count: int = 0,
+    ) -> Frame:
+        """A window function within each group, or an aggregate whose value each row of the group gets."""
 
 @final
 class Run:

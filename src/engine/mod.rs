@@ -11,3 +11,4 @@ pub mod physical_expr;
 pub mod scalars;
 pub mod scan;
 pub mod scan_exec;
+pub mod window;

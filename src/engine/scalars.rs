@@ -69,6 +69,7 @@ impl Scalars {
                 }
             }
             Expr::Call { args, .. } => args.iter().for_each(|arg| self.collect(arg, found)),
+            Expr::Window(call, _) => call.exprs().for_each(|arg| self.collect(arg, found)),
             Expr::Column(..) | Expr::Literal(_) => {}
         }
     }
@@ -121,6 +122,10 @@ impl Scalars {
             Expr::Call { op, args, dtype } => {
                 let args = args.iter().map(|arg| self.resolved(arg)).collect::<Result<_>>()?;
                 Expr::Call { op: op.clone(), args, dtype: dtype.clone() }
+            }
+            Expr::Window(call, dtype) => {
+                let call = call.try_map(&mut |arg| self.resolved(arg))?;
+                Expr::Window(Arc::new(call), dtype.clone())
             }
             other => other.clone(),
         })

@@ -5,6 +5,7 @@ use std::fmt;
 use super::dtype::Unit;
 use super::expr::{Expr, Literal};
 use super::op;
+use super::window::WindowCall;
 
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,7 +20,21 @@ impl fmt::Display for Expr {
                 }
             }
             Expr::Scalar(..) => f.write_str("<scalar>"),
+            Expr::Window(call, _) => call.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for WindowCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let args = self.args.iter().map(Expr::to_string);
+        let args: Vec<_> = args.chain(self.options.iter().map(Literal::to_string)).collect();
+        write!(f, "{}({})", self.function, args.join(", "))?;
+        if !self.by.is_empty() {
+            let by: Vec<_> = self.by.iter().map(Expr::to_string).collect();
+            write!(f, " by {}", by.join(", "))?;
+        }
+        Ok(())
     }
 }
 

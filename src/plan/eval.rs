@@ -70,6 +70,7 @@ fn compile(expr: &Expr, schema: &Schema) -> Result<Step> {
             Ok(fold(&step)?.unwrap_or(step))
         }
         Expr::Scalar(..) => Err(Error::internal("a scalar sub-plan was not computed before its use")),
+        Expr::Window(..) => Err(Error::internal("a window function was not computed before its use")),
     }
 }
 

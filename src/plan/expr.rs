@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::dtype::{DType, Unit};
 use super::node::Node;
 use super::op;
+use super::window::WindowCall;
 use crate::error::Result;
 
 /// A constant written in the user's function, or a scalar sub-plan's value once it is known.
@@ -62,6 +63,8 @@ pub enum Expr {
     },
     /// The only row of the only column of a plan of its own, e.g. `p["x"].mean()` within `p["x"] - p["x"].mean()`.
     Scalar(Arc<Node>, DType),
+    /// A value that depends on other rows, e.g. `p["x"].cumsum()`.
+    Window(Arc<WindowCall>, DType),
 }
 
 impl Expr {
@@ -77,9 +80,18 @@ impl Expr {
         Ok(Expr::Call { op: operator.name().into(), args, dtype })
     }
 
+    /// A window function, checking its arguments by its own rule.
+    pub fn window(call: WindowCall) -> Result<Self> {
+        let dtype = call.infer()?;
+        Ok(Expr::Window(Arc::new(call), dtype))
+    }
+
     pub fn dtype(&self) -> DType {
         match self {
-            Expr::Column(_, dtype) | Expr::Call { dtype, .. } | Expr::Scalar(_, dtype) => dtype.clone(),
+            Expr::Column(_, dtype)
+            | Expr::Call { dtype, .. }
+            | Expr::Scalar(_, dtype)
+            | Expr::Window(_, dtype) => dtype.clone(),
             Expr::Literal(literal) => literal.dtype(),
         }
     }
@@ -96,6 +108,7 @@ impl Expr {
         match self {
             Expr::Column(name, _) => visit(name),
             Expr::Call { args, .. } => args.iter().for_each(|arg| arg.each_column(visit)),
+            Expr::Window(call, _) => call.exprs().for_each(|arg| arg.each_column(visit)),
             Expr::Literal(_) | Expr::Scalar(..) => {}
         }
     }
@@ -109,6 +122,10 @@ impl Expr {
                 args: args.iter().map(|arg| arg.substitute(replace)).collect(),
                 dtype: dtype.clone(),
             },
+            Expr::Window(call, dtype) => {
+                let call = call.map(&mut |arg| arg.substitute(replace));
+                Expr::Window(Arc::new(call), dtype.clone())
+            }
             Expr::Literal(_) | Expr::Scalar(..) => self.clone(),
         }
     }
@@ -117,13 +134,23 @@ impl Expr {
     pub fn size(&self) -> usize {
         match self {
             Expr::Call { args, .. } => 1 + args.iter().map(Expr::size).sum::<usize>(),
+            Expr::Window(call, _) => 1 + call.exprs().map(Expr::size).sum::<usize>(),
             _ => 1,
+        }
+    }
+
+    /// Depends on which other rows there are.
+    pub fn has_window(&self) -> bool {
+        match self {
+            Expr::Window(..) => true,
+            Expr::Call { args, .. } => args.iter().any(Expr::has_window),
+            _ => false,
         }
     }
 
     /// Reads no column: the same value in every row.
     pub fn is_constant(&self) -> bool {
-        let mut constant = true;
+        let mut constant = !self.has_window();
         self.each_column(&mut |_| constant = false);
         constant
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dtype::DType;
 use super::expr::Expr;
+use super::window::WindowCall;
 use crate::error::Result;
 
 /// The virtual column of a scan: the row's number in the whole source, from 0, as int64.
@@ -40,6 +41,11 @@ pub enum Node {
     RowNumber {
         input: Arc<Node>,
         name: Arc<str>,
+    },
+    /// The input and a column for each call of a window function over its rows.
+    Window {
+        input: Arc<Node>,
+        calls: Vec<(Arc<str>, Arc<WindowCall>)>,
     },
     /// One row per distinct combination of keys; exactly one row where there are no keys.
     Group {
@@ -126,6 +132,14 @@ impl Node {
                 fields.push(Field { name: name.clone(), dtype: DType::Int64 });
                 fields
             }
+            Node::Window { input, calls } => {
+                let mut fields = input.fields();
+                let dtype = |call: &WindowCall| call.infer().unwrap_or(DType::Null);
+                fields.extend(
+                    calls.iter().map(|(name, call)| Field { name: name.clone(), dtype: dtype(call) }),
+                );
+                fields
+            }
             Node::Group { keys, aggregates, .. } => {
                 let keys = keys.iter().map(|(name, expr)| Field { name: name.clone(), dtype: expr.dtype() });
                 let aggregates =
@@ -145,6 +159,7 @@ impl Node {
             Node::Project { input, .. }
             | Node::Filter { input, .. }
             | Node::RowNumber { input, .. }
+            | Node::Window { input, .. }
             | Node::Group { input, .. }
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
@@ -154,10 +169,21 @@ impl Node {
 
     /// The same node with every expression in it, and below it, replaced.
     pub fn map_exprs(&self, replace: &mut dyn FnMut(&Expr) -> Result<Expr>) -> Result<Node> {
-        let input = match self.input() {
-            Some(input) => Some(Arc::new(input.map_exprs(replace)?)),
-            None => None,
-        };
+        let node = self.map_inputs(&mut |input| Ok(Arc::new(input.map_exprs(replace)?)))?;
+        node.map_own_exprs(replace)
+    }
+
+    /// The same node over other inputs.
+    pub fn map_inputs(&self, replace: &mut dyn FnMut(&Arc<Node>) -> Result<Arc<Node>>) -> Result<Node> {
+        let mut node = self.clone();
+        if let Some(input) = node.input_mut() {
+            *input = replace(input)?;
+        }
+        Ok(node)
+    }
+
+    /// The same node with every expression in it replaced; those below stay.
+    pub fn map_own_exprs(&self, replace: &mut dyn FnMut(&Expr) -> Result<Expr>) -> Result<Node> {
         let mut node = self.clone();
         match &mut node {
             Node::Scan { .. }
@@ -171,6 +197,11 @@ impl Node {
                 }
             }
             Node::Filter { predicate, .. } => *predicate = replace(predicate)?,
+            Node::Window { calls, .. } => {
+                for (_, call) in calls {
+                    *call = Arc::new(call.try_map(replace)?);
+                }
+            }
             Node::Group { keys, aggregates, .. } => {
                 for (_, expr) in keys {
                     *expr = replace(expr)?;
@@ -184,9 +215,6 @@ impl Node {
                     key.expr = replace(&key.expr)?;
                 }
             }
-        }
-        if let (Some(below), Some(input)) = (node.input_mut(), input) {
-            *below = input;
         }
         Ok(node)
     }
@@ -205,6 +233,9 @@ impl Node {
                 keys.iter().for_each(|(_, expr)| visit(expr));
                 aggregates.iter().flat_map(|aggregate| &aggregate.args).for_each(&mut *visit);
             }
+            Node::Window { calls, .. } => {
+                calls.iter().flat_map(|(_, call)| call.exprs()).for_each(&mut *visit);
+            }
             Node::Sort { keys, .. } => keys.iter().for_each(|key| visit(&key.expr)),
         }
         if let Some(input) = self.input() {
@@ -218,6 +249,7 @@ impl Node {
             Node::Project { input, .. }
             | Node::Filter { input, .. }
             | Node::RowNumber { input, .. }
+            | Node::Window { input, .. }
             | Node::Group { input, .. }
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
@@ -242,6 +274,10 @@ impl Node {
             }
             Node::Filter { predicate, .. } => format!("keep {predicate}"),
             Node::RowNumber { .. } => "number the rows".to_owned(),
+            Node::Window { calls, .. } => {
+                let calls = calls.iter().map(|(name, call)| format!("{name} = {call}"));
+                format!("over the rows: {}", calls.collect::<Vec<_>>().join(", "))
+            }
             Node::Group { keys, aggregates, sorted, .. } => {
                 let calls = aggregates
                     .iter()

@@ -9,8 +9,8 @@ use super::errors::raised;
 use super::literal::{from_labels, label, labels, literal, misuse};
 use crate::io::source::Source;
 use crate::plan::Label;
-use crate::plan::frame::{Arg, Frame, Groups, Item, Key};
-use crate::plan::node::Keep;
+use crate::plan::frame::{Arg, Frame, Groups, Item, Key, Told};
+use crate::plan::node::{Keep, Params};
 
 #[pyclass(name = "Frame", module = "rlm_hypervisor._core", frozen)]
 #[derive(Clone)]
@@ -31,6 +31,12 @@ fn arg(object: &Bound<'_, PyAny>) -> PyResult<Arg> {
         Ok(frame) => Ok(Arg::Frame(frame.get().frame.clone())),
         Err(_) => Ok(Arg::Literal(literal(object)?)),
     }
+}
+
+fn told(function: &str, options: &Bound<'_, PyAny>, ddof: u32, min_count: i64) -> PyResult<Told> {
+    let options = options.try_iter()?.map(|option| literal(&option?)).collect::<PyResult<_>>()?;
+    let params = Params { ddof, min_count, ..Params::default() };
+    Ok(Told { function: function.to_owned(), options, params })
 }
 
 #[pymethods]
@@ -179,6 +185,11 @@ impl PyFrame {
         self.with(self.frame.reduce(function, ddof, min_count), py)
     }
 
+    #[pyo3(signature = (function, options))]
+    fn window(&self, py: Python<'_>, function: &str, options: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.with(self.frame.window(told(function, options, 1, 0)?), py)
+    }
+
     fn rows(&self, py: Python<'_>) -> PyResult<Self> {
         self.with(self.frame.rows(), py)
     }
@@ -247,6 +258,22 @@ impl PyGroups {
             });
         }
         let frame = self.groups.aggregate(converted, series).map_err(|error| raised(py, error))?;
+        Ok(PyFrame { frame, sources: self.sources.clone() })
+    }
+
+    #[pyo3(signature = (function, input, options, ddof=1, min_count=0))]
+    fn window(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        input: Option<&PyFrame>,
+        options: &Bound<'_, PyAny>,
+        ddof: u32,
+        min_count: i64,
+    ) -> PyResult<PyFrame> {
+        let told = told(function, options, ddof, min_count)?;
+        let frame = self.groups.window(input.map(|input| &input.frame), told);
+        let frame = frame.map_err(|error| raised(py, error))?;
         Ok(PyFrame { frame, sources: self.sources.clone() })
     }
 }

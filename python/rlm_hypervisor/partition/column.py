@@ -12,7 +12,6 @@ from rlm_hypervisor.partition.constant import constants
 from rlm_hypervisor.partition.dtypes import DType, target
 from rlm_hypervisor.partition.mapping import Mapping
 from rlm_hypervisor.partition.operators import apply
-from rlm_hypervisor.partition.reductions import Reductions
 from rlm_hypervisor.partition.refusal import (
     boolean,
     is_label,
@@ -24,6 +23,7 @@ from rlm_hypervisor.partition.refusal import (
 from rlm_hypervisor.partition.replacing import Replacing
 from rlm_hypervisor.partition.scalar import Scalar
 from rlm_hypervisor.partition.surface import unknown_attribute
+from rlm_hypervisor.partition.windows import Windows
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.frame import Partition
@@ -49,7 +49,7 @@ def reflection(op: str, reflected: bool, name: str) -> Callable[..., Any]:
     return method
 
 
-class Column(Mapping, Replacing, Reductions):
+class Column(Mapping, Replacing, Windows):
     """A column of the input or computed from it; rows stay unknown while the operation is traced.
 
     It has the methods of `pandas.Series` that are native; any other is refused by name.

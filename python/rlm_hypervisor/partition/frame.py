@@ -11,6 +11,7 @@ from rlm_hypervisor.partition.column import _SORTS, Column, boolean_mask, kept, 
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.dtypes import DType, DTypes
 from rlm_hypervisor.partition.frame_replacing import FrameReplacing
+from rlm_hypervisor.partition.frame_windows import FrameWindows
 from rlm_hypervisor.partition.labels import Labels
 from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.refusal import (
@@ -24,7 +25,6 @@ from rlm_hypervisor.partition.refusal import (
     whole_number,
 )
 from rlm_hypervisor.partition.scalar import Scalar, Summary
-from rlm_hypervisor.partition.summaries import Summaries
 from rlm_hypervisor.partition.surface import unknown_attribute
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Partition"]
 
 
-class Partition(FrameReplacing, Summaries):
+class Partition(FrameReplacing, FrameWindows):
     """The rows of the input, or rows computed from them.
 
     An operation is called once with a Partition that knows columns and types, not rows; what it does is

@@ -11,6 +11,7 @@ from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.column import Column, piped
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.frame import Partition
+from rlm_hypervisor.partition.group_windows import GroupWindows
 from rlm_hypervisor.partition.refusal import (
     boolean,
     is_label,
@@ -90,7 +91,7 @@ def _label(key: Any) -> Any:
     return key.columns[0] if isinstance(key, _core.Frame) else key
 
 
-class GroupBy:
+class GroupBy(GroupWindows):
     """What the group-bys of a partition and of a column have in common."""
 
     __slots__ = ("_as_index", "_frame", "_groups")
@@ -102,9 +103,6 @@ class GroupBy:
         self._groups = groups
         self._frame = frame
         self._as_index = as_index
-
-    def _call(self, method: str) -> str:
-        return f"{self._surface}.{method}"
 
     def _named(self, name: str, ddof: int = 1, min_count: int = 0, numeric_only: object = False) -> Any:
         raise NotImplementedError
@@ -233,10 +231,6 @@ class GroupBy:
         if boolean(self._call("nunique"), "dropna", dropna):
             return self._named("nunique")
         return self._nunique_with_missing(self._columns())
-
-    def _columns(self) -> dict[Any, _core.Frame]:
-        """What is aggregated, by label."""
-        raise NotImplementedError
 
     def _nunique_with_missing(self, columns: dict[Any, _core.Frame]) -> Any:
         """Different values, and one more in groups that have fewer values than rows."""

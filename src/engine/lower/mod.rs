@@ -5,6 +5,7 @@ mod group;
 mod pipeline;
 mod prune;
 mod sort;
+mod window;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -55,6 +56,7 @@ impl Lowering {
     /// The physical plan that delivers these columns of a node, in this order, its partitions in order.
     pub fn columns(&self, node: &Arc<Node>, columns: &[(Arc<str>, Expr)]) -> Result<Plan> {
         let node = Arc::new(Node::Project { input: node.clone(), columns: columns.to_vec() });
+        let node = crate::plan::window::extract::extract(&node)?;
         let names: Names = columns.iter().map(|(name, _)| name.clone()).collect();
         let plan = self.lower(&node, &names)?;
         let order: Vec<_> = columns
@@ -107,6 +109,7 @@ impl Lowering {
                 }
                 Ok(Arc::new(OrderedExec::new(plan, Pass::Number(name.clone()))))
             }
+            Node::Window { input, calls } => self.window(input, calls, needed),
             Node::Group { input, keys, aggregates, sorted, dropna } => {
                 self.group(input, keys, aggregates, *sorted, *dropna)
             }

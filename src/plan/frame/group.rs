@@ -19,11 +19,11 @@ pub enum Key {
 /// A frame and its keys.
 #[derive(Debug, Clone)]
 pub struct Groups {
-    frame: Frame,
-    keys: Vec<Column>,
+    pub(super) frame: Frame,
+    pub(super) keys: Vec<Column>,
     as_index: bool,
-    sorted: bool,
-    dropna: bool,
+    pub(super) sorted: bool,
+    pub(super) dropna: bool,
 }
 
 /// One aggregate of a grouping.

@@ -3,6 +3,7 @@
 mod group;
 mod reshape;
 mod rows;
+mod window;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use super::node::{Node, ROW};
 use crate::error::{Code, Error, Result, not_decomposable};
 
 pub use group::{Groups, Item, Key};
+pub use window::Told;
 
 /// Larger expressions are refused: they come of loops that double an expression in every turn.
 const LARGEST_EXPR: usize = 20_000;

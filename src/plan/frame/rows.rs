@@ -99,8 +99,9 @@ impl Frame {
 
     /// The first `n` rows.
     pub fn head(&self, n: usize) -> Self {
-        let domain = Arc::new(Node::Limit { input: self.domain.clone(), rows: n });
-        Self { domain, ..self.clone() }
+        let settled = self.settled();
+        let domain = Arc::new(Node::Limit { input: settled.domain.clone(), rows: n });
+        Self { domain, ..settled }
     }
 
     /// The rows with the largest or smallest values, in that order, earlier rows first among equals.

@@ -15,6 +15,8 @@ mod tests;
 pub mod udaf;
 mod variance;
 
+pub use sum::TwoSum;
+
 use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, IntervalUnit};
 

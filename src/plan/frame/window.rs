@@ -1,0 +1,84 @@
+//! Window functions of a frame's columns: over all rows, or within groups.
+
+use std::sync::Arc;
+
+use super::{Column, Frame, Groups, Index, Kind, Label, other_rows};
+use crate::error::Result;
+use crate::plan::expr::{Expr, Literal};
+use crate::plan::node::{Node, Params};
+use crate::plan::window::WindowCall;
+
+/// What a window function is told.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub function: String,
+    pub options: Vec<Literal>,
+    pub params: Params,
+}
+
+impl Frame {
+    /// A series of the same rows: a window function of this one, over all rows.
+    pub fn window(&self, told: Told) -> Result<Self> {
+        let arg = self.value()?.clone();
+        let label = self.columns[0].label.clone();
+        self.windowed(vec![arg], label, Vec::new(), false, told)
+    }
+
+    fn windowed(
+        &self,
+        args: Vec<Expr>,
+        label: Label,
+        by: Vec<Expr>,
+        dropna: bool,
+        told: Told,
+    ) -> Result<Self> {
+        let Told { function, options, params } = told;
+        let call = WindowCall { function: function.into(), args, options, by, dropna, params };
+        let expr = Expr::window(call)?;
+        Ok(self.like(vec![Column { label, expr }], Kind::Series))
+    }
+
+    /// The same frame, its domain such that no expression depends on which other rows there are.
+    pub(super) fn settled(&self) -> Self {
+        let levels = match &self.index {
+            Index::Range => &[],
+            Index::Levels(levels) => levels.as_slice(),
+        };
+        if !levels.iter().chain(&self.columns).any(|column| column.expr.has_window()) {
+            return self.clone();
+        }
+        let mut taken = std::collections::HashSet::new();
+        let mut columns = Vec::new();
+        let mut place = |column: &Column, default: &str| {
+            let name = super::unique(&mut taken, &column.label.arrow_name(default));
+            columns.push((name.clone(), column.expr.clone()));
+            Column { label: column.label.clone(), expr: Expr::Column(name, column.expr.dtype()) }
+        };
+        let index = match &self.index {
+            Index::Range => Index::Range,
+            Index::Levels(levels) => {
+                Index::Levels(levels.iter().map(|level| place(level, "__index")).collect())
+            }
+        };
+        let kept = self.columns.iter().map(|column| place(column, "__value")).collect();
+        let domain = Arc::new(Node::Project { input: self.domain.clone(), columns });
+        Self { domain, index, columns: kept, kind: self.kind.clone() }
+    }
+}
+
+impl Groups {
+    /// A series of the frame's rows: a window function of `input`, or of nothing, within each group.
+    pub fn window(&self, input: Option<&Frame>, told: Told) -> Result<Frame> {
+        let (args, label) = match input {
+            None => (Vec::new(), Label::None),
+            Some(input) => {
+                if !self.frame.same_rows(input) {
+                    return Err(other_rows());
+                }
+                (vec![input.value()?.clone()], input.columns[0].label.clone())
+            }
+        };
+        let by = self.keys.iter().map(|key| key.expr.clone()).collect();
+        self.frame.windowed(args, label, by, self.dropna, told)
+    }
+}
