@@ -24,15 +24,12 @@ REFUSED: list[tuple[str, Operation]] = [
     ("median", lambda p: p["x"].median()),
     ("quantile", lambda p: p["x"].quantile(0.5)),
     ("apply", lambda p: p.groupby("k").apply(len)),
-    ("transform", lambda p: p.groupby("k")["x"].transform("mean")),
     ("get_dummies", lambda p: pd.get_dummies(p["k"])),
     ("factorize", lambda p: p["k"].factorize()),
     ("iloc", lambda p: p.iloc[0]),
     ("iterrows", lambda p: list(p.iterrows())),
     ("itertuples", lambda p: list(p.itertuples())),
     ("merge", lambda p: p.merge(p, on="k")),
-    ("shift", lambda p: p["x"].shift()),
-    ("cumsum", lambda p: p["x"].cumsum()),
     ("rolling", lambda p: p["x"].rolling(3)),
     ("value_counts", lambda p: p["k"].value_counts()),
     ("unique", lambda p: p["k"].unique()),
@@ -119,7 +116,7 @@ def _in_the_middle(p: Any) -> Any:
 
 
 def _helper(p: Any) -> Any:
-    return p["x"].cumsum()  # here
+    return p["x"].to_numpy()  # here
 
 
 def _through_a_helper(p: Any) -> Any:
@@ -135,7 +132,7 @@ def _a_loop(p: Any) -> Any:
 
 def _over_lines(p: Any) -> Any:
     return (
-        p[p["x"] > 0].groupby("k")["x"].cumsum()  # here
+        p[p["x"] > 0].groupby("k")["x"].sample(2)  # here
     )
 
 
