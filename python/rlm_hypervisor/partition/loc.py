@@ -9,7 +9,7 @@ from rlm_hypervisor.errors import SchemaMismatchError
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.operators import Operators, apply
-from rlm_hypervisor.partition.refusal import is_label, labels_of, refuse
+from rlm_hypervisor.partition.refusal import is_label, labels_of, only, refuse
 from rlm_hypervisor.partition.replacing import nothing
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ class Loc:
 
     def __init__(self, partition: Partition) -> None:
         self._partition = partition
+
+    def __call__(self, axis: Any = None) -> Loc:
+        """`p.loc` itself; an axis that turns its key around is refused."""
+        only("DataFrame.loc", axis=(axis, None))
+        return self
 
     def __getitem__(self, key: Any) -> Any:
         rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, slice(None))
