@@ -168,6 +168,8 @@ def task(described: Row) -> str:
         keys(tables["task"], count),
         ["## `input`"],
         keys(tables["input"], count),
+        ["## An `operation` that is a query"],
+        keys(tables["sql"], count),
         ["## `options`"],
         keys(tables["options"], count),
         ["## `output`"],

@@ -84,6 +84,13 @@ class Frame:
         Series if any argument is one, named as pandas names it (the common name, else None); else scalar.
         """
 
+    @staticmethod
+    def sql(query: str, tables: Sequence[tuple[str, Frame]]) -> Frame:
+        """The answer of a query over whole sources as tables; nothing of it is run.
+
+        Raises INVALID_TASK for what is no query or wrong, SCHEMA_MISMATCH for columns, each with the place.
+        """
+
     def select(self, labels: Sequence[_Label]) -> Frame: ...
     def assign(self, label: _Label, value: Frame | _Constant) -> Frame:
         """With the column replaced in place or added last; value is a series of the same rows, a scalar or a constant."""

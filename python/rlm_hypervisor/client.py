@@ -129,20 +129,26 @@ class RLMClient:
         document, objects = plain(task)
         registered = {**EVERYWHERE.descriptions(), **self._operations.descriptions()}
         spec = _core.parse_task(document, list(registered.items()))
-        operation = self._operation(spec["operation"], objects)
+        sql = spec["operation"].get("sql")
+        operation = None if sql is not None else self._operation(spec["operation"], objects)
         started_at = time.monotonic()
-        frame = self._open(spec["input"], objects, (spec.get("options") or {}).get("timeoutMs"))
-        from rlm_hypervisor.partition.trace import Constant, trace
+        timeout_ms = (spec.get("options") or {}).get("timeoutMs")
+        if operation is None:
+            name = "sql"
+            plan: Any = self._query(sql, spec["input"], objects, timeout_ms)
+        else:
+            from rlm_hypervisor.partition.trace import trace
 
-        plan = trace(operation, frame)
+            name = getattr(operation, "__name__", type(operation).__name__)
+            plan = trace(operation, self._open(spec["input"], objects, timeout_ms))
         options = _options(spec, time.monotonic() - started_at)
         started = (
-            ConstantRun(plan.value) if isinstance(plan, Constant) else self._engine.submit(plan, options)
+            self._engine.submit(plan, options) if isinstance(plan, _core.Frame) else ConstantRun(plan.value)
         )
         given = spec.get("options") or {}
         return Run(
             started,
-            getattr(operation, "__name__", type(operation).__name__),
+            name,
             description=spec.get("description"),
             tags=given.get("tags"),
             progress=given.get("progress"),
@@ -164,6 +170,61 @@ class RLMClient:
         except asyncio.CancelledError:
             starting.add_done_callback(_cancel_started)
             raise
+
+    def sql(
+        self,
+        query: str,
+        *,
+        source: Any = None,
+        tables: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Executes a query: the task whose operation is `{"sql": query, "tables": tables}`.
+
+        Semantics are SQL's, not pandas': NULL and three-valued logic, integer division, NaN a value like
+        others. Only ORDER BY gives the rows an order. Names are the same whatever their case.
+
+        Args:
+            query: one SELECT, WITH or VALUES; nothing that writes.
+            source: what the query knows as the table `partition`.
+            tables: further tables by name: each a source as `input.source` takes it.
+            **options: options of the task: `timeoutMs`, `parallelism`, `memoryLimit`, ...
+
+        Raises:
+            InvalidTaskError: the query is wrong, or no query; the message has the line and column.
+            SchemaMismatchError: a column is not there, or is ambiguous.
+
+        >>> import pandas as pd
+        >>> from rlm_hypervisor import RLMClient
+        >>> orders = pd.DataFrame({"region": [1, 2, 1], "amount": [10, 20, 5]})
+        >>> regions = pd.DataFrame({"region": [1, 2], "name": ["north", "south"]})
+        >>> query = "select name, sum(amount) total from orders join regions using (region) group by 1 order by 1"
+        >>> print(RLMClient().sql(query, tables={"orders": orders, "regions": regions}).to_pandas())
+            name  total
+        0  north     15
+        1  south     20
+        """
+        operation: dict[str, Any] = {"sql": query}
+        if tables is not None:
+            operation["tables"] = tables if isinstance(tables, dict) else dict(tables)
+        document: dict[str, Any] = {"type": "parallel", "operation": operation, "options": options}
+        if source is not None:
+            document["input"] = {"source": source}
+        elif not tables:
+            document["input"] = {}
+        return self.execute(document)
+
+    def _query(
+        self, sql: Mapping[str, Any], source: Mapping[str, Any], objects: list[Any], timeout_ms: int | None
+    ) -> _core.Frame:
+        """The symbolic answer of a query; its sources are opened one after the other."""
+        opened = []
+        if source.get("source") is not None:
+            opened.append(("partition", self._open(source, objects, timeout_ms)))
+        opened += [
+            (table["name"], self._open({"source": table}, objects, timeout_ms)) for table in sql["tables"]
+        ]
+        return _core.Frame.sql(sql["query"], opened)
 
     def _open(self, source: Mapping[str, Any], objects: list[Any], timeout_ms: int | None) -> _core.Frame:
         found = source.get("source")

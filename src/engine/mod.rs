@@ -11,4 +11,5 @@ pub mod physical_expr;
 pub mod scalars;
 pub mod scan;
 pub mod scan_exec;
+pub mod sql_exec;
 pub mod window;

@@ -9,6 +9,7 @@ pub mod label;
 pub mod node;
 pub mod op;
 pub mod reduce;
+pub mod sql;
 pub mod window;
 
 pub use dtype::DType;

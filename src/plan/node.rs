@@ -72,6 +72,13 @@ pub enum Node {
         subset: Vec<Arc<str>>,
         keep: Keep,
     },
+    /// A query with SQL's semantics; its rows have the order that it asks for.
+    Sql {
+        query: Arc<str>,
+        tables: Vec<(Arc<str>, Arc<Node>)>,
+        /// The columns of the answer.
+        fields: Arc<[Field]>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -122,7 +129,7 @@ impl Node {
     /// The columns a node offers, in order. A scan's [`ROW`] is not listed.
     pub fn fields(&self) -> Vec<Field> {
         match self {
-            Node::Scan { fields, .. } => fields.to_vec(),
+            Node::Scan { fields, .. } | Node::Sql { fields, .. } => fields.to_vec(),
             Node::Unit => Vec::new(),
             Node::Project { columns, .. } => {
                 columns.iter().map(|(name, expr)| Field { name: name.clone(), dtype: expr.dtype() }).collect()
@@ -155,7 +162,7 @@ impl Node {
 
     pub fn input(&self) -> Option<&Arc<Node>> {
         match self {
-            Node::Scan { .. } | Node::Unit => None,
+            Node::Scan { .. } | Node::Unit | Node::Sql { .. } => None,
             Node::Project { input, .. }
             | Node::Filter { input, .. }
             | Node::RowNumber { input, .. }
@@ -165,6 +172,11 @@ impl Node {
             | Node::Limit { input, .. }
             | Node::Distinct { input, .. } => Some(input),
         }
+    }
+
+    /// Whether a query is in it, or below it.
+    pub fn has_sql(&self) -> bool {
+        matches!(self, Node::Sql { .. }) || self.input().is_some_and(|input| input.has_sql())
     }
 
     /// The same node with every expression in it, and below it, replaced.
@@ -191,6 +203,11 @@ impl Node {
             | Node::RowNumber { .. }
             | Node::Limit { .. }
             | Node::Distinct { .. } => {}
+            Node::Sql { tables, .. } => {
+                for (_, table) in tables {
+                    *table = Arc::new(table.map_exprs(replace)?);
+                }
+            }
             Node::Project { columns, .. } => {
                 for (_, expr) in columns {
                     *expr = replace(expr)?;
@@ -227,6 +244,7 @@ impl Node {
             | Node::RowNumber { .. }
             | Node::Limit { .. }
             | Node::Distinct { .. } => {}
+            Node::Sql { tables, .. } => tables.iter().for_each(|(_, table)| table.each_expr(visit)),
             Node::Project { columns, .. } => columns.iter().for_each(|(_, expr)| visit(expr)),
             Node::Filter { predicate, .. } => visit(predicate),
             Node::Group { keys, aggregates, .. } => {
@@ -245,7 +263,7 @@ impl Node {
 
     fn input_mut(&mut self) -> Option<&mut Arc<Node>> {
         match self {
-            Node::Scan { .. } | Node::Unit => None,
+            Node::Scan { .. } | Node::Unit | Node::Sql { .. } => None,
             Node::Project { input, .. }
             | Node::Filter { input, .. }
             | Node::RowNumber { input, .. }
@@ -298,6 +316,11 @@ impl Node {
                 format!("sort by {}", keys.collect::<Vec<_>>().join(", "))
             }
             Node::Limit { rows, .. } => format!("first {rows} rows"),
+            Node::Sql { query, tables, .. } => {
+                let tables = tables.iter().map(|(name, _)| &**name).collect::<Vec<_>>().join(", ");
+                let query = query.split_whitespace().collect::<Vec<_>>().join(" ");
+                format!("SQL over {tables}: {query}")
+            }
             Node::Distinct { subset, keep, .. } => {
                 format!("without duplicates of {} (keep {keep:?})", subset.join(", "))
             }
@@ -305,6 +328,9 @@ impl Node {
         text.push_str(&"  ".repeat(depth));
         text.push_str(&line);
         text.push('\n');
+        if let Node::Sql { tables, .. } = self {
+            tables.iter().for_each(|(_, table)| table.describe(depth + 1, text));
+        }
         if let Some(input) = self.input() {
             input.describe(depth + 1, text);
         }

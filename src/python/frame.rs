@@ -7,10 +7,11 @@ use pyo3::types::{PyList, PyTuple};
 
 use super::errors::raised;
 use super::literal::{from_labels, label, labels, literal, misuse};
+use crate::engine;
 use crate::io::source::Source;
-use crate::plan::Label;
 use crate::plan::frame::{Arg, Frame, Groups, Item, Key, Told};
 use crate::plan::node::{Keep, Params};
+use crate::plan::{Label, Node};
 
 #[pyclass(name = "Frame", module = "rlm_hypervisor._core", frozen)]
 #[derive(Clone)]
@@ -84,6 +85,26 @@ impl PyFrame {
         let sources = sources.ok_or_else(|| misuse(py, "a call without a frame"))?;
         let frame = Frame::call(op, converted).map_err(|error| raised(py, error))?;
         Ok(Self { frame, sources })
+    }
+
+    /// The answer of a query over whole sources, each a table of that name.
+    #[staticmethod]
+    fn sql(py: Python<'_>, query: &str, tables: Vec<(String, Bound<'_, Self>)>) -> PyResult<Self> {
+        let mut sources = Vec::new();
+        let mut named = Vec::with_capacity(tables.len());
+        for (name, table) in tables {
+            let (node, source) = match (&*table.get().frame.domain, table.get().sources.as_slice()) {
+                (Node::Scan { fields, .. }, [source]) => {
+                    (Node::Scan { source: sources.len(), fields: fields.clone() }, source.clone())
+                }
+                _ => return Err(misuse(py, "a table of a query that is no source")),
+            };
+            sources.push(source);
+            named.push((name.into(), Arc::new(node)));
+        }
+        let frame = py.detach(|| engine::lower::sql::frame(query, named, &sources));
+        let frame = frame.map_err(|error| raised(py, error))?;
+        Ok(Self { frame, sources: Arc::new(sources) })
     }
 
     fn select(&self, py: Python<'_>, labels: &Bound<'_, PyAny>) -> PyResult<Self> {

@@ -64,9 +64,11 @@ pub(super) async fn execute(
     match attempt(&engine, limit, run, &frame, lowering.clone(), pool).await {
         Err(error) if error.code() == Code::OutOfMemory && lowering.grouping == Grouping::Own => {
             run.control.restart();
-            run.control.note(
-                "grouping again with DataFusion's operator, which spills: the groups did not fit the memory limit",
-            );
+            run.control.note(if frame.domain.has_sql() {
+                "running the query again with operators that spill: it did not fit the memory limit"
+            } else {
+                "grouping again with DataFusion's operator, which spills: the groups did not fit the memory limit"
+            });
             let lowering = Lowering { grouping: Grouping::DataFusion, ..lowering };
             attempt(&engine, limit, run, &frame, lowering, Arc::new(FairSpillPool::new(limit))).await
         }
@@ -83,8 +85,14 @@ async fn attempt(
     pool: Arc<dyn MemoryPool>,
 ) -> Result<Answer> {
     run.control.check()?;
-    let spill = DiskManagerBuilder::default()
-        .with_mode(DiskManagerMode::Directories(vec![engine.settings().spill_dir.clone()]));
+    // A query is first run with its rows repartitioned, and without spilling: both at once may never end.
+    let spills = lowering.grouping == Grouping::DataFusion || !frame.domain.has_sql();
+    let mode = if spills {
+        DiskManagerMode::Directories(vec![engine.settings().spill_dir.clone()])
+    } else {
+        DiskManagerMode::Disabled
+    };
+    let spill = DiskManagerBuilder::default().with_mode(mode);
     let runtime =
         RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(spill).build_arc()?;
     let config = SessionConfig::new()

@@ -137,6 +137,13 @@ pub const OPTIONS: &[Field] = &[
     field("progress", Kind::Or("auto", &Kind::Bool), Null, ALL, Since("0.1"), "whether a progress bar is shown; None for the client's `progress`"),
 ];
 
+/// The keys of an operation that is a query.
+#[rustfmt::skip]
+pub const SQL: &[Field] = &[
+    field("sql", Kind::Name, Required, ALL, Since("0.1"), "a query (SELECT, WITH or VALUES); `input.source` is its table `partition`"),
+    field("tables", Kind::Tables, Null, ALL, Since("0.1"), "further tables of the query: a dict of names and sources"),
+];
+
 /// Keys of `input` of which at most one may be given.
 pub const EXCLUSIVE: &[[&str; 2]] = &[["source", "items"], ["operation", "map"], ["operation", "steps"]];
 
@@ -248,7 +255,13 @@ impl TaskType {
 
 /// Where a key that stands in the wrong dict belongs.
 pub fn home_of(key: &str) -> Option<&'static str> {
-    let homes = [("the task itself", TASK), ("`options`", OPTIONS), ("`input`", INPUT), ("`output`", OUTPUT)];
+    let homes = [
+        ("the task itself", TASK),
+        ("`options`", OPTIONS),
+        ("`input`", INPUT),
+        ("`output`", OUTPUT),
+        ("the `operation` that is a query", SQL),
+    ];
     homes.into_iter().find(|(_, table)| find(table, key).is_some()).map(|(home, _)| home)
 }
 
@@ -267,5 +280,6 @@ pub fn describe() -> Value {
         "input": table(INPUT),
         "output": table(OUTPUT),
         "options": table(OPTIONS),
+        "sql": table(SQL),
     })
 }

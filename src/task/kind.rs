@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields::Field;
+use super::fields::{Field, SQL};
 use super::section;
 use super::value::{At, Marker, parse_bytes};
 use crate::error::{Error, Result};
@@ -42,6 +42,8 @@ pub enum Kind {
     Key,
     /// A place or Arrow data, or a list of them.
     Source,
+    /// A dict of table names and sources.
+    Tables,
     /// A list, or another iterable.
     Items,
     /// A dict with keys of its own; a bare string stands for the named key, where one is given.
@@ -71,12 +73,13 @@ impl Kind {
             }
             Self::Or(word, kind) => format!("\"{word}\" or {}", kind.wanted()),
             Self::Tags => "a list of strings, or a dict of strings".into(),
-            Self::Operation => "a callable, or the name of a registered operation".into(),
+            Self::Operation => "a callable, the name of a registered operation, or a dict with `sql`".into(),
             Self::Operations => "a list of callables or names of registered operations".into(),
             Self::Key => "a column name, a list of column names or a callable".into(),
             Self::Source => {
                 "a path or URL, Arrow data (pandas, polars, pyarrow, DuckDB), or a list of these".into()
             }
+            Self::Tables => "a dict of table names and sources".into(),
             Self::Items => "a list or another iterable".into(),
             Self::Section { short: Some(key), .. } => format!("a dict, or a string (its {key})"),
             Self::Section { short: None, .. } => "a dict".into(),
@@ -168,6 +171,7 @@ impl Kind {
             },
             Self::Source if value.is_array() => at_least_one(self.list(at, one_source)?, self, at),
             Self::Source => Ok(json!([one_source(at)?])),
+            Self::Tables => tables(at),
             Self::Items => match (Marker::of(value), value) {
                 (Some(Marker::Arrow(foreign) | Marker::Object(foreign)), _) => {
                     Ok(json!({ "object": foreign }))
@@ -207,13 +211,48 @@ impl Kind {
         match (Marker::of(at.value), at.value) {
             (Some(Marker::Callable(callable)), _) => Ok(json!({ "callable": callable })),
             (None, Value::String(_)) => Ok(json!({ "named": self.name(at)? })),
-            (None, Value::Object(dict)) => match (dict.len(), dict.get("sql")) {
-                (1, Some(sql)) => Ok(json!({ "sql": Self::Name.check(&At::new(sql, at.path_of("sql")))? })),
-                _ => Err(at.wrong_type(&self.wanted())),
-            },
+            (None, Value::Object(dict)) => query(dict, at),
             _ => Err(at.wrong_type(&self.wanted())),
         }
     }
+}
+
+/// `{"sql": ..., "tables": {...}}`.
+fn query(dict: &Map<String, Value>, at: &At<'_>) -> Result<Value> {
+    let mut keys = Map::new();
+    section::walk(at, dict, SQL, None, |field, at| {
+        keys.insert(field.key.to_owned(), field.check(&at)?);
+        Ok(())
+    })?;
+    section::complete(&mut keys, SQL, None, at)?;
+    let tables = keys.remove("tables").filter(|tables| !tables.is_null()).unwrap_or_else(|| json!([]));
+    Ok(json!({ "sql": { "query": keys.remove("sql"), "tables": tables } }))
+}
+
+/// Each table's name and its sources, in the order of the document; names are the same whatever their case.
+fn tables(at: &At<'_>) -> Result<Value> {
+    let dict = at.dict().ok_or_else(|| at.wrong_type(&Kind::Tables.wanted()))?;
+    let mut seen: Vec<String> = Vec::new();
+    let mut tables = Vec::new();
+    for (name, source) in dict {
+        let path = at.path_of(name);
+        let folded = name.to_lowercase();
+        if name.trim().is_empty() || folded == "partition" {
+            let why =
+                if name.trim().is_empty() { "a table needs a name" } else { "`partition` is the source" };
+            return Err(
+                super::value::invalid(&path, format!("{path}: {why}")).hint("Give the table another name")
+            );
+        }
+        if seen.contains(&folded) {
+            let message = format!("{path}: there is another table of that name, but for case");
+            return Err(super::value::invalid(&path, message).hint("Give one of them another name"));
+        }
+        seen.push(folded);
+        let sources = Kind::Source.check(&At::new(source, path))?;
+        tables.push(json!({ "name": name, "sources": sources }));
+    }
+    Ok(tables.into())
 }
 
 fn one_source(at: &At<'_>) -> Result<Value> {

@@ -16,13 +16,13 @@ mod supported;
 mod tests;
 mod value;
 
-pub use fields::{Field, INPUT, OPTIONS, OUTPUT, Preset, Runs, TASK, TYPES, TypeRow, describe};
+pub use fields::{Field, INPUT, OPTIONS, OUTPUT, Preset, Runs, SQL, TASK, TYPES, TypeRow, describe};
 pub use kind::Kind;
 pub use operations::Registered;
 pub use parse::parse;
 pub use spec::{
     Callable, ChunkSize, Combine, Foreign, Input, Items, Key, Mode, OnError, OperationRef, Options, Output,
-    OutputMode, Priority, Progress, SourceRef, SourceSpec, Tags, TaskSpec, TaskType,
+    OutputMode, Priority, Progress, SourceRef, SourceSpec, Sql, SqlTable, Tags, TaskSpec, TaskType,
 };
 pub use supported::supported;
 pub use value::{At, parse_bytes};

@@ -21,7 +21,7 @@ pub fn parse(document: &Value, registered: &[Registered]) -> Result<TaskSpec> {
     let mut input = None;
     walk(&root, dict, TASK, None, |field, at| {
         match (field.key, kind) {
-            ("input", Some(kind)) => input = Some(read_input(&at, kind)?),
+            ("input", Some(kind)) => input = Some(read_input(&at, kind, dict.get("operation"))?),
             ("input", None) => {}
             _ => {
                 task.insert(field.key.to_owned(), field.check(&at)?);
@@ -36,7 +36,9 @@ pub fn parse(document: &Value, registered: &[Registered]) -> Result<TaskSpec> {
     let kind = kind.ok_or_else(|| Error::internal("a checked task has no type"))?;
     let input = match input {
         Some(input) => input,
-        None if kind.row().structured => return Err(missing("input", "a dict with source or items")),
+        None if kind.row().structured && !brings_tables(task.get("operation")) => {
+            return Err(missing("input", "a dict with source or items"));
+        }
         None => Parts::own(Value::Null),
     };
     assemble(task, input, registered)
@@ -69,7 +71,8 @@ fn defaults() -> Map<String, Value> {
         .collect()
 }
 
-fn read_input(at: &At<'_>, kind: TaskType) -> Result<Parts> {
+/// `outer` is the operation at the top of the task.
+fn read_input(at: &At<'_>, kind: TaskType, outer: Option<&Value>) -> Result<Parts> {
     let opening = |key: &String| find(INPUT, key).is_some_and(|field| OPENING.contains(&field.key));
     let dict = match at.dict() {
         Some(dict) if kind.row().structured || dict.keys().any(opening) => dict,
@@ -112,12 +115,24 @@ fn read_input(at: &At<'_>, kind: TaskType) -> Result<Parts> {
         input.insert("source".into(), json!({ "sources": sources, "format": format }));
     } else if let Some(items) = rest.remove("items") {
         input.insert("items".into(), items);
-    } else if kind.row().structured {
+    } else if kind.row().structured && !brings_tables(dict.get("operation").or(outer)) {
         return Err(missing(&at.path_of("source"), "the table to work on, or input.items: a list of values"));
     } else {
         input.insert("value".into(), Value::Null);
     }
     Ok(Parts { input, rest, operation, structured: true })
+}
+
+/// Whether an operation, as it is written or in normal form, is a query with tables of its own: it needs no source.
+fn brings_tables(operation: Option<&Value>) -> bool {
+    let query =
+        operation.map(|operation| operation.get("sql").filter(|sql| sql.is_object()).unwrap_or(operation));
+    let tables = query.and_then(|query| query.get("tables"));
+    tables.is_some_and(|tables| match tables {
+        Value::Object(tables) => !tables.is_empty(),
+        Value::Array(tables) => !tables.is_empty(),
+        _ => false,
+    })
 }
 
 fn allowed(kind: TaskType) -> String {

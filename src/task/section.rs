@@ -95,7 +95,8 @@ fn unknown(path: &str, key: &str, table: &'static [Field], taker: Option<TaskTyp
         table.iter().filter(|field| field.taken_by(taker)).map(|field| field.key).collect();
     let kind = taker.map(|taker| format!("{} ", taker.name())).unwrap_or_default();
     let path = shortened(path);
-    let error = invalid(&path, format!("{path} is not a key of a {kind}task"))
+    let owner = if table.first().is_some_and(|field| field.key == "sql") { "query" } else { "task" };
+    let error = invalid(&path, format!("{path} is not a key of a {kind}{owner}"))
         .detail("given", shortened(key))
         .detail("allowed", allowed.clone());
     let nearest = names::nearest(key, allowed.iter().copied());

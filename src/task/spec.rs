@@ -46,9 +46,27 @@ pub enum OperationRef {
     Callable(Callable),
     /// The name of a registered operation.
     Named(String),
-    Sql(String),
+    Sql(Sql),
     /// Operations of a `sequential` task; each receives what the one before returned.
     Steps(Vec<OperationRef>),
+}
+
+/// A query over the source, which is the table `partition`, and over other tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sql {
+    pub query: String,
+    /// In the order of the document.
+    pub tables: Vec<SqlTable>,
+}
+
+/// A table of a query, beside `partition`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SqlTable {
+    pub name: String,
+    /// Never empty.
+    pub sources: Vec<SourceRef>,
 }
 
 /// A callable of the caller's language; `id` is the caller's handle of it.

@@ -14,11 +14,6 @@ pub fn supported(spec: &TaskSpec) -> Result<()> {
         let hint = format!("Types that run: {}", running(TYPES.iter().map(|row| (row.name, row.runs))));
         return Err(refused("type", Some(&spec.kind.name().into())).hint(hint));
     }
-    if matches!(spec.operation, OperationRef::Sql(_)) {
-        return Err(
-            refused("operation", Some(&"sql".into())).hint("Give a callable or a registered operation")
-        );
-    }
     for field in INPUT {
         judge("input", field, input_value(spec, field.key)?)?;
     }

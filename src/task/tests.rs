@@ -62,6 +62,33 @@ fn the_seed_job() {
     supported(&spec).unwrap();
 }
 
+/// A query without a source, with more keys.
+fn query(more: Value) -> Value {
+    let mut document = json!({ "type": "parallel", "operation": { "sql": "select 1" } });
+    document["operation"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    document
+}
+
+#[test]
+fn queries() {
+    let sql = |spec: TaskSpec| match spec.operation {
+        OperationRef::Sql(sql) => sql,
+        other => panic!("{other:?}"),
+    };
+    let spec = read(seed("input", json!({ "operation": { "sql": "select 1" } }))).unwrap();
+    supported(&spec).unwrap();
+    assert_eq!(sql(spec), Sql { query: "select 1".into(), tables: vec![] });
+    let spec = read(query(json!({ "tables": { "b": "b.parquet", "a": [arrow(), arrow()] } }))).unwrap();
+    supported(&spec).unwrap();
+    assert_eq!(spec.input, Input::Value(Value::Null));
+    let tables = sql(spec).tables;
+    assert_eq!(tables.iter().map(|table| table.sources.len()).sum::<usize>(), 3);
+    let spec = json!({ "type": "parallel", "input": { "operation": { "sql": "select 1", "tables": { "a": "x" } } } });
+    supported(&read(spec).unwrap()).unwrap();
+    assert_eq!(refused(query(json!({}))).details()["path"], "input");
+    assert_eq!(refused(query(json!({ "tables": {} }))).details()["path"], "input");
+}
+
 #[test]
 fn values_in_normal_form() {
     let options = json!({
@@ -128,6 +155,15 @@ fn what_is_wrong_is_refused_with_its_path() {
         (seed("input", json!({ "combine": "concta" })), "input.combine", Some("concat")),
         (seed("input", json!({ "operation": null })), "input.operation", None),
         (seed("input", json!({ "operation": { "sql": "" } })), "input.operation.sql", None),
+        (seed("input", json!({ "operation": { "sq": "select 1" } })), "input.operation.sq", Some("sql")),
+        (seed("input", json!({ "operation": {} })), "input.operation.sql", None),
+        (query(json!({ "table": {} })), "operation.table", Some("tables")),
+        (query(json!({ "tables": [] })), "operation.tables", None),
+        (query(json!({ "tables": { "a": 3 } })), "operation.tables.a", None),
+        (query(json!({ "tables": { "a": ["x", {}] } })), "operation.tables.a[1]", None),
+        (query(json!({ "tables": { "": "x" } })), "operation.tables.", None),
+        (query(json!({ "tables": { "Partition": "x" } })), "operation.tables.Partition", None),
+        (query(json!({ "tables": { "a": "x", "A": "y" } })), "operation.tables.a", None),
         (seed("", json!({ "operation": callable(4) })), "input.operation", None),
         (seed("", json!({ "timeoutMs": 4 })), "timeoutMs", None),
         (seed("", json!({ "output": {} })), "output.url", None),
@@ -288,7 +324,6 @@ fn what_does_not_run_yet_is_refused_by_name() {
         ("input", json!({ "combine": "list" }), "input.combine"),
         ("input", json!({ "combine": callable(1) }), "input.combine"),
         ("input", json!({ "format": "csv" }), "input.format"),
-        ("input", json!({ "operation": { "sql": "select 1" } }), "operation"),
         ("", json!({ "output": "x.parquet" }), "output"),
         ("", json!({ "input": { "items": [1], "operation": callable(1) } }), "input.items"),
     ] {
@@ -321,6 +356,7 @@ pub(super) fn sample(field: &Field) -> Value {
         Kind::Or(_, Kind::Int { min, .. }) => (min + 1).into(),
         Kind::Or(..) => false.into(),
         Kind::Names | Kind::Items | Kind::Tags => json!(["a"]),
+        Kind::Tables => json!({ "a": "a" }),
         Kind::Operations => json!([callable(1)]),
         Kind::Text | Kind::Name | Kind::NameOrNames | Kind::Source => "a".into(),
         Kind::Section { fields, .. } => {

@@ -5,6 +5,8 @@ mod group;
 mod pipeline;
 mod prune;
 mod sort;
+pub mod sql;
+mod sql_filter;
 mod window;
 
 use std::collections::BTreeSet;
@@ -113,6 +115,7 @@ impl Lowering {
             Node::Group { input, keys, aggregates, sorted, dropna } => {
                 self.group(input, keys, aggregates, *sorted, *dropna)
             }
+            Node::Sql { query, tables, fields } => self.sql(query, tables, fields),
             Node::Sort { input, keys } => self.sort(input, keys, needed, None),
             Node::Limit { input, rows } => match &**input {
                 Node::Sort { input, keys } if *rows > 0 => self.sort(input, keys, needed, Some(*rows)),

@@ -333,7 +333,7 @@ impl Frame {
 }
 
 /// A name that is not taken, and takes it.
-fn unique(taken: &mut HashSet<Arc<str>>, wanted: &str) -> Arc<str> {
+pub(super) fn unique(taken: &mut HashSet<Arc<str>>, wanted: &str) -> Arc<str> {
     let mut name: Arc<str> = wanted.into();
     let mut number = 1;
     while !taken.insert(name.clone()) {

@@ -1,0 +1,165 @@
+//! Lowering of SQL: DataFusion plans the query, over tables that are scans of ours.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::{Expr as SqlExpr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::sql_filter::translated;
+use super::{Grouping, Lowering, Plan};
+use crate::engine::sql_exec::SqlExec;
+use crate::error::{Error, Result, not_decomposable};
+use crate::io::source::Source;
+use crate::plan::node::Field;
+use crate::plan::{DType, Expr, Label, Node, frame, sql};
+
+/// The frame that a query answers with. `tables` are whole sources.
+pub fn frame(query: &str, tables: Vec<(Arc<str>, Arc<Node>)>, sources: &[Source]) -> Result<frame::Frame> {
+    let schemas = tables
+        .iter()
+        .map(|(name, node)| Ok((name.clone(), schema_of(node, sources)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let (fields, labels) = sql::on_large_stack(|| sql::check(query, &schemas))?;
+    let columns = fields.iter().zip(labels).map(|(field, label)| frame::Column {
+        label: Label::Str(label),
+        expr: Expr::Column(field.name.clone(), field.dtype.clone()),
+    });
+    let columns = columns.collect();
+    let domain = Arc::new(Node::Sql { query: query.into(), tables, fields: fields.into() });
+    Ok(frame::Frame { domain, index: frame::Index::Range, columns, kind: frame::Kind::Frame })
+}
+
+/// The Arrow schema of a node's columns: a source's own where types are only carried along.
+fn schema_of(node: &Node, sources: &[Source]) -> Result<SchemaRef> {
+    let found: &[_] = match node {
+        Node::Scan { source, .. } => sources.get(*source).map_or(&[], Source::columns),
+        _ => &[],
+    };
+    let arrow = |field: &Field| -> Result<DataType> {
+        match (field.dtype.arrow(), found.iter().find(|column| column.field.name == field.name)) {
+            (Some(arrow), _) => Ok(arrow),
+            (None, Some(column)) => Ok(column.arrow.clone()),
+            (None, None) => Err(not_decomposable(format!(
+                "column `{}` ({}) cannot be given to a query here",
+                field.name, field.dtype
+            ))),
+        }
+    };
+    let fields = node
+        .fields()
+        .iter()
+        .map(|field| Ok(ArrowField::new(&*field.name, arrow(field)?, true)))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+impl Lowering {
+    pub(super) fn sql(
+        &self,
+        query: &str,
+        tables: &[(Arc<str>, Arc<Node>)],
+        fields: &[Field],
+    ) -> Result<Plan> {
+        let tables = tables
+            .iter()
+            .map(|(name, node)| {
+                let schema = schema_of(node, &self.sources)?;
+                let table =
+                    SqlTable { name: name.clone(), schema, node: node.clone(), lowering: self.clone() };
+                let table: Arc<dyn TableProvider> = Arc::new(table);
+                Ok((name.clone(), table))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let config = sql::config(self.threads, self.grouping == Grouping::DataFusion);
+        let physical = sql::on_large_stack(|| sql::planned(query, tables, config)?.physical())?;
+        let found = physical.schema();
+        if found.fields().len() != fields.len() {
+            return Err(Error::internal("a query has other columns than when it was checked"));
+        }
+        let columns = fields.iter().zip(found.fields());
+        let columns = columns
+            .map(|(field, found)| ArrowField::new(&*field.name, sql::canonical(found.data_type()), true));
+        let schema = Arc::new(Schema::new(columns.collect::<Vec<_>>()));
+        Ok(Arc::new(SqlExec::new(physical, schema)))
+    }
+}
+
+/// A table of a query: a plan of ours, lowered with the columns and filters that the query needs.
+struct SqlTable {
+    name: Arc<str>,
+    schema: SchemaRef,
+    node: Arc<Node>,
+    lowering: Lowering,
+}
+
+impl fmt::Debug for SqlTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqlTable({})", self.name)
+    }
+}
+
+impl SqlTable {
+    fn dtype_of(&self, name: &str) -> Option<DType> {
+        let field = self.schema.field_with_name(name).ok()?;
+        Some(DType::from_arrow(field.data_type()))
+    }
+
+    fn lowered(&self, projection: Option<&Vec<usize>>, filters: &[SqlExpr]) -> Result<Plan> {
+        let mut node = self.node.clone();
+        for filter in filters {
+            let predicate = translated(filter, &|name| self.dtype_of(name))?
+                .ok_or_else(|| Error::internal(format!("a filter that was not offered: {filter}")))?;
+            node = Arc::new(Node::Filter { input: node, predicate });
+        }
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let columns: Vec<_> = projection
+            .unwrap_or(&all)
+            .iter()
+            .map(|place| self.schema.field(*place))
+            .map(|field| {
+                let name: Arc<str> = field.name().as_str().into();
+                (name.clone(), Expr::Column(name, DType::from_arrow(field.data_type())))
+            })
+            .collect();
+        self.lowering.columns(&node, &columns)
+    }
+}
+
+#[async_trait]
+impl TableProvider for SqlTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[SqlExpr],
+        _: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        Ok(self.lowered(projection, filters)?)
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&SqlExpr],
+    ) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        let offered = filters.iter().map(|filter| {
+            Ok(match translated(filter, &|name| self.dtype_of(name))? {
+                Some(_) => TableProviderFilterPushDown::Exact,
+                None => TableProviderFilterPushDown::Unsupported,
+            })
+        });
+        offered.collect()
+    }
+}

@@ -1,0 +1,293 @@
+//! From text to a query: names are the same whatever their case, and only queries are taken.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::TableReference;
+use datafusion::execution::SessionState;
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::resolve::resolve_table_references;
+use datafusion::sql::sqlparser::ast::{
+    ObjectName, Query, Select, SetExpr, Spanned, Statement, TableFactor, Value, ValueWithSpan, Visit,
+    Visitor, visit_relations,
+};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+use super::depth::{DEEPEST, too_deep};
+use super::wrong;
+use crate::error::{Error, Result};
+use crate::names;
+
+/// The place of what has none.
+pub const NOWHERE: Location = Location { line: 0, column: 0 };
+
+/// Brackets and subqueries within each other; the parser's own recursion.
+const NESTED: usize = 50;
+
+/// Words that begin a query.
+const OPENING: &[&str] = &["SELECT", "WITH", "VALUES", "FROM", "TABLE"];
+
+/// Words that begin a statement that is none.
+const STATEMENTS: &[&str] = &[
+    "ALTER",
+    "ANALYZE",
+    "ATTACH",
+    "BEGIN",
+    "CACHE",
+    "CALL",
+    "COMMENT",
+    "COMMIT",
+    "COPY",
+    "CREATE",
+    "DEALLOCATE",
+    "DELETE",
+    "DESC",
+    "DESCRIBE",
+    "DETACH",
+    "DROP",
+    "EXECUTE",
+    "EXPLAIN",
+    "EXPORT",
+    "GRANT",
+    "IMPORT",
+    "INSERT",
+    "INSTALL",
+    "KILL",
+    "LOAD",
+    "MERGE",
+    "OPTIMIZE",
+    "PRAGMA",
+    "PREPARE",
+    "REFRESH",
+    "REPLACE",
+    "RESET",
+    "REVOKE",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "SET",
+    "SHOW",
+    "START",
+    "TRUNCATE",
+    "UNLOAD",
+    "UPDATE",
+    "USE",
+    "VACUUM",
+];
+
+/// The one query that a text is.
+pub fn parse(text: &str, tables: &[(Arc<str>, SchemaRef)]) -> Result<Box<Query>> {
+    let dialect = GenericDialect {};
+    let tokens = Tokenizer::new(&dialect, text).tokenize_with_location();
+    let mut tokens =
+        tokens.map_err(|error| at(error.location, &format!("the SQL is wrong: {}", error.message)))?;
+    only_queries(&tokens)?;
+    if let Some(place) = too_deep(&tokens) {
+        let message = format!("the SQL is deeper than {DEEPEST} operators, joins or subqueries");
+        return Err(
+            at(place, &message).hint("Write IN (...) for many comparisons, and split long queries by WITH")
+        );
+    }
+    fold(&mut tokens, tables);
+    let mut parser = Parser::new(&dialect).with_recursion_limit(NESTED).with_tokens_with_locations(tokens);
+    let statements = parser.parse_statements().map_err(syntax)?;
+    let mut statements = statements.into_iter();
+    match (statements.next(), statements.next()) {
+        (None, _) => Err(wrong("the SQL is empty").hint("Write a query, such as `select * from partition`")),
+        (Some(_), Some(next)) => {
+            Err(at(next.span().start, "the SQL is several statements").hint("Write one query"))
+        }
+        (Some(Statement::Query(query)), None) => match query.visit(&mut OnlyReads::default()) {
+            ControlFlow::Continue(()) => Ok(query),
+            ControlFlow::Break(error) => Err(*error),
+        },
+        (Some(other), None) => {
+            let shown = other.to_string();
+            Err(not_a_query(shown.split_whitespace().next().unwrap_or_default(), NOWHERE))
+        }
+    }
+}
+
+/// Refuses by their first word what no parser needs to look at.
+fn only_queries(tokens: &[TokenWithSpan]) -> Result<()> {
+    let first = tokens.iter().find(|token| !matches!(token.token, Token::Whitespace(_) | Token::SemiColon));
+    let Some(TokenWithSpan { token: Token::Word(word), span }) = first else { return Ok(()) };
+    let upper = word.value.to_uppercase();
+    if STATEMENTS.contains(&upper.as_str()) {
+        return Err(not_a_query(&upper, span.start));
+    }
+    if !OPENING.contains(&upper.as_str()) {
+        let error = at(span.start, &format!("the SQL begins with `{}`", word.value));
+        return Err(match names::nearest(&word.value, OPENING.iter().copied()) {
+            Some(nearest) => error.hint(format!("Did you mean {nearest}?")).detail("nearest", nearest),
+            None => error.hint("Begin with SELECT, WITH or VALUES"),
+        });
+    }
+    Ok(())
+}
+
+fn not_a_query(kind: &str, location: Location) -> Error {
+    at(location, &format!("the SQL is a statement of kind {kind}, and only queries are run"))
+        .hint("Write SELECT, WITH or VALUES; tables come from the task's source and from `tables`")
+        .detail("statement", kind)
+}
+
+/// Brings words that are not quoted to the spelling that the tables' names and columns have, else to that of
+/// their first occurrence. Names that differ by case only stay as they are written.
+fn fold(tokens: &mut [TokenWithSpan], tables: &[(Arc<str>, SchemaRef)]) {
+    let mut exact: HashSet<String> = HashSet::new();
+    let mut known: HashMap<String, Option<String>> = HashMap::new();
+    for (table, schema) in tables {
+        for name in std::iter::once(&**table).chain(schema.fields().iter().map(|field| field.name().as_str()))
+        {
+            if exact.insert(name.to_owned()) {
+                known
+                    .entry(name.to_lowercase())
+                    .and_modify(|other| *other = None)
+                    .or_insert_with(|| Some(name.to_owned()));
+            }
+        }
+    }
+    for place in 0..tokens.len() {
+        let called = matches!(tokens.get(place + 1), Some(TokenWithSpan { token: Token::LParen, .. }));
+        let Token::Word(word) = &mut tokens[place].token else { continue };
+        if word.quote_style.is_some() || exact.contains(&word.value) {
+            continue;
+        }
+        match known.get(&word.value.to_lowercase()) {
+            Some(Some(name)) => word.value.clone_from(name),
+            Some(None) => {}
+            None if word.keyword == Keyword::NoKeyword && !called => {
+                known.insert(word.value.to_lowercase(), Some(word.value.clone()));
+            }
+            None => {}
+        }
+    }
+}
+
+/// Refuses what writes, locks or has parameters, however deep within a query.
+#[derive(Default)]
+struct OnlyReads {
+    tables: usize,
+}
+
+impl Visitor for OnlyReads {
+    type Break = Box<Error>;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+        let kind = match &*query.body {
+            SetExpr::Insert(_) => "INSERT",
+            SetExpr::Update(_) => "UPDATE",
+            SetExpr::Delete(_) => "DELETE",
+            SetExpr::Merge(_) => "MERGE",
+            _ if !query.locks.is_empty() => "SELECT FOR UPDATE",
+            _ => return ControlFlow::Continue(()),
+        };
+        ControlFlow::Break(Box::new(not_a_query(kind, query.span().start)))
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Self::Break> {
+        match &select.into {
+            None => ControlFlow::Continue(()),
+            Some(_) => ControlFlow::Break(Box::new(not_a_query("SELECT INTO", select.span().start))),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<Self::Break> {
+        self.tables += 1;
+        if self.tables <= DEEPEST {
+            return ControlFlow::Continue(());
+        }
+        let error = at(table.span().start, &format!("the SQL joins more than {DEEPEST} tables"));
+        ControlFlow::Break(Box::new(error.hint("Split the query")))
+    }
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<Self::Break> {
+        match &value.value {
+            Value::Placeholder(name) => {
+                let error = at(value.span.start, &format!("the SQL has a parameter, `{name}`"));
+                ControlFlow::Break(Box::new(error.hint("Write the value into the query")))
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// Refuses tables that are not there.
+pub fn check_tables(
+    query: &Query,
+    statement: &Parsed,
+    tables: &[(Arc<str>, SchemaRef)],
+    state: &SessionState,
+) -> Result<()> {
+    let (references, _) = resolve_table_references(statement, false).map_err(super::errors::planning)?;
+    let known = |reference: &TableReference| match reference {
+        TableReference::Bare { table } => {
+            tables.iter().any(|(name, _)| name == table)
+                || state.table_functions().contains_key(&table.to_lowercase())
+        }
+        _ => false,
+    };
+    let Some(missing) = references.iter().find(|reference| !known(reference)) else { return Ok(()) };
+    let name = missing.to_string();
+    let mut place = NOWHERE;
+    let _ = visit_relations(query, |relation: &ObjectName| {
+        if relation
+            .0
+            .last()
+            .is_some_and(|part| part.as_ident().is_some_and(|ident| *ident.value == *missing.table()))
+        {
+            place = relation.span().start;
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    let names: Vec<&str> = tables.iter().map(|(name, _)| &**name).collect();
+    let error = at(place, &format!("there is no table `{name}`")).detail("table", name.as_str());
+    let all = match names.as_slice() {
+        [] => "The query has no tables".to_owned(),
+        names => format!("The tables are {}", names.join(", ")),
+    };
+    Err(match names::nearest(missing.table(), names.iter().copied()) {
+        Some(nearest) => error.hint(format!("Did you mean `{nearest}`? {all}")).detail("nearest", nearest),
+        None => error.hint(all),
+    })
+}
+
+fn syntax(error: ParserError) -> Error {
+    match error {
+        ParserError::RecursionLimitExceeded => {
+            wrong(format!("the SQL is nested deeper than {NESTED} levels")).hint("Name the parts in a WITH")
+        }
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
+            let found = message.rsplit_once(" at Line: ");
+            let place = found.and_then(|(_, place)| {
+                let (line, column) = place.split_once(", Column: ")?;
+                Some(Location { line: line.parse().ok()?, column: column.trim().parse().ok()? })
+            });
+            let said = found.map_or(message.as_str(), |(said, _)| said);
+            let said = said.replace("found: EOF", "found: the end of the query");
+            at(place.unwrap_or(NOWHERE), &format!("the SQL is wrong: {said}"))
+        }
+    }
+}
+
+/// A mistake of the query, and where it is.
+pub fn at(location: Location, message: &str) -> Error {
+    if location.line == 0 {
+        return wrong(message);
+    }
+    placed(
+        wrong(format!("{message} (line {}, column {})", location.line, location.column)),
+        location.line,
+        location.column,
+    )
+}
+
+pub fn placed(error: Error, line: u64, column: u64) -> Error {
+    error.detail("line", line).detail("position", column)
+}
