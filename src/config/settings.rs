@@ -29,6 +29,8 @@ pub struct Settings {
 pub enum Grouping {
     /// Ours where it can, else the engine's.
     Auto,
+    /// Ours that spills, from the start.
+    Spilling,
     /// The engine's always: the oracle of the tests.
     Datafusion,
 }
@@ -72,9 +74,9 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "progress", kind: Kind::Or("auto", &Kind::Bool), unit: "",
         default: Fixed(Preset::Word("auto")), env: "RLM_PROGRESS",
         meaning: "whether runs show a progress bar; \"auto\" does for long runs in a terminal or notebook" },
-    Setting { key: "grouping", kind: Kind::Choice(&["auto", "datafusion"]), unit: "",
+    Setting { key: "grouping", kind: Kind::Choice(&["auto", "spilling", "datafusion"]), unit: "",
         default: Fixed(Preset::Word("auto")), env: "RLM_GROUPING",
-        meaning: "the operator that groups rows: the fastest that fits, or DataFusion's own for comparison" },
+        meaning: "the operator that groups rows: the fastest that fits, ours that spills, or DataFusion's for comparison" },
     Setting { key: "io_threads", kind: Kind::Int { min: 1, max: 256 }, unit: "threads",
         default: Fixed(Preset::Int(2)), env: "RLM_IO_THREADS",
         meaning: "threads that wait for files and object stores" },

@@ -43,7 +43,7 @@ pub(super) async fn execute(
         None => settings.batch_rows,
         Some(rows) => usize::try_from(rows).unwrap_or(usize::MAX).clamp(1, LARGEST_CHUNK),
     };
-    let lowering = Lowering {
+    let mut lowering = Lowering {
         sources,
         control: run.control.clone(),
         io: engine.io()?,
@@ -51,28 +51,41 @@ pub(super) async fn execute(
         chunk_rows,
         grouping: match settings.grouping {
             config::Grouping::Auto => Grouping::Own,
+            config::Grouping::Spilling => Grouping::Spilling,
             config::Grouping::Datafusion => Grouping::DataFusion,
         },
     };
     let limit = options.memory_limit.unwrap_or(settings.memory_limit);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    // Operators that spill are to share what there is; ours does not, and may take all of it.
-    let pool: Arc<dyn MemoryPool> = match lowering.grouping {
-        Grouping::Own => Arc::new(GreedyMemoryPool::new(limit)),
-        Grouping::DataFusion => Arc::new(FairSpillPool::new(limit)),
-    };
-    match attempt(&engine, limit, run, &frame, lowering.clone(), pool).await {
-        Err(error) if error.code() == Code::OutOfMemory && lowering.grouping == Grouping::Own => {
-            run.control.restart();
-            run.control.note(if frame.domain.has_sql() {
-                "running the query again with operators that spill: it did not fit the memory limit"
-            } else {
-                "grouping again with DataFusion's operator, which spills: the groups did not fit the memory limit"
-            });
-            let lowering = Lowering { grouping: Grouping::DataFusion, ..lowering };
-            attempt(&engine, limit, run, &frame, lowering, Arc::new(FairSpillPool::new(limit))).await
+    loop {
+        match attempt(&engine, limit, run, &frame, lowering.clone()).await {
+            Err(error) if error.code() == Code::OutOfMemory => {
+                let Some((next, note)) = sparing(lowering.grouping, frame.domain.has_sql()) else { return Err(error) };
+                run.control.restart();
+                run.control.note(note);
+                lowering.grouping = next;
+            }
+            outcome => return outcome,
         }
-        outcome => outcome,
+    }
+}
+
+/// What is tried when memory runs out, and what `explain()` says of it.
+fn sparing(grouping: Grouping, sql: bool) -> Option<(Grouping, &'static str)> {
+    match grouping {
+        Grouping::Own | Grouping::Spilling if sql => Some((
+            Grouping::DataFusion,
+            "running the query again with operators that spill: it did not fit the memory limit",
+        )),
+        Grouping::Own => Some((
+            Grouping::Spilling,
+            "started again with groups that spill: they did not fit the memory limit",
+        )),
+        Grouping::Spilling => Some((
+            Grouping::DataFusion,
+            "started again with DataFusion's operator for grouping: ours did not fit the memory limit",
+        )),
+        Grouping::DataFusion => None,
     }
 }
 
@@ -82,9 +95,13 @@ async fn attempt(
     run: &Run,
     frame: &Frame,
     lowering: Lowering,
-    pool: Arc<dyn MemoryPool>,
 ) -> Result<Answer> {
     run.control.check()?;
+    // DataFusion's operators that spill are to share what there is; ours give back what another asks for.
+    let pool: Arc<dyn MemoryPool> = match lowering.grouping {
+        Grouping::Own | Grouping::Spilling => Arc::new(GreedyMemoryPool::new(limit)),
+        Grouping::DataFusion => Arc::new(FairSpillPool::new(limit)),
+    };
     // A query is first run with its rows repartitioned, and without spilling: both at once may never end.
     let spills = lowering.grouping == Grouping::DataFusion || !frame.domain.has_sql();
     let mode = if spills {

@@ -11,86 +11,14 @@ use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{ByteViewType, DataType, Int32Type};
 
 use super::intern::{AHEAD, Interner, MISSING, mix, prefetch};
+use super::slots::Slots;
 use crate::error::{Error, Result};
-use crate::memory::{advise_huge, prefetch_all};
+use crate::memory::prefetch_all;
 
 /// Up to this many bytes a value lies within its view.
 const INLINE: usize = 12;
 /// Long values are kept in blocks of at least this size.
 const BLOCK: usize = 64 * 1024;
-
-/// Tables of no more bytes than this stay in the innermost cache.
-const INNER: usize = 16 * 1024;
-
-/// Tables below this size grow four times at once.
-const QUADRUPLED: usize = 1 << 18;
-
-/// An entry of the open-addressing table: half of a value's hash, and its id, [`MISSING`] where it is empty.
-///
-/// Values themselves lie one after the other by id: the table stays small, and most of it in the caches.
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    tag: u32,
-    id: u32,
-}
-
-struct Slots(Vec<Slot>);
-
-impl Slots {
-    /// Empty slots; `size` is a power of two.
-    fn new(size: usize) -> Self {
-        let slots = vec![Slot::default(); size];
-        advise_huge(&slots);
-        Self(slots)
-    }
-
-    #[inline(always)]
-    fn position(&self, hash: u64) -> usize {
-        hash as u32 as usize & (self.0.len() - 1)
-    }
-
-    #[inline(always)]
-    fn prefetch(&self, hash: u64) {
-        prefetch(&self.0, self.position(hash));
-    }
-
-    /// The id in the first slot that a value of this hash may have.
-    #[inline(always)]
-    fn likely(&self, hash: u64) -> u32 {
-        self.0[self.position(hash)].id
-    }
-
-    /// The id of a value, or [`MISSING`] and the slot where it would be. `same` is asked where the hashes agree.
-    #[inline(always)]
-    fn find(&self, hash: u64, same: impl Fn(u32) -> bool) -> (usize, u32) {
-        let mut position = self.position(hash);
-        loop {
-            let slot = self.0[position];
-            if slot.id == MISSING || slot.tag == hash as u32 && same(slot.id) {
-                return (position, slot.id);
-            }
-            position = (position + 1) & (self.0.len() - 1);
-        }
-    }
-
-    fn put(&mut self, position: usize, hash: u64, id: u32) {
-        self.0[position] = Slot { tag: hash as u32, id };
-    }
-
-    fn grown(&self) -> Self {
-        let mut grown = Slots::new(self.0.len() * if self.0.len() < QUADRUPLED { 4 } else { 2 });
-        for slot in self.0.iter().filter(|slot| slot.id != MISSING) {
-            let hash = u64::from(slot.tag);
-            let (position, _) = grown.find(hash, |_| false);
-            grown.put(position, hash, slot.id);
-        }
-        grown
-    }
-
-    fn size(&self) -> usize {
-        self.0.len() * size_of::<Slot>()
-    }
-}
 
 fn is_long(view: u128) -> bool {
     view as u32 as usize > INLINE
@@ -226,10 +154,7 @@ impl BytesInterner {
     fn insert(&mut self, position: usize, hash: u64, view: u128) -> Result<u32> {
         let id = u32::try_from(self.views.len()).map_err(|_| too_many())?;
         self.views.push(view);
-        self.slots.put(position, hash, id);
-        if self.views.len() * 2 > self.slots.0.len() {
-            self.slots = self.slots.grown();
-        }
+        self.slots.put(position, hash, id, self.views.len());
         Ok(id)
     }
 
@@ -259,9 +184,9 @@ impl BytesInterner {
         ids.reserve(views.len());
         let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
         let inline = !has_long(array);
-        let outside = self.slots.size() > INNER;
+        let outside = self.slots.is_outside();
         if outside && views.len() * 2 > self.views.len() {
-            prefetch_all(&self.slots.0);
+            self.slots.prefetch_all();
             prefetch_all(&self.views);
         }
         for (row, (&view, &hash)) in views.iter().zip(&hashes).enumerate() {

@@ -122,8 +122,11 @@ impl Codes {
         // As views they are interned all at once, which is faster than one by one.
         let keys = vec![cast(&open.values, &DataType::Utf8View)?];
         let seen = open.seen.iter().enumerate().filter(|(_, seen)| **seen);
-        let rows = seen.map(|(entry, _)| entry as u32).collect();
-        Ok(Some(Closed { groups: Partial { keys, hashes: Vec::new(), states, first }, rows }))
+        let rows: UInt32Array = seen.map(|(entry, _)| entry as u32).collect();
+        Ok(Some(Closed {
+            groups: Partial { keys, rows: open.values.len(), hashes: Vec::new(), states, first },
+            rows,
+        }))
     }
 
     pub fn size(&self) -> usize {

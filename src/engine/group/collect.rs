@@ -120,7 +120,13 @@ impl Collector {
             }
         }
         let apart = self.apart.as_ref().map_or(0, |apart| apart.scatter.size());
-        Ok(self.reservation.try_resize(self.own.size() + apart)?)
+        let size = self.own.size() + apart;
+        while let Err(error) = self.reservation.try_resize(size) {
+            if !self.shares.relieve()? {
+                return Err(error.into());
+            }
+        }
+        Ok(())
     }
 
     /// Everything that was added is in the table that is returned, or in the shares.

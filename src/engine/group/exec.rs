@@ -14,12 +14,13 @@ use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
-use futures::StreamExt;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 
 use super::GroupSpec;
 use super::collect::{Collector, Rows};
-use super::merge::merge;
-use super::shares::Shares;
+use super::merge::{batch, combine, merge};
+use super::shares::{SHARES, Shares};
 use super::table::GroupTable;
 use crate::engine::control::{Control, Stage, Stop};
 use crate::engine::keep::kept;
@@ -68,6 +69,8 @@ pub struct GroupExec {
     spec: Arc<GroupSpec>,
     control: Arc<Control>,
     threads: usize,
+    /// Groups that memory has no room for go to disk, and all of them come out in no order, a share at a time.
+    spills: bool,
     display: String,
     properties: Arc<PlanProperties>,
 }
@@ -89,7 +92,13 @@ impl GroupExec {
                 args.clear();
             }
         }
-        Ok(Self { input, work: Arc::new(work), spec: Arc::new(spec), control, threads, display, properties })
+        let (work, spec, spills) = (Arc::new(work), Arc::new(spec), false);
+        Ok(Self { input, work, spec, control, threads, spills, display, properties })
+    }
+
+    /// The same in so much memory as there is, with the groups in no order.
+    pub fn spilling(self) -> Self {
+        Self { spills: true, ..self }
     }
 }
 
@@ -145,6 +154,7 @@ impl ExecutionPlan for GroupExec {
             spec: self.spec.clone(),
             control: self.control.clone(),
             threads: self.threads,
+            spills: self.spills,
             display: self.display.clone(),
             properties: self.properties.clone(),
         }))
@@ -160,9 +170,11 @@ impl ExecutionPlan for GroupExec {
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
         let (input, work, spec) = (self.input.clone(), self.work.clone(), self.spec.clone());
         let (control, threads, display) = (self.control.clone(), self.threads, self.display.clone());
+        let disk = self.spills.then(|| context.runtime_env().disk_manager.clone());
         let answer = async move {
             let started = Instant::now();
-            let shares = Arc::new(Shares::new(spec.clone(), reserve(&context)));
+            let spills = disk.is_some();
+            let shares = Arc::new(Shares::new(spec.clone(), reserve(&context), disk));
             let new = |(number, threads)| {
                 let (spec, shares, control) = (spec.clone(), shares.clone(), control.clone());
                 Collector::new(spec, shares, control, reserve(&context), (number, threads))
@@ -188,6 +200,9 @@ impl ExecutionPlan for GroupExec {
             });
             let merging = Instant::now();
             let (tables, reservations): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
+            if spills {
+                return in_shares(spec, tables, shares, threads, control, reservations).await;
+            }
             let merger = control.clone();
             let merged = blocking(move || merge(&spec, tables, &shares, threads, &merger)).await?;
             drop(reservations);
@@ -197,11 +212,48 @@ impl ExecutionPlan for GroupExec {
                 seconds: merging.elapsed().as_secs_f64(),
                 details: "threads' groups merged by hash, then put in order".to_owned(),
             });
-            Ok(merged)
+            Ok(futures::stream::once(async { Ok(merged) }).boxed())
         };
-        let schema = self.schema();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::once(answer))))
+        let answer = futures::stream::once(answer).try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), answer)))
     }
+}
+
+/// The groups of all tables and shares, a batch for each share, in no order.
+async fn in_shares(
+    spec: Arc<GroupSpec>,
+    tables: Vec<GroupTable>,
+    shares: Arc<Shares>,
+    threads: usize,
+    control: Arc<Control>,
+    reservations: Vec<MemoryReservation>,
+) -> DataFusionResult<BoxStream<'static, DataFusionResult<RecordBatch>>> {
+    let (work, to, by) = (spec.clone(), shares.clone(), control.clone());
+    let only = blocking(move || {
+        let only = combine(&work, tables, &to, threads, &by)?;
+        to.make_room()?;
+        Ok(only)
+    });
+    let only = only.await?;
+    drop(reservations);
+    if let Some(only) = only {
+        return Ok(futures::stream::once(async move { Ok(batch(&spec, only)?) }).boxed());
+    }
+    if shares.spilled() > 0 {
+        control.note(format!(
+            "{} groups were spilled to disk: they did not fit the memory limit",
+            shares.spilled()
+        ));
+    }
+    let finish = move |share| {
+        let (spec, shares, control) = (spec.clone(), shares.clone(), control.clone());
+        async move {
+            let finished = blocking(move || shares.finish_one(share, &control)).await?;
+            Ok(finished.map(|finished| batch(&spec, finished)).transpose()?)
+        }
+    };
+    let finished = futures::stream::iter(0..SHARES).map(finish).buffered(threads.max(1));
+    Ok(finished.try_filter_map(|batch| async { Ok(batch) }).boxed())
 }
 
 /// Runs work that blocks, on a thread for it; a panic there is a defect of ours, reported as such.

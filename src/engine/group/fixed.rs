@@ -14,17 +14,13 @@ use arrow::datatypes::{DataType, TimeUnit};
 
 use super::bytes::too_many;
 use super::intern::{AHEAD, Interner, MISSING, mix, prefetch};
+use super::slots::Slots;
 use crate::error::{Error, Result};
-
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    word: u64,
-    id: u32,
-}
+use crate::memory::prefetch_all;
 
 pub struct FixedInterner {
     arrow: DataType,
-    slots: Vec<Slot>,
+    slots: Slots,
     /// By id.
     words: Vec<u64>,
     /// A batch's values as words, and which of them are missing.
@@ -115,7 +111,7 @@ impl FixedInterner {
     }
 
     pub fn new(arrow: DataType) -> Self {
-        Self { arrow, slots: vec![Slot::default(); 1024], words: vec![0], batch: Vec::new() }
+        Self { arrow, slots: Slots::new(1024), words: vec![0], batch: Vec::new() }
     }
 
     fn intern_primitive<T>(&mut self, array: &PrimitiveArray<T>, ids: &mut Vec<u32>) -> Result<()>
@@ -129,9 +125,16 @@ impl FixedInterner {
         ids.clear();
         ids.reserve(batch.len());
         let nulls = array.nulls();
+        let outside = self.slots.is_outside();
+        if outside && batch.len() * 2 > self.words.len() {
+            self.slots.prefetch_all();
+            prefetch_all(&self.words);
+        }
         for (row, (word, value)) in batch.iter().zip(array.values().iter()).enumerate() {
-            if let Some(word) = batch.get(row + AHEAD) {
-                prefetch(&self.slots, mix(*word, 0) as usize & (self.slots.len() - 1));
+            // First the slot is asked for, then the value that it most likely leads to.
+            if outside && let Some(ahead) = batch.get(row + 2 * AHEAD) {
+                self.slots.prefetch(mix(*ahead, 0));
+                prefetch(&self.words, self.slots.likely(mix(batch[row + AHEAD], 0)) as usize);
             }
             let missing = value.to_word().is_none() || nulls.is_some_and(|nulls| nulls.is_null(row));
             ids.push(if missing { MISSING } else { self.find_or_insert(*word)? });
@@ -157,37 +160,18 @@ impl FixedInterner {
 
     #[inline]
     fn find_or_insert(&mut self, word: u64) -> Result<u32> {
-        let mask = self.slots.len() - 1;
-        let mut position = mix(word, 0) as usize & mask;
-        loop {
-            let slot = self.slots[position];
-            if slot.id == MISSING {
-                return self.insert(position, word);
-            }
-            if slot.word == word {
-                return Ok(slot.id);
-            }
-            position = (position + 1) & mask;
-        }
+        let hash = mix(word, 0);
+        let words = self.words.as_slice();
+        let (position, id) = self.slots.find(hash, |id| words[id as usize] == word);
+        if id == MISSING { self.insert(position, hash, word) } else { Ok(id) }
     }
 
     #[cold]
-    fn insert(&mut self, position: usize, word: u64) -> Result<u32> {
+    #[inline(never)]
+    fn insert(&mut self, position: usize, hash: u64, word: u64) -> Result<u32> {
         let id = u32::try_from(self.words.len()).map_err(|_| too_many())?;
         self.words.push(word);
-        self.slots[position] = Slot { word, id };
-        if self.words.len() * 2 > self.slots.len() {
-            let size = self.slots.len() * 4;
-            let mut slots = vec![Slot::default(); size];
-            for slot in self.slots.iter().filter(|slot| slot.id != MISSING) {
-                let mut position = mix(slot.word, 0) as usize & (size - 1);
-                while slots[position].id != MISSING {
-                    position = (position + 1) & (size - 1);
-                }
-                slots[position] = *slot;
-            }
-            self.slots = slots;
-        }
+        self.slots.put(position, hash, id, self.words.len());
         Ok(id)
     }
 
@@ -268,7 +252,7 @@ impl Interner for FixedInterner {
     }
 
     fn size(&self) -> usize {
-        self.slots.len() * size_of::<Slot>() + self.words.capacity() * size_of::<u64>()
+        self.slots.size() + self.words.capacity() * size_of::<u64>()
     }
 }
 

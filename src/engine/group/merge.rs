@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow::compute::{concat, take};
+use arrow::datatypes::DataType;
 
 use super::order;
 use super::shares::{SHARES, Shares, in_parallel};
@@ -23,18 +24,22 @@ pub fn merge(
     threads: usize,
     control: &Control,
 ) -> Result<RecordBatch> {
-    let finished = finish(spec, tables, shares, threads, control)?;
+    let finished = match combine(spec, tables, shares, threads, control)? {
+        Some(only) => vec![only],
+        None => shares.finish(threads, control)?,
+    };
     control.check()?;
     arrange(spec, finished, threads, control)
 }
 
-fn finish(
+/// Brings all groups together: in the one table that is returned finished, or in the shares.
+pub fn combine(
     spec: &Arc<GroupSpec>,
     mut tables: Vec<GroupTable>,
     shares: &Shares,
     threads: usize,
     control: &Control,
-) -> Result<Vec<Finished>> {
+) -> Result<Option<Finished>> {
     tables.retain(|table| !table.is_empty());
     let total: usize = tables.iter().map(GroupTable::len).sum();
     let one_thread = spec.keys.is_empty() || tables.len() < 2 || total < PARALLEL_FROM || threads < 2;
@@ -48,54 +53,71 @@ fn finish(
             control.check()?;
             merged.merge(&table.export(None)?, None, &|| control.check())?;
         }
-        return Ok(vec![merged.finish()?]);
+        return Ok(Some(merged.finish()?));
     }
     let count = tables.len().max(1);
     let absorb =
         |(number, table): (usize, GroupTable)| move || shares.absorb(table, number * SHARES / count, control);
     in_parallel(tables.into_iter().enumerate().map(absorb).collect())?;
-    shares.finish(threads, control)
+    Ok(None)
 }
 
+/// The groups of one table as they lie there.
+pub fn batch(spec: &GroupSpec, finished: Finished) -> Result<RecordBatch> {
+    let columns: Vec<ArrayRef> = finished.keys.into_iter().chain(finished.values).collect();
+    let rows = columns.first().map_or(1, |column| column.len());
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(spec.schema(), columns, &options)?)
+}
+
+/// The groups of all tables in order. What is no longer needed is given back as soon as it is copied: at this point
+/// everything is there twice.
 fn arrange(
     spec: &GroupSpec,
     finished: Vec<Finished>,
     threads: usize,
     control: &Control,
 ) -> Result<RecordBatch> {
-    let joined = |pick: &dyn Fn(&Finished) -> ArrayRef| -> Result<ArrayRef> {
-        match finished.as_slice() {
-            [only] => Ok(pick(only)),
-            several => {
-                let arrays: Vec<_> = several.iter().map(pick).collect();
-                Ok(concat(&arrays.iter().map(AsRef::as_ref).collect::<Vec<_>>())?)
-            }
+    let mut columns: Vec<Vec<ArrayRef>> = vec![Vec::new(); spec.keys.len() + spec.aggregates.len()];
+    let mut first: Vec<ArrayRef> = Vec::new();
+    for table in finished {
+        first.extend(table.first.map(|first| Arc::new(first) as ArrayRef));
+        for (column, part) in columns.iter_mut().zip(table.keys.into_iter().chain(table.values)) {
+            column.push(part);
         }
-    };
-    let mut columns = Vec::with_capacity(spec.keys.len() + spec.aggregates.len());
-    for key in 0..spec.keys.len() {
-        columns.push(joined(&|finished| finished.keys[key].clone())?);
     }
+    let mut columns = columns.into_iter();
+    let mut arranged = columns.by_ref().take(spec.keys.len()).map(joined).collect::<Result<Vec<_>>>()?;
     let order = if spec.keys.is_empty() {
         None
     } else if spec.sorted {
-        Some(order::by_keys(&columns, threads, control)?)
+        Some(order::by_keys(&arranged, threads, control)?)
     } else {
-        let first: ArrayRef = joined(&|finished| {
-            Arc::new(finished.first.clone().unwrap_or_else(|| Int64Array::from(Vec::<i64>::new())))
-        })?;
-        Some(order::by_keys(&[first], threads, control)?)
+        Some(order::by_keys(&[joined(first)?], threads, control)?)
     };
-    for value in 0..spec.aggregates.len() {
-        columns.push(joined(&|finished| finished.values[value].clone())?);
-    }
-    let rows = columns.first().map_or(1, |column| column.len());
-    if let Some(order) = order {
-        for column in &mut columns {
-            control.check()?;
-            *column = take(column, &order, None)?;
+    let in_order = |column: ArrayRef| -> Result<ArrayRef> {
+        control.check()?;
+        match &order {
+            Some(order) => Ok(take(&column, order, None)?),
+            None => Ok(column),
         }
+    };
+    for column in &mut arranged {
+        let key = std::mem::replace(column, new_empty_array(&DataType::Null));
+        *column = in_order(key)?;
     }
+    for column in columns {
+        arranged.push(in_order(joined(column)?)?);
+    }
+    let rows = arranged.first().map_or(1, |column| column.len());
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(spec.schema(), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(spec.schema(), arranged, &options)?)
+}
+
+fn joined(parts: Vec<ArrayRef>) -> Result<ArrayRef> {
+    match parts.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Ok(Arc::new(Int64Array::from(Vec::<i64>::new()))),
+        several => Ok(concat(&several.iter().map(AsRef::as_ref).collect::<Vec<_>>())?),
+    }
 }

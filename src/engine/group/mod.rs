@@ -19,6 +19,8 @@ pub mod pairs;
 pub mod rows;
 pub mod scatter;
 pub mod shares;
+mod slots;
+mod spill;
 pub mod table;
 
 use std::sync::Arc;

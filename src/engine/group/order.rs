@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use super::limit;
 use super::shares::in_parallel;
 use crate::engine::control::Control;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Fewer rows than this are sorted by one thread.
 const PARALLEL_FROM: usize = limit(64 * 1024, 32);
@@ -38,19 +38,18 @@ const FEW: usize = 4096;
 
 /// The rows in ascending order of the columns, missing values last; equal rows in the order they have.
 pub fn by_keys(columns: &[ArrayRef], threads: usize, control: &Control) -> Result<UInt32Array> {
-    let rows = columns.first().map_or(0, |column| column.len());
-    let mut packed = vec![0u128; rows];
     let mut room = u128::BITS;
+    let mut codes: Vec<Codes> = Vec::new();
     let mut rest: Vec<DynComparator> = Vec::new();
     for column in columns {
         control.check()?;
-        let codes = if rest.is_empty() { codes(column, room) } else { None };
-        if let Some(codes) = codes {
-            room -= codes.bits;
-            for (packed, code) in packed.iter_mut().zip(codes.values) {
-                *packed = packed.unbounded_shl(codes.bits) | code;
-            }
-            if codes.exact {
+        if rest.is_empty()
+            && let Some(found) = Codes::of(column, room)
+        {
+            room -= found.bits;
+            let exact = found.exact;
+            codes.push(found);
+            if exact {
                 continue;
             }
         }
@@ -61,63 +60,156 @@ pub fn by_keys(columns: &[ArrayRef], threads: usize, control: &Control) -> Resul
         let pairs = rest.iter().map(|compare| compare(a as usize, b as usize));
         pairs.into_iter().find(|order| *order != Ordering::Equal).unwrap_or(a.cmp(&b))
     };
+    let rows = columns.first().map_or(0, |column| column.len());
     if u128::BITS - room <= u64::BITS {
-        return sorted(packed.into_iter().map(|number| number as u64), threads, &by_rest, control);
+        return sorted::<u64>(rows, columns, &codes, threads, &by_rest, control);
     }
-    sorted(packed.into_iter(), threads, &by_rest, control)
+    sorted::<u128>(rows, columns, &codes, threads, &by_rest, control)
 }
 
-fn sorted<T: Ord + Copy + Send + Sync>(
-    numbers: impl Iterator<Item = T>,
+/// The number that a row's keys are packed into.
+trait Packed: Ord + Copy + Default + Send + Sync {
+    /// The same with a code of so many bits behind what it holds.
+    fn with(self, bits: u32, code: u128) -> Self;
+}
+
+impl Packed for u64 {
+    #[inline(always)]
+    fn with(self, bits: u32, code: u128) -> Self {
+        self.unbounded_shl(bits) | code as u64
+    }
+}
+
+impl Packed for u128 {
+    #[inline(always)]
+    fn with(self, bits: u32, code: u128) -> Self {
+        self.unbounded_shl(bits) | code
+    }
+}
+
+fn sorted<T: Packed>(
+    rows: usize,
+    columns: &[ArrayRef],
+    codes: &[Codes],
     threads: usize,
     by_rest: &(impl Fn(u32, u32) -> Ordering + Sync),
     control: &Control,
 ) -> Result<UInt32Array> {
-    let by = |a: &(T, u32), b: &(T, u32)| a.0.cmp(&b.0).then_with(|| by_rest(a.1, b.1));
-    let mut rows: Vec<(T, u32)> = numbers.zip(0..).collect();
-    if threads > 1 && rows.len() >= PARALLEL_FROM {
-        rows = sorted_in_parallel(rows, threads, &by, control)?;
-    } else {
-        rows.sort_unstable_by(by);
+    let mut packed: Vec<(T, u32)> = (0..rows as u32).map(|row| (T::default(), row)).collect();
+    for (column, codes) in columns.iter().zip(codes) {
+        control.check()?;
+        codes.pack(column, &mut packed)?;
     }
-    Ok(rows.into_iter().map(|(_, row)| row).collect())
+    let by = |a: &(T, u32), b: &(T, u32)| a.0.cmp(&b.0).then_with(|| by_rest(a.1, b.1));
+    if threads > 1 && packed.len() >= PARALLEL_FROM {
+        packed = sorted_in_parallel(packed, threads, &by, control)?;
+    } else {
+        packed.sort_unstable_by(by);
+    }
+    Ok(packed.into_iter().map(|(_, row)| row).collect())
 }
 
-/// A column's values as numbers of `bits` bits that order as they do, the missing one last.
+/// How a column's values become numbers of `bits` bits that order as they do, the missing one last.
 struct Codes {
-    values: Vec<u128>,
+    way: Way,
     bits: u32,
     /// Different values have different numbers.
     exact: bool,
 }
 
-/// `None` where there is no room for them, or no way to make them.
-fn codes(column: &ArrayRef, room: u32) -> Option<Codes> {
-    macro_rules! whole {
-        ($type:ty) => {
-            numbers::<$type>(column.as_primitive(), room, i128::from)
-        };
-    }
-    match column.data_type() {
-        DataType::Utf8View => texts(column.as_string_view(), room),
-        DataType::Int8 => whole!(Int8Type),
-        DataType::Int16 => whole!(Int16Type),
-        DataType::Int32 => whole!(Int32Type),
-        DataType::Int64 => whole!(Int64Type),
-        DataType::UInt8 => whole!(UInt8Type),
-        DataType::UInt16 => whole!(UInt16Type),
-        DataType::UInt32 => whole!(UInt32Type),
-        DataType::UInt64 => whole!(UInt64Type),
-        DataType::Date32 => whole!(Date32Type),
-        DataType::Timestamp(TimeUnit::Second, _) => whole!(TimestampSecondType),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => whole!(TimestampMillisecondType),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => whole!(TimestampMicrosecondType),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => whole!(TimestampNanosecondType),
-        DataType::Float32 => {
-            numbers::<Float32Type>(column.as_primitive(), room, |value| float(f64::from(value)))
+enum Way {
+    /// Counted from the least of them.
+    Numbers { least: i128, missing: u128 },
+    /// By how they begin.
+    Texts,
+    /// By their places among all that there are.
+    FewTexts(HashMap<String, u128, foldhash::fast::FixedState>),
+}
+
+/// Calls a macro with the Arrow type of a column of whole numbers or floats, and how a value of it is a number.
+macro_rules! with_number {
+    ($column:expr, $call:ident, $otherwise:expr) => {
+        match $column.data_type() {
+            DataType::Int8 => $call!(Int8Type, i128::from),
+            DataType::Int16 => $call!(Int16Type, i128::from),
+            DataType::Int32 => $call!(Int32Type, i128::from),
+            DataType::Int64 => $call!(Int64Type, i128::from),
+            DataType::UInt8 => $call!(UInt8Type, i128::from),
+            DataType::UInt16 => $call!(UInt16Type, i128::from),
+            DataType::UInt32 => $call!(UInt32Type, i128::from),
+            DataType::UInt64 => $call!(UInt64Type, i128::from),
+            DataType::Date32 => $call!(Date32Type, i128::from),
+            DataType::Timestamp(TimeUnit::Second, _) => $call!(TimestampSecondType, i128::from),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => $call!(TimestampMillisecondType, i128::from),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => $call!(TimestampMicrosecondType, i128::from),
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => $call!(TimestampNanosecondType, i128::from),
+            DataType::Float32 => $call!(Float32Type, |value: f32| float(f64::from(value))),
+            DataType::Float64 => $call!(Float64Type, float),
+            _ => $otherwise,
         }
-        DataType::Float64 => numbers::<Float64Type>(column.as_primitive(), room, float),
-        _ => None,
+    };
+}
+
+impl Codes {
+    /// `None` where there is no room for them, or no way to make them.
+    fn of(column: &ArrayRef, room: u32) -> Option<Self> {
+        if let DataType::Utf8View = column.data_type() {
+            let texts = column.as_string_view();
+            if room < TEXT_BITS {
+                return few_texts(texts, room);
+            }
+            let short = |(row, view): (usize, &u128)| *view as u32 <= INLINE || texts.is_null(row);
+            let exact = texts.views().iter().enumerate().all(short);
+            return Some(Self { way: Way::Texts, bits: TEXT_BITS, exact });
+        }
+        macro_rules! numbers {
+            ($type:ty, $number:expr) => {
+                numbers::<$type>(column.as_primitive(), room, $number)
+            };
+        }
+        with_number!(column, numbers, None)
+    }
+
+    /// Puts each row's code behind what is packed of it already.
+    fn pack<T: Packed>(&self, column: &ArrayRef, packed: &mut [(T, u32)]) -> Result<()> {
+        let bits = self.bits;
+        match &self.way {
+            Way::Numbers { least, missing } => {
+                macro_rules! pack {
+                    ($type:ty, $number:expr) => {{
+                        let array = column.as_primitive::<$type>();
+                        let nulls = array.nulls();
+                        for (row, (value, (packed, _))) in array.values().iter().zip(packed).enumerate() {
+                            let there = nulls.is_none_or(|nulls| nulls.is_valid(row));
+                            let code = if there { ($number(*value) - least) as u128 } else { *missing };
+                            *packed = packed.with(bits, code);
+                        }
+                        Ok(())
+                    }};
+                }
+                with_number!(column, pack, Err(Error::internal("codes of numbers for what are none")))
+            }
+            Way::Texts => {
+                let array = column.as_string_view();
+                for (row, (view, (packed, _))) in array.views().iter().zip(packed).enumerate() {
+                    let code = if array.is_null(row) {
+                        u128::MAX >> (u128::BITS - TEXT_BITS)
+                    } else {
+                        leading(*view, array.value(row))
+                    };
+                    *packed = packed.with(bits, code);
+                }
+                Ok(())
+            }
+            Way::FewTexts(places) => {
+                let missing = places.len() as u128;
+                for (text, (packed, _)) in column.as_string_view().iter().zip(packed) {
+                    let code = text.and_then(|text| places.get(text).copied()).unwrap_or(missing);
+                    *packed = packed.with(bits, code);
+                }
+                Ok(())
+            }
+        }
     }
 }
 
@@ -127,7 +219,6 @@ fn float(value: f64) -> i128 {
     i128::from(if bits >> 63 == 1 { !bits } else { bits | 1 << 63 })
 }
 
-/// Whole numbers, counted from the least of them.
 fn numbers<T: ArrowPrimitiveType>(
     array: &PrimitiveArray<T>,
     room: u32,
@@ -136,29 +227,11 @@ fn numbers<T: ArrowPrimitiveType>(
     let there = || array.iter().flatten().map(&number);
     let (least, most) =
         there().fold((i128::MAX, i128::MIN), |(least, most), value| (least.min(value), most.max(value)));
-    let span = if least > most { 0 } else { (most - least) as u128 };
+    let (least, span) = if least > most { (0, 0) } else { (least, (most - least) as u128) };
     let missing = span + 1;
     let highest = if array.null_count() > 0 { missing } else { span };
     let bits = u128::BITS - highest.leading_zeros();
-    let code = |value: Option<T::Native>| value.map_or(missing, |value| (number(value) - least) as u128);
-    (bits <= room).then(|| Codes { values: array.iter().map(code).collect(), bits, exact: true })
-}
-
-fn texts(array: &StringViewArray, room: u32) -> Option<Codes> {
-    let views = array.views().iter().enumerate();
-    if room < TEXT_BITS {
-        return few_texts(array, room);
-    }
-    let mut exact = true;
-    let values = views.map(|(row, view)| {
-        if array.is_null(row) {
-            return u128::MAX >> (u128::BITS - TEXT_BITS);
-        }
-        exact &= *view as u32 <= INLINE;
-        leading(*view, array.value(row))
-    });
-    let values = values.collect();
-    Some(Codes { values, bits: TEXT_BITS, exact })
+    (bits <= room).then_some(Codes { way: Way::Numbers { least, missing }, bits, exact: true })
 }
 
 /// The first 12 bytes as a number that orders as they do, then the length up to 13: texts of at most
@@ -177,22 +250,23 @@ fn leading(view: u128, text: &str) -> u128 {
 
 /// Texts by their place among the few that there are.
 fn few_texts(array: &StringViewArray, room: u32) -> Option<Codes> {
-    let mut places: HashMap<&str, u128, foldhash::fast::FixedState> = HashMap::default();
+    let mut places: HashMap<String, u128, foldhash::fast::FixedState> = HashMap::default();
     for text in array.iter().flatten() {
         if places.len() > FEW {
             return None;
         }
-        places.entry(text).or_default();
+        if !places.contains_key(text) {
+            places.insert(text.to_owned(), 0);
+        }
     }
-    let mut texts: Vec<&str> = places.keys().copied().collect();
+    let mut texts: Vec<String> = places.keys().cloned().collect();
     texts.sort_unstable();
-    for (place, text) in texts.iter().enumerate() {
+    let missing = texts.len() as u128;
+    for (place, text) in texts.into_iter().enumerate() {
         places.insert(text, place as u128);
     }
-    let missing = texts.len() as u128;
     let bits = u128::BITS - missing.leading_zeros();
-    let code = |text: Option<&str>| text.and_then(|text| places.get(text).copied()).unwrap_or(missing);
-    (bits <= room).then(|| Codes { values: array.iter().map(code).collect(), bits, exact: true })
+    (bits <= room).then_some(Codes { way: Way::FewTexts(places), bits, exact: true })
 }
 
 /// Sorts by sampling: rows are dealt to buckets between splitters from a sample, and the buckets, each of which fits
@@ -241,6 +315,7 @@ fn sorted_in_parallel<T: Copy + Send + Sync>(
             *place += 1;
         }
     }
+    drop((dealt, rows));
 
     let mut rest = dealt_rows.as_mut_slice();
     let mut queue = Vec::with_capacity(splitters.len() + 1);

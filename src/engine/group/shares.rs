@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::UInt32Array;
+use datafusion::execution::disk_manager::DiskManager;
 use datafusion::execution::memory_pool::MemoryReservation;
 use parking_lot::Mutex;
 
+use super::spill::Spilled;
 use super::table::{Finished, GroupTable, Partial};
 use super::{GroupSpec, limit};
 use crate::engine::control::Control;
@@ -25,26 +27,48 @@ pub fn share_of(hash: u64) -> usize {
     (hash >> (u64::BITS - SHARES.trailing_zeros())) as usize
 }
 
+/// Development builds that may spill do so at this many groups in a share.
+const SPILLED_ANYWAY: usize = limit(usize::MAX, 3);
+
+/// One share: its table, and what of it is on disk.
+#[derive(Default)]
+struct Share {
+    table: Option<GroupTable>,
+    spilled: Option<Spilled>,
+}
+
 /// One table a share, each locked for as long as rows are added to it.
 pub struct Shares {
-    tables: Vec<Mutex<Option<GroupTable>>>,
+    shares: Vec<Mutex<Share>>,
     size: AtomicUsize,
     open: AtomicBool,
     /// The key by whose hash rows are split, or all of them.
     by: OnceLock<Option<usize>>,
     spec: Arc<GroupSpec>,
     reservation: Mutex<MemoryReservation>,
+    /// Where groups go that memory has no room for.
+    disk: Option<Arc<DiskManager>>,
+    /// Groups that went there, one counted as often as it did.
+    spilled: AtomicUsize,
+    /// Bytes held when memory ran out first; 0 as long as it has not.
+    full: AtomicUsize,
+    /// Which share is asked next to give its memory back.
+    next: AtomicUsize,
 }
 
 impl Shares {
-    pub fn new(spec: Arc<GroupSpec>, reservation: MemoryReservation) -> Self {
+    pub fn new(spec: Arc<GroupSpec>, reservation: MemoryReservation, disk: Option<Arc<DiskManager>>) -> Self {
         Self {
-            tables: (0..SHARES).map(|_| Mutex::new(None)).collect(),
+            shares: (0..SHARES).map(|_| Mutex::default()).collect(),
             size: AtomicUsize::new(0),
             open: AtomicBool::new(false),
             by: OnceLock::new(),
             spec,
             reservation: Mutex::new(reservation),
+            disk,
+            spilled: AtomicUsize::new(0),
+            full: AtomicUsize::new(0),
+            next: AtomicUsize::new(0),
         }
     }
 
@@ -57,9 +81,14 @@ impl Shares {
         self.size.load(Ordering::Relaxed)
     }
 
-    /// How many groups there are so far.
+    /// How many groups were written to disk.
+    pub fn spilled(&self) -> usize {
+        self.spilled.load(Ordering::Relaxed)
+    }
+
+    /// How many groups there are so far in memory.
     pub fn groups(&self) -> usize {
-        self.tables.iter().map(|table| table.lock().as_ref().map_or(0, GroupTable::len)).sum()
+        self.shares.iter().map(|share| share.lock().table.as_ref().map_or(0, GroupTable::len)).sum()
     }
 
     /// By which key rows are split: the first table decides it for all.
@@ -72,21 +101,92 @@ impl Shares {
     /// Lets `work` add to the table of a share.
     pub fn visit(&self, share: usize, work: impl FnOnce(&mut GroupTable) -> Result<()>) -> Result<()> {
         self.open.store(true, Ordering::Release);
-        let mut table = self.tables[share].lock();
-        let table = match &mut *table {
+        let mut share = self.shares[share].lock();
+        let before = share.table.as_ref().map_or(0, GroupTable::size);
+        let table = match &mut share.table {
             Some(table) => table,
             none => none.insert(GroupTable::new(self.spec.clone())?),
         };
-        let before = table.size();
         work(table)?;
-        let grown = table.size().saturating_sub(before);
-        if grown > 0 {
-            let size = self.size.fetch_add(grown, Ordering::Relaxed) + grown;
-            let reservation = self.reservation.lock();
-            if size > reservation.size() {
-                reservation.try_resize(size)?;
+        let (groups, after) = (table.len(), table.size());
+        self.resized(before, after);
+        if self.disk.is_some() && groups > SPILLED_ANYWAY {
+            return self.spill(&mut share);
+        }
+        if let Err(error) = self.reserve() {
+            if self.disk.is_none() {
+                return Err(error);
+            }
+            self.spill(&mut share)?;
+            drop(share);
+            self.relieve()?;
+            self.reserve()?;
+        }
+        Ok(())
+    }
+
+    fn resized(&self, before: usize, after: usize) {
+        if after >= before {
+            self.size.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.size.fetch_sub(before - after, Ordering::Relaxed);
+        }
+    }
+
+    /// Reserves what the tables hold.
+    fn reserve(&self) -> Result<()> {
+        let reservation = self.reservation.lock();
+        let size = self.size();
+        if size > reservation.size() {
+            reservation.try_resize(size)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a quarter of what is in memory to disk, and says whether there was anything to write.
+    pub fn relieve(&self) -> Result<bool> {
+        if self.disk.is_none() {
+            return Ok(false);
+        }
+        let size = self.size();
+        let _ = self.full.compare_exchange(0, size, Ordering::Relaxed, Ordering::Relaxed);
+        self.spill_down_to(size / 4 * 3)
+    }
+
+    fn spill_down_to(&self, wanted: usize) -> Result<bool> {
+        let mut some = false;
+        for _ in 0..SHARES {
+            if self.size() <= wanted {
+                break;
+            }
+            let share = self.next.fetch_add(1, Ordering::Relaxed) % SHARES;
+            // Who is being added to is spilled by whoever does it.
+            if let Some(mut share) = self.shares[share].try_lock()
+                && share.table.is_some()
+            {
+                self.spill(&mut share)?;
+                some = true;
             }
         }
+        let reservation = self.reservation.lock();
+        if self.size() < reservation.size() {
+            reservation.try_resize(self.size())?;
+        }
+        Ok(some)
+    }
+
+    fn spill(&self, share: &mut Share) -> Result<()> {
+        let (Some(disk), Some(table)) = (&self.disk, share.table.take()) else { return Ok(()) };
+        let size = table.size();
+        if !table.is_empty() {
+            let partial = table.export(None)?;
+            self.spilled.fetch_add(partial.rows, Ordering::Relaxed);
+            match &mut share.spilled {
+                Some(spilled) => spilled.add(&partial)?,
+                none => *none = Some(Spilled::begin(disk, &partial)?),
+            }
+        }
+        self.resized(size, 0);
         Ok(())
     }
 
@@ -109,6 +209,41 @@ impl Shares {
         Ok(())
     }
 
+    /// Makes room for what takes the groups, if memory ran out before: that needs some as well.
+    pub fn make_room(&self) -> Result<()> {
+        match self.full.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            full => self.spill_down_to(full / 2).map(|_| ()),
+        }
+    }
+
+    /// Finishes one share; nothing of it stays.
+    pub fn finish_one(&self, share: usize, control: &Control) -> Result<Option<Finished>> {
+        let Share { table, spilled } = std::mem::take(&mut *self.shares[share].lock());
+        let mut held = table.as_ref().map_or(0, GroupTable::size);
+        let table = match spilled {
+            None => table,
+            Some(spilled) => {
+                let mut whole = GroupTable::new(self.spec.clone())?;
+                let rest = table.filter(|table| !table.is_empty()).map(|table| table.export(None));
+                for partial in spilled.read()?.chain(rest) {
+                    control.check()?;
+                    whole.merge(&partial?, None, &|| control.check())?;
+                    self.resized(held, whole.size());
+                    held = whole.size();
+                    if self.reserve().is_err() {
+                        self.relieve()?;
+                        self.reserve()?;
+                    }
+                }
+                Some(whole)
+            }
+        };
+        let finished = table.filter(|table| !table.is_empty()).map(GroupTable::finish).transpose()?;
+        self.resized(held, 0);
+        Ok(finished)
+    }
+
     /// Finishes every share, several at once.
     pub fn finish(&self, threads: usize, control: &Control) -> Result<Vec<Finished>> {
         let next = AtomicUsize::new(0);
@@ -117,10 +252,10 @@ impl Shares {
             loop {
                 control.check()?;
                 let share = next.fetch_add(1, Ordering::Relaxed);
-                let Some(table) = self.tables.get(share) else { return Ok(finished) };
-                if let Some(table) = table.lock().take().filter(|table| !table.is_empty()) {
-                    finished.push(table.finish()?);
+                if share >= SHARES {
+                    return Ok(finished);
                 }
+                finished.extend(self.finish_one(share, control)?);
             }
         };
         let finished = in_parallel((0..threads.max(1)).map(|_| &work).collect())?;

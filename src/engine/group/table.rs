@@ -35,6 +35,8 @@ pub struct GroupTable {
 /// All groups of a table, as Arrow data.
 pub struct Partial {
     pub keys: Vec<ArrayRef>,
+    pub rows: usize,
+    /// Empty where nobody asks for them.
     pub hashes: Vec<u64>,
     /// One entry a unit of aggregates.
     pub states: Vec<Vec<ArrayRef>>,
@@ -155,7 +157,7 @@ impl GroupTable {
             None => Ok(array.clone()),
         };
         let keys = partial.keys.iter().map(pick).collect::<Result<Vec<_>, _>>()?;
-        let count = rows.map_or(partial.hashes.len(), Array::len);
+        let count = rows.map_or(partial.rows, Array::len);
         if count == 0 {
             return Ok(());
         }
@@ -306,7 +308,7 @@ impl GroupTable {
             let state = state.iter().map(|array| padded(array, groups, start)).collect::<Result<Vec<_>>>()?;
             states.push(state);
         }
-        Ok(Partial { keys, hashes, states, first })
+        Ok(Partial { keys, rows: groups - start, hashes, states, first })
     }
 
     /// Everything, as answers.

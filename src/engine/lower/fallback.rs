@@ -30,16 +30,9 @@ impl Lowering {
         dropna: bool,
     ) -> Result<Plan> {
         let position = Expr::column(POSITION, DType::Int64);
-        let first = Aggregation {
-            name: FIRST.into(),
-            function: "min".into(),
-            args: vec![position.clone()],
-            params: Params::default(),
-            dtype: DType::Int64,
-        };
         let mut aggregates = aggregates.to_vec();
         if !sorted && !keys.is_empty() {
-            aggregates.push(first);
+            aggregates.push(first());
         }
 
         // Keys and arguments as columns of their own.
@@ -109,8 +102,8 @@ impl Lowering {
         self.arranged(grouped, keys, sorted)
     }
 
-    /// Groups in order: DataFusion gives them in none.
-    fn arranged(&self, grouped: Plan, keys: &[(Arc<str>, Expr)], sorted: bool) -> Result<Plan> {
+    /// Groups in order: what spills gives them in none.
+    pub(super) fn arranged(&self, grouped: Plan, keys: &[(Arc<str>, Expr)], sorted: bool) -> Result<Plan> {
         let key = |name: &Arc<str>, dtype: DType| SortKey {
             expr: Expr::Column(name.clone(), dtype),
             descending: false,
@@ -122,6 +115,17 @@ impl Lowering {
             vec![key(&FIRST.into(), DType::Int64)]
         };
         super::sort::sorted(grouped, &by, None)
+    }
+}
+
+/// Where a group's first row is.
+pub(super) fn first() -> Aggregation {
+    Aggregation {
+        name: FIRST.into(),
+        function: "min".into(),
+        args: vec![Expr::column(POSITION, DType::Int64)],
+        params: Params::default(),
+        dtype: DType::Int64,
     }
 }
 

@@ -36,6 +36,8 @@ pub const POSITION: &str = "__position";
 pub enum Grouping {
     /// Ours, fused with the scan.
     Own,
+    /// Ours, with groups going to disk when memory runs out, and sorted by an operator that spills as well.
+    Spilling,
     /// DataFusion's, which spills.
     DataFusion,
 }
