@@ -123,10 +123,7 @@ impl Codes {
         let keys = vec![cast(&open.values, &DataType::Utf8View)?];
         let seen = open.seen.iter().enumerate().filter(|(_, seen)| **seen);
         let rows: UInt32Array = seen.map(|(entry, _)| entry as u32).collect();
-        Ok(Some(Closed {
-            groups: Partial { keys, rows: open.values.len(), hashes: Vec::new(), states, first },
-            rows,
-        }))
+        Ok(Some(Closed { groups: Partial { keys, rows: open.values.len(), states, first }, rows }))
     }
 
     pub fn size(&self) -> usize {

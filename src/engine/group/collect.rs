@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Int64Type};
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::codes::Codes;
+use super::numbers::Numberer;
 use super::scatter::{self, Scatter};
 use super::shares::{SHARES, Shares};
 use super::table::GroupTable;
@@ -85,6 +86,7 @@ struct Apart {
     layout: Layout,
     /// The key by which rows are split, or all.
     by: Option<usize>,
+    numberer: Numberer,
     hashes: Vec<u64>,
 }
 
@@ -119,7 +121,7 @@ impl Collector {
                 }
             }
         }
-        let apart = self.apart.as_ref().map_or(0, |apart| apart.scatter.size());
+        let apart = self.apart.as_ref().map_or(0, |apart| apart.scatter.size() + apart.numberer.size());
         let size = self.own.size() + apart;
         while let Err(error) = self.reservation.try_resize(size) {
             if !self.shares.relieve()? {
@@ -139,15 +141,16 @@ impl Collector {
     /// Moves the thread's own groups to the shares, to which later rows go at once; these are of their like.
     fn share(&mut self, like: Rows) -> Result<()> {
         let like = self.without_dictionaries(like)?;
-        let types: Vec<_> = like.columns().iter().map(|column| column.data_type().clone()).collect();
-        if !types.iter().all(scatter::takes) {
+        if !like.columns().iter().all(|column| scatter::takes(column.data_type())) {
             return Ok(());
         }
         let own = std::mem::replace(&mut self.own, GroupTable::new(self.spec.clone())?);
-        let by = self.shares.split_by(&own);
-        self.shares.absorb(own, self.begin, &self.control)?;
+        let (by, mut numberer) = self.shares.split_by(&own)?;
+        self.shares.absorb(own, by, &mut numberer, self.begin, &self.control)?;
+        let mut types = numberer.types(&like.keys);
+        types.extend(like.columns().iter().skip(like.keys.len()).map(|column| column.data_type().clone()));
         let scatter = Scatter::new(&types, self.room(&types));
-        self.apart = Some(Apart { scatter, types, layout: like.layout(), by, hashes: Vec::new() });
+        self.apart = Some(Apart { scatter, types, layout: like.layout(), by, numberer, hashes: Vec::new() });
         Ok(())
     }
 
@@ -169,11 +172,12 @@ impl Collector {
     }
 
     fn set_apart(&mut self, rows: Rows) -> Result<()> {
-        let rows = self.without_dictionaries(rows)?;
-        let columns = rows.columns();
+        let mut rows = self.without_dictionaries(rows)?;
         let Some(apart) = &mut self.apart else { return Ok(()) };
         let mut hashes = std::mem::take(&mut apart.hashes);
-        self.own.hash(&rows.keys, apart.by, &mut hashes)?;
+        rows.keys = apart.numberer.columns(&rows.keys)?;
+        apart.numberer.hash(&rows.keys, apart.by, &mut hashes)?;
+        let columns = rows.columns();
         let mut from = 0;
         while from < rows.rows {
             let Some(apart) = &mut self.apart else { break };

@@ -237,7 +237,7 @@ async fn in_shares(
     let only = only.await?;
     drop(reservations);
     if let Some(only) = only {
-        return Ok(futures::stream::once(async move { Ok(batch(&spec, only)?) }).boxed());
+        return Ok(futures::stream::once(async move { Ok(batch(&spec, only, &[])?) }).boxed());
     }
     if shares.spilled() > 0 {
         control.note(format!(
@@ -245,12 +245,14 @@ async fn in_shares(
             shares.spilled()
         ));
     }
+    let values: Arc<[Option<ArrayRef>]> = shares.values()?.into();
     let finish = move |share| {
-        let (spec, shares, control) = (spec.clone(), shares.clone(), control.clone());
-        async move {
-            let finished = blocking(move || shares.finish_one(share, &control)).await?;
-            Ok(finished.map(|finished| batch(&spec, finished)).transpose()?)
-        }
+        let (spec, shares, control, values) = (spec.clone(), shares.clone(), control.clone(), values.clone());
+        let finish = move || match shares.finish_one(share, &control)? {
+            Some(finished) => batch(&spec, finished, &values).map(Some),
+            None => Ok(None),
+        };
+        async move { Ok(blocking(finish).await?) }
     };
     let finished = futures::stream::iter(0..SHARES).map(finish).buffered(threads.max(1));
     Ok(finished.try_filter_map(|batch| async { Ok(batch) }).boxed())

@@ -24,12 +24,12 @@ pub fn merge(
     threads: usize,
     control: &Control,
 ) -> Result<RecordBatch> {
-    let finished = match combine(spec, tables, shares, threads, control)? {
-        Some(only) => vec![only],
-        None => shares.finish(threads, control)?,
+    let (finished, values) = match combine(spec, tables, shares, threads, control)? {
+        Some(only) => (vec![only], Vec::new()),
+        None => (shares.finish(threads, control)?, shares.values()?),
     };
     control.check()?;
-    arrange(spec, finished, threads, control)
+    arrange(spec, finished, &values, threads, control)
 }
 
 /// Brings all groups together: in the one table that is returned finished, or in the shares.
@@ -51,20 +51,31 @@ pub fn combine(
         };
         for table in tables {
             control.check()?;
-            merged.merge(&table.export(None)?, None, &|| control.check())?;
+            merged.merge(&table.export()?, None, &|| control.check())?;
         }
         return Ok(Some(merged.finish()?));
     }
     let count = tables.len().max(1);
-    let absorb =
-        |(number, table): (usize, GroupTable)| move || shares.absorb(table, number * SHARES / count, control);
+    let absorb = |(number, table): (usize, GroupTable)| {
+        move || {
+            let (by, mut numberer) = shares.split_by(&table)?;
+            shares.absorb(table, by, &mut numberer, number * SHARES / count, control)
+        }
+    };
     in_parallel(tables.into_iter().enumerate().map(absorb).collect())?;
     Ok(None)
 }
 
-/// The groups of one table as they lie there.
-pub fn batch(spec: &GroupSpec, finished: Finished) -> Result<RecordBatch> {
-    let columns: Vec<ArrayRef> = finished.keys.into_iter().chain(finished.values).collect();
+/// The groups of one table as they lie there; `values` are those of the keys that are numbered.
+pub fn batch(spec: &GroupSpec, finished: Finished, values: &[Option<ArrayRef>]) -> Result<RecordBatch> {
+    let mut columns = Vec::with_capacity(finished.keys.len() + finished.values.len());
+    for (number, key) in finished.keys.into_iter().enumerate() {
+        columns.push(match values.get(number) {
+            Some(Some(values)) => take(values, &key, None)?,
+            _ => key,
+        });
+    }
+    columns.extend(finished.values);
     let rows = columns.first().map_or(1, |column| column.len());
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(spec.schema(), columns, &options)?)
@@ -75,6 +86,7 @@ pub fn batch(spec: &GroupSpec, finished: Finished) -> Result<RecordBatch> {
 fn arrange(
     spec: &GroupSpec,
     finished: Vec<Finished>,
+    values: &[Option<ArrayRef>],
     threads: usize,
     control: &Control,
 ) -> Result<RecordBatch> {
@@ -91,9 +103,9 @@ fn arrange(
     let order = if spec.keys.is_empty() {
         None
     } else if spec.sorted {
-        Some(order::by_keys(&arranged, threads, control)?)
+        Some(order::by_keys(&arranged, values, threads, control)?)
     } else {
-        Some(order::by_keys(&[joined(first)?], threads, control)?)
+        Some(order::by_keys(&[joined(first)?], &[], threads, control)?)
     };
     let in_order = |column: ArrayRef| -> Result<ArrayRef> {
         control.check()?;
@@ -102,9 +114,12 @@ fn arrange(
             None => Ok(column),
         }
     };
-    for column in &mut arranged {
-        let key = std::mem::replace(column, new_empty_array(&DataType::Null));
-        *column = in_order(key)?;
+    for (number, column) in arranged.iter_mut().enumerate() {
+        let key = in_order(std::mem::replace(column, new_empty_array(&DataType::Null)))?;
+        *column = match values.get(number) {
+            Some(Some(values)) => take(values, &key, None)?,
+            _ => key,
+        };
     }
     for column in columns {
         arranged.push(in_order(joined(column)?)?);

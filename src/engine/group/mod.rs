@@ -14,6 +14,7 @@ pub mod exec;
 pub mod fixed;
 pub mod intern;
 pub mod merge;
+mod numbers;
 pub mod order;
 pub mod pairs;
 pub mod rows;
@@ -22,6 +23,7 @@ pub mod shares;
 mod slots;
 mod spill;
 pub mod table;
+mod words;
 
 use std::sync::Arc;
 

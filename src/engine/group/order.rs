@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use arrow::array::{
     Array, ArrayRef, AsArray, DynComparator, PrimitiveArray, StringViewArray, UInt32Array, make_comparator,
 };
-use arrow::compute::SortOptions;
+use arrow::compute::{SortOptions, take};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
@@ -37,14 +37,25 @@ const SAMPLES: usize = 16;
 const FEW: usize = 4096;
 
 /// The rows in ascending order of the columns, missing values last; equal rows in the order they have.
-pub fn by_keys(columns: &[ArrayRef], threads: usize, control: &Control) -> Result<UInt32Array> {
+///
+/// A column of which there are `values` holds their places; the first of them is missing.
+pub fn by_keys(
+    columns: &[ArrayRef],
+    values: &[Option<ArrayRef>],
+    threads: usize,
+    control: &Control,
+) -> Result<UInt32Array> {
     let mut room = u128::BITS;
     let mut codes: Vec<Codes> = Vec::new();
     let mut rest: Vec<DynComparator> = Vec::new();
-    for column in columns {
+    for (number, column) in columns.iter().enumerate() {
         control.check()?;
+        let ranks = match values.get(number) {
+            Some(Some(values)) => Some(Codes::ranks(values, threads, control)?),
+            _ => None,
+        };
         if rest.is_empty()
-            && let Some(found) = Codes::of(column, room)
+            && let Some(found) = Codes::of(column, ranks.as_ref(), room)
         {
             room -= found.bits;
             let exact = found.exact;
@@ -54,7 +65,11 @@ pub fn by_keys(columns: &[ArrayRef], threads: usize, control: &Control) -> Resul
             }
         }
         let options = SortOptions { descending: false, nulls_first: false };
-        rest.push(make_comparator(column, column, options)?);
+        let column = match ranks {
+            Some(ranks) => take(&ranks, column, None)?,
+            None => column.clone(),
+        };
+        rest.push(make_comparator(&column, &column, options)?);
     }
     let by_rest = |a: u32, b: u32| {
         let pairs = rest.iter().map(|compare| compare(a as usize, b as usize));
@@ -122,6 +137,8 @@ enum Way {
     Numbers { least: i128, missing: u128 },
     /// By how they begin.
     Texts,
+    /// By the rank of what they stand for.
+    Ranks(UInt32Array),
     /// By their places among all that there are.
     FewTexts(HashMap<String, u128, foldhash::fast::FixedState>),
 }
@@ -152,7 +169,11 @@ macro_rules! with_number {
 
 impl Codes {
     /// `None` where there is no room for them, or no way to make them.
-    fn of(column: &ArrayRef, room: u32) -> Option<Self> {
+    fn of(column: &ArrayRef, ranks: Option<&UInt32Array>, room: u32) -> Option<Self> {
+        if let Some(ranks) = ranks {
+            let bits = u32::BITS - (ranks.len() as u32).leading_zeros();
+            return (bits <= room).then(|| Self { way: Way::Ranks(ranks.clone()), bits, exact: true });
+        }
         if let DataType::Utf8View = column.data_type() {
             let texts = column.as_string_view();
             if room < TEXT_BITS {
@@ -168,6 +189,17 @@ impl Codes {
             };
         }
         with_number!(column, numbers, None)
+    }
+
+    /// The rank of each value; that of the first, which is missing, is the last.
+    fn ranks(values: &ArrayRef, threads: usize, control: &Control) -> Result<UInt32Array> {
+        let there = values.slice(1, values.len().saturating_sub(1));
+        let order = by_keys(&[there], &[], threads, control)?;
+        let mut ranks = vec![order.len() as u32; values.len()];
+        for (rank, place) in order.values().iter().enumerate() {
+            ranks[*place as usize + 1] = rank as u32;
+        }
+        Ok(ranks.into())
     }
 
     /// Puts each row's code behind what is packed of it already.
@@ -198,6 +230,13 @@ impl Codes {
                         leading(*view, array.value(row))
                     };
                     *packed = packed.with(bits, code);
+                }
+                Ok(())
+            }
+            Way::Ranks(ranks) => {
+                let places = column.as_primitive::<UInt32Type>().values();
+                for (place, (packed, _)) in places.iter().zip(packed) {
+                    *packed = packed.with(bits, u128::from(ranks.value(*place as usize)));
                 }
                 Ok(())
             }
@@ -355,7 +394,7 @@ mod tests {
         let control = Control::default();
         control.stop(crate::engine::control::Stop::Cancel);
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values((0..1000).rev()));
-        assert!(by_keys(&[column], 2, &control).is_err());
+        assert!(by_keys(&[column], &[], 2, &control).is_err());
     }
 
     proptest! {
@@ -375,7 +414,7 @@ mod tests {
                 let options = Some(SortOptions { descending: false, nulls_first: false });
                 let by: Vec<_> = columns.iter().map(|values| SortColumn { values: values.clone(), options }).collect();
                 let expected = lexsort_to_indices(&by, None).unwrap();
-                let found = by_keys(columns, 2, &Control::default()).unwrap();
+                let found = by_keys(columns, &[], 2, &Control::default()).unwrap();
                 for column in columns {
                     prop_assert_eq!(&take(column, &found, None).unwrap(), &take(column, &expected, None).unwrap());
                 }

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::UInt32Array;
+use arrow::array::{ArrayRef, UInt32Array};
 use datafusion::execution::disk_manager::DiskManager;
 use datafusion::execution::memory_pool::MemoryReservation;
 use parking_lot::Mutex;
 
+use super::numbers::{Numberer, Numbers};
 use super::spill::Spilled;
 use super::table::{Finished, GroupTable, Partial};
 use super::{GroupSpec, limit};
@@ -44,6 +45,7 @@ pub struct Shares {
     open: AtomicBool,
     /// The key by whose hash rows are split, or all of them.
     by: OnceLock<Option<usize>>,
+    numbers: Arc<Numbers>,
     spec: Arc<GroupSpec>,
     reservation: Mutex<MemoryReservation>,
     /// Where groups go that memory has no room for.
@@ -63,6 +65,7 @@ impl Shares {
             size: AtomicUsize::new(0),
             open: AtomicBool::new(false),
             by: OnceLock::new(),
+            numbers: Arc::default(),
             spec,
             reservation: Mutex::new(reservation),
             disk,
@@ -91,11 +94,26 @@ impl Shares {
         self.shares.iter().map(|share| share.lock().table.as_ref().map_or(0, GroupTable::len)).sum()
     }
 
-    /// By which key rows are split: the first table decides it for all.
-    pub fn split_by(&self, table: &GroupTable) -> Option<usize> {
-        *self.by.get_or_init(|| {
-            table.most_diverse_key().filter(|(_, values)| *values >= DIVERSE).map(|(key, _)| key)
-        })
+    /// By which key rows are split, if not by all; and a way to numbers of the keys that are numbered. The first
+    /// table to ask decides it for all.
+    pub fn split_by(&self, table: &GroupTable) -> Result<(Option<usize>, Numberer)> {
+        self.numbers.decide(&self.spec, table)?;
+        let by = self.by.get_or_init(|| {
+            let numbered = self.numbers.numbered();
+            let diverse = table.heights().into_iter().enumerate();
+            let diverse = diverse.filter(|(key, values)| *values >= DIVERSE && !numbered[*key]);
+            diverse.max_by_key(|(_, values)| *values).map(|(key, _)| key)
+        });
+        Ok((*by, Numberer::new(&self.spec, self.numbers.clone())?))
+    }
+
+    /// The values behind each key that is numbered.
+    pub fn values(&self) -> Result<Vec<Option<ArrayRef>>> {
+        self.numbers.values()
+    }
+
+    fn table(&self) -> Result<GroupTable> {
+        GroupTable::of_share(self.spec.clone(), &self.numbers.numbered())
     }
 
     /// Lets `work` add to the table of a share.
@@ -105,7 +123,7 @@ impl Shares {
         let before = share.table.as_ref().map_or(0, GroupTable::size);
         let table = match &mut share.table {
             Some(table) => table,
-            none => none.insert(GroupTable::new(self.spec.clone())?),
+            none => none.insert(self.table()?),
         };
         work(table)?;
         let (groups, after) = (table.len(), table.size());
@@ -136,7 +154,7 @@ impl Shares {
     /// Reserves what the tables hold.
     fn reserve(&self) -> Result<()> {
         let reservation = self.reservation.lock();
-        let size = self.size();
+        let size = self.size() + self.numbers.size();
         if size > reservation.size() {
             reservation.try_resize(size)?;
         }
@@ -169,8 +187,9 @@ impl Shares {
             }
         }
         let reservation = self.reservation.lock();
-        if self.size() < reservation.size() {
-            reservation.try_resize(self.size())?;
+        let size = self.size() + self.numbers.size();
+        if size < reservation.size() {
+            reservation.try_resize(size)?;
         }
         Ok(some)
     }
@@ -179,7 +198,7 @@ impl Shares {
         let (Some(disk), Some(table)) = (&self.disk, share.table.take()) else { return Ok(()) };
         let size = table.size();
         if !table.is_empty() {
-            let partial = table.export(None)?;
+            let partial = table.export()?;
             self.spilled.fetch_add(partial.rows, Ordering::Relaxed);
             match &mut share.spilled {
                 Some(spilled) => spilled.add(&partial)?,
@@ -191,11 +210,20 @@ impl Shares {
     }
 
     /// Adds the groups of a thread's table. Threads begin at different shares, so as not to wait for each other.
-    pub fn absorb(&self, table: GroupTable, begin: usize, control: &Control) -> Result<()> {
-        let by = self.split_by(&table);
-        let partial: Partial = table.export(by)?;
+    pub fn absorb(
+        &self,
+        table: GroupTable,
+        by: Option<usize>,
+        numberer: &mut Numberer,
+        begin: usize,
+        control: &Control,
+    ) -> Result<()> {
+        let mut partial: Partial = table.export()?;
+        partial.keys = numberer.columns(&partial.keys)?;
+        let mut hashes = Vec::new();
+        numberer.hash(&partial.keys, by, &mut hashes)?;
         let mut rows: Vec<Vec<u32>> = vec![Vec::new(); SHARES];
-        for (row, hash) in partial.hashes.iter().enumerate() {
+        for (row, hash) in hashes.iter().enumerate() {
             rows[share_of(*hash)].push(row as u32);
         }
         for step in 0..SHARES {
@@ -224,8 +252,8 @@ impl Shares {
         let table = match spilled {
             None => table,
             Some(spilled) => {
-                let mut whole = GroupTable::new(self.spec.clone())?;
-                let rest = table.filter(|table| !table.is_empty()).map(|table| table.export(None));
+                let mut whole = self.table()?;
+                let rest = table.filter(|table| !table.is_empty()).map(|table| table.export());
                 for partial in spilled.read()?.chain(rest) {
                     control.check()?;
                     whole.merge(&partial?, None, &|| control.check())?;

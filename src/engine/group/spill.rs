@@ -89,8 +89,6 @@ impl Layout {
         Partial {
             keys,
             rows: batch.num_rows(),
-            // Only who deals groups to shares asks for them; these have their share.
-            hashes: Vec::new(),
             states,
             first: first.map(|first| first.as_primitive::<Int64Type>().clone()),
         }

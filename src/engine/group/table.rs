@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt32Array};
 use arrow::compute::take;
+use arrow::datatypes::UInt32Type;
 
 use super::codes::Codes;
-use super::intern::{Interner, interner, mix};
+use super::intern::{Interner, interner};
 use super::pairs::Pairs;
+use super::words::Words;
 use super::{GroupSpec, Unit};
 use crate::error::Result;
 use crate::plan::reduce::{Batch, combined};
@@ -16,9 +18,9 @@ use crate::plan::reduce::{Batch, combined};
 /// none, and rows to be left out where there are several.
 pub struct GroupTable {
     spec: Arc<GroupSpec>,
-    interners: Vec<Box<dyn Interner>>,
-    /// `pairs[i]` pairs the numbers so far with the ids of key `i + 1`.
-    pairs: Vec<Pairs>,
+    /// One a key: what gives its values ids. None where the key comes as ids ([`super::numbers`]).
+    interners: Vec<Option<Box<dyn Interner>>>,
+    numbering: Numbering,
     units: Vec<Unit>,
     /// Rows of the dictionary that is being read, where its codes serve as groups.
     codes: Option<Codes>,
@@ -32,12 +34,19 @@ pub struct GroupTable {
     ids: Vec<u32>,
 }
 
+/// How ids of several keys become one number.
+enum Numbering {
+    /// There is one key, or none.
+    Direct,
+    /// `pairs[i]` pairs the numbers so far with the ids of key `i + 1`: fast while there are few of each.
+    Pairs(Vec<Pairs>),
+    Words(Words),
+}
+
 /// All groups of a table, as Arrow data.
 pub struct Partial {
     pub keys: Vec<ArrayRef>,
     pub rows: usize,
-    /// Empty where nobody asks for them.
-    pub hashes: Vec<u64>,
     /// One entry a unit of aggregates.
     pub states: Vec<Vec<ArrayRef>>,
     pub first: Option<Int64Array>,
@@ -51,14 +60,40 @@ pub struct Finished {
 }
 
 impl GroupTable {
+    /// A thread's own table.
     pub fn new(spec: Arc<GroupSpec>) -> Result<Self> {
-        let interners = spec.keys.iter().map(|key| interner(&key.arrow)).collect::<Result<Vec<_>>>()?;
-        let pairs = (1..interners.len()).map(|_| Pairs::new()).collect();
+        let numbering = match spec.keys.len() {
+            0 | 1 => Numbering::Direct,
+            several => Numbering::Pairs((1..several).map(|_| Pairs::new()).collect()),
+        };
+        let codes = Codes::new(&spec)?;
+        Self::with(spec, &[], numbering, codes)
+    }
+
+    /// The table of a share, in which some keys come as ids.
+    pub fn of_share(spec: Arc<GroupSpec>, numbered: &[bool]) -> Result<Self> {
+        let numbering = match spec.keys.len() {
+            0 | 1 => Numbering::Direct,
+            several => Numbering::Words(Words::new(several)),
+        };
+        Self::with(spec, numbered, numbering, None)
+    }
+
+    fn with(
+        spec: Arc<GroupSpec>,
+        numbered: &[bool],
+        numbering: Numbering,
+        codes: Option<Codes>,
+    ) -> Result<Self> {
+        let interners = spec.keys.iter().enumerate().map(|(number, key)| {
+            let numbered = numbered.get(number).is_some_and(|numbered| *numbered);
+            if numbered { Ok(None) } else { interner(&key.arrow).map(Some) }
+        });
+        let interners = interners.collect::<Result<Vec<_>>>()?;
         let first = spec.needs_first().then(Vec::new);
         let units = spec.units()?;
-        let codes = Codes::new(&spec)?;
         let (groups, ids) = (Vec::new(), Vec::new());
-        Ok(Self { spec, interners, pairs, units, codes, first, zero: false, used: false, groups, ids })
+        Ok(Self { spec, interners, numbering, units, codes, first, zero: false, used: false, groups, ids })
     }
 
     /// No row ever reached it.
@@ -68,19 +103,33 @@ impl GroupTable {
 
     /// One past the highest group number; what an open dictionary holds is not counted.
     pub fn len(&self) -> usize {
-        match (self.pairs.last(), self.interners.first()) {
-            (Some(pairs), _) => pairs.height(),
-            (None, Some(interner)) => interner.height(),
-            (None, None) => 1,
+        match (&self.numbering, self.interners.as_slice()) {
+            (Numbering::Pairs(pairs), _) => pairs.last().map_or(1, Pairs::height),
+            (Numbering::Words(words), _) => words.height(),
+            (Numbering::Direct, [Some(interner)]) => interner.height(),
+            (Numbering::Direct, _) => 1,
         }
     }
 
     pub fn size(&self) -> usize {
-        self.interners.iter().map(|interner| interner.size()).sum::<usize>()
-            + self.pairs.iter().map(Pairs::size).sum::<usize>()
+        let numbering = match &self.numbering {
+            Numbering::Direct => 0,
+            Numbering::Pairs(pairs) => pairs.iter().map(Pairs::size).sum::<usize>(),
+            Numbering::Words(words) => words.size(),
+        };
+        self.interners.iter().flatten().map(|interner| interner.size()).sum::<usize>()
+            + numbering
             + self.units.iter().map(|unit| unit.reduce.size()).sum::<usize>()
             + self.codes.as_ref().map_or(0, Codes::size)
             + self.first.as_ref().map_or(0, |first| first.capacity() * size_of::<i64>())
+    }
+
+    /// For each key how many values it has, and one more.
+    pub fn heights(&self) -> Vec<usize> {
+        self.interners
+            .iter()
+            .map(|interner| interner.as_ref().map_or(0, |interner| interner.height()))
+            .collect()
     }
 
     /// Adds rows: their keys, the arguments of each aggregate, and their positions where those are needed.
@@ -179,59 +228,76 @@ impl GroupTable {
         Ok(())
     }
 
-    /// Sets `hashes` to each row's hash, by one key or by all: that of its group in every table.
-    pub fn hash(&mut self, keys: &[ArrayRef], by: Option<usize>, hashes: &mut Vec<u64>) -> Result<()> {
-        let only = if keys.len() == 1 { Some(0) } else { by };
-        if let Some(key) = only {
-            return self.interners[key].hash(&keys[key], hashes);
-        }
-        let mut own = Vec::new();
-        hashes.clear();
-        for (interner, key) in self.interners.iter_mut().zip(keys) {
-            interner.hash(key, &mut own)?;
-            hashes.resize(own.len(), 0);
-            for (combined, hash) in hashes.iter_mut().zip(&own) {
-                *combined = mix(*combined, *hash);
-            }
-        }
-        Ok(())
-    }
-
     /// Sets `groups` to each row's group number.
     fn number(&mut self, keys: &[ArrayRef], rows: usize) -> Result<()> {
-        self.groups.clear();
-        let Some((first, others)) = self.interners.split_first_mut() else {
-            self.groups.resize(rows, 0);
-            return Ok(());
-        };
-        first.intern(&keys[0], &mut self.groups)?;
-        let mut height = first.height();
-        for ((interner, pairs), key) in others.iter_mut().zip(&mut self.pairs).zip(&keys[1..]) {
-            interner.intern(key, &mut self.ids)?;
-            pairs.number(&mut self.groups, &self.ids, (height, interner.height()), self.spec.dropna)?;
-            height = pairs.height();
-        }
-        if self.pairs.is_empty() && !self.zero && !self.spec.dropna {
-            self.zero = self.groups.contains(&0);
+        let dropna = self.spec.dropna;
+        let groups = &mut self.groups;
+        match &mut self.numbering {
+            Numbering::Direct => match self.interners.as_mut_slice() {
+                [Some(interner)] => {
+                    interner.intern(&keys[0], groups)?;
+                    if !self.zero && !dropna {
+                        self.zero = groups.contains(&0);
+                    }
+                }
+                _ => {
+                    groups.clear();
+                    groups.resize(rows, 0);
+                }
+            },
+            Numbering::Pairs(pairs) => {
+                let mut interners = self.interners.iter_mut().flatten();
+                let Some(first) = interners.next() else { return Ok(()) };
+                first.intern(&keys[0], groups)?;
+                let mut height = first.height();
+                for ((interner, pairs), key) in interners.zip(pairs).zip(&keys[1..]) {
+                    interner.intern(key, &mut self.ids)?;
+                    pairs.number(groups, &self.ids, (height, interner.height()), dropna)?;
+                    height = pairs.height();
+                }
+            }
+            Numbering::Words(words) => {
+                let mut interned: Vec<Vec<u32>> = Vec::with_capacity(keys.len());
+                for (interner, key) in self.interners.iter_mut().zip(keys) {
+                    let mut ids = Vec::new();
+                    if let Some(interner) = interner {
+                        interner.intern(key, &mut ids)?;
+                    }
+                    interned.push(ids);
+                }
+                let columns = self.interners.iter().zip(keys).zip(&interned);
+                let columns: Vec<&[u32]> = columns
+                    .map(|((interner, key), ids)| match interner {
+                        Some(_) => ids.as_slice(),
+                        None => &key.as_primitive::<UInt32Type>().values()[..],
+                    })
+                    .collect();
+                words.number(&columns, groups, dropna)?;
+            }
         }
         Ok(())
     }
 
     /// Number 0 is a group of the answer: the only one, or that of the missing key.
     fn starts_at(&self) -> usize {
-        let zero = self.interners.is_empty() || self.zero && self.pairs.is_empty();
+        let zero = self.interners.is_empty() || self.zero;
         usize::from(!zero)
     }
 
-    /// For each key the id of its value in each group.
-    fn key_ids(&self) -> Vec<Vec<u32>> {
-        let groups = self.len();
+    /// For each key the id of its value in each group from `start` on.
+    fn key_ids(&self, start: usize) -> Vec<Vec<u32>> {
+        let pairs = match &self.numbering {
+            Numbering::Direct => {
+                return vec![(start as u32..self.len() as u32).collect(); self.interners.len()];
+            }
+            Numbering::Words(words) => {
+                return (0..self.interners.len()).map(|key| words.ids(key, start).collect()).collect();
+            }
+            Numbering::Pairs(pairs) => pairs,
+        };
         let mut columns = vec![Vec::new(); self.interners.len()];
-        if columns.is_empty() {
-            return columns;
-        }
-        let mut numbers: Vec<u32> = (0..groups as u32).collect();
-        for (position, pairs) in self.pairs.iter().enumerate().rev() {
+        let mut numbers: Vec<u32> = (start as u32..self.len() as u32).collect();
+        for (position, pairs) in pairs.iter().enumerate().rev() {
             let pairs = pairs.pairs();
             columns[position + 1] = numbers.iter().map(|number| pairs[*number as usize].1).collect();
             for number in &mut numbers {
@@ -243,46 +309,20 @@ impl GroupTable {
     }
 
     fn key_arrays(&self, start: usize) -> Result<Vec<ArrayRef>> {
-        if let [interner] = self.interners.as_slice() {
+        if let [Some(interner)] = self.interners.as_slice() {
             let values = interner.values()?;
             return Ok(vec![values.slice(start, values.len() - start)]);
         }
-        let ids = self.key_ids();
-        let columns = self.interners.iter().zip(ids);
+        let columns = self.interners.iter().zip(self.key_ids(start));
         columns
             .map(|(interner, ids)| {
-                Ok(take(&interner.values()?, &UInt32Array::from(ids[start..].to_vec()), None)?)
+                let ids = UInt32Array::from(ids);
+                Ok(match interner {
+                    Some(interner) => take(&interner.values()?, &ids, None)?,
+                    None => Arc::new(ids),
+                })
             })
             .collect()
-    }
-
-    /// The key of which there are most values, and how many there are.
-    pub fn most_diverse_key(&self) -> Option<(usize, usize)> {
-        let heights = self.interners.iter().map(|interner| interner.height()).enumerate();
-        heights.max_by_key(|(_, height)| *height)
-    }
-
-    /// The groups' hashes: those of one of their keys, or of all.
-    fn hashes(&self, start: usize, by: Option<usize>) -> Vec<u64> {
-        if let [interner] = self.interners.as_slice() {
-            return interner.hashes().split_off(start);
-        }
-        let of = |key: usize, ids: &[u32]| -> Vec<u64> {
-            let hashes = self.interners[key].hashes();
-            ids[start..].iter().map(|id| hashes[*id as usize]).collect()
-        };
-        let ids = self.key_ids();
-        if let Some(key) = by {
-            return of(key, &ids[key]);
-        }
-        let mut combined = vec![0; self.len() - start];
-        for (key, ids) in ids.iter().enumerate() {
-            combined
-                .iter_mut()
-                .zip(of(key, ids))
-                .for_each(|(combined, hash)| *combined = mix(*combined, hash));
-        }
-        combined
     }
 
     fn first_positions(&mut self, start: usize) -> Option<Int64Array> {
@@ -293,13 +333,12 @@ impl GroupTable {
         })
     }
 
-    /// Everything, to be merged into other tables, with the hashes of one key or of all.
-    pub fn export(mut self, by: Option<usize>) -> Result<Partial> {
+    /// Everything, to be merged into other tables.
+    pub fn export(mut self) -> Result<Partial> {
         self.settle()?;
         let start = self.starts_at();
         let groups = self.len();
         let keys = self.key_arrays(start)?;
-        let hashes = self.hashes(start, by);
         let first = self.first_positions(start);
         let mut states = Vec::with_capacity(self.units.len());
         for unit in &mut self.units {
@@ -308,7 +347,7 @@ impl GroupTable {
             let state = state.iter().map(|array| padded(array, groups, start)).collect::<Result<Vec<_>>>()?;
             states.push(state);
         }
-        Ok(Partial { keys, rows: groups - start, hashes, states, first })
+        Ok(Partial { keys, rows: groups - start, states, first })
     }
 
     /// Everything, as answers.
