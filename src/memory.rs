@@ -1,4 +1,34 @@
-//! Large tables that are read at random places, on large pages where the system has them to give.
+//! Memory between us, the allocator and the system: how long freed pages are kept, and large pages for large tables.
+
+use std::sync::Once;
+
+/// `mi_option_purge_delay` in mimalloc's `mi_option_e`, and the milliseconds that it is by default.
+const PURGE_DELAY: (libc::c_int, libc::c_long) = (15, 1000);
+
+/// Milliseconds for which pages that were freed are kept for what is allocated next. Tables that grow and runs that
+/// follow each other would else wait for the system to fill page after page with zeros: half the time of a grouping
+/// into ten million groups. jemalloc keeps them as long.
+const KEPT: libc::c_long = 10_000;
+
+/// Tells the allocator once how long to keep what is freed.
+pub fn keep_freed_pages() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let (option, default) = PURGE_DELAY;
+        // SAFETY: options are plain numbers behind atomics. One that is not what we take it for is left alone.
+        unsafe {
+            if libmimalloc_sys::mi_option_get(option) == default {
+                libmimalloc_sys::mi_option_set(option, KEPT);
+            }
+        }
+    });
+}
+
+/// Gives all pages that nothing lies on back to the system.
+pub fn give_back_freed_pages() {
+    // SAFETY: may be called by any thread at any time.
+    unsafe { libmimalloc_sys::mi_collect(true) };
+}
 
 /// Smaller ones are not worth a call.
 #[cfg(target_os = "linux")]

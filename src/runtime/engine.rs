@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -17,6 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::io::location;
 use crate::io::source::{MemorySource, ParquetSource, Source};
 use crate::io::store::Stores;
+use crate::memory::{give_back_freed_pages, keep_freed_pages};
 use crate::plan::frame::Frame;
 
 /// How long closing waits for threads that are in the middle of something.
@@ -25,6 +26,9 @@ const PATIENCE: Duration = Duration::from_millis(1_000);
 /// How long a run that is to stop may take to end by itself. Our own threads look at the wish at every chunk;
 /// operators that do not know of it, such as a sort that merges, are dropped then.
 const GRACE: Duration = Duration::from_millis(40);
+
+/// How long after its last run an engine keeps the memory for the next one.
+const IDLE: Duration = Duration::from_secs(10);
 
 pub struct Engine {
     settings: Settings,
@@ -35,6 +39,8 @@ pub struct Engine {
     io: Mutex<Option<Runtime>>,
     runs: Mutex<Vec<Arc<Run>>>,
     closed: AtomicBool,
+    /// How many runs have ended.
+    ended: AtomicU64,
 }
 
 /// What a run may be told beyond its plan.
@@ -55,6 +61,7 @@ pub enum Given {
 
 impl Engine {
     pub fn new(settings: Settings, storage_options: BTreeMap<String, String>) -> Result<Self> {
+        keep_freed_pages();
         if !settings.spill_dir.is_dir() {
             let shown = settings.spill_dir.display();
             return Err(Error::new(
@@ -84,6 +91,7 @@ impl Engine {
             io: Mutex::new(Some(io)),
             runs: Mutex::default(),
             closed: AtomicBool::new(false),
+            ended: AtomicU64::new(0),
         })
     }
 
@@ -165,17 +173,30 @@ impl Engine {
             runs.retain(|run| !run.is_done());
             runs.push(run.clone());
         }
-        let (engine, running) = (self.clone(), run.clone());
+        let (engine, running, idle) = (self.clone(), run.clone(), Arc::downgrade(self));
         let finisher = Finisher(run.clone());
         compute.spawn(async move {
-            let _finisher = finisher;
+            let finisher = finisher;
             let timeout = options.timeout;
-            let outcome =
-                supervised(&running, timeout, execute::execute(engine, &running, frame, sources, options))
-                    .await;
+            let work = execute::execute(engine, &running, frame, sources, options);
+            let outcome = supervised(&running, timeout, work).await;
             running.finish(outcome);
+            drop((running, finisher));
+            let Some(ended) = idle.upgrade().map(|engine| engine.ended.fetch_add(1, Ordering::Relaxed) + 1)
+            else {
+                return;
+            };
+            tokio::time::sleep(IDLE).await;
+            if idle.upgrade().is_some_and(|engine| engine.is_idle_since(ended)) {
+                give_back_freed_pages();
+            }
         });
         Ok(run)
+    }
+
+    /// No run has ended since so many had, and none is running.
+    fn is_idle_since(&self, ended: u64) -> bool {
+        self.ended.load(Ordering::Relaxed) == ended && self.runs.lock().iter().all(|run| run.is_done())
     }
 
     /// Cancels what runs and stops the threads. A second call does nothing.
