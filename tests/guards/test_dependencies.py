@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "io": {"error", "config", "plan"},
     "engine": {"error", "config", "memory", "plan", "io"},
     "worker": {"error", "config", "plan", "io", "task"},
-    "runtime": {"error", "config", "plan", "io", "task", "engine", "worker"},
+    "runtime": {"memory", "error", "config", "plan", "io", "task", "engine", "worker"},
     "store": {"error", "config", "task"},
     "observe": {"error", "config", "task"},
     "control": {"error", "config", "task", "runtime", "store", "observe"},
