@@ -18,7 +18,7 @@ __all__ = [
     "parse_task",
 ]
 
-_Label: TypeAlias = str | int | tuple[Any, ...] | None
+_Label: TypeAlias = str | int | float | tuple[Any, ...] | None
 """What pandas calls a column, a series or an index level."""
 
 _Constant: TypeAlias = Any
@@ -125,8 +125,10 @@ class Frame:
     def group(self, keys: Sequence[_Label | Frame], as_index: bool, sort: bool, dropna: bool) -> Groups:
         """Keys are labels (columns or index levels) or series of the same rows."""
 
-    def reduce(self, function: str, ddof: int = 1, min_count: int = 0) -> Frame:
-        """A scalar for a series. Functions: sum mean min max count nunique std var."""
+    def reduce(self, function: str, *others: Frame, **params: Any) -> Frame:
+        """A scalar for a series, or for it and others (`corr`, `cov`). Functions: those of `describe()["aggregates"]`
+        but `size`, and `argmin`, `argmax`. Parameters: ddof, min_count, skipna, q, interpolation.
+        """
 
     def window(self, function: str, options: Sequence[_Constant]) -> Frame:
         """A window function over all rows, of a series: one value for each row, which depends on other rows."""
@@ -153,12 +155,12 @@ class Groups:
     keys: list[_Label]
     def aggregate(
         self,
-        items: Sequence[tuple[_Label, Frame | None, str, int, int]],
+        items: Sequence[tuple[_Label, Sequence[Frame], str, dict[str, Any]]],
         series: bool,
     ) -> Frame:
-        """One output column per item: (label, input series, function, ddof, min_count); input None for `size`.
+        """One output column per item: (label, input series, function, parameters); no input for `size`.
 
-        Functions: those of `reduce`, and `size`, `first`, `last`. With as_index the keys are the index, else
+        Functions: those of `describe()["aggregates"]`. With as_index the keys are the index, else
         leading columns (and `series` is ignored). `series`: one item, as a series of that name.
         """
 
@@ -167,10 +169,13 @@ class Groups:
         function: str,
         input: Frame | None,
         options: Sequence[_Constant],
-        ddof: int = 1,
-        min_count: int = 0,
+        **params: Any,
     ) -> Frame:
         """A window function within each group, or an aggregate whose value each row of the group gets."""
+
+    def counts(self, columns: Sequence[Frame], label: _Label, dropna: bool, ascending: bool | None) -> Frame:
+        """How often each combination of these columns' values occurs in each group, as a series of that label (or,
+        without as_index, a frame); ordered by group if those are sorted, then by count unless `ascending` is None."""
 
 @final
 class Run:

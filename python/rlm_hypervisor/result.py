@@ -10,7 +10,7 @@ from rlm_hypervisor._lazy import require
 if TYPE_CHECKING:
     from rlm_hypervisor._core import Answer
 
-Label: TypeAlias = str | int | tuple[Any, ...] | None
+Label: TypeAlias = str | int | float | tuple[Any, ...] | None
 # Of libraries that need not be there.
 PandasObject: TypeAlias = Any
 PolarsFrame: TypeAlias = Any

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Label {
     None,
     Int(i64),
+    /// By its bits, so that labels can be compared and hashed (the quantiles of `quantile([0.25, 0.5])`).
+    Float(u64),
     Str(String),
     Tuple(Vec<Label>),
 }
@@ -24,6 +26,7 @@ impl Label {
         match self {
             Label::None => default.to_owned(),
             Label::Int(n) => n.to_string(),
+            Label::Float(bits) => format!("{:?}", f64::from_bits(*bits)),
             Label::Str(text) => text.clone(),
             Label::Tuple(parts) => {
                 let parts: Vec<_> =
@@ -40,6 +43,7 @@ impl fmt::Display for Label {
         match self {
             Label::None => f.write_str("None"),
             Label::Int(n) => write!(f, "{n}"),
+            Label::Float(bits) => write!(f, "{:?}", f64::from_bits(*bits)),
             Label::Str(text) => write!(f, "'{text}'"),
             Label::Tuple(parts) => {
                 f.write_str("(")?;

@@ -94,19 +94,57 @@ pub struct Aggregation {
 }
 
 /// What aggregates can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Params {
     /// Delta degrees of freedom of `std` and `var`.
     pub ddof: u32,
-    /// Fewer values than this give a missing `sum`.
+    /// Fewer values than this give a missing `sum` or `prod`; fewer pairs a missing `corr` or `cov`.
     pub min_count: i64,
     /// Within a group-by rather than over a whole column: pandas' rules differ slightly.
     pub grouped: bool,
+    /// Missing values are passed over; else one of them makes the answer missing.
+    pub skipna: bool,
+    /// Which `quantile`, from 0 to 1.
+    pub q: f64,
+    /// What a `quantile` between two values is.
+    pub interpolation: Interpolation,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { ddof: 1, min_count: 0, grouped: true }
+        Self {
+            ddof: 1,
+            min_count: 0,
+            grouped: true,
+            skipna: true,
+            q: 0.5,
+            interpolation: Interpolation::Linear,
+        }
+    }
+}
+
+/// Where a quantile lies between two values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    Linear,
+    Lower,
+    Higher,
+    Midpoint,
+    Nearest,
+}
+
+impl Interpolation {
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "linear" => Self::Linear,
+            "lower" => Self::Lower,
+            "higher" => Self::Higher,
+            "midpoint" => Self::Midpoint,
+            "nearest" => Self::Nearest,
+            _ => return None,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 use super::errors::raised;
 use super::literal::{from_labels, label, labels, literal, misuse};
@@ -34,10 +34,14 @@ fn arg(object: &Bound<'_, PyAny>) -> PyResult<Arg> {
     }
 }
 
-fn told(function: &str, options: &Bound<'_, PyAny>, ddof: u32, min_count: i64) -> PyResult<Told> {
+fn told(function: &str, options: &Bound<'_, PyAny>, params: Params) -> PyResult<Told> {
     let options = options.try_iter()?.map(|option| literal(&option?)).collect::<PyResult<_>>()?;
-    let params = Params { ddof, min_count, ..Params::default() };
     Ok(Told { function: function.to_owned(), options, params })
+}
+
+/// Several frames of the core.
+fn frames_of(objects: &Bound<'_, PyAny>) -> PyResult<Vec<Frame>> {
+    objects.try_iter()?.map(|object| Ok(object?.cast::<PyFrame>()?.get().frame.clone())).collect()
 }
 
 #[pymethods]
@@ -201,14 +205,21 @@ impl PyFrame {
         Ok(PyGroups { groups, sources: self.sources.clone() })
     }
 
-    #[pyo3(signature = (function, ddof=1, min_count=0))]
-    fn reduce(&self, py: Python<'_>, function: &str, ddof: u32, min_count: i64) -> PyResult<Self> {
-        self.with(self.frame.reduce(function, ddof, min_count), py)
+    #[pyo3(signature = (function, *others, **params))]
+    fn reduce(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        others: &Bound<'_, PyTuple>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let params = super::params::params(params)?;
+        self.with(self.frame.reduce(function, &frames_of(others.as_any())?, params), py)
     }
 
     #[pyo3(signature = (function, options))]
     fn window(&self, py: Python<'_>, function: &str, options: &Bound<'_, PyAny>) -> PyResult<Self> {
-        self.with(self.frame.window(told(function, options, 1, 0)?), py)
+        self.with(self.frame.window(told(function, options, Params::default())?), py)
     }
 
     fn rows(&self, py: Python<'_>) -> PyResult<Self> {
@@ -267,34 +278,44 @@ impl PyGroups {
         for item in items.try_iter()? {
             let item = item?;
             let item = item.cast::<PyTuple>()?;
-            let input = item.get_item(1)?;
-            let input =
-                if input.is_none() { None } else { Some(input.cast::<PyFrame>()?.get().frame.clone()) };
+            let given = item.get_item(3)?;
             converted.push(Item {
                 label: label(&item.get_item(0)?)?,
-                input,
+                inputs: frames_of(&item.get_item(1)?)?,
                 function: item.get_item(2)?.extract()?,
-                ddof: item.get_item(3)?.extract()?,
-                min_count: item.get_item(4)?.extract()?,
+                params: super::params::params(Some(given.cast::<PyDict>()?))?,
             });
         }
         let frame = self.groups.aggregate(converted, series).map_err(|error| raised(py, error))?;
         Ok(PyFrame { frame, sources: self.sources.clone() })
     }
 
-    #[pyo3(signature = (function, input, options, ddof=1, min_count=0))]
+    #[pyo3(signature = (function, input, options, **params))]
     fn window(
         &self,
         py: Python<'_>,
         function: &str,
         input: Option<&PyFrame>,
         options: &Bound<'_, PyAny>,
-        ddof: u32,
-        min_count: i64,
+        params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyFrame> {
-        let told = told(function, options, ddof, min_count)?;
+        let told = told(function, options, super::params::params(params)?)?;
         let frame = self.groups.window(input.map(|input| &input.frame), told);
         let frame = frame.map_err(|error| raised(py, error))?;
+        Ok(PyFrame { frame, sources: self.sources.clone() })
+    }
+
+    #[pyo3(signature = (columns, label, dropna, ascending))]
+    fn counts(
+        &self,
+        py: Python<'_>,
+        columns: &Bound<'_, PyAny>,
+        label: &Bound<'_, PyAny>,
+        dropna: bool,
+        ascending: Option<bool>,
+    ) -> PyResult<PyFrame> {
+        let counts = self.groups.counts(&frames_of(columns)?, self::label(label)?, dropna, ascending);
+        let frame = counts.map_err(|error| raised(py, error))?;
         Ok(PyFrame { frame, sources: self.sources.clone() })
     }
 }

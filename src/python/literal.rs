@@ -164,6 +164,9 @@ pub fn label(object: &Bound<'_, PyAny>) -> PyResult<Label> {
     if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
         return Ok(Label::Int(object.extract()?));
     }
+    if object.is_instance_of::<PyFloat>() {
+        return Ok(Label::Float(object.extract::<f64>()?.to_bits()));
+    }
     let error = not_decomposable(format!("a {} cannot name a column here", object.get_type().name()?));
     Err(raised(object.py(), error.hint("Columns are named by strings")))
 }
@@ -176,6 +179,7 @@ pub fn from_label<'py>(py: Python<'py>, label: &Label) -> PyResult<Bound<'py, Py
     match label {
         Label::None => Ok(py.None().into_bound(py)),
         Label::Int(value) => value.into_bound_py_any(py),
+        Label::Float(bits) => f64::from_bits(*bits).into_bound_py_any(py),
         Label::Str(text) => text.into_bound_py_any(py),
         Label::Tuple(parts) => {
             let parts = parts.iter().map(|part| from_label(py, part)).collect::<PyResult<Vec<_>>>()?;

@@ -6,6 +6,7 @@ mod errors;
 mod frame;
 mod json;
 mod literal;
+mod params;
 mod run;
 
 use pyo3::prelude::*;

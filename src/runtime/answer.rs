@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray,
+    new_null_array,
+};
 use arrow::compute::{cast, concat, concat_batches};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -63,10 +66,8 @@ impl Answer {
             }
             table.push(line);
         }
-        let names = cells.index.iter().map(|label| label.arrow_name("")).collect::<Vec<_>>();
-        let mut arrays: Vec<ArrayRef> =
-            vec![Arc::new(arrow::array::StringViewArray::from_iter_values(names.iter()))];
-        let mut fields = vec![Field::new("index", DataType::Utf8View, true)];
+        let mut arrays: Vec<ArrayRef> = vec![row_labels(&cells.index)];
+        let mut fields = vec![Field::new("index", arrays[0].data_type().clone(), true)];
         let labels = cells.columns.clone().unwrap_or_else(|| vec![cells.name.clone()]);
         for (place, label) in labels.iter().enumerate() {
             let exprs = cells.cells.iter().map(|row| row.get(place).and_then(Option::as_ref));
@@ -192,6 +193,25 @@ fn handed_out(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         .collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+}
+
+/// Labels as a column: of floats or of integers where all of them are, else of text.
+fn row_labels(labels: &[Label]) -> ArrayRef {
+    let floats = labels.iter().map(|label| match label {
+        Label::Float(bits) => Some(f64::from_bits(*bits)),
+        _ => None,
+    });
+    let integers = labels.iter().map(|label| match label {
+        Label::Int(value) => Some(*value),
+        _ => None,
+    });
+    if let (Some(values), false) = (floats.collect::<Option<Vec<_>>>(), labels.is_empty()) {
+        return Arc::new(Float64Array::from(values));
+    }
+    if let (Some(values), false) = (integers.collect::<Option<Vec<_>>>(), labels.is_empty()) {
+        return Arc::new(Int64Array::from(values));
+    }
+    Arc::new(StringViewArray::from_iter_values(labels.iter().map(|label| label.arrow_name(""))))
 }
 
 /// The Arrow type that holds every cell of a column.

@@ -21,8 +21,6 @@ Operation = Callable[[Any], Any]
 
 # The word each message must have, and the usage; a lambda's line is where the trace ends.
 REFUSED: list[tuple[str, Operation]] = [
-    ("median", lambda p: p["x"].median()),
-    ("quantile", lambda p: p["x"].quantile(0.5)),
     ("apply", lambda p: p.groupby("k").apply(len)),
     ("get_dummies", lambda p: pd.get_dummies(p["k"])),
     ("factorize", lambda p: p["k"].factorize()),
@@ -31,9 +29,9 @@ REFUSED: list[tuple[str, Operation]] = [
     ("itertuples", lambda p: list(p.itertuples())),
     ("merge", lambda p: p.merge(p, on="k")),
     ("rolling", lambda p: p["x"].rolling(3)),
-    ("value_counts", lambda p: p["k"].value_counts()),
-    ("unique", lambda p: p["k"].unique()),
-    ("describe", lambda p: p.describe()),
+    ("describe", lambda p: p.describe(include="all")),
+    ("mode", lambda p: p.mode()),
+    ("kendall", lambda p: p["x"].corr(p["i"], method="kendall")),
     ("pivot_table", lambda p: p.pivot_table(index="k", values="x")),
     ("str", lambda p: p["k"].str.upper()),
     ("dt", lambda p: p["t"].dt.year),
@@ -48,7 +46,7 @@ REFUSED: list[tuple[str, Operation]] = [
     ("iter", lambda p: list(p["x"])),
     ("inplace", lambda p: p.sort_values("x", inplace=True)),
     ("cov", lambda p: p.groupby("k")["x"].agg("cov")),
-    ("agg", lambda p: p.groupby("k")["x"].agg(lambda x: x.max() - x.min())),
+    ("agg", lambda p: p.groupby("k")["x"].agg(lambda x: x.abs())),
     ("asarray", lambda p: np.asarray(p["x"])),
     ("sum", lambda p: p.groupby("k")["k2"].sum()),
     ("tail", lambda p: p.tail(3)),
@@ -111,7 +109,7 @@ def _marked(function: Operation) -> int:
 def _in_the_middle(p: Any) -> Any:
     p = p[p["x"] > 1]
     p = p.assign(z=p["x"] * 2)
-    half = p["z"].median()  # here
+    half = p["z"].to_numpy()[0]  # here
     return p[p["z"] > half]
 
 

@@ -6,7 +6,8 @@
 (d) float results agree within a bound relative to the sum of absolute values,
 (e) sums of narrow integers are int64 or uint64 where pandas goes back to the narrow type if all of them fit,
 (g) what may put a float or missing value in the place of an integer gives floats; pandas keeps integers if nothing was,
-(f) the mean of a float32 column within groups is float32; pandas widens it if no group has two rows.
+(f) the mean of a float32 column within groups is float32; pandas widens it if no group has two rows,
+(h) what is an array in pandas (`Series.unique`) is a series numbered from 0.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def assert_same(got: Any, expected: Any, allow: Allowance | None = None) -> None
     """Fails where `got`, an answer of ours, is not what pandas returned."""
     allow = allow or Allowance()
     got = materialise(got)
+    if isinstance(expected, np.ndarray | pd.api.extensions.ExtensionArray) and isinstance(got, pd.Series):
+        expected = pd.Series(expected, name=got.name)
     if isinstance(expected, pd.DataFrame):
         assert isinstance(got, pd.DataFrame), f"a frame was expected, not {type(got).__name__}"
         _same_labels(got.columns, expected.columns)

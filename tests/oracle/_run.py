@@ -36,22 +36,26 @@ class Raised:
 @contextlib.contextmanager
 def stable_sorts() -> Iterator[None]:
     """Makes pandas sort stably where the function does not say how, as we always do."""
-    kept = {kind: kind.sort_values for kind in (pd.DataFrame, pd.Series)}
+    kept = [
+        (kind, name, getattr(kind, name))
+        for kind in (pd.DataFrame, pd.Series)
+        for name in ("sort_values", "sort_index")
+    ]
 
     def stably(sort: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(sort)
-        def sort_values(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def stable(self: Any, *args: Any, **kwargs: Any) -> Any:
             return sort(self, *args, **({"kind": "stable"} | kwargs))
 
-        return sort_values
+        return stable
 
-    for kind, sort in kept.items():
-        kind.sort_values = stably(sort)
+    for kind, name, sort in kept:
+        setattr(kind, name, stably(sort))
     try:
         yield
     finally:
-        for kind, sort in kept.items():
-            kind.sort_values = sort
+        for kind, name, sort in kept:
+            setattr(kind, name, sort)
 
 
 def by_pandas(operation: Operation, data: pa.Table) -> Any:

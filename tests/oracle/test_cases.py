@@ -36,6 +36,37 @@ BEYOND = {
     ('p[["x", "i"]].shift(2)', "empty"),
     ('p.groupby("k")["i"].shift(2)', "empty"),
     ('p.groupby("g")["i"].diff()', "empty"),
+    # Without a group, pandas 3.1 calls no function, and keeps the column's own type or loses the index' name.
+    *(
+        (f'p.groupby("k")["i"].{name}()', table)
+        for name in ("skew", "kurt")
+        for table in ("empty", "null_keys")
+    ),
+    *(
+        (case, table)
+        for case in (
+            'p.groupby("k")["x"].describe()',
+            'p.groupby("k")["i"].describe(percentiles=[0.2])',
+            'p.groupby("k")[["x", "y"]].describe()',
+            'p.groupby("k", as_index=False)["x"].describe()',
+            'p.groupby("k")["x"].agg(lambda s: (s > 3).sum())',
+            'p.groupby("k").agg({"x": ["mean", lambda s: s.isna().sum()], "i": "max"})',
+        )
+        for table in ("empty", "all_null", "null_keys")
+    ),
+    # NumPy raises an IndexError for nothing at all.
+    *(
+        (case, "empty")
+        for case in (
+            'np.percentile(p["i"], 40)',
+            'np.percentile(p["x"], 40)',
+            'np.quantile(p["i"], 0.4)',
+            'np.quantile(p["i"], 0.4, method="lower")',
+            'np.nanmax(p["y"])',
+        )
+    ),
+    # pandas leaves infinities out of covariances only where another value is missing.
+    ('p[["x", "y", "i"]].cov()', "nan"),
     # pandas 3.1 returns all rows where a key is nothing but missing.
     ('p.nlargest(3, ["x", "i"])', "all_null"),
 }

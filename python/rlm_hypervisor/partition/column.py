@@ -22,6 +22,7 @@ from rlm_hypervisor.partition.refusal import (
 )
 from rlm_hypervisor.partition.replacing import Replacing
 from rlm_hypervisor.partition.scalar import Scalar
+from rlm_hypervisor.partition.statistics import Statistics
 from rlm_hypervisor.partition.surface import unknown_attribute
 from rlm_hypervisor.partition.windows import Windows
 
@@ -49,7 +50,7 @@ def reflection(op: str, reflected: bool, name: str) -> Callable[..., Any]:
     return method
 
 
-class Column(Mapping, Replacing, Windows):
+class Column(Mapping, Replacing, Windows, Statistics):
     """A column of the input or computed from it; rows stay unknown while the operation is traced.
 
     It has the methods of `pandas.Series` that are native; any other is refused by name.

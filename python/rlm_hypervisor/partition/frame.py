@@ -11,6 +11,7 @@ from rlm_hypervisor.partition.column import _SORTS, Column, boolean_mask, kept, 
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.dtypes import DType, DTypes
 from rlm_hypervisor.partition.frame_replacing import FrameReplacing
+from rlm_hypervisor.partition.frame_statistics import FrameStatistics
 from rlm_hypervisor.partition.frame_windows import FrameWindows
 from rlm_hypervisor.partition.labels import Labels
 from rlm_hypervisor.partition.loc import Loc
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Partition"]
 
 
-class Partition(FrameReplacing, FrameWindows):
+class Partition(FrameReplacing, FrameWindows, FrameStatistics):
     """The rows of the input, or rows computed from them.
 
     An operation is called once with a Partition that knows columns and types, not rows; what it does is

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rlm_hypervisor._text import clipped, nearest
 from rlm_hypervisor.partition.refusal import labels_of, refuse
 from rlm_hypervisor.partition.surface import ADVICE
 
-WHOLE = ("sum", "mean", "min", "max", "count", "size", "std", "var", "nunique")
+_BOTH = (
+    *("sum", "mean", "min", "max", "count", "size", "std", "var", "nunique"),
+    *("median", "quantile", "sem", "skew", "kurt", "prod", "any", "all", "idxmin", "idxmax"),
+)
+
+WHOLE = (*_BOTH, "product", "kurtosis", "argmin", "argmax")
 """What reduces a whole column."""
 
-GROUPED = (*WHOLE, "first", "last")
+GROUPED = (*_BOTH, "first", "last")
 """What reduces the groups of a group-by."""
+
+_ALIASES = {"product": "prod", "kurtosis": "kurt"}
 
 _NUMPY = {
     "sum": "sum",
@@ -24,23 +32,36 @@ _NUMPY = {
     "std": "std",
     "var": "var",
     "size": "size",
+    "prod": "prod",
+    "any": "any",
+    "all": "all",
+    "median": "median",
+    "nansum": "sum",
+    "nanmean": "mean",
+    "nanmin": "min",
+    "nanmax": "max",
+    "nanstd": "std",
+    "nanvar": "var",
+    "nanprod": "prod",
+    "nanmedian": "median",
 }
+"""NumPy's functions -> the core's names."""
 
 
 class Function(NamedTuple):
-    """One aggregate: the name pandas labels it with, the core's name, and its parameters."""
+    """One aggregate: the name pandas labels it with, the core's name, and its parameters; or a function to call."""
 
     label: str
     name: str
-    ddof: int = 1
-    min_count: int = 0
+    params: dict[str, Any] = {}  # noqa: RUF012
+    traced: Callable[[Any], Any] | None = None
 
 
 def function(given: object, known: tuple[str, ...], call: str) -> Function:
     """What `agg` was given, as one function; refuses by name what is not native."""
     if isinstance(given, str):
         if given in known:
-            return Function(given, given)
+            return Function(given, _ALIASES.get(given, given))
         near = None if given in ADVICE else nearest(given, known)
         instead = ADVICE.get(given, f"Native are {', '.join(known)}")
         refuse(
@@ -52,8 +73,9 @@ def function(given: object, known: tuple[str, ...], call: str) -> Function:
     name = getattr(given, "__name__", type(given).__name__)
     module = (getattr(given, "__module__", None) or "").partition(".")[0]
     if module == "numpy" and name in _NUMPY:
-        # pandas calls the function itself, so NumPy's own degrees of freedom hold.
-        return Function(name, _NUMPY[name], ddof=0 if name in ("std", "var") else 1)
+        # pandas calls the function itself, so NumPy's own degrees of freedom hold, and its own missing values.
+        params: dict[str, Any] = {"ddof": 0} if _NUMPY[name] in ("std", "var") else {}
+        return Function(name, _NUMPY[name], params | ({"skipna": False} if name == "median" else {}))
     if given is len:
         return Function("len", "size")
     if module == "builtins" and name in known:
@@ -68,12 +90,7 @@ def function(given: object, known: tuple[str, ...], call: str) -> Function:
             f"Native are {', '.join(known)}",
             call=call,
         )
-    refuse(
-        f"{call}: a function of your own (`{name}`) sees whole groups, which native chunks never hold",
-        f"Build it from the native aggregates ({', '.join(known)}), before or after the aggregation",
-        call=call,
-        function=name,
-    )
+    return Function(name, "", traced=given)
 
 
 def functions(given: object, known: tuple[str, ...], call: str) -> list[Function]:
@@ -88,7 +105,7 @@ def functions(given: object, known: tuple[str, ...], call: str) -> list[Function
         refuse(f"{call} got an empty list of aggregates", "Name at least one", call=call)
     seen: set[str] = set()
     for item in found:
-        if item.label in seen:
+        if item.label in seen and item.label != "<lambda>":
             refuse(
                 f"{call} would give two results called {item.label!r}",
                 "Give them names: `total=('column', 'sum')`",

@@ -138,14 +138,17 @@ class GroupWindows:
 
     def _broadcast(self, given: fn.Function) -> Any:
         """An aggregate's value for each row of the group."""
+        if given.traced is not None:
+            refuse(
+                f"`{self._call('transform')}` by a function of your own (`{given.label}`) is not native",
+                "Transform by the aggregates it is made of, and compute with them",
+            )
         if given.name == "size":
             size = self._groups.window("size", None, [])
             if self._surface == "SeriesGroupBy":
                 return Column(size).rename(self._frame.columns[0])
             return Column(size)
-        return self._rows(
-            lambda column: self._groups.window(given.name, column, [], given.ddof, given.min_count)
-        )
+        return self._rows(lambda column: self._groups.window(given.name, column, [], **given.params))
 
     def transform(
         self,
@@ -168,6 +171,6 @@ class GroupWindows:
         given = fn.function(func, fn.GROUPED, call)
         known = {"ddof", "min_count"} if given.name in ("std", "var", "sum") else set()
         if not args and set(kwargs) <= known:
-            return self._broadcast(given._replace(**kwargs))
+            return self._broadcast(given._replace(params=given.params | kwargs))
         fn.reject_arguments(call, args, kwargs)
         return self._broadcast(given)

@@ -11,7 +11,15 @@ from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.column import Column, piped
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.frame import Partition
+from rlm_hypervisor.partition.group_statistics import (
+    FrameGroupStatistics,
+    GroupStatistics,
+    SeriesGroupStatistics,
+)
 from rlm_hypervisor.partition.group_windows import GroupWindows
+from rlm_hypervisor.partition.grouped_column import GroupValue, Item, called
+from rlm_hypervisor.partition.operators import apply
+from rlm_hypervisor.partition.reductions import located
 from rlm_hypervisor.partition.refusal import (
     boolean,
     is_label,
@@ -25,8 +33,6 @@ from rlm_hypervisor.partition.refusal import (
 from rlm_hypervisor.partition.surface import unknown_attribute
 
 __all__ = ["DataFrameGroupBy", "SeriesGroupBy", "grouping"]
-
-Item = tuple[Any, "_core.Frame | None", str, int, int]
 
 
 def grouping(
@@ -91,7 +97,22 @@ def _label(key: Any) -> Any:
     return key.columns[0] if isinstance(key, _core.Frame) else key
 
 
-class GroupBy(GroupWindows):
+def _item(label: Any, frame: _core.Frame, given: fn.Function, call: str) -> Item | tuple[Any, GroupValue]:
+    """An aggregate of a column under a label, or what a function of the user's makes of it."""
+    if given.traced is not None:
+        return (label, called(given.traced, frame, given.label, f"`{call}`"))
+    return (label, [] if given.name == "size" else [frame], given.name, given.params)
+
+
+def _numbered(found: list[fn.Function]) -> list[fn.Function]:
+    """Lambdas among several functions get numbers, as in pandas."""
+    if len(found) < 2:
+        return found
+    numbers = iter(range(len(found)))
+    return [f._replace(label=f"<lambda_{next(numbers)}>") if f.label == "<lambda>" else f for f in found]
+
+
+class GroupBy(GroupWindows, GroupStatistics):
     """What the group-bys of a partition and of a column have in common."""
 
     __slots__ = ("_as_index", "_frame", "_groups")
@@ -104,18 +125,10 @@ class GroupBy(GroupWindows):
         self._frame = frame
         self._as_index = as_index
 
-    def _named(self, name: str, ddof: int = 1, min_count: int = 0, numeric_only: object = False) -> Any:
-        raise NotImplementedError
+    def _engine(self, method: str, engine: object, engine_kwargs: object) -> None:
+        only(self._call(method), engine=(engine, None), engine_kwargs=(engine_kwargs, None))
 
-    def _engine(self, method: str, engine: object, engine_kwargs: object, skipna: object) -> None:
-        only(
-            self._call(method),
-            engine=(engine, None),
-            engine_kwargs=(engine_kwargs, None),
-            skipna=(skipna, True),
-        )
-
-    def _aggregate(self, items: Sequence[Item], series: bool = False) -> Any:
+    def _aggregate(self, items: Sequence[Item | tuple[Any, GroupValue]], series: bool = False) -> Any:
         """Asks the core; the answer is a Partition or a Column."""
         if not items:
             refuse(
@@ -123,14 +136,36 @@ class GroupBy(GroupWindows):
                 "Select some: `p.groupby('key')[['a', 'b']]`",
             )
         if not self._as_index:
-            for label, *_ in items:
+            for item in items:
+                label = item[0]
                 if label in self._groups.keys:
                     refuse(
                         f"with `as_index=False` the result would have two columns {label!r}",
                         "Use named aggregation, or `as_index=True`",
                     )
-        frame = self._groups.aggregate(list(items), series and self._as_index)
+        if any(len(item) == 2 or item[2] in ("idxmin", "idxmax") for item in items):
+            return self._computed(items, series)
+        frame = self._groups.aggregate(list(items), series and self._as_index)  # type: ignore[arg-type]
         return Column(frame) if frame.kind == "series" else Partition(frame)
+
+    def _computed(self, items: Sequence[Item | tuple[Any, GroupValue]], series: bool) -> Any:
+        """The same where something is computed of the aggregates afterwards."""
+        values = [(item[0], item[1] if len(item) == 2 else GroupValue(item)) for item in items]
+        parts = [part for _, value in values for part in value.items()]
+        hidden = [("rlm", number) for number in range(len(parts))]
+        asked: list[Item] = [(name, *part[1:]) for name, part in zip(hidden, parts, strict=True)]
+        result = Partition(self._groups.aggregate(asked, False))
+        columns = []
+        for name, (_, _, function, _) in zip(hidden, asked, strict=True):
+            column = result[name]
+            if function in ("idxmin", "idxmax"):
+                column = apply("required", column, located(function))
+            columns.append(column)
+        frame = result._frame
+        for label, value in values:
+            frame = frame.assign(label, value.resolve(columns)._frame)
+        frame = frame.drop(hidden)
+        return Column(frame.column(values[0][0])) if series and self._as_index else Partition(frame)
 
     def _tuples(self, partition: Any) -> Any:
         """With two levels of labels, key columns are `(key, "")`, as pandas has them."""
@@ -147,9 +182,9 @@ class GroupBy(GroupWindows):
         engine_kwargs: object = None,
     ) -> Any:
         """The sum of each group; missing where a group has fewer than `min_count` values."""
-        self._engine("sum", engine, engine_kwargs, skipna)
+        self._engine("sum", engine, engine_kwargs)
         count = whole_number(self._call("sum"), "min_count", min_count)
-        return self._named("sum", 1, 0 if count < 0 else count, numeric_only)
+        return self._skipping("sum", skipna, numeric_only, min_count=max(count, 0))
 
     def mean(
         self,
@@ -159,8 +194,8 @@ class GroupBy(GroupWindows):
         engine_kwargs: object = None,
     ) -> Any:
         """The mean of each group."""
-        self._engine("mean", engine, engine_kwargs, skipna)
-        return self._named("mean", numeric_only=numeric_only)
+        self._engine("mean", engine, engine_kwargs)
+        return self._skipping("mean", skipna, numeric_only)
 
     def min(
         self,
@@ -171,9 +206,9 @@ class GroupBy(GroupWindows):
         engine_kwargs: object = None,
     ) -> Any:
         """The smallest value of each group."""
-        self._engine("min", engine, engine_kwargs, skipna)
+        self._engine("min", engine, engine_kwargs)
         only(self._call("min"), min_count=(min_count, -1, 0, 1))
-        return self._named("min", numeric_only=numeric_only)
+        return self._skipping("min", skipna, numeric_only)
 
     def max(
         self,
@@ -184,19 +219,21 @@ class GroupBy(GroupWindows):
         engine_kwargs: object = None,
     ) -> Any:
         """The largest value of each group."""
-        self._engine("max", engine, engine_kwargs, skipna)
+        self._engine("max", engine, engine_kwargs)
         only(self._call("max"), min_count=(min_count, -1, 0, 1))
-        return self._named("max", numeric_only=numeric_only)
+        return self._skipping("max", skipna, numeric_only)
 
     def first(self, numeric_only: bool = False, min_count: int = -1, skipna: bool = True) -> Any:
-        """The first value of each group that is not missing."""
-        only(self._call("first"), min_count=(min_count, -1, 0, 1), skipna=(skipna, True))
-        return self._named("first", numeric_only=numeric_only)
+        """The first value of each group that is not missing; with `skipna=False` that of its first row."""
+        only(self._call("first"), min_count=(min_count, -1, 0, 1))
+        skip = boolean(self._call("first"), "skipna", skipna)
+        return self._named("first" if skip else "row_first", numeric_only)
 
     def last(self, numeric_only: bool = False, min_count: int = -1, skipna: bool = True) -> Any:
-        """The last value of each group that is not missing."""
-        only(self._call("last"), min_count=(min_count, -1, 0, 1), skipna=(skipna, True))
-        return self._named("last", numeric_only=numeric_only)
+        """The last value of each group that is not missing; with `skipna=False` that of its last row."""
+        only(self._call("last"), min_count=(min_count, -1, 0, 1))
+        skip = boolean(self._call("last"), "skipna", skipna)
+        return self._named("last" if skip else "row_last", numeric_only)
 
     def std(
         self,
@@ -207,8 +244,8 @@ class GroupBy(GroupWindows):
         skipna: bool = True,
     ) -> Any:
         """The standard deviation of each group, with `n - ddof` in the denominator."""
-        self._engine("std", engine, engine_kwargs, skipna)
-        return self._named("std", whole_number(self._call("std"), "ddof", ddof), numeric_only=numeric_only)
+        self._engine("std", engine, engine_kwargs)
+        return self._skipping("std", skipna, numeric_only, ddof=whole_number(self._call("std"), "ddof", ddof))
 
     def var(
         self,
@@ -219,8 +256,8 @@ class GroupBy(GroupWindows):
         skipna: bool = True,
     ) -> Any:
         """The variance of each group, with `n - ddof` in the denominator."""
-        self._engine("var", engine, engine_kwargs, skipna)
-        return self._named("var", whole_number(self._call("var"), "ddof", ddof), numeric_only=numeric_only)
+        self._engine("var", engine, engine_kwargs)
+        return self._skipping("var", skipna, numeric_only, ddof=whole_number(self._call("var"), "ddof", ddof))
 
     def count(self) -> Any:
         """How many values of each group are not missing."""
@@ -235,9 +272,9 @@ class GroupBy(GroupWindows):
     def _nunique_with_missing(self, columns: dict[Any, _core.Frame]) -> Any:
         """Different values, and one more in groups that have fewer values than rows."""
         size = ("rlm", "size")
-        items: list[Item] = [(size, None, "size", 1, 0)]
+        items: list[Item] = [(size, [], "size", {})]
         for label, column in columns.items():
-            items += [(label, column, "nunique", 1, 0), (("rlm", "count", label), column, "count", 1, 0)]
+            items += [(label, [column], "nunique", {}), (("rlm", "count", label), [column], "count", {})]
         result = self._aggregate(items)
         for label in columns:
             result[label] = result[label] + (result[("rlm", "count", label)] < result[size])
@@ -247,7 +284,7 @@ class GroupBy(GroupWindows):
     def size(self) -> Any:
         """How many rows each group has."""
         label = self._frame.columns[0] if self._surface == "SeriesGroupBy" else None
-        return self._aggregate([(label if self._as_index else "size", None, "size", 1, 0)], series=True)
+        return self._aggregate([(label if self._as_index else "size", [], "size", {})], series=True)
 
     def pipe(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         """`func(self, *args, **kwargs)`."""
@@ -266,7 +303,7 @@ class GroupBy(GroupWindows):
         return f"<{self._surface} by {self._groups.keys!r}>"
 
 
-class DataFrameGroupBy(GroupBy):
+class DataFrameGroupBy(FrameGroupStatistics, GroupBy):
     """A partition's rows by key; its aggregates are partitions with one row per group.
 
     >>> import pandas as pd
@@ -294,18 +331,14 @@ class DataFrameGroupBy(GroupBy):
         """Always 2."""
         return 2
 
-    def _item(self, label: Any, column: Any, given: fn.Function) -> Item:
-        if given.name == "size":
-            return (label, None, "size", 1, 0)
-        return (label, self._frame.column(column), given.name, given.ddof, given.min_count)
+    def _item(self, label: Any, column: Any, given: fn.Function) -> Item | tuple[Any, GroupValue]:
+        return _item(label, self._frame.column(column), given, self._call("agg"))
 
-    def _named(self, name: str, ddof: int = 1, min_count: int = 0, numeric_only: object = False) -> Any:
+    def _named(self, name: str, numeric_only: object = False, **params: Any) -> Any:
         labels = self._labels
         if boolean(self._call(name), "numeric_only", numeric_only):
             labels = [label for label in labels if DType(_dtype(self._frame, label)).is_number]
-        return self._aggregate(
-            [(label, self._frame.column(label), name, ddof, min_count) for label in labels]
-        )
+        return self._aggregate([(label, [self._frame.column(label)], name, params) for label in labels])
 
     def _columns(self) -> dict[Any, _core.Frame]:
         return {label: self._frame.column(label) for label in self._labels}
@@ -333,13 +366,13 @@ class DataFrameGroupBy(GroupBy):
                 self._check(column, call)
                 items.append(self._item(label, column, fn.function(given, fn.GROUPED, call)))
             return self._aggregate(items)
-        if isinstance(func, str) and func in fn.GROUPED:
+        if isinstance(func, str) and func in fn.GROUPED and hasattr(type(self), func):
             return getattr(self, func)(*args, **kwargs)
         fn.reject_arguments(call, args, kwargs)
         if isinstance(func, dict):
             return self._by_column(func, call)
         if fn.is_list(func):
-            found = fn.functions(func, fn.GROUPED, call)
+            found = _numbered(fn.functions(func, fn.GROUPED, call))
             items = [self._item((column, f.label), column, f) for column in self._labels for f in found]
             return self._tuples(self._aggregate(items))
         one = fn.function(func, fn.GROUPED, call)
@@ -356,7 +389,7 @@ class DataFrameGroupBy(GroupBy):
             )
         items = []
         for column, value in given.items():
-            found = fn.functions(value if fn.is_list(value) else [value], fn.GROUPED, call)
+            found = _numbered(fn.functions(value if fn.is_list(value) else [value], fn.GROUPED, call))
             items += [self._item((column, f.label), column, f) for f in found]
         return self._tuples(self._aggregate(items))
 
@@ -381,7 +414,7 @@ class DataFrameGroupBy(GroupBy):
         unknown_attribute(self, self._surface, name, self._frame.columns)
 
 
-class SeriesGroupBy(GroupBy):
+class SeriesGroupBy(SeriesGroupStatistics, GroupBy):
     """One column's values by key; its aggregates are columns with the key as index.
 
     >>> import pandas as pd
@@ -406,21 +439,19 @@ class SeriesGroupBy(GroupBy):
     def _label(self) -> Any:
         return self._frame.columns[0]
 
-    def _named(self, name: str, ddof: int = 1, min_count: int = 0, numeric_only: object = False) -> Any:
+    def _named(self, name: str, numeric_only: object = False, **params: Any) -> Any:
         if (
             boolean(self._call(name), "numeric_only", numeric_only)
             and not DType(self._frame.dtypes[0]).is_number
         ):
             refuse(f"`{self._call(name)}` with `numeric_only=True` is given a {self._frame.dtypes[0]} column")
-        return self._aggregate([(self._label, self._frame, name, ddof, min_count)], series=True)
+        return self._aggregate([(self._label, [self._frame], name, params)], series=True)
 
     def _columns(self) -> dict[Any, _core.Frame]:
         return {self._label: self._frame}
 
-    def _item(self, label: Any, given: fn.Function) -> Item:
-        if given.name == "size":
-            return (label, None, "size", 1, 0)
-        return (label, self._frame, given.name, given.ddof, given.min_count)
+    def _item(self, label: Any, given: fn.Function) -> Item | tuple[Any, GroupValue]:
+        return _item(label, self._frame, given, self._call("agg"))
 
     def agg(
         self,
@@ -439,7 +470,7 @@ class SeriesGroupBy(GroupBy):
             return self._aggregate(
                 [self._item(label, fn.function(given, fn.GROUPED, call)) for label, given in kwargs.items()]
             )
-        if isinstance(func, str) and func in fn.GROUPED:
+        if isinstance(func, str) and func in fn.GROUPED and hasattr(type(self), func):
             return getattr(self, func)(*args, **kwargs)
         fn.reject_arguments(call, args, kwargs)
         if isinstance(func, dict):
@@ -448,7 +479,8 @@ class SeriesGroupBy(GroupBy):
                 "Write `.agg(total='sum')`",
             )
         if fn.is_list(func):
-            return self._aggregate([self._item(f.label, f) for f in fn.functions(func, fn.GROUPED, call)])
+            found = _numbered(fn.functions(func, fn.GROUPED, call))
+            return self._aggregate([self._item(f.label, f) for f in found])
         return self._aggregate([self._item(self._label, fn.function(func, fn.GROUPED, call))], series=True)
 
     aggregate = agg

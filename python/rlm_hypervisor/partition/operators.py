@@ -338,6 +338,11 @@ def numpy_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
         ddof = kwargs.pop("ddof", 0) if method in ("std", "var") else None
         if kwargs.pop("axis", None) in (None, 0) and not kwargs:
             return getattr(args[0], method)(**({} if ddof is None else {"ddof": ddof}))
+    if name not in REDUCTIONS and args and hasattr(args[0], "_reduce"):
+        from rlm_hypervisor.partition.numpy_reductions import FUNCTIONS
+
+        if name in FUNCTIONS:
+            return FUNCTIONS[name](*args, **kwargs)
     if name in ("round", "around") and args and len(args) + len(kwargs) <= 2 and set(kwargs) <= {"decimals"}:
         return args[0].round(*args[1:], **kwargs)
     from rlm_hypervisor.partition import numpy_functions

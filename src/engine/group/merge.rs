@@ -16,6 +16,9 @@ use crate::error::Result;
 /// Fewer groups than this are merged by one thread.
 const PARALLEL_FROM: usize = limit(64 * 1024, 32);
 
+/// States of more bytes than this are handed over by all threads at once, however few groups they are of.
+const HEAVY: usize = limit(16 << 20, 4 << 10);
+
 /// Merges tables with the shares and finishes them: the answer's rows in their final order.
 pub fn merge(
     spec: &Arc<GroupSpec>,
@@ -42,16 +45,23 @@ pub fn combine(
 ) -> Result<Option<Finished>> {
     tables.retain(|table| !table.is_empty());
     let total: usize = tables.iter().map(GroupTable::len).sum();
-    let one_thread = spec.keys.is_empty() || tables.len() < 2 || total < PARALLEL_FROM || threads < 2;
+    let heavy = tables.iter().map(GroupTable::size).sum::<usize>() > HEAVY;
+    let one_thread =
+        spec.keys.is_empty() || tables.len() < 2 || total < PARALLEL_FROM && !heavy || threads < 2;
     if one_thread && !shares.is_open() {
         let mut tables = tables.into_iter();
         let mut merged = match tables.next() {
             Some(table) => table,
             None => GroupTable::new(spec.clone())?,
         };
-        for table in tables {
+        let rest: Vec<_> = if heavy {
+            in_parallel(tables.map(|table| move || table.export()).collect())?
+        } else {
+            tables.map(GroupTable::export).collect::<Result<_>>()?
+        };
+        for partial in rest {
             control.check()?;
-            merged.merge(&table.export()?, None, &|| control.check())?;
+            merged.merge(&partial, None, &|| control.check())?;
         }
         return Ok(Some(merged.finish()?));
     }

@@ -89,7 +89,9 @@ impl GroupSpec {
         for (number, aggregate) in self.aggregates.iter().enumerate() {
             let with = units.iter_mut().find(|unit| {
                 let first = &self.aggregates[unit[0]];
-                first.exprs == aggregate.exprs && first.combines() && aggregate.combines()
+                first.exprs == aggregate.exprs
+                    && first.family().is_some()
+                    && first.family() == aggregate.family()
             });
             match with {
                 Some(unit) => unit.push(number),
@@ -97,16 +99,16 @@ impl GroupSpec {
             }
         }
         let unit = |members: Vec<usize>| {
-            let reduce = match members.as_slice() {
-                [only] => {
-                    let aggregate = &self.aggregates[*only];
-                    aggregate.function.create(&aggregate.args, &aggregate.params)?
+            let first = &self.aggregates[members[0]];
+            let reduce = match (members.as_slice(), first.family()) {
+                ([_, _, ..], Some(family)) => {
+                    let several = members.iter().map(|member| {
+                        let aggregate = &self.aggregates[*member];
+                        (aggregate.function.name(), &aggregate.params)
+                    });
+                    combined::create(family, &several.collect::<Vec<_>>(), &first.args)?
                 }
-                several => {
-                    let names: Vec<_> =
-                        several.iter().map(|member| self.aggregates[*member].function.name()).collect();
-                    combined::create(&names)?
-                }
+                _ => reduce::create(first.function, &first.args, &first.params)?,
             };
             Ok(Unit { members, reduce })
         };
@@ -129,8 +131,8 @@ impl Unit {
 }
 
 impl AggregateSpec {
-    fn combines(&self) -> bool {
-        combined::takes(self.function.name(), &self.args, &self.params)
+    fn family(&self) -> Option<combined::Family> {
+        combined::family(self.function.name(), &self.args, &self.params)
     }
 
     pub fn new(

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Column, Frame, Index, Kind, Label, other_rows, unique};
+use super::{Column, Frame, Index, Kind, Label, fresh, other_rows, unique};
 use crate::error::{Code, Error, Result, not_decomposable};
 use crate::plan::DType;
 use crate::plan::expr::Expr;
-use crate::plan::node::{Aggregation, Node, Params};
+use crate::plan::node::{Aggregation, Node, Params, ROW, SortKey};
 
 /// What to group by.
 #[derive(Debug, Clone)]
@@ -30,11 +30,10 @@ pub struct Groups {
 #[derive(Debug, Clone)]
 pub struct Item {
     pub label: Label,
-    /// None for `size`.
-    pub input: Option<Frame>,
+    /// None for `size`, two for `corr` and `cov`.
+    pub inputs: Vec<Frame>,
     pub function: String,
-    pub ddof: u32,
-    pub min_count: i64,
+    pub params: Params,
 }
 
 impl Frame {
@@ -77,25 +76,61 @@ impl Frame {
         Ok(Groups { frame: self.clone(), keys: columns, as_index, sorted, dropna })
     }
 
-    /// A whole-column aggregate, as a scalar.
-    pub fn reduce(&self, function: &str, ddof: u32, min_count: i64) -> Result<Self> {
+    /// A whole-column aggregate, of this series and perhaps others, as a scalar.
+    pub fn reduce(&self, function: &str, others: &[Frame], params: Params) -> Result<Self> {
         if self.kind != Kind::Series {
             return Err(not_decomposable(format!(
                 "`{function}` over a {} is not one number",
                 self.described()
             )));
         }
-        let expr = self.value()?.clone();
-        let params = Params { ddof, min_count, grouped: false };
-        self.whole(function, vec![expr], params)
+        let mut args = vec![self.value()?.clone()];
+        for other in others {
+            if !self.same_rows(other) {
+                return Err(other_rows());
+            }
+            args.push(other.value()?.clone());
+        }
+        let params = Params { grouped: false, ..params };
+        let (function, domain, label) = self.located(function)?;
+        args.extend(label);
+        Self::whole(&domain, function, args, params)
+    }
+
+    /// Of an aggregate that finds rows, the core's name for it, the rows with their labels (or positions), and those.
+    fn located<'a>(&self, function: &'a str) -> Result<(&'a str, Arc<Node>, Option<Expr>)> {
+        let (function, by_label) = match function {
+            "argmin" => ("idxmin", false),
+            "argmax" => ("idxmax", false),
+            "idxmin" | "idxmax" => (function, true),
+            _ => return Ok((function, self.domain.clone(), None)),
+        };
+        match &self.index {
+            Index::Levels(levels) if by_label => match levels.as_slice() {
+                [level] => return Ok((function, self.domain.clone(), Some(level.expr.clone()))),
+                _ => {
+                    return Err(not_decomposable(format!(
+                        "`{function}` over an index of several levels would be a tuple of labels"
+                    ))
+                    .hint("Call `reset_index()` first, or sort and take `head(1)`"));
+                }
+            },
+            _ => {}
+        }
+        if matches!(*self.domain, Node::Scan { .. }) {
+            return Ok((function, self.domain.clone(), Some(Expr::column(ROW, DType::Int64))));
+        }
+        let name = fresh("__place", &self.domain);
+        let domain = Node::RowNumber { input: self.domain.clone(), name: name.clone() };
+        Ok((function, Arc::new(domain), Some(Expr::Column(name, DType::Int64))))
     }
 
     /// How many rows there are.
     pub fn rows(&self) -> Result<Self> {
-        self.whole("size", Vec::new(), Params { grouped: false, ..Params::default() })
+        Self::whole(&self.domain, "size", Vec::new(), Params { grouped: false, ..Params::default() })
     }
 
-    fn whole(&self, function: &str, args: Vec<Expr>, params: Params) -> Result<Self> {
+    fn whole(domain: &Arc<Node>, function: &str, args: Vec<Expr>, params: Params) -> Result<Self> {
         let dtype = aggregate_dtype(function, &args, &params)?;
         let aggregation = Aggregation {
             name: "value".into(),
@@ -105,7 +140,7 @@ impl Frame {
             dtype: dtype.clone(),
         };
         let node = Node::Group {
-            input: self.domain.clone(),
+            input: domain.clone(),
             keys: Vec::new(),
             aggregates: vec![aggregation],
             sorted: true,
@@ -132,33 +167,32 @@ impl Groups {
         }
         let mut aggregates = Vec::with_capacity(items.len());
         let mut columns = Vec::with_capacity(items.len());
+        let mut rows = self.frame.domain.clone();
         for item in items {
-            let args = match &item.input {
-                None => Vec::new(),
-                Some(input) => {
-                    if !self.frame.same_rows(input) {
-                        return Err(other_rows());
-                    }
-                    vec![input.value()?.clone()]
+            let mut args = Vec::with_capacity(item.inputs.len() + 1);
+            for input in &item.inputs {
+                if !self.frame.same_rows(input) {
+                    return Err(other_rows());
                 }
-            };
-            let params = Params { ddof: item.ddof, min_count: item.min_count, grouped: true };
-            let dtype =
-                aggregate_dtype(&item.function, &args, &params).map_err(|error| match &item.input {
-                    Some(input) => named(error, &input.columns[0].label),
-                    None => error,
-                })?;
+                args.push(input.value()?.clone());
+            }
+            let params = item.params;
+            let (function, domain, label) = self.frame.located(&item.function)?;
+            if let Some(label) = label {
+                // The columns of the rows stay what they are; labels are one more.
+                rows = domain;
+                args.push(label);
+            }
+            let dtype = aggregate_dtype(function, &args, &params).map_err(|error| match &*item.inputs {
+                [input, ..] => named(error, &input.columns[0].label),
+                [] => error,
+            })?;
             let name = unique(&mut taken, &item.label.arrow_name("value"));
             columns.push(Column { label: item.label, expr: Expr::Column(name.clone(), dtype.clone()) });
-            aggregates.push(Aggregation { name, function: item.function.into(), args, params, dtype });
+            aggregates.push(Aggregation { name, function: function.into(), args, params, dtype });
         }
-        let domain = Arc::new(Node::Group {
-            input: self.frame.domain.clone(),
-            keys,
-            aggregates,
-            sorted: self.sorted,
-            dropna: self.dropna,
-        });
+        let domain =
+            Arc::new(Node::Group { input: rows, keys, aggregates, sorted: self.sorted, dropna: self.dropna });
         if self.as_index {
             let kind = if series { Kind::Series } else { Kind::Frame };
             return Ok(Frame { domain, index: Index::Levels(key_columns), columns, kind });
@@ -174,6 +208,66 @@ impl Groups {
         }
         key_columns.extend(columns);
         Ok(Frame { domain, index: Index::Range, columns: key_columns, kind: Kind::Frame })
+    }
+}
+
+impl Groups {
+    /// How often each combination of these columns' values occurs in each group: by group if those are sorted, by
+    /// count if `ascending` says how, in order of first appearance else.
+    pub fn counts(
+        &self,
+        columns: &[Frame],
+        label: Label,
+        dropna: bool,
+        ascending: Option<bool>,
+    ) -> Result<Frame> {
+        let mut parts = self.keys.clone();
+        for column in columns {
+            if !self.frame.same_rows(column) {
+                return Err(other_rows());
+            }
+            parts.push(Column { label: column.labels().remove(0), expr: column.value()?.clone() });
+        }
+        let mut input = self.frame.domain.clone();
+        for (number, part) in parts.iter().enumerate() {
+            if let DType::Opaque(name) = part.expr.dtype() {
+                return Err(not_decomposable(format!("columns of type {name} cannot be counted")));
+            }
+            if if number < self.keys.len() { self.dropna } else { dropna } {
+                let predicate = Expr::call("notna", vec![part.expr.clone()])?;
+                input = Arc::new(Node::Filter { input, predicate });
+            }
+        }
+        let mut taken = HashSet::new();
+        let count = unique(&mut taken, "__count");
+        let mut keys = Vec::with_capacity(parts.len());
+        let mut levels = Vec::with_capacity(parts.len());
+        for (number, part) in parts.into_iter().enumerate() {
+            let name = unique(&mut taken, &part.label.arrow_name(&format!("key_{number}")));
+            let expr = Expr::Column(name.clone(), part.expr.dtype());
+            levels.push(Column { label: part.label, expr });
+            keys.push((name, part.expr));
+        }
+        let size = Aggregation {
+            name: count.clone(),
+            function: "size".into(),
+            args: Vec::new(),
+            params: Params::default(),
+            dtype: DType::Int64,
+        };
+        let grouped = Node::Group { input, keys, aggregates: vec![size], sorted: false, dropna: false };
+        let own = if self.sorted { self.keys.len() } else { 0 };
+        let key = |expr: &Expr, descending| SortKey { expr: expr.clone(), descending, missing_first: false };
+        let counted = Expr::Column(count, DType::Int64);
+        let mut order: Vec<SortKey> = levels[..own].iter().map(|level| key(&level.expr, false)).collect();
+        order.extend(ascending.map(|ascending| key(&counted, !ascending)));
+        let mut domain = Arc::new(grouped);
+        if !order.is_empty() {
+            domain = Arc::new(Node::Sort { input: domain, keys: order });
+        }
+        let values = vec![Column { label, expr: counted }];
+        let counts = Frame { domain, index: Index::Levels(levels), columns: values, kind: Kind::Series };
+        if self.as_index { Ok(counts) } else { counts.reset_index(false, Label::None) }
     }
 }
 

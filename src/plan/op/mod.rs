@@ -13,6 +13,7 @@ mod missing;
 pub(crate) mod operand;
 pub mod promote;
 mod real;
+mod required;
 mod strings;
 mod temporal;
 #[cfg(test)]
@@ -99,6 +100,7 @@ const BASIC: &[&dyn Operator] = &[
     &astype::AsType,
     &choose::Where,
     &key::AsKey,
+    &required::Required,
 ];
 
 pub fn find(name: &str) -> Result<&'static dyn Operator> {

@@ -13,16 +13,45 @@ use crate::error::{Error, Result};
 use crate::plan::DType;
 use crate::plan::node::Params;
 
-/// The aggregates that go together.
+/// The aggregates that go together as one summary.
 const MEMBERS: [&str; 5] = ["sum", "mean", "min", "max", "count"];
 
-/// Whether an aggregate of these arguments can be a member.
-pub fn takes(function: &str, args: &[DType], params: &Params) -> bool {
-    MEMBERS.contains(&function) && *args == [DType::Float64] && params.min_count <= 0
+/// Aggregates of the same family and arguments share a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// A running summary of numbers.
+    Summary,
+    /// Quantiles, which hold all values.
+    Quantiles,
 }
 
-/// A `Reduce` that finishes as a struct with one field for each of `functions`, in their order.
-pub fn create(functions: &[&'static str]) -> Result<Box<dyn Reduce>> {
+/// The family of an aggregate, if it has one.
+pub fn family(function: &str, args: &[DType], params: &Params) -> Option<Family> {
+    if !params.skipna {
+        return None;
+    }
+    match function {
+        "median" | "quantile" => Some(Family::Quantiles),
+        _ if MEMBERS.contains(&function) && *args == [DType::Float64] && params.min_count <= 0 => {
+            Some(Family::Summary)
+        }
+        _ => None,
+    }
+}
+
+/// A `Reduce` that finishes as a struct with one field for each of several members of a family, in their order.
+pub fn create(
+    family: Family,
+    members: &[(&'static str, &Params)],
+    args: &[DType],
+) -> Result<Box<dyn Reduce>> {
+    match family {
+        Family::Summary => summary(&members.iter().map(|(function, _)| *function).collect::<Vec<_>>()),
+        Family::Quantiles => super::quantile::several(members, args),
+    }
+}
+
+fn summary(functions: &[&'static str]) -> Result<Box<dyn Reduce>> {
     let fields = functions.iter().enumerate().map(|(number, function)| {
         let arrow = if *function == "count" { DataType::Int64 } else { DataType::Float64 };
         Field::new(number.to_string(), arrow, true)
@@ -185,7 +214,7 @@ mod tests {
                 left.merge(&state, &[0, 1, 2, 3], 4).unwrap();
                 left.finish(4).unwrap()
             };
-            let together = parts(&run(&|| create(&MEMBERS).unwrap())).unwrap();
+            let together = parts(&run(&|| summary(&MEMBERS).unwrap())).unwrap();
             for (function, together) in MEMBERS.iter().zip(together) {
                 let alone = run(&|| find(function).unwrap().create(&[DType::Float64], &Params::default()).unwrap());
                 prop_assert_eq!(format!("{alone:?}"), format!("{together:?}"), "{}", function);

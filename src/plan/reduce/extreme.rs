@@ -61,11 +61,13 @@ impl<const MAX: bool> Aggregate for Extreme<MAX> {
 /// A value as a key whose integer order is the values' order. For floats that is the total order, in
 /// which -0.0 is below 0.0, so that the answer does not depend on which came first.
 pub trait Ranked: Copy {
-    type Key: Ord + Copy + Send + 'static;
+    type Key: Ord + Copy + Send + Sync + 'static;
     const LOWEST: Self::Key;
     const HIGHEST: Self::Key;
 
     fn key(self) -> Self::Key;
+    /// The key with which -0.0 is 0.0.
+    fn one_zero(self) -> Self::Key;
     fn value(key: Self::Key) -> Self;
     fn is_missing(self) -> bool;
 }
@@ -79,6 +81,8 @@ macro_rules! ranked {
 
             #[inline(always)]
             fn key(self) -> $native { self }
+            #[inline(always)]
+            fn one_zero(self) -> $native { self }
             #[inline(always)]
             fn value(key: $native) -> $native { key }
             #[inline(always)]
@@ -96,6 +100,8 @@ macro_rules! ranked {
                 let bits = self.to_bits() as $key;
                 bits ^ ((bits >> $sign) as $unsigned >> 1) as $key
             }
+            #[inline(always)]
+            fn one_zero(self) -> $key { (self + 0.0).key() }
             #[inline(always)]
             fn value(key: $key) -> $native {
                 <$native>::from_bits((key ^ ((key >> $sign) as $unsigned >> 1) as $key) as $unsigned)

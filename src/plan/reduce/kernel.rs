@@ -431,11 +431,18 @@ pub trait Number: Copy {
     fn wide(self) -> i64;
     fn exact(self) -> i128;
     fn is_missing(self) -> bool;
+    /// Integers.
+    const WHOLE: bool;
+    /// The number without its fraction, as an integer of this type.
+    fn whole(number: f64) -> Self;
 }
 
 macro_rules! number {
-    ($($native:ty: $missing:expr;)*) => {
+    ($($native:ty: $missing:expr, $whole:literal;)*) => {
         $(impl Number for $native {
+            const WHOLE: bool = $whole;
+            #[inline(always)]
+            fn whole(number: f64) -> Self { number as $native }
             #[inline(always)]
             fn float(self) -> f64 { self as f64 }
             #[inline(always)]
@@ -449,10 +456,10 @@ macro_rules! number {
 }
 
 number! {
-    i8: |_| false; i16: |_| false; i32: |_| false; i64: |_| false;
-    u8: |_| false; u16: |_| false; u32: |_| false; u64: |_| false;
-    i128: |_| false;
-    f32: f32::is_nan; f64: f64::is_nan;
+    i8: |_| false, true; i16: |_| false, true; i32: |_| false, true; i64: |_| false, true;
+    u8: |_| false, true; u16: |_| false, true; u32: |_| false, true; u64: |_| false, true;
+    i128: |_| false, true;
+    f32: f32::is_nan, false; f64: f64::is_nan, false;
 }
 
 /// Evaluates `$body` with `$input` standing for the Arrow type in which a column of type `$dtype` is

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int8Array};
-use arrow::datatypes::{DataType, Int8Type};
+use arrow::datatypes::{DataType, Int8Type, Int64Type};
 
 use super::extreme::Best;
 use super::kernel::{Folded, Number, argument, primitive, with_number};
@@ -20,9 +20,15 @@ impl<const ALL: bool> Aggregate for Logical<ALL> {
         if ALL { "all" } else { "any" }
     }
 
-    fn infer(&self, args: &[DType], _params: &Params) -> Result<DType> {
+    fn infer(&self, args: &[DType], params: &Params) -> Result<DType> {
         match one_argument(self, args)? {
-            DType::Bool | DType::Null => Ok(DType::Bool),
+            // A missing value is as good as true, but pandas' own missing boolean is not.
+            DType::Bool if !params.skipna => Err(not_decomposable(format!(
+                "`{}` of booleans with `skipna=False` is not native",
+                self.name()
+            ))
+            .hint("Fill the missing ones first: `fillna(True)`")),
+            DType::Bool | DType::Null | DType::Str | DType::Duration(_) => Ok(DType::Bool),
             dtype if dtype.is_numeric() => Ok(DType::Bool),
             dtype => Err(not_decomposable(format!(
                 "`{}` over a column of type {dtype} is not supported",
@@ -30,6 +36,10 @@ impl<const ALL: bool> Aggregate for Logical<ALL> {
             ))
             .hint("Compare the column first, so that it is of booleans")),
         }
+    }
+
+    fn keeps_missing(&self) -> bool {
+        true
     }
 
     fn state_types(&self, _args: &[DType], _params: &Params) -> Result<Vec<DataType>> {
@@ -45,7 +55,7 @@ impl<const ALL: bool> Aggregate for Logical<ALL> {
         } else {
             Folded::boxed(Best::<Int8Type, true>::default(), DataType::Boolean)
         };
-        Ok(Box::new(Truth { dtype, empty: ALL, extremes }))
+        Ok(Box::new(Truth { dtype, empty: ALL, missing: (!params.skipna).then_some(1), extremes }))
     }
 }
 
@@ -53,20 +63,37 @@ struct Truth {
     dtype: DType,
     /// The answer for a group without values.
     empty: bool,
+    /// What a missing value counts as, if it counts.
+    missing: Option<i8>,
     extremes: Box<dyn Reduce>,
 }
 
 impl Reduce for Truth {
     fn update(&mut self, batch: Batch<'_>) -> Result<()> {
         let column = argument(&batch, 0)?;
-        let truth: Int8Array = with_number!(
-            &self.dtype,
-            T => primitive::<T>(column)?
+        let missing = self.missing;
+        let truth: Int8Array = match &self.dtype {
+            DType::Str => column
+                .as_string_view()
                 .iter()
-                .map(|value| value.filter(|value| !value.is_missing()).map(|value| i8::from(value.float() != 0.0)))
+                .map(|text| text.map(|text| i8::from(!text.is_empty())).or(missing))
                 .collect(),
-            _ => return Err(Error::internal("`any` or `all` was created for a type it refuses"))
-        );
+            DType::Duration(_) => primitive::<Int64Type>(column)?
+                .iter()
+                .map(|value| value.map(|value| i8::from(value != 0)).or(missing))
+                .collect(),
+            dtype => with_number!(
+                dtype,
+                T => primitive::<T>(column)?
+                    .iter()
+                    .map(|value| {
+                        let value = value.filter(|value| !value.is_missing());
+                        value.map(|value| i8::from(value.float() != 0.0)).or(missing)
+                    })
+                    .collect(),
+                _ => return Err(Error::internal("`any` or `all` was created for a type it refuses"))
+            ),
+        };
         self.extremes.update(Batch { args: &[Arc::new(truth)], ..batch })
     }
 

@@ -4,11 +4,20 @@ pub mod combined;
 mod count;
 mod extreme;
 mod extreme_text;
+mod held;
+mod kept;
 mod kernel;
+mod locate;
 mod logical;
 mod mean;
+mod moments;
 mod nunique;
+mod pairs;
 mod pick;
+mod prod;
+mod quantile;
+mod select;
+mod strict;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -87,9 +96,29 @@ pub trait Aggregate: Sync {
         false
     }
 
+    /// Has a rule of its own for missing values where they are not skipped: else its answer is missing there.
+    fn keeps_missing(&self) -> bool {
+        false
+    }
+
     fn state_types(&self, args: &[DType], params: &Params) -> Result<Vec<DataType>>;
 
     fn create(&self, args: &[DType], params: &Params) -> Result<Box<dyn Reduce>>;
+}
+
+/// A fresh state of an aggregate, whatever its parameters say about missing values.
+pub fn create(aggregate: &dyn Aggregate, args: &[DType], params: &Params) -> Result<Box<dyn Reduce>> {
+    let reduce = aggregate.create(args, params)?;
+    Ok(if params.skipna || aggregate.keeps_missing() { reduce } else { strict::Strict::boxed(reduce) })
+}
+
+/// The types of what a state of [`create`] is as Arrow arrays.
+pub fn state_types(aggregate: &dyn Aggregate, args: &[DType], params: &Params) -> Result<Vec<DataType>> {
+    let mut types = aggregate.state_types(args, params)?;
+    if !params.skipna && !aggregate.keeps_missing() {
+        types.push(DataType::Boolean);
+    }
+    Ok(types)
 }
 
 /// Every aggregate there is.
@@ -100,8 +129,20 @@ pub const AGGREGATES: &[&dyn Aggregate] = &[
     &count::Size,
     &extreme::Extreme::<false>,
     &extreme::Extreme::<true>,
-    &variance::Variance::<true>,
-    &variance::Variance::<false>,
+    &variance::Variance(variance::Answer::Deviation),
+    &variance::Variance(variance::Answer::Variance),
+    &variance::Variance(variance::Answer::Error),
+    &moments::Shape(moments::Answer::Skew),
+    &moments::Shape(moments::Answer::Kurtosis),
+    &prod::Product,
+    &quantile::Quantile { median: true },
+    &quantile::Quantile { median: false },
+    &pairs::Pairwise { correlation: true, finite: false },
+    &pairs::Pairwise { correlation: false, finite: false },
+    &pairs::Pairwise { correlation: true, finite: true },
+    &pairs::Pairwise { correlation: false, finite: true },
+    &locate::Locate::<false>,
+    &locate::Locate::<true>,
     &nunique::Nunique,
     &pick::Pick::<false, false>,
     &pick::Pick::<true, false>,

@@ -30,7 +30,7 @@ pub fn udaf(
     params: Params,
 ) -> crate::error::Result<AggregateUDF> {
     let result = arrow_type(&aggregate.infer(&args, &params)?)?;
-    let state = aggregate.state_types(&args, &params)?;
+    let state = super::state_types(aggregate, &args, &params)?;
     let mut types = args.iter().map(arrow_type).collect::<crate::error::Result<Vec<_>>>()?;
     if aggregate.ordered() {
         types.push(DataType::Int64);
@@ -86,7 +86,7 @@ impl Udaf {
             aggregate: self.aggregate,
             args: self.args.clone(),
             params: self.params.clone(),
-            reduce: self.aggregate.create(&self.args, &self.params)?,
+            reduce: super::create(self.aggregate, &self.args, &self.params)?,
             num_groups: 0,
             groups: Vec::new(),
         })
@@ -145,7 +145,7 @@ struct Running {
 
 impl Running {
     fn fresh(&self) -> Result<Box<dyn Reduce>> {
-        Ok(self.aggregate.create(&self.args, &self.params)?)
+        Ok(super::create(self.aggregate, &self.args, &self.params)?)
     }
 
     fn narrow(&mut self, groups: &[usize]) -> Result<()> {

@@ -1,4 +1,4 @@
-//! `var` and `std`: Welford's running moments, merged as Chan, Golub and LeVeque do ("Algorithms for
+//! `var`, `std` and `sem` (the standard error of the mean): Welford's running moments, merged as Chan, Golub and LeVeque do ("Algorithms for
 //! computing the sample variance", 1983).
 //!
 //! Nothing is subtracted that is much larger than the difference, so that the relative error stays around
@@ -16,12 +16,24 @@ use crate::error::{Error, Result, not_decomposable};
 use crate::plan::DType;
 use crate::plan::node::Params;
 
-/// `std`, or `var`.
-pub struct Variance<const ROOT: bool>;
+/// What is made of the squared distances from the mean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Variance,
+    Deviation,
+    /// The deviation by the root of the number of values.
+    Error,
+}
 
-impl<const ROOT: bool> Aggregate for Variance<ROOT> {
+pub struct Variance(pub Answer);
+
+impl Aggregate for Variance {
     fn name(&self) -> &'static str {
-        if ROOT { "std" } else { "var" }
+        match self.0 {
+            Answer::Variance => "var",
+            Answer::Deviation => "std",
+            Answer::Error => "sem",
+        }
     }
 
     fn infer(&self, args: &[DType], _params: &Params) -> Result<DType> {
@@ -47,11 +59,14 @@ impl<const ROOT: bool> Aggregate for Variance<ROOT> {
         Ok(match &args[0] {
             DType::Decimal(_, scale) => {
                 let unit = 10_f64.powi(i32::from(*scale));
-                Folded::boxed(Spread::<Decimal128Type> { root: ROOT, ddof, unit, input: PhantomData }, result)
+                Folded::boxed(
+                    Spread::<Decimal128Type> { answer: self.0, ddof, unit, input: PhantomData },
+                    result,
+                )
             }
             dtype => with_number!(
                 dtype,
-                T => Folded::boxed(Spread::<T> { root: ROOT, ddof, unit: 1.0, input: PhantomData }, result),
+                T => Folded::boxed(Spread::<T> { answer: self.0, ddof, unit: 1.0, input: PhantomData }, result),
                 _ => return Err(Error::internal("a variance was created for a type it refuses"))
             ),
         })
@@ -90,7 +105,7 @@ impl State for Moments {
 }
 
 struct Spread<T> {
-    root: bool,
+    answer: Answer,
     ddof: f64,
     /// What one is, in the units of the values.
     unit: f64,
@@ -129,8 +144,11 @@ impl<T: ArrowPrimitiveType<Native: Number>> Fold for Spread<T> {
     fn finish(&mut self, states: &[Moments]) -> Result<ArrayRef> {
         let spread = |state: &Moments| {
             let variance = state.squares / (state.count - self.ddof);
-            let spread =
-                if self.root { variance.sqrt() / self.unit } else { variance / self.unit / self.unit };
+            let spread = match self.answer {
+                Answer::Variance => variance / self.unit / self.unit,
+                Answer::Deviation => variance.sqrt() / self.unit,
+                Answer::Error => variance.sqrt() / self.unit / state.count.sqrt(),
+            };
             (state.count > self.ddof).then_some(spread)
         };
         Ok(Arc::new(states.iter().map(spread).collect::<Float64Array>()))

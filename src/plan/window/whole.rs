@@ -7,7 +7,7 @@ use super::{Groups, PIECE, Proceed, Window};
 use crate::error::Result;
 use crate::plan::DType;
 use crate::plan::node::Params;
-use crate::plan::reduce::{Aggregate, Batch};
+use crate::plan::reduce::{self, Aggregate, Batch};
 
 pub struct Whole {
     pub aggregate: &'static dyn Aggregate,
@@ -17,7 +17,7 @@ pub struct Whole {
 
 impl Window for Whole {
     fn compute(&self, args: &[ArrayRef], groups: &Groups, proceed: Proceed<'_>) -> Result<ArrayRef> {
-        let mut reduce = self.aggregate.create(&self.args, &self.params)?;
+        let mut reduce = reduce::create(self.aggregate, &self.args, &self.params)?;
         let ordered = self.aggregate.ordered();
         for (range, ids) in groups.pieces(PIECE) {
             proceed()?;

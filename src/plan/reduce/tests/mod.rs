@@ -4,6 +4,7 @@
 
 mod oracle;
 mod rows;
+mod statistics;
 
 use std::sync::Arc;
 
@@ -30,6 +31,10 @@ fn try_everything(seeds: &[Seed], dice: u64, params: &Params) {
             let other = scattered(aggregate, &dtype, params, &rows, dice);
             assert_eq!(found.data_type(), &arrow_type(&result).unwrap(), "{name} of {dtype}");
             assert_eq!(found.len(), rows.num_groups());
+            if statistics::TAKES.contains(&name) {
+                statistics::check(name, &dtype, params, &rows, &found, &other);
+                continue;
+            }
             let rounds = matches!(name, "mean" | "std" | "var") || (name == "sum" && result.is_float());
             if !rounds || matches!(result, DType::Timestamp(..) | DType::Duration(_)) {
                 assert_eq!(&found, &other, "{name} of {dtype}, scattered");
@@ -82,6 +87,32 @@ proptest! {
     #[test]
     fn any_split_gives_one_answer(seeds in seeds(), dice in any::<u64>(), ddof in 0..3_u32, min_count in 0..4_i64) {
         try_everything(&seeds, dice, &Params { ddof, min_count, ..Params::default() });
+    }
+
+    #[test]
+    fn missing_values_that_count_give_one_answer(seeds in seeds(), dice in any::<u64>()) {
+        let params = Params { skipna: false, ..Params::default() };
+        for dtype in dtypes() {
+            let rows = Rows::new(&dtype, &seeds);
+            for &aggregate in AGGREGATES {
+                if aggregate.keeps_missing() || aggregate.infer(&args_of(aggregate, &dtype), &params).is_err() {
+                    continue;
+                }
+                let name = aggregate.name();
+                let found = direct(aggregate, &dtype, &params, &rows);
+                let other = scattered(aggregate, &dtype, &params, &rows, dice);
+                let lenient = direct(aggregate, &dtype, &Params::default(), &rows);
+                let gaps = statistics::gaps(&rows);
+                let missing = |answers: &ArrayRef, group: usize| {
+                    answers.logical_nulls().is_some_and(|nulls| nulls.is_null(group))
+                };
+                for (group, gap) in gaps.iter().enumerate().filter(|_| !args_of(aggregate, &dtype).is_empty()) {
+                    let wanted = *gap || missing(&lenient, group);
+                    prop_assert_eq!(missing(&found, group), wanted, "{} of {}", name, dtype);
+                    prop_assert_eq!(missing(&other, group), wanted, "{} of {}, scattered", name, dtype);
+                }
+            }
+        }
     }
 
     #[test]

@@ -112,7 +112,11 @@ pub fn counted(name: &str, dtype: &DType, params: &Params, rows: &Rows) -> Array
             nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) || (dtype.is_float() && value == "NaN");
         values[group as usize].push((!missing).then_some(value));
     }
-    let truth = |value: &String| !matches!(value.as_str(), "0" | "0.0" | "-0.0" | "false");
+    let truth = |value: &String| match dtype {
+        DType::Str => !value.is_empty(),
+        DType::Duration(_) => value.contains(|letter: char| ('1'..='9').contains(&letter)),
+        _ => !matches!(value.as_str(), "0" | "0.0" | "-0.0" | "false"),
+    };
     let wholes = |values: &[Option<String>]| -> i128 {
         values
             .iter()

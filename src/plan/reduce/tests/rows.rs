@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use crate::plan::DType;
 use crate::plan::dtype::Unit;
 use crate::plan::node::Params;
-use crate::plan::reduce::{Aggregate, Batch, Reduce};
+use crate::plan::reduce::{Aggregate, Batch, Reduce, create, state_types};
 
 /// A row before it has a type: 0 is missing, 1 to 7 a special value of the type, the rest by `bits`.
 #[derive(Debug, Clone)]
@@ -135,8 +135,17 @@ pub fn array(dtype: &DType, seeds: &[Seed]) -> ArrayRef {
     }
 }
 
+/// How many arguments an aggregate takes.
+fn takes(aggregate: &dyn Aggregate) -> usize {
+    match aggregate.name() {
+        "size" => 0,
+        "corr" | "cov" | "finite_corr" | "finite_cov" | "idxmin" | "idxmax" => 2,
+        _ => 1,
+    }
+}
+
 pub fn args_of(aggregate: &dyn Aggregate, dtype: &DType) -> Vec<DType> {
-    if aggregate.name() == "size" { vec![] } else { vec![dtype.clone()] }
+    vec![dtype.clone(); takes(aggregate)]
 }
 
 /// Rows on their way into a `Reduce`.
@@ -160,7 +169,7 @@ impl Rows {
     }
 
     pub fn update(&self, aggregate: &dyn Aggregate, reduce: &mut dyn Reduce) {
-        let args = if aggregate.name() == "size" { &[][..] } else { std::slice::from_ref(&self.column) };
+        let args = &vec![self.column.clone(); takes(aggregate)];
         let positions = aggregate.ordered().then_some(self.positions.as_slice());
         reduce
             .update(Batch { args, groups: &self.groups, num_groups: self.num_groups(), positions })
@@ -174,7 +183,7 @@ impl Rows {
 }
 
 pub fn direct(aggregate: &dyn Aggregate, dtype: &DType, params: &Params, rows: &Rows) -> ArrayRef {
-    let mut reduce = aggregate.create(&args_of(aggregate, dtype), params).unwrap();
+    let mut reduce = create(aggregate, &args_of(aggregate, dtype), params).unwrap();
     rows.update(aggregate, reduce.as_mut());
     reduce.finish(rows.num_groups()).unwrap()
 }
@@ -201,7 +210,7 @@ pub fn scattered(
         batches.last_mut().unwrap().push(row);
     }
     let mut partials: Vec<_> = (0..3)
-        .map(|_| (aggregate.create(&args, params).unwrap(), HashMap::<(u32, u32), u32>::new()))
+        .map(|_| (create(aggregate, &args, params).unwrap(), HashMap::<(u32, u32), u32>::new()))
         .collect();
     while !batches.is_empty() {
         let batch = batches.swap_remove(roll(batches.len()));
@@ -213,12 +222,12 @@ pub fn scattered(
         let groups = local.collect();
         rows.pick(&batch, groups).update(aggregate, reduce.as_mut());
     }
-    let mut total = aggregate.create(&args, params).unwrap();
+    let mut total = create(aggregate, &args, params).unwrap();
     while !partials.is_empty() {
         let (mut reduce, names) = partials.swap_remove(roll(partials.len()));
         let state = reduce.state().unwrap();
         let types: Vec<_> = state.iter().map(|column| column.data_type().clone()).collect();
-        assert_eq!(types, aggregate.state_types(&args, params).unwrap());
+        assert_eq!(types, state_types(aggregate, &args, params).unwrap());
         let mut groups = vec![0; names.len()];
         names.iter().for_each(|(&(group, _), &local)| groups[local as usize] = group);
         total.merge(&state, &groups, rows.num_groups()).unwrap();

@@ -1,0 +1,79 @@
+"""Counts of values: `value_counts` of columns, partitions and groups, and `mode`; all are groupings by value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rlm_hypervisor import _core
+from rlm_hypervisor.partition.operators import apply
+from rlm_hypervisor.partition.refusal import boolean, refuse
+
+if TYPE_CHECKING:
+    from rlm_hypervisor.partition.column import Column
+
+
+def sizes(frame: _core.Frame, keys: list[Any], label: Any, sort: bool, dropna: bool) -> _core.Frame:
+    """How many rows each combination of keys has, as a series."""
+    groups = frame.group(keys, True, sort, dropna)
+    return groups.aggregate([(label, [], "size", {})], True)
+
+
+def counted(
+    call: str,
+    frame: _core.Frame,
+    keys: list[Any],
+    normalize: object,
+    sort: object,
+    ascending: object,
+    dropna: object,
+) -> Column:
+    """Combinations of `keys` (columns of `frame`) and how often each occurs."""
+    from rlm_hypervisor.partition.column import Column
+
+    share = boolean(call, "normalize", normalize)
+    if not keys:
+        refuse(f"`{call}` needs columns to count the rows by", "Select some", call=call)
+    label = "proportion" if share else "count"
+    counts = sizes(frame, keys, label, False, boolean(call, "dropna", dropna))
+    upwards = boolean(call, "ascending", ascending)
+    if boolean(call, "sort", sort):
+        counts = counts.sort([], [upwards], False)
+    column = Column(counts)
+    return apply("truediv", column, column.sum()) if share else column
+
+
+def counted_in_groups(
+    call: str,
+    groups: _core.Groups,
+    columns: list[_core.Frame],
+    normalize: object,
+    sort: object,
+    ascending: object,
+    dropna: object,
+) -> Any:
+    """Combinations of values within groups and how often each occurs."""
+    from rlm_hypervisor.partition.column import Column
+    from rlm_hypervisor.partition.frame import Partition
+
+    if boolean(call, "normalize", normalize):
+        refuse(
+            f"`{call}` with `normalize=True` is not native in this version",
+            "Divide by the groups' sizes afterwards",
+            call=call,
+        )
+    upwards = boolean(call, "ascending", ascending)
+    order = upwards if boolean(call, "sort", sort) else None
+    counts = groups.counts(columns, "count", boolean(call, "dropna", dropna), order)
+    return Column(counts) if counts.kind == "series" else Partition(counts)
+
+
+def modes(column: Any, dropna: bool) -> Column:
+    """The values of a column that occur most often, in order, numbered from 0."""
+    from rlm_hypervisor.partition.column import Column
+    from rlm_hypervisor.partition.frame import Partition
+
+    frame, label = column._frame, column.name
+    counts = Column(sizes(frame, [frame], ("rlm", "count"), True, dropna))
+    found = Partition(counts[counts == counts.max()]._frame.to_frame(("rlm", "count")).reset_index(False))
+    values = Column(found._frame.column(found._frame.columns[0]))
+    return Column(values._frame.with_name(label))

@@ -1,0 +1,263 @@
+"""What a function of the user's sees of a group-by's column: `p.groupby("k")["x"].agg(lambda s: s.max() - s.min())`.
+
+It is called once. Row-wise work on its argument stays a column of the rows; an aggregate of it is a value per
+group, whose arithmetic is put off until all aggregates that functions ask for are computed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from rlm_hypervisor import _core
+from rlm_hypervisor.partition.column import Column
+from rlm_hypervisor.partition.operators import SYMBOLS, UFUNCS, Operators, apply
+from rlm_hypervisor.partition.refusal import refuse, refuse_value
+from rlm_hypervisor.partition.scalar import Scalar
+
+Item = tuple[Any, "list[_core.Frame]", str, dict[str, Any]]
+"""(label, inputs, function, parameters) of one aggregate."""
+
+REDUCING = frozenset(
+    (
+        *("sum", "mean", "min", "max", "count", "size", "std", "var", "nunique", "median", "quantile", "sem"),
+        *("skew", "kurt", "kurtosis", "prod", "product", "any", "all", "idxmin", "idxmax", "corr", "cov"),
+    )
+)
+"""What is a value per group."""
+
+
+class GroupValue:
+    """A value per group that is not computed yet: an aggregate, or arithmetic of such."""
+
+    __slots__ = ("_args", "_item", "_op")
+    _is_symbolic = True
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, item: Item | None, op: str = "", args: tuple[Any, ...] = ()) -> None:
+        self._item = item
+        self._op = op
+        self._args = args
+
+    def items(self) -> list[Item]:
+        """The aggregates it is made of."""
+        if self._item is not None:
+            return [self._item]
+        return [item for arg in self._args if isinstance(arg, GroupValue) for item in arg.items()]
+
+    def resolve(self, columns: list[Any]) -> Any:
+        """The column it is, given those of its `items`, which are used up from the front."""
+        if self._item is not None:
+            return columns.pop(0)
+        args = [arg.resolve(columns) if isinstance(arg, GroupValue) else arg for arg in self._args]
+        return apply(self._op, *args)
+
+    def _call(self, op: str, *args: object) -> GroupValue:
+        for arg in args:
+            if isinstance(arg, Column | GroupedColumn):
+                _broadcast()
+        return GroupValue(None, op, args)
+
+    def round(self, decimals: int = 0) -> GroupValue:
+        """The value rounded half to even."""
+        return self._call("round", self, decimals)
+
+    __round__ = round
+
+    def __abs__(self) -> GroupValue:
+        return self._call("abs", self)
+
+    def __neg__(self) -> GroupValue:
+        return self._call("neg", self)
+
+    def __invert__(self) -> GroupValue:
+        return self._call("not", self)
+
+    def __bool__(self) -> NoReturn:
+        refuse_value("the truth of a group's value", "Combine conditions with `&`, `|` and `~`")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: object, **kwargs: object) -> Any:
+        op = UFUNCS.get(ufunc.__name__)
+        if op is None or method != "__call__" or kwargs:
+            refuse(f"`numpy.{ufunc.__name__}` of a group's value is not native in this version")
+        return self._call(op, *inputs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        refuse(f"`.{name}` of a group's value is not native in this version", "Compute with aggregates")
+
+    def __repr__(self) -> str:
+        return "<a value per group, not known while tracing>"
+
+
+class _Recorder(Column):
+    """A column whose aggregates are values per group."""
+
+    __slots__ = ()
+
+    def _reduce(self, name: str, *others: Any, **params: Any) -> Any:
+        inputs = [] if name == "size" else [self._frame, *(other._frame for other in others)]
+        # pandas calls the methods of a series for each group: the rules of whole columns hold.
+        return GroupValue((None, inputs, name, {"grouped": False, **params}))
+
+    @property
+    def size(self) -> Any:
+        """The number of rows of each group."""
+        return self._reduce("size")
+
+
+class GroupedColumn:
+    """A column within groups: what is row by row stays one, what reduces is a `GroupValue`."""
+
+    __slots__ = ("_column",)
+    _is_symbolic = True
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, column: Column) -> None:
+        self._column = column
+
+    def _wrapped(self, value: Any) -> Any:
+        if isinstance(value, Column):
+            return GroupedColumn(value)
+        if isinstance(value, Operators):
+            _broadcast()
+        return value
+
+    def _call(self, op: str, *args: object) -> Any:
+        plain = []
+        for arg in args:
+            if isinstance(arg, GroupValue):
+                _broadcast()
+            plain.append(arg._column if isinstance(arg, GroupedColumn) else arg)
+        return self._wrapped(apply(op, *plain))
+
+    @property
+    def iloc(self) -> _Positions:
+        """The first or last row of each group: `s.iloc[0]`, `s.iloc[-1]`."""
+        return _Positions(self._column)
+
+    def __getitem__(self, key: object) -> NoReturn:
+        refuse(
+            "selecting rows within a group is not native in a function of `agg`",
+            "Aggregate a condition, `(s > 3).sum()`, or filter before grouping",
+        )
+
+    def __len__(self) -> int:
+        refuse_value("`len()` of a group", "Use `s.size`")
+
+    def __iter__(self) -> Any:
+        refuse_value("iteration over a group's values", "Use aggregates: `s.sum()`")
+
+    def __bool__(self) -> NoReturn:
+        refuse_value("the truth of a group's column", "Combine conditions with `&`, `|` and `~`")
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        refuse_value("turning a group into a NumPy array", "Use its aggregates")
+
+    def __abs__(self) -> Any:
+        return self._call("abs", self)
+
+    def __neg__(self) -> Any:
+        return self._call("neg", self)
+
+    def __invert__(self) -> Any:
+        return self._call("not", self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: object, **kwargs: object) -> Any:
+        if any(isinstance(value, GroupValue) for value in inputs):
+            _broadcast()
+        plain = [value._column if isinstance(value, GroupedColumn) else value for value in inputs]
+        return self._wrapped(self._column.__array_ufunc__(ufunc, method, *plain, **kwargs))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from rlm_hypervisor.partition.operators import numpy_function
+
+        plain = tuple(_Recorder(a._column._frame) if isinstance(a, GroupedColumn) else a for a in args)
+        found = numpy_function(function, plain, kwargs)
+        return found if isinstance(found, GroupValue) else self._wrapped(found)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in REDUCING:
+            found = getattr(_Recorder(self._column._frame), name)
+            return found if isinstance(found, GroupValue) else _checked(name, found)
+        found = getattr(self._column, name)
+        if not callable(found):
+            return self._wrapped(found)
+
+        def method(*args: Any, **kwargs: Any) -> Any:
+            plain = [_plain(arg) for arg in args]
+            return self._wrapped(found(*plain, **{key: _plain(value) for key, value in kwargs.items()}))
+
+        return method
+
+    def __repr__(self) -> str:
+        return f"<column {self._column.name!r} within groups, its rows not known while tracing>"
+
+
+class _Positions:
+    """`s.iloc` of a group's column."""
+
+    __slots__ = ("_column",)
+
+    def __init__(self, column: Column) -> None:
+        self._column = column
+
+    def __getitem__(self, key: object) -> GroupValue:
+        if key in (0, -1) and isinstance(key, int) and not isinstance(key, bool):
+            return GroupValue((None, [self._column._frame], "row_first" if key == 0 else "row_last", {}))
+        refuse("`iloc` within a group is native for the first row (0) and the last (-1) only")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, GroupValue):
+        _broadcast()
+    return value._column if isinstance(value, GroupedColumn) else value
+
+
+def _checked(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def reduced(*args: Any, **kwargs: Any) -> Any:
+        value = method(*[_plain(arg) for arg in args], **{key: _plain(arg) for key, arg in kwargs.items()})
+        if not isinstance(value, GroupValue):
+            refuse(f"`.{name}()` within a group is not one value per group", "Ask for one at a time")
+        return value
+
+    return reduced
+
+
+def _broadcast() -> NoReturn:
+    refuse(
+        "a function of `agg` mixes the rows of a group with a value of all of it",
+        "Give the rows their group's value first: `p['x'] - p.groupby('k')['x'].transform('mean')`",
+    )
+
+
+def _operator(op: str, reflected: bool) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(self, GroupedColumn) and isinstance(other, GroupValue):
+            _broadcast()
+        return self._call(op, other, self) if reflected else self._call(op, self, other)
+
+    return method
+
+
+for _op in SYMBOLS:
+    for _class in (GroupValue, GroupedColumn):
+        setattr(_class, f"__{_op}__", _operator(_op, False))
+        if _op not in ("eq", "ne", "lt", "le", "gt", "ge"):
+            setattr(_class, f"__r{_op}__", _operator(_op, True))
+
+
+def called(function: Callable[[Any], Any], frame: _core.Frame, label: str, call: str) -> GroupValue:
+    """What a function of the user's makes of a column within groups."""
+    value = function(GroupedColumn(Column(frame)))
+    if isinstance(value, GroupValue):
+        return value
+    shown = "a value of all rows, not of each group" if isinstance(value, Scalar) else repr(value)
+    refuse(
+        f"{call}: the function `{label}` gives {shown}",
+        "Build it from aggregates of its argument: `lambda s: s.max() - s.min()`",
+        call=call,
+    )
