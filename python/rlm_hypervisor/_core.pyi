@@ -174,8 +174,9 @@ class Groups:
         """A window function within each group, or an aggregate whose value each row of the group gets."""
 
     def counts(self, columns: Sequence[Frame], label: _Label, dropna: bool, ascending: bool | None) -> Frame:
-        """How often each combination of these columns' values occurs in each group, as a series of that label (or,
-        without as_index, a frame); ordered by group if those are sorted, then by count unless `ascending` is None."""
+        """How often each combination of these columns' values occurs in each group, as a series of that label whose
+        index are the keys and the columns; ordered by group if those are sorted, then by count unless `ascending` is
+        None."""
 
 @final
 class Run:

@@ -50,21 +50,25 @@ def counted_in_groups(
     sort: object,
     ascending: object,
     dropna: object,
+    as_index: bool,
 ) -> Any:
     """Combinations of values within groups and how often each occurs."""
     from rlm_hypervisor.partition.column import Column
     from rlm_hypervisor.partition.frame import Partition
 
-    if boolean(call, "normalize", normalize):
-        refuse(
-            f"`{call}` with `normalize=True` is not native in this version",
-            "Divide by the groups' sizes afterwards",
-            call=call,
-        )
     upwards = boolean(call, "ascending", ascending)
     order = upwards if boolean(call, "sort", sort) else None
-    counts = groups.counts(columns, "count", boolean(call, "dropna", dropna), order)
-    return Column(counts) if counts.kind == "series" else Partition(counts)
+    # A label that no key has.
+    counts = groups.counts(columns, ("rlm", "count"), boolean(call, "dropna", dropna), order)
+    label = "count"
+    if boolean(call, "normalize", normalize):
+        label = "proportion"
+        if len(set(groups.keys)) < len(groups.keys) or None in groups.keys:
+            refuse(f"`{call}` with `normalize=True` needs keys with names of their own", call=call)
+        totals = counts.group(groups.keys, True, False, False).window("sum", counts, [])
+        counts = apply("truediv", Column(counts), Column(totals))._frame
+    counts = counts.with_name(label)
+    return Column(counts) if as_index else Partition(counts.reset_index(False))
 
 
 def modes(column: Any, dropna: bool) -> Column:

@@ -86,16 +86,6 @@ class GroupStatistics:
         """Whether all values of each group are true (not zero, not empty)."""
         return self._skipping("all", skipna, False)
 
-    def idxmin(self, skipna: bool = True, numeric_only: bool = False) -> Any:
-        """The row label of each group's smallest value; a failed run where a group has no values."""
-        only(self._call("idxmin"), skipna=(skipna, True))
-        return self._named("idxmin", numeric_only)
-
-    def idxmax(self, skipna: bool = True, numeric_only: bool = False) -> Any:
-        """The row label of each group's largest value; a failed run where a group has no values."""
-        only(self._call("idxmax"), skipna=(skipna, True))
-        return self._named("idxmax", numeric_only)
-
     def describe(self, percentiles: Any = None, include: object = None, exclude: object = None) -> Any:
         """Count, mean, standard deviation, extremes and quantiles of each group's numeric columns."""
         call = self._call("describe")
@@ -149,6 +139,16 @@ class SeriesGroupStatistics(GroupStatistics):
 
     __slots__ = ()
 
+    def idxmin(self, skipna: bool = True) -> Any:
+        """The row label of each group's smallest value; a failed run where a group has no values."""
+        only(self._call("idxmin"), skipna=(skipna, True))
+        return self._named("idxmin")
+
+    def idxmax(self, skipna: bool = True) -> Any:
+        """The row label of each group's largest value; a failed run where a group has no values."""
+        only(self._call("idxmax"), skipna=(skipna, True))
+        return self._named("idxmax")
+
     def corr(self, other: Any, method: Any = "pearson", min_periods: Any = None) -> Any:
         """Pearson's correlation with another column within each group."""
         call = self._call("corr")
@@ -173,7 +173,8 @@ class SeriesGroupStatistics(GroupStatistics):
         """How often each value occurs in each group, most frequent first; equally frequent ones as they appear."""
         call = self._call("value_counts")
         only(call, bins=(bins, None))
-        return counted_in_groups(call, self._groups, [self._frame], normalize, sort, ascending, dropna)
+        options = (normalize, sort, ascending, dropna, self._as_index)
+        return counted_in_groups(call, self._groups, [self._frame], *options)
 
     def _related(self, name: str, other: Any, call: str, **params: Any) -> Any:
         from rlm_hypervisor.partition.column import Column
@@ -188,6 +189,16 @@ class FrameGroupStatistics(GroupStatistics):
     """What a partition's group-by knows besides."""
 
     __slots__ = ()
+
+    def idxmin(self, skipna: bool = True, numeric_only: bool = False) -> Any:
+        """The row label of each group's smallest value; a failed run where a group has no values."""
+        only(self._call("idxmin"), skipna=(skipna, True))
+        return self._named("idxmin", numeric_only)
+
+    def idxmax(self, skipna: bool = True, numeric_only: bool = False) -> Any:
+        """The row label of each group's largest value; a failed run where a group has no values."""
+        only(self._call("idxmax"), skipna=(skipna, True))
+        return self._named("idxmax", numeric_only)
 
     def value_counts(
         self,
@@ -207,4 +218,4 @@ class FrameGroupStatistics(GroupStatistics):
             if label not in columns:
                 raise missing_column(label, columns, f"`{call}`")
         kept = [column for label, column in columns.items() if label in wanted]
-        return counted_in_groups(call, self._groups, kept, normalize, sort, ascending, dropna)
+        return counted_in_groups(call, self._groups, kept, normalize, sort, ascending, dropna, self._as_index)

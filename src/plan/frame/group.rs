@@ -266,8 +266,7 @@ impl Groups {
             domain = Arc::new(Node::Sort { input: domain, keys: order });
         }
         let values = vec![Column { label, expr: counted }];
-        let counts = Frame { domain, index: Index::Levels(levels), columns: values, kind: Kind::Series };
-        if self.as_index { Ok(counts) } else { counts.reset_index(false, Label::None) }
+        Ok(Frame { domain, index: Index::Levels(levels), columns: values, kind: Kind::Series })
     }
 }
 
