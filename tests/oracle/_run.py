@@ -36,26 +36,22 @@ class Raised:
 @contextlib.contextmanager
 def stable_sorts() -> Iterator[None]:
     """Makes pandas sort stably where the function does not say how, as we always do."""
-    kept = [
-        (kind, name, getattr(kind, name))
-        for kind in (pd.DataFrame, pd.Series)
-        for name in ("sort_values", "sort_index")
-    ]
+    kept = {kind: kind.sort_values for kind in (pd.DataFrame, pd.Series)}
 
     def stably(sort: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(sort)
-        def stable(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def sort_values(self: Any, *args: Any, **kwargs: Any) -> Any:
             return sort(self, *args, **({"kind": "stable"} | kwargs))
 
-        return stable
+        return sort_values
 
-    for kind, name, sort in kept:
-        setattr(kind, name, stably(sort))
+    for kind, sort in kept.items():
+        kind.sort_values = stably(sort)
     try:
         yield
     finally:
-        for kind, name, sort in kept:
-            setattr(kind, name, sort)
+        for kind, sort in kept.items():
+            kind.sort_values = sort
 
 
 def by_pandas(operation: Operation, data: pa.Table) -> Any:
