@@ -44,7 +44,7 @@ impl Aggregate for Quantile {
             DType::Bool if self.median => DType::Float64,
             DType::Bool if !between && !params.grouped => DType::Bool,
             dtype if dtype.is_integer() && between => DType::Float64,
-            dtype if dtype.is_unsigned() && params.grouped => DType::UInt64,
+            DType::UInt64 if params.grouped => DType::UInt64,
             dtype if dtype.is_integer() && params.grouped => DType::Int64,
             dtype if dtype.is_integer() => dtype.clone(),
             _ => return Err(refused()),
