@@ -60,7 +60,9 @@ pub(super) async fn execute(
     loop {
         match attempt(&engine, limit, run, &frame, lowering.clone()).await {
             Err(error) if error.code() == Code::OutOfMemory => {
-                let Some((next, note)) = sparing(lowering.grouping, frame.domain.has_sql()) else { return Err(error) };
+                let Some((next, note)) = sparing(lowering.grouping, frame.domain.has_sql()) else {
+                    return Err(error);
+                };
                 run.control.restart();
                 run.control.note(note);
                 lowering.grouping = next;

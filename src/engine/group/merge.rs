@@ -100,6 +100,10 @@ fn arrange(
     threads: usize,
     control: &Control,
 ) -> Result<RecordBatch> {
+    if finished.is_empty() {
+        // Rows there were, but no group: their keys were missing.
+        return Ok(RecordBatch::new_empty(spec.schema()));
+    }
     let mut columns: Vec<Vec<ArrayRef>> = vec![Vec::new(); spec.keys.len() + spec.aggregates.len()];
     let mut first: Vec<ArrayRef> = Vec::new();
     for table in finished {
