@@ -105,17 +105,14 @@ impl Frame {
             "idxmin" | "idxmax" => (function, true),
             _ => return Ok((function, self.domain.clone(), None)),
         };
-        match &self.index {
-            Index::Levels(levels) if by_label => match levels.as_slice() {
-                [level] => return Ok((function, self.domain.clone(), Some(level.expr.clone()))),
-                _ => {
-                    return Err(not_decomposable(format!(
-                        "`{function}` over an index of several levels would be a tuple of labels"
-                    ))
-                    .hint("Call `reset_index()` first, or sort and take `head(1)`"));
-                }
-            },
-            _ => {}
+        if let (Index::Levels(levels), true) = (&self.index, by_label) {
+            let [level] = levels.as_slice() else {
+                return Err(not_decomposable(format!(
+                    "`{function}` over an index of several levels would be a tuple of labels"
+                ))
+                .hint("Call `reset_index()` first, or sort and take `head(1)`"));
+            };
+            return Ok((function, self.domain.clone(), Some(level.expr.clone())));
         }
         if matches!(*self.domain, Node::Scan { .. }) {
             return Ok((function, self.domain.clone(), Some(Expr::column(ROW, DType::Int64))));
@@ -233,7 +230,8 @@ impl Groups {
             if let DType::Opaque(name) = part.expr.dtype() {
                 return Err(not_decomposable(format!("columns of type {name} cannot be counted")));
             }
-            if if number < self.keys.len() { self.dropna } else { dropna } {
+            let drops = if number < self.keys.len() { self.dropna } else { dropna };
+            if drops {
                 let predicate = Expr::call("notna", vec![part.expr.clone()])?;
                 input = Arc::new(Node::Filter { input, predicate });
             }
