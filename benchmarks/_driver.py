@@ -20,6 +20,7 @@ from typing import Any
 import data
 import pyarrow as pa
 from _check import difference
+from _job import Job
 from _spec import VARIANTS, Dataset, Spec
 from engines import LIMITS
 
@@ -156,7 +157,7 @@ class Child:
                 raise
         return self.info
 
-    def call(self, name: str, spec: Spec, **arguments: object) -> dict[str, Any]:
+    def call(self, name: str, spec: Spec | Job, **arguments: object) -> dict[str, Any]:
         self.hello()
         assert self._process.stdin is not None
         message = json.dumps({"call": name, "spec": spec.to_json(), **arguments})

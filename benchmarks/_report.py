@@ -113,7 +113,7 @@ class Report:
     def _goals(self) -> list[str]:
         goals = [(where, measure) for where, measure in self._measures() if measure.goal is not None]
         rows = [
-            [where, measure.what, _number(measure.goal), _number(measure.value), measure.verdict]
+            [where, measure.what, number(measure.goal), number(measure.value), measure.verdict]
             for where, measure in goals
             if measure.value is not None
         ]
@@ -234,7 +234,7 @@ def _seconds(outcome: Outcome, engine: str, unit: float = 1.0) -> str:
     value = medians(outcome).get(engine)
     if value is None:
         return _absent(outcome, engine)
-    return _number(value * unit)
+    return number(value * unit)
 
 
 def _mebibytes(outcome: MemoryOutcome, engine: str) -> str:
@@ -244,7 +244,8 @@ def _mebibytes(outcome: MemoryOutcome, engine: str) -> str:
     return f"{memory.peak / 2**20:,.0f} ({memory.baseline / 2**20:,.0f})"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A number with about three digits."""
     if value is None:
         return "n/a"
     digits = 1 if value >= 100 else 2 if value >= 10 else 3 if value >= 0.01 else 4
@@ -256,7 +257,7 @@ def _verdict(measure: Measure) -> str:
         return "n/a"
     beside = f" {TITLES[measure.beside]}" if measure.beside else ""
     verdict = f", {measure.verdict}" if measure.verdict else ""
-    return f"{_number(measure.value)}{beside}{verdict}"
+    return f"{number(measure.value)}{beside}{verdict}"
 
 
 def _outcome_json(outcome: Outcome, measures: Iterable[Measure]) -> dict[str, Any]:

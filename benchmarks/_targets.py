@@ -7,7 +7,7 @@ from statistics import median
 
 from _driver import Memory, MemoryOutcome, Outcome
 from _spec import VARIANTS
-from engines import DECODE, OURS, OURS_IN_CHUNKS, PEERS, READ, SPARK
+from engines import DECODE, OURS, OURS_IN_CHUNKS, PEERS, READ, SPARK, SUITE_OURS, SUITE_TITLES
 
 FEW_KEYS = 10_000
 """Up to here keys count as of low cardinality."""
@@ -20,6 +20,13 @@ CHUNKS_OF_AUTO = 1.05
 OVERHEAD_SECONDS = 0.003
 OF_LEANEST_PEER = 1.0
 MEMORY_ROWS = 100_000_000
+OF_BEST_TOTAL = {"h2o_groupby": 0.8, "h2o_join": 1.0, "tpch": 1.0}
+"""All questions of a suite together, of the best peer's total."""
+OF_BEST_QUESTION = {"h2o_groupby": 1.2}
+"""Any single question, of the best peer for that question."""
+SUITE_PEERS = tuple(name for name in SUITE_TITLES if name not in (SUITE_OURS, "suite_pandas"))
+TRACING_SECONDS = 0.001
+"""Tracing a function of twenty steps."""
 
 
 @dataclass(frozen=True)
@@ -104,3 +111,38 @@ def of_memory(outcome: MemoryOutcome) -> Measure:
         OF_LEANEST_PEER if outcome.dataset.rows >= MEMORY_ROWS else None,
         leanest[0] if leanest else "",
     )
+
+
+def of_question(suite: str, question: str, times: dict[str, float]) -> Measure:
+    """Our time for one question of a suite as a share of the best peer's."""
+    best = min(((times[name], name) for name in SUITE_PEERS if name in times), default=None)
+    return Measure(
+        question,
+        _ratio(times.get(SUITE_OURS), best[0] if best else None),
+        OF_BEST_QUESTION.get(suite),
+        best[1] if best else "",
+    )
+
+
+def of_suite(suite: str, times: dict[str, dict[str, float]]) -> list[Measure]:
+    """Our time for all questions as a share of the best peer's total; only of what both answered."""
+    totals = {
+        name: sum(each[name] for each in times.values())
+        for name in (SUITE_OURS, *SUITE_PEERS)
+        if times and all(name in each for each in times.values())
+    }
+    ours = totals.pop(SUITE_OURS, None)
+    best = min(((seconds, name) for name, seconds in totals.items()), default=None)
+    return [
+        Measure(
+            "all questions",
+            _ratio(ours, best[0] if best else None),
+            OF_BEST_TOTAL.get(suite),
+            best[1] if best else "",
+        )
+    ]
+
+
+def of_tracing(seconds: float) -> Measure:
+    """Seconds that recording a function of twenty steps takes."""
+    return Measure("seconds for twenty steps", seconds, TRACING_SECONDS)

@@ -27,3 +27,14 @@ LIMITS = (READ, DECODE)
 """Not engines: what the machine and our own reader need before anything is computed."""
 
 PEERS = tuple(name for name in TITLES if name not in (*LIMITS, OURS, OURS_IN_CHUNKS))
+
+SUITE_OURS = "suite_rlm"
+
+SUITE_TITLES = {
+    SUITE_OURS: "**ours**",
+    "suite_polars": "Polars streaming",
+    "suite_duckdb": "DuckDB",
+    "suite_datafusion": "DataFusion (SQL)",
+    "suite_pandas": "pandas",
+}
+"""The engines that answer the questions of the suites, by the name of their file, in the order of the report."""

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from _job import Job
 from _spec import Spec
 
 from engines import _process
@@ -111,7 +112,8 @@ def main() -> int:
 
     for line in sys.stdin:
         request = json.loads(line)
-        spec = Spec(**request.pop("spec"))
+        asked = request.pop("spec")
+        spec = Job(**asked) if "suite" in asked else Spec(**asked)
         method: Callable[..., dict[str, Any]] = getattr(host, request.pop("call"))
         try:
             reply(method(spec, **request))

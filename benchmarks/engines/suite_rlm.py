@@ -1,0 +1,44 @@
+"""RLM Hypervisor: the pandas function of the question, `chunkSize` left to the engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import rlm_hypervisor
+from _job import Job
+from rlm_hypervisor import RLMClient
+
+from engines._base import Engine
+from engines._suite import SuiteEngine, one_value
+
+
+class Rlm(SuiteEngine):
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self.client = RLMClient(threads=threads)
+
+    def versions(self) -> dict[str, str]:
+        return {"rlm-hypervisor": rlm_hypervisor.__version__}
+
+    def ask(self, job: Job) -> pa.Table:
+        function = job.function
+        source, *others = job.needs.values()
+
+        def operation(partition: Any) -> Any:
+            return function(partition, *(self.client.table(other) for other in others))
+
+        result = self.client.execute(
+            {
+                "type": "parallel",
+                "description": function.__doc__,
+                "input": {"source": source, "operation": operation},
+            }
+        )
+        return result.to_arrow() if hasattr(result, "to_arrow") else one_value(result)
+
+    def close(self) -> None:
+        self.client.close()
+
+
+ENGINE: type[Engine] = Rlm
