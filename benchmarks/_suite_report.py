@@ -104,7 +104,7 @@ class SuiteReport:
 
     def _remarks(self) -> list[str]:
         remarks = [
-            f"- **{SUITE_TITLES[name]}, {asked.question}: {why.partition(chr(10))[0]}**"
+            f"- **{SUITE_TITLES[name].strip(chr(42))}, {asked.question}: {why.partition(chr(10))[0]}**"
             for asked in self.asked
             for name, why in asked.failed.items()
         ]
