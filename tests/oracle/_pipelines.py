@@ -7,28 +7,15 @@ filtered by them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from hypothesis import strategies as st
 
-Draw = Callable[[st.SearchStrategy[Any]], Any]
+from tests.oracle._pipeline_steps import FURTHER, NUMERIC, ORDERED, Draw, State, pick as _pick, some as _some
 
-KINDS = {
-    "k": "str",
-    "g": "int",
-    "x": "float",
-    "y": "float",
-    "i": "int",
-    "f": "single",
-    "b": "bool",
-    "t": "time",
-    "s": "str",
-}
-NUMERIC = ("int", "float", "single")
-ORDERED = (*NUMERIC, "str", "time", "bool")
 COMPARABLE = (*NUMERIC, "str", "time")
 
 
@@ -52,30 +39,6 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return "\n" + self.text
-
-
-@dataclass
-class State:
-    """What is known of `p` between two steps: its columns and their kinds."""
-
-    columns: dict[str, str] = field(default_factory=lambda: dict(KINDS))
-    made: int = 0
-
-    def of(self, *kinds: str) -> list[str]:
-        return [name for name, kind in self.columns.items() if kind in kinds]
-
-    def new(self) -> str:
-        self.made += 1
-        return f"n{self.made}"
-
-
-def _pick(draw: Draw, values: Iterable[Any]) -> Any:
-    return draw(st.sampled_from(list(values)))
-
-
-def _some(draw: Draw, values: list[str], most: int) -> list[str]:
-    chosen: list[str] = draw(st.lists(st.sampled_from(values), min_size=1, max_size=most, unique=True))
-    return chosen
 
 
 def _constant(draw: Draw, kind: str) -> str:
@@ -260,6 +223,12 @@ _STEPS = [
     _reset,
     _group,
 ]
+_FURTHER = [step.make for step in FURTHER if step.available]
+
+
+def _step(draw: Draw, state: State) -> str:
+    """One of the steps; where there is nothing it could be done with, a copy."""
+    return _pick(draw, [*_STEPS, *_FURTHER])(draw, state) or "p = p.copy()"
 
 
 def _end(draw: Draw, state: State) -> str:
@@ -281,7 +250,7 @@ def _end(draw: Draw, state: State) -> str:
 def pipelines(draw: Draw) -> Pipeline:
     """Two to six steps, the last of which says what is returned."""
     state = State()
-    steps = [_pick(draw, _STEPS)(draw, state) for _ in range(draw(st.integers(1, 5)))]
+    steps = [_step(draw, state) for _ in range(draw(st.integers(1, 5)))]
     return Pipeline((*steps, _end(draw, state)))
 
 
