@@ -44,6 +44,8 @@ def pandas_class(surface: str) -> Any:
         "TimedeltaProperties": "dt",
         "CombinedDatetimelikeProperties": "dt",
     }
+    if surface == "pandas":
+        return pd
     if surface in accessors:
         return getattr(pd.Series, accessors[surface])
     return getattr(pd, surface, None) or getattr(pd.api.typing, surface)
