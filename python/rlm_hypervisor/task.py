@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
@@ -19,8 +19,19 @@ class ArrowStream(Protocol):
 Source: TypeAlias = str | os.PathLike[str] | ArrowStream | Sequence[str | os.PathLike[str] | ArrowStream]
 """A path, glob, directory or URL, data in memory, or a list of them."""
 
-Operation: TypeAlias = Callable[[Any], Any] | str
-"""A function of a partition, or the name of a registered one."""
+
+class _Sql(TypedDict):
+    sql: str
+
+
+class Query(_Sql, total=False):
+    """An operation that is a query: over the source, its table `partition`, and over `tables`."""
+
+    tables: Mapping[str, Source]
+
+
+Operation: TypeAlias = Callable[[Any], Any] | str | Query
+"""A function of a partition, the name of a registered one, or a query."""
 
 
 class SourceInput(TypedDict, total=False):
@@ -65,7 +76,7 @@ class ParallelTask:
 
     Args:
         source: where the rows come from.
-        operation: a function of a partition, or the name of a registered one.
+        operation: a function of a partition, the name of a registered one, or a query: `{"sql": ...}`.
         description: for people; without an operation, finds the registered one that it describes.
         chunk_size: rows in a unit of work; the answer does not depend on it.
         format: of the files, where their names do not tell.

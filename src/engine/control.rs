@@ -1,7 +1,7 @@
 //! What a run and the threads that work for it share: the wish to stop, and the count of what is done.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -62,6 +62,8 @@ pub struct Control {
     stopping: tokio::sync::Notify,
     settled: AtomicBool,
     pub started: Instant,
+    /// When the run is to be over.
+    pub deadline: OnceLock<Instant>,
     accounting: Mutex<Accounting>,
     pub rows_read: AtomicU64,
     pub bytes_read: Arc<AtomicU64>,
@@ -78,6 +80,7 @@ impl Default for Control {
             stopping: tokio::sync::Notify::new(),
             settled: AtomicBool::new(false),
             started: Instant::now(),
+            deadline: OnceLock::new(),
             accounting: Mutex::default(),
             rows_read: AtomicU64::new(0),
             bytes_read: Arc::default(),
@@ -118,6 +121,14 @@ impl Control {
             _ => Err(Error::new(Code::Timeout, "the run was stopped: its deadline (`timeoutMs`) passed")
                 .hint("Allow more time, or read less: fewer columns, a filter, fewer files")),
         }
+    }
+
+    /// As `check`, for work that may keep every thread: whoever watches the clock may then have none.
+    pub fn check_clock(&self) -> Result<()> {
+        if self.deadline.get().is_some_and(|deadline| Instant::now() >= *deadline) {
+            self.stop(Stop::Deadline);
+        }
+        self.check()
     }
 
     pub fn accept(&self, chunks: u64) {

@@ -12,4 +12,5 @@ pub mod scalars;
 pub mod scan;
 pub mod scan_exec;
 pub mod sql_exec;
+mod stop_exec;
 pub mod window;

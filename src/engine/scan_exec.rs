@@ -13,14 +13,17 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::statistics::StatisticsArgs;
-use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, Statistics,
 };
+use futures::{StreamExt, stream};
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
 
-use super::scan::{MorselQueue, MorselReaders, Scan};
+use super::scan::{MorselQueue, MorselReader, MorselReaders, Scan};
 use crate::engine::keep::kept;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::eval::Program;
 
 /// Chunks decoded ahead of whoever consumes them, per partition.
@@ -140,27 +143,82 @@ impl ExecutionPlan for ScanExec {
         let schema = self.schema();
         let queue = Arc::new(MorselQueue::new(self.scan.clone(), self.partitions[partition].clone()));
         let (predicate, outputs) = (self.predicate.clone(), self.outputs.clone());
-        let mut stream = RecordBatchReceiverStream::builder(schema.clone(), AHEAD);
-        let sender = stream.tx();
-        stream.spawn_blocking(move || {
-            let mut readers = MorselReaders::new(queue);
-            while let Some(mut reader) = readers.next_reader()? {
-                while let Some(chunk) = reader.next_chunk()? {
-                    if sender.is_closed() {
-                        // Nobody wants more: a filter that finds nothing would never notice by sending.
-                        return Ok(());
-                    }
-                    let rows = chunk.num_rows();
-                    let output = project(&chunk, predicate.as_deref(), &outputs, &schema)?;
-                    reader.finished(rows);
-                    if output.num_rows() > 0 && sender.blocking_send(Ok(output)).is_err() {
-                        return Ok(());
-                    }
-                }
+        let scanned = schema.clone();
+        // Not before somebody asks: of the two sides of a join, one waits for the other, and threads are finite.
+        let started = stream::once(async move { scan(queue, predicate, outputs, scanned) });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, started.flatten())))
+    }
+}
+
+fn scan(
+    queue: Arc<MorselQueue>,
+    predicate: Option<Arc<Program>>,
+    outputs: Arc<[Program]>,
+    schema: SchemaRef,
+) -> SendableRecordBatchStream {
+    let mut stream = RecordBatchReceiverStream::builder(schema.clone(), AHEAD);
+    let sender = stream.tx();
+    let readers = MorselReaders::new(queue);
+    let mut producer = Producer { readers, reader: None, predicate, outputs, schema, sender: stream.tx() };
+    stream.spawn(async move {
+        // A thread is held while it decodes, not while it waits: the consumer may wait for other scans, and threads
+        // are finite.
+        loop {
+            let work = tokio::task::spawn_blocking(move || producer.produce().map(|more| (producer, more)));
+            let (returned, more) = match work.await {
+                Ok(produced) => produced?,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => return Err(Error::cancelled().into()),
+            };
+            producer = returned;
+            let Some(batch) = more else { return Ok(()) };
+            if sender.send(Ok(batch)).await.is_err() {
+                return Ok(());
             }
-            Ok(())
-        });
-        Ok(stream.build())
+        }
+    });
+    stream.build()
+}
+
+/// What a partition's scan has to remember between its turns on a thread.
+struct Producer {
+    readers: MorselReaders,
+    reader: Option<MorselReader>,
+    predicate: Option<Arc<Program>>,
+    outputs: Arc<[Program]>,
+    schema: SchemaRef,
+    sender: Sender<DataFusionResult<RecordBatch>>,
+}
+
+impl Producer {
+    /// Decodes and sends as long as the consumer takes what it gets. Then the batch that it did not take, or nothing at
+    /// the end. Blocks.
+    fn produce(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if self.reader.is_none() {
+                self.reader = self.readers.next_reader()?;
+            }
+            let Some(reader) = &mut self.reader else { return Ok(None) };
+            let Some(chunk) = reader.next_chunk()? else {
+                self.reader = None;
+                continue;
+            };
+            if self.sender.is_closed() {
+                // Nobody wants more: a filter that finds nothing would never notice by sending.
+                return Ok(None);
+            }
+            let rows = chunk.num_rows();
+            let output = project(&chunk, self.predicate.as_deref(), &self.outputs, &self.schema)?;
+            reader.finished(rows);
+            if output.num_rows() == 0 {
+                continue;
+            }
+            match self.sender.try_send(Ok(output)) {
+                Ok(()) => {}
+                Err(TrySendError::Full(Ok(output))) => return Ok(Some(output)),
+                Err(_) => return Ok(None),
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use arrow::array::{
     new_null_array,
 };
 use arrow::compute::{cast, concat, concat_batches};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Error, Result};
@@ -176,8 +176,21 @@ fn plain(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8View => DataType::LargeUtf8,
         DataType::BinaryView => DataType::LargeBinary,
+        DataType::List(field) => DataType::List(plain_field(field)),
+        DataType::LargeList(field) => DataType::LargeList(plain_field(field)),
+        DataType::FixedSizeList(field, size) => DataType::FixedSizeList(plain_field(field), *size),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(plain_field).collect()),
+        DataType::Map(field, sorted) => DataType::Map(plain_field(field), *sorted),
         other => other.clone(),
     }
+}
+
+fn plain_field(field: &FieldRef) -> FieldRef {
+    let plain = plain(field.data_type());
+    if plain == *field.data_type() {
+        return field.clone();
+    }
+    Arc::new(field.as_ref().clone().with_data_type(plain))
 }
 
 fn handed_out(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {

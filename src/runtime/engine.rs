@@ -178,6 +178,9 @@ impl Engine {
         compute.spawn(async move {
             let finisher = finisher;
             let timeout = options.timeout;
+            if let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+                let _ = running.control.deadline.set(deadline);
+            }
             let work = execute::execute(engine, &running, frame, sources, options);
             let outcome = supervised(&running, timeout, work).await;
             running.finish(outcome);

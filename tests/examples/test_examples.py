@@ -20,6 +20,7 @@ EXPECTED = {
     "async_jobs.py": "SCHEMA_MISMATCH",
     "in_memory.py": "Arrow ",
     "seed_job.py": "category 000",
+    "sql.py": "Übersee",
     "spark_port_parity.py": "101 groups agree",
 }
 

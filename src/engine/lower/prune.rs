@@ -99,6 +99,7 @@ fn bound(
         Literal::Float(value) => *dtype == DType::Float64 && !value.is_nan(),
         Literal::Str(_) => *dtype == DType::Str,
         Literal::Date(_) => *dtype == DType::Date,
+        Literal::Timestamp(_, unit, zone) => *dtype == DType::Timestamp(*unit, zone.clone()),
         _ => false,
     };
     if !exact || schema.field_with_name(name).is_err() {

@@ -13,6 +13,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::sql_filter::translated;
 use super::{Grouping, Lowering, Plan};
 use crate::engine::sql_exec::SqlExec;
+use crate::engine::stop_exec::stoppable;
 use crate::error::{Error, Result, not_decomposable};
 use crate::io::source::Source;
 use crate::plan::node::Field;
@@ -75,8 +76,13 @@ impl Lowering {
                 Ok((name.clone(), table))
             })
             .collect::<Result<Vec<_>>>()?;
-        let config = sql::config(self.threads, self.grouping == Grouping::DataFusion);
+        let spills = self.grouping == Grouping::DataFusion;
+        let config = sql::config(self.threads, spills);
         let physical = sql::on_large_stack(|| sql::planned(query, tables, config)?.physical())?;
+        if spills && repartitions(physical.as_ref()) {
+            return Err(Error::internal("a query that may spill is repartitioned"));
+        }
+        let physical = stoppable(physical, &self.control)?;
         let found = physical.schema();
         if found.fields().len() != fields.len() {
             return Err(Error::internal("a query has other columns than when it was checked"));
@@ -87,6 +93,10 @@ impl Lowering {
         let schema = Arc::new(Schema::new(columns.collect::<Vec<_>>()));
         Ok(Arc::new(SqlExec::new(physical, schema)))
     }
+}
+
+fn repartitions(plan: &dyn ExecutionPlan) -> bool {
+    plan.name() == "RepartitionExec" || plan.children().iter().any(|child| repartitions(child.as_ref()))
 }
 
 /// A table of a query: a plan of ours, lowered with the columns and filters that the query needs.

@@ -44,13 +44,13 @@ pub fn too_deep(tokens: &[TokenWithSpan]) -> Option<Location> {
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => {
                 around.push((here, false));
-                outside += here;
-                here = 1;
+                outside += here + 1;
+                here = 0;
             }
             Token::RParen | Token::RBracket | Token::RBrace => {
                 // Calls and indexes may follow each other: a bracket counts like an operator once it is closed.
                 while let Some((before, is_case)) = around.pop() {
-                    outside -= before;
+                    outside -= before + 1;
                     here = before;
                     if !is_case {
                         break;
@@ -62,13 +62,13 @@ pub fn too_deep(tokens: &[TokenWithSpan]) -> Option<Location> {
             Token::Word(word) if word.quote_style.is_none() => match word.keyword {
                 Keyword::CASE => {
                     around.push((here, true));
-                    outside += here;
-                    here = 1;
+                    outside += here + 1;
+                    here = 0;
                 }
                 Keyword::END => {
                     if let Some((before, true)) = around.last().copied() {
                         around.pop();
-                        outside -= before;
+                        outside -= before + 1;
                         here = before;
                     }
                     here += 1;

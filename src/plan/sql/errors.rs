@@ -26,7 +26,11 @@ pub fn planning(error: DataFusionError) -> Error {
             Some(first) => said(first, place),
             None => said(&error, place),
         },
-        DataFusionError::Internal(_) | DataFusionError::External(_) => error.into(),
+        DataFusionError::External(_) => error.into(),
+        DataFusionError::Internal(message) => {
+            let first = message.lines().next().unwrap_or_default();
+            Error::internal(format!("the query could not be planned: {first}"))
+        }
         other => said(other, place),
     }
 }
@@ -50,6 +54,13 @@ pub fn unknown_function(error: &DataFusionError, state: &SessionState) -> Option
         Some(nearest) => error.hint(format!("Did you mean `{nearest}`?")).detail("nearest", nearest),
         None => error.hint("The functions are those of Apache DataFusion"),
     })
+}
+
+/// A message without the class of error before it.
+fn bare(message: &str) -> &str {
+    let message = message.lines().next().unwrap_or_default();
+    let message = message.strip_prefix("Execution error: ").unwrap_or(message);
+    message.trim_end_matches('.')
 }
 
 fn said(error: &DataFusionError, place: Location) -> Error {
@@ -120,7 +131,7 @@ pub fn execution(error: DataFusionError) -> Error {
     let met = |said: String| {
         Error::new(
             Code::OperationFailed,
-            format!("the query met a value that it cannot be computed for: {said}"),
+            format!("the query met a value that it cannot be computed for: {}", bare(&said)),
         )
         .hint("Leave such rows out with WHERE, or use CASE, NULLIF or TRY_CAST")
     };
@@ -135,6 +146,7 @@ pub fn execution(error: DataFusionError) -> Error {
             _ => error.into(),
         },
         DataFusionError::Execution(said) => met(said.clone()),
+        DataFusionError::External(other) if !other.is::<Error>() => met(other.to_string()),
         _ => error.into(),
     }
 }

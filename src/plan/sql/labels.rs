@@ -3,8 +3,10 @@
 use datafusion::common::DFSchema;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Select, SelectItem, SetExpr};
 
+use super::text::Written;
+
 /// One label for each column, in order.
-pub fn labels(query: &Query, schema: &DFSchema) -> Vec<String> {
+pub fn labels(query: &Query, schema: &DFSchema, written: &Written) -> Vec<String> {
     let mut labels: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
     let Some(select) = first_select(&query.body) else { return labels };
     let items = &select.projection;
@@ -17,21 +19,27 @@ pub fn labels(query: &Query, schema: &DFSchema) -> Vec<String> {
         return labels;
     }
     for (label, item) in labels.iter_mut().zip(&items[..first]) {
-        rename(label, item);
+        rename(label, item, written);
     }
     if first < items.len() {
         for (label, item) in labels.iter_mut().rev().zip(items.iter().rev().take(last)) {
-            rename(label, item);
+            rename(label, item, written);
         }
     }
     labels
 }
 
-fn rename(label: &mut String, item: &SelectItem) {
-    if let SelectItem::UnnamedExpr(expr) = item
-        && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
-    {
-        *label = expr.to_string();
+fn rename(label: &mut String, item: &SelectItem, written: &Written) {
+    match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_)) => {}
+        SelectItem::UnnamedExpr(expr) => *label = expr.to_string(),
+        SelectItem::ExprWithAlias { alias, .. } => {
+            let start = alias.span.start;
+            if let Some(alias) = written.get(&(start.line, start.column)) {
+                label.clone_from(alias);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -5,7 +5,10 @@
 mod depth;
 mod errors;
 mod labels;
+mod reads;
 mod session;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::sync::Arc;
@@ -45,7 +48,7 @@ pub fn planned(
 ) -> Result<Planned> {
     let schemas: Vec<(Arc<str>, SchemaRef)> =
         tables.iter().map(|(name, table)| (name.clone(), table.schema())).collect();
-    let parsed = text::parse(query, &schemas)?;
+    let (parsed, written) = text::parse(query, &schemas)?;
     let state = session::state(tables, config)?;
     let statement = Parsed::Statement(Box::new(Statement::Query(parsed.clone())));
     text::check_tables(&parsed, &statement, &schemas, &state)?;
@@ -53,7 +56,7 @@ pub fn planned(
     let logical = logical.map_err(|error| {
         errors::unknown_function(&error, &state).unwrap_or_else(|| errors::planning(error))
     })?;
-    let labels = labels::labels(&parsed, logical.schema());
+    let labels = labels::labels(&parsed, logical.schema(), &written);
     Ok(Planned { state, logical, labels })
 }
 

@@ -26,7 +26,7 @@ pub fn config(threads: usize) -> SessionConfig {
 pub fn state(tables: Vec<(Arc<str>, Arc<dyn TableProvider>)>, config: SessionConfig) -> Result<SessionState> {
     let functions = SessionStateDefaults::default_table_functions();
     let functions = functions.into_iter().map(|function| (function.name().to_owned(), function));
-    let state = SessionStateBuilder::new()
+    let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(SessionStateDefaults::default_scalar_functions())
@@ -35,6 +35,8 @@ pub fn state(tables: Vec<(Arc<str>, Arc<dyn TableProvider>)>, config: SessionCon
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .with_table_functions(functions.collect())
         .build();
+    // What `now()` is.
+    state.mark_start_execution();
     let schema = state.schema_for_ref(super::PARTITION)?;
     for (name, table) in tables {
         if schema.register_table(name.to_string(), table)?.is_some() {

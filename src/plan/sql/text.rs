@@ -9,16 +9,14 @@ use datafusion::common::TableReference;
 use datafusion::execution::SessionState;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::resolve::resolve_table_references;
-use datafusion::sql::sqlparser::ast::{
-    ObjectName, Query, Select, SetExpr, Spanned, Statement, TableFactor, Value, ValueWithSpan, Visit,
-    Visitor, visit_relations,
-};
+use datafusion::sql::sqlparser::ast::{ObjectName, Query, Spanned, Statement, Visit, visit_relations};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::depth::{DEEPEST, too_deep};
+use super::reads::Reads;
 use super::wrong;
 use crate::error::{Error, Result};
 use crate::names;
@@ -30,7 +28,7 @@ pub const NOWHERE: Location = Location { line: 0, column: 0 };
 const NESTED: usize = 50;
 
 /// Words that begin a query.
-const OPENING: &[&str] = &["SELECT", "WITH", "VALUES", "FROM", "TABLE"];
+const OPENING: &[&str] = &["SELECT", "WITH", "VALUES", "FROM"];
 
 /// Words that begin a statement that is none.
 const STATEMENTS: &[&str] = &[
@@ -79,8 +77,8 @@ const STATEMENTS: &[&str] = &[
     "VACUUM",
 ];
 
-/// The one query that a text is.
-pub fn parse(text: &str, tables: &[(Arc<str>, SchemaRef)]) -> Result<Box<Query>> {
+/// The one query that a text is, and the words that were spelled otherwise in it.
+pub fn parse(text: &str, tables: &[(Arc<str>, SchemaRef)]) -> Result<(Box<Query>, Written)> {
     let dialect = GenericDialect {};
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location();
     let mut tokens =
@@ -92,7 +90,7 @@ pub fn parse(text: &str, tables: &[(Arc<str>, SchemaRef)]) -> Result<Box<Query>>
             at(place, &message).hint("Write IN (...) for many comparisons, and split long queries by WITH")
         );
     }
-    fold(&mut tokens, tables);
+    let written = fold(&mut tokens, tables);
     let mut parser = Parser::new(&dialect).with_recursion_limit(NESTED).with_tokens_with_locations(tokens);
     let statements = parser.parse_statements().map_err(syntax)?;
     let mut statements = statements.into_iter();
@@ -101,8 +99,8 @@ pub fn parse(text: &str, tables: &[(Arc<str>, SchemaRef)]) -> Result<Box<Query>>
         (Some(_), Some(next)) => {
             Err(at(next.span().start, "the SQL is several statements").hint("Write one query"))
         }
-        (Some(Statement::Query(query)), None) => match query.visit(&mut OnlyReads::default()) {
-            ControlFlow::Continue(()) => Ok(query),
+        (Some(Statement::Query(query)), None) => match query.visit(&mut Reads::default()) {
+            ControlFlow::Continue(()) => Ok((query, written)),
             ControlFlow::Break(error) => Err(*error),
         },
         (Some(other), None) => {
@@ -130,15 +128,18 @@ fn only_queries(tokens: &[TokenWithSpan]) -> Result<()> {
     Ok(())
 }
 
-fn not_a_query(kind: &str, location: Location) -> Error {
+pub fn not_a_query(kind: &str, location: Location) -> Error {
     at(location, &format!("the SQL is a statement of kind {kind}, and only queries are run"))
         .hint("Write SELECT, WITH or VALUES; tables come from the task's source and from `tables`")
         .detail("statement", kind)
 }
 
+/// Words as they were written, by where they stand.
+pub type Written = HashMap<(u64, u64), String>;
+
 /// Brings words that are not quoted to the spelling that the tables' names and columns have, else to that of
-/// their first occurrence. Names that differ by case only stay as they are written.
-fn fold(tokens: &mut [TokenWithSpan], tables: &[(Arc<str>, SchemaRef)]) {
+/// their first occurrence. Names that differ by case only stay as they are written. Returns what it changed.
+fn fold(tokens: &mut [TokenWithSpan], tables: &[(Arc<str>, SchemaRef)]) -> Written {
     let mut exact: HashSet<String> = HashSet::new();
     let mut known: HashMap<String, Option<String>> = HashMap::new();
     for (table, schema) in tables {
@@ -152,69 +153,34 @@ fn fold(tokens: &mut [TokenWithSpan], tables: &[(Arc<str>, SchemaRef)]) {
             }
         }
     }
+    let mut written = Written::new();
+    let mut named = false;
     for place in 0..tokens.len() {
         let called = matches!(tokens.get(place + 1), Some(TokenWithSpan { token: Token::LParen, .. }));
-        let Token::Word(word) = &mut tokens[place].token else { continue };
+        let TokenWithSpan { token, span } = &mut tokens[place];
+        let Token::Word(word) = token else {
+            named &= matches!(token, Token::Whitespace(_));
+            continue;
+        };
+        // What follows AS is a name, also where the word has a meaning elsewhere.
+        let name =
+            std::mem::replace(&mut named, word.keyword == Keyword::AS) || word.keyword == Keyword::NoKeyword;
         if word.quote_style.is_some() || exact.contains(&word.value) {
             continue;
         }
         match known.get(&word.value.to_lowercase()) {
-            Some(Some(name)) => word.value.clone_from(name),
-            Some(None) => {}
-            None if word.keyword == Keyword::NoKeyword && !called => {
+            Some(Some(spelling)) if *spelling != word.value => {
+                let before = std::mem::replace(&mut word.value, spelling.clone());
+                written.insert((span.start.line, span.start.column), before);
+            }
+            Some(_) => {}
+            None if name && !called => {
                 known.insert(word.value.to_lowercase(), Some(word.value.clone()));
             }
             None => {}
         }
     }
-}
-
-/// Refuses what writes, locks or has parameters, however deep within a query.
-#[derive(Default)]
-struct OnlyReads {
-    tables: usize,
-}
-
-impl Visitor for OnlyReads {
-    type Break = Box<Error>;
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
-        let kind = match &*query.body {
-            SetExpr::Insert(_) => "INSERT",
-            SetExpr::Update(_) => "UPDATE",
-            SetExpr::Delete(_) => "DELETE",
-            SetExpr::Merge(_) => "MERGE",
-            _ if !query.locks.is_empty() => "SELECT FOR UPDATE",
-            _ => return ControlFlow::Continue(()),
-        };
-        ControlFlow::Break(Box::new(not_a_query(kind, query.span().start)))
-    }
-
-    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Self::Break> {
-        match &select.into {
-            None => ControlFlow::Continue(()),
-            Some(_) => ControlFlow::Break(Box::new(not_a_query("SELECT INTO", select.span().start))),
-        }
-    }
-
-    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<Self::Break> {
-        self.tables += 1;
-        if self.tables <= DEEPEST {
-            return ControlFlow::Continue(());
-        }
-        let error = at(table.span().start, &format!("the SQL joins more than {DEEPEST} tables"));
-        ControlFlow::Break(Box::new(error.hint("Split the query")))
-    }
-
-    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<Self::Break> {
-        match &value.value {
-            Value::Placeholder(name) => {
-                let error = at(value.span.start, &format!("the SQL has a parameter, `{name}`"));
-                ControlFlow::Break(Box::new(error.hint("Write the value into the query")))
-            }
-            _ => ControlFlow::Continue(()),
-        }
-    }
+    written
 }
 
 /// Refuses tables that are not there.
