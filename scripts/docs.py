@@ -185,6 +185,9 @@ OWNERS = {
     "Series": "A column, as a Series",
     "DataFrameGroupBy": "A partition's groups, as a DataFrameGroupBy",
     "SeriesGroupBy": "A column's groups, as a SeriesGroupBy",
+    "Rolling": "Windows of so many rows, as a Rolling",
+    "Expanding": "Windows of all rows up to each, as an Expanding",
+    "ExponentialMovingWindow": "Windows with weights that decay, as an ExponentialMovingWindow",
 }
 
 

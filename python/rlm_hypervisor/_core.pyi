@@ -116,6 +116,9 @@ class Frame:
     def top(self, n: int, by: Sequence[_Label], largest: bool) -> Frame:
         """`nlargest` / `nsmallest` with keep="first"; of a series `by` is empty."""
 
+    def slice(self, start: int, stop: int | None) -> Frame:
+        """Rows from one position to before another, as a slice of Python counts them."""
+
     def distinct(self, subset: Sequence[_Label] | None, keep: L["first", "last", "none"]) -> Frame:
         """`drop_duplicates`; of a series `subset` is None."""
 
@@ -177,6 +180,21 @@ class Groups:
         """How often each combination of these columns' values occurs in each group, as a series of that label whose
         index are the keys and the columns; ordered by group if those are sorted, then by count unless `ascending` is
         None."""
+
+    def enter(self, frame: Frame) -> Frame:
+        """The frame as a function of a group sees it: its aggregates are those of the group."""
+
+    def leave(self, inside: Frame, result: Frame) -> Frame:
+        """What such a function gave for its rows, as a frame of all rows; a scalar as a series."""
+
+    def per_group(self, inside: Frame, items: Sequence[tuple[_Label, Frame]], series: bool) -> Frame:
+        """Scalars of the groups, one row a group."""
+
+    def by_group(self, items: Sequence[tuple[_Label, Frame]], series: bool) -> Frame:
+        """Columns of the rows, each group's together, under the keys and the rows' own labels."""
+
+    def top(self, series: Frame, rows: int, largest: bool) -> Frame:
+        """`nlargest` and `nsmallest` of each group, under the keys and the rows' own labels."""
 
 @final
 class Run:

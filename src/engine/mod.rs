@@ -11,6 +11,7 @@ pub mod physical_expr;
 pub mod scalars;
 pub mod scan;
 pub mod scan_exec;
+mod slice;
 pub mod sql_exec;
 mod stop_exec;
 pub mod window;

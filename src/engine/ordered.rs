@@ -13,6 +13,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::group::exec::single_partition;
 use super::node_exec::one_child;
+use super::slice;
 
 /// What is done with the rows as they come by in order.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub enum Pass {
     Number(Arc<str>),
     /// Keeps the first so many.
     First(usize),
+    /// Keeps from one place to before another; negative places count from the end.
+    Slice(i64, Option<i64>),
 }
 
 /// All partitions of the input as one, in order, with `pass` applied.
@@ -34,7 +37,7 @@ pub struct OrderedExec {
 impl OrderedExec {
     pub fn new(input: Arc<dyn ExecutionPlan>, pass: Pass) -> Self {
         let schema = match &pass {
-            Pass::First(_) => input.schema(),
+            Pass::First(_) | Pass::Slice(..) => input.schema(),
             Pass::Number(name) => {
                 let mut fields: Vec<_> = input.schema().fields().iter().cloned().collect();
                 fields.push(Arc::new(Field::new(&**name, DataType::Int64, true)));
@@ -54,6 +57,8 @@ impl DisplayAs for OrderedExec {
         match &self.pass {
             Pass::Number(name) => write!(f, "OrderedExec: number the rows as {name}"),
             Pass::First(rows) => write!(f, "OrderedExec: first {rows} rows"),
+            Pass::Slice(start, None) => write!(f, "OrderedExec: rows from {start}"),
+            Pass::Slice(start, Some(stop)) => write!(f, "OrderedExec: rows from {start} to {stop}"),
         }
     }
 }
@@ -79,6 +84,7 @@ impl ExecutionPlan for OrderedExec {
                 };
                 batches.map(number).boxed()
             }
+            Pass::Slice(start, stop) => slice::sliced(batches, start, stop),
             Pass::First(rows) => {
                 let left = rows;
                 futures::stream::try_unfold((batches, left), |(mut batches, left)| async move {

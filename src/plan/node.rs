@@ -66,6 +66,18 @@ pub enum Node {
         input: Arc<Node>,
         rows: usize,
     },
+    /// Rows from one place to before another; negative places count from the end.
+    Slice {
+        input: Arc<Node>,
+        start: i64,
+        stop: Option<i64>,
+    },
+    /// The rows as a function of each group sees them. Only while tracing: such a function's answer is over the input.
+    Scope {
+        input: Arc<Node>,
+        by: Vec<Expr>,
+        dropna: bool,
+    },
     /// Keeps one row (or none) of each set of rows that agree on `subset`; missing values agree.
     Distinct {
         input: Arc<Node>,
@@ -194,6 +206,8 @@ impl Node {
             Node::Filter { input, .. }
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
+            | Node::Slice { input, .. }
+            | Node::Scope { input, .. }
             | Node::Distinct { input, .. } => input.fields(),
         }
     }
@@ -208,6 +222,8 @@ impl Node {
             | Node::Group { input, .. }
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
+            | Node::Slice { input, .. }
+            | Node::Scope { input, .. }
             | Node::Distinct { input, .. } => Some(input),
         }
     }
@@ -240,6 +256,8 @@ impl Node {
             | Node::Unit
             | Node::RowNumber { .. }
             | Node::Limit { .. }
+            | Node::Slice { .. }
+            | Node::Scope { .. }
             | Node::Distinct { .. } => {}
             Node::Sql { tables, .. } => {
                 for (_, table) in tables {
@@ -281,6 +299,8 @@ impl Node {
             | Node::Unit
             | Node::RowNumber { .. }
             | Node::Limit { .. }
+            | Node::Slice { .. }
+            | Node::Scope { .. }
             | Node::Distinct { .. } => {}
             Node::Sql { tables, .. } => tables.iter().for_each(|(_, table)| table.each_expr(visit)),
             Node::Project { columns, .. } => columns.iter().for_each(|(_, expr)| visit(expr)),
@@ -309,6 +329,8 @@ impl Node {
             | Node::Group { input, .. }
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
+            | Node::Slice { input, .. }
+            | Node::Scope { input, .. }
             | Node::Distinct { input, .. } => Some(input),
         }
     }
@@ -359,6 +381,9 @@ impl Node {
                 let query = query.split_whitespace().collect::<Vec<_>>().join(" ");
                 format!("SQL over {tables}: {query}")
             }
+            Node::Slice { start, stop: None, .. } => format!("rows from {start}"),
+            Node::Slice { start, stop: Some(stop), .. } => format!("rows from {start} to {stop}"),
+            Node::Scope { by, .. } => format!("each group by {}", list(&mut by.iter())),
             Node::Distinct { subset, keep, .. } => {
                 format!("without duplicates of {} (keep {keep:?})", subset.join(", "))
             }

@@ -163,6 +163,11 @@ impl PyFrame {
         Self { frame: self.frame.head(n), sources: self.sources.clone() }
     }
 
+    #[pyo3(signature = (start, stop))]
+    fn slice(&self, start: i64, stop: Option<i64>) -> Self {
+        Self { frame: self.frame.slice(start, stop), sources: self.sources.clone() }
+    }
+
     fn top(&self, py: Python<'_>, n: usize, by: &Bound<'_, PyAny>, largest: bool) -> PyResult<Self> {
         self.with(self.frame.top(n, &labels(by)?, largest), py)
     }
@@ -318,4 +323,47 @@ impl PyGroups {
         let frame = counts.map_err(|error| raised(py, error))?;
         Ok(PyFrame { frame, sources: self.sources.clone() })
     }
+
+    fn enter(&self, py: Python<'_>, frame: &PyFrame) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.enter(&frame.frame))
+    }
+
+    fn leave(&self, py: Python<'_>, inside: &PyFrame, result: &PyFrame) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.leave(&inside.frame, &result.frame))
+    }
+
+    fn per_group(
+        &self,
+        py: Python<'_>,
+        inside: &PyFrame,
+        items: &Bound<'_, PyAny>,
+        series: bool,
+    ) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.per_group(&inside.frame, labelled(items)?, series))
+    }
+
+    fn by_group(&self, py: Python<'_>, items: &Bound<'_, PyAny>, series: bool) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.by_group(labelled(items)?, series))
+    }
+
+    fn top(&self, py: Python<'_>, series: &PyFrame, rows: i64, largest: bool) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.top(&series.frame, rows, largest))
+    }
+}
+
+impl PyGroups {
+    fn framed(&self, py: Python<'_>, frame: crate::error::Result<Frame>) -> PyResult<PyFrame> {
+        let frame = frame.map_err(|error| raised(py, error))?;
+        Ok(PyFrame { frame, sources: self.sources.clone() })
+    }
+}
+
+/// Pairs of a label and a frame.
+fn labelled(items: &Bound<'_, PyAny>) -> PyResult<Vec<(Label, Frame)>> {
+    let item = |item: PyResult<Bound<'_, PyAny>>| {
+        let item = item?;
+        let item = item.cast::<PyTuple>()?;
+        Ok((label(&item.get_item(0)?)?, item.get_item(1)?.cast::<PyFrame>()?.get().frame.clone()))
+    };
+    items.try_iter()?.map(item).collect()
 }

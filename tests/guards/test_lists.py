@@ -19,6 +19,7 @@ from rlm_hypervisor.partition import (
     DataFrameGroupBy as OurFrameGroupBy,
     Partition,
     SeriesGroupBy as OurSeriesGroupBy,
+    rolling,
     surface,
 )
 
@@ -30,6 +31,12 @@ OURS: dict[str, tuple[type, type]] = {
     "Series": (Column, pd.Series),
     "DataFrameGroupBy": (OurFrameGroupBy, DataFrameGroupBy),
     "SeriesGroupBy": (OurSeriesGroupBy, SeriesGroupBy),
+    "Rolling": (rolling.Rolling, pd.api.typing.Rolling),
+    "Expanding": (rolling.Expanding, pd.api.typing.Expanding),
+    "ExponentialMovingWindow": (
+        rolling.ExponentialMovingWindow,
+        pd.api.typing.ExponentialMovingWindow,
+    ),
 }
 
 

@@ -337,7 +337,9 @@ class Column(Mapping, Replacing, Windows, Statistics):
             group_keys=(group_keys, True, False),
         )
         groups = grouping("Series.groupby", self._frame, by, None, True, sort, observed, dropna)
-        return SeriesGroupBy(groups, self._frame, True)
+        grouped = SeriesGroupBy(groups, self._frame, True)
+        grouped._group_keys = bool(group_keys)
+        return grouped
 
     # The end of the trace.
     def __len__(self) -> NoReturn:

@@ -465,7 +465,9 @@ class Partition(FrameReplacing, FrameWindows, FrameStatistics):
                 own.add(item)
         groups = grouping("DataFrame.groupby", self._frame, by, level, as_index, sort, observed, dropna)
         rest = [label for label in self._frame.columns if label not in own]
-        return DataFrameGroupBy(groups, self._frame, bool(as_index), rest)
+        grouped = DataFrameGroupBy(groups, self._frame, bool(as_index), rest)
+        grouped._group_keys = bool(group_keys)
+        return grouped
 
     # The end of the trace.
     def __len__(self) -> NoReturn:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from rlm_hypervisor.partition import functions as fn
+from rlm_hypervisor.partition import functions as fn, rolling as moving
 from rlm_hypervisor.partition.dtypes import DType
-from rlm_hypervisor.partition.refusal import boolean, only
+from rlm_hypervisor.partition.positions import ILoc
+from rlm_hypervisor.partition.refusal import boolean, is_label, labels_of, only, refuse, whole_number
 from rlm_hypervisor.partition.summaries import Summaries
-from rlm_hypervisor.partition.windows import NOT_GIVEN
+from rlm_hypervisor.partition.windows import NOT_GIVEN, repeated
 
 _Self = TypeVar("_Self", bound="FrameWindows")
 
@@ -141,3 +142,114 @@ class FrameWindows(Summaries):
         return self._numbers("DataFrame.rank", numeric_only)._map(
             lambda column: column.rank(method=method, na_option=na_option, ascending=ascending, pct=pct)
         )
+
+    def interpolate(
+        self: _Self,
+        method: str = "linear",
+        *,
+        axis: object = 0,
+        limit: int | None = None,
+        inplace: bool = False,
+        limit_direction: object = None,
+        limit_area: object = None,
+        **kwargs: Any,
+    ) -> _Self:
+        """Missing floats of each column on the line between their neighbours; see `Series.interpolate`."""
+        return self._map(
+            lambda column: column.interpolate(
+                method,
+                axis=axis,
+                limit=limit,
+                inplace=inplace,
+                limit_direction=limit_direction,
+                limit_area=limit_area,
+                **kwargs,
+            )
+        )
+
+    def _moving(self: _Self, function: str, options: list[Any], numeric_only: bool) -> _Self:
+        return self._numbers("DataFrame.rolling", numeric_only)._map(
+            lambda column: column._windowed(function, *options)
+        )
+
+    def rolling(
+        self,
+        window: Any,
+        min_periods: int | None = None,
+        center: bool = False,
+        win_type: object = None,
+        on: object = None,
+        closed: object = None,
+        step: object = None,
+        method: str = "single",
+    ) -> moving.Rolling:
+        """Windows of so many rows in every column; see `Series.rolling`."""
+        return moving.rolling(
+            "DataFrame.rolling",
+            self._moving,
+            window,
+            min_periods,
+            center,
+            win_type,
+            on,
+            closed,
+            step,
+            method,
+        )
+
+    def expanding(self, min_periods: int = 1, method: str = "single") -> moving.Expanding:
+        """Windows of all rows up to each in every column."""
+        return moving.expanding("DataFrame.expanding", self._moving, min_periods, method)
+
+    def ewm(
+        self,
+        com: float | None = None,
+        span: float | None = None,
+        halflife: float | None = None,
+        alpha: float | None = None,
+        min_periods: int | None = 0,
+        adjust: bool = True,
+        ignore_na: bool = False,
+        times: object = None,
+        method: str = "single",
+    ) -> moving.ExponentialMovingWindow:
+        """All rows up to each in every column, with weights that decay; see `Series.ewm`."""
+        return moving.ewm(
+            "DataFrame.ewm",
+            self._moving,
+            com,
+            span,
+            halflife,
+            alpha,
+            min_periods,
+            adjust,
+            ignore_na,
+            times,
+            method,
+        )
+
+    def tail(self: _Self, n: int = 5) -> _Self:
+        """The last `n` rows; all but the first `-n` if negative."""
+        rows = whole_number("DataFrame.tail", "n", n)
+        return type(self)(self._frame.slice(-rows, None) if rows else self._frame.head(0))  # type: ignore[call-arg]
+
+    @property
+    def iloc(self) -> ILoc:
+        """Rows by a slice of positions, columns by position: `p.iloc[2:7]`, `p.iloc[:, 0]`, `p.iloc[-3:, [0, 2]]`.
+
+        Single rows, lists of rows and assignment are refused.
+        """
+        return ILoc(self)
+
+    def duplicated(self, subset: Any = None, keep: Any = "first") -> Any:
+        """True where an earlier row agrees in `subset` (default: all columns); `keep="last"`: a later one.
+
+        `keep=False`: any other.
+        """
+        labels = (
+            self._frame.columns if subset is None else [subset] if is_label(subset) else labels_of(subset)
+        )
+        if not labels:
+            refuse("`DataFrame.duplicated` takes labels of columns", call="DataFrame.duplicated")
+        keys = [self._frame.column(label) for label in self._require(labels, "`DataFrame.duplicated`")]
+        return repeated(self._frame, keys, keep, "DataFrame.duplicated")

@@ -20,6 +20,9 @@ WHOLE = (*_BOTH, "product", "kurtosis", "argmin", "argmax")
 GROUPED = (*_BOTH, "first", "last")
 """What reduces the groups of a group-by."""
 
+WINDOWED = ("sum", "mean", "min", "max", "count", "std", "var", "median", "quantile")
+"""What reduces windows of rows."""
+
 _ALIASES = {"product": "prod", "kurtosis": "kurt"}
 
 _NUMPY = {
@@ -91,6 +94,13 @@ def function(given: object, known: tuple[str, ...], call: str) -> Function:
             call=call,
         )
     return Function(name, "", traced=given)
+
+
+def is_own(given: object) -> bool:
+    """Whether this is a function of the user's own, not one that has a name here."""
+    name = getattr(given, "__name__", None)
+    module = (getattr(given, "__module__", None) or "").partition(".")[0]
+    return callable(given) and given is not len and not (module in ("numpy", "builtins") and name in _NUMPY)
 
 
 def functions(given: object, known: tuple[str, ...], call: str) -> list[Function]:

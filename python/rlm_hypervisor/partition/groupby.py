@@ -11,12 +11,13 @@ from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.column import Column, piped
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.frame import Partition
+from rlm_hypervisor.partition.group_functions import GroupFunctions
+from rlm_hypervisor.partition.group_rows import SeriesGroupRows
 from rlm_hypervisor.partition.group_statistics import (
     FrameGroupStatistics,
     GroupStatistics,
     SeriesGroupStatistics,
 )
-from rlm_hypervisor.partition.group_windows import GroupWindows
 from rlm_hypervisor.partition.grouped_column import GroupValue, Item, called
 from rlm_hypervisor.partition.operators import apply
 from rlm_hypervisor.partition.reductions import located
@@ -112,10 +113,10 @@ def _numbered(found: list[fn.Function]) -> list[fn.Function]:
     return [f._replace(label=f"<lambda_{next(numbers)}>") if f.label == "<lambda>" else f for f in found]
 
 
-class GroupBy(GroupWindows, GroupStatistics):
+class GroupBy(GroupFunctions, GroupStatistics):
     """What the group-bys of a partition and of a column have in common."""
 
-    __slots__ = ("_as_index", "_frame", "_groups")
+    __slots__ = ("_as_index", "_frame", "_group_keys", "_groups")
     _is_symbolic = True
     __hash__ = None  # type: ignore[assignment]
     _surface = "DataFrameGroupBy"
@@ -124,6 +125,7 @@ class GroupBy(GroupWindows, GroupStatistics):
         self._groups = groups
         self._frame = frame
         self._as_index = as_index
+        self._group_keys = True
 
     def _engine(self, method: str, engine: object, engine_kwargs: object) -> None:
         only(self._call(method), engine=(engine, None), engine_kwargs=(engine_kwargs, None))
@@ -318,13 +320,22 @@ class DataFrameGroupBy(FrameGroupStatistics, GroupBy):
     1  b      2     1
     """
 
-    __slots__ = ("_labels",)
+    __slots__ = ("_labels", "_selected")
 
     def __init__(
-        self, groups: _core.Groups, frame: _core.Frame, as_index: bool, labels: Sequence[Any]
+        self,
+        groups: _core.Groups,
+        frame: _core.Frame,
+        as_index: bool,
+        labels: Sequence[Any],
+        selected: bool = False,
     ) -> None:
         super().__init__(groups, frame, as_index)
         self._labels = list(labels)
+        self._selected = selected
+
+    def _chosen(self) -> _core.Frame:
+        return self._frame.select(self._labels) if self._selected else self._frame
 
     @property
     def ndim(self) -> int:
@@ -397,14 +408,18 @@ class DataFrameGroupBy(FrameGroupStatistics, GroupBy):
         if is_label(key):
             if key not in self._frame.columns:
                 raise missing_column(key, self._frame.columns, f"`groupby(...)[{key!r}]`")
-            return SeriesGroupBy(self._groups, self._frame.column(key), self._as_index)
+            return self._like(SeriesGroupBy(self._groups, self._frame.column(key), self._as_index))
         labels = labels_of(key)
         if labels is None:
             refuse(f"`groupby(...)[{clipped(key)}]` is not native", "Select a column or a list of columns")
         for label in labels:
             if label not in self._frame.columns:
                 raise missing_column(label, self._frame.columns, f"`groupby(...)[{labels!r}]`")
-        return DataFrameGroupBy(self._groups, self._frame, self._as_index, labels)
+        return self._like(DataFrameGroupBy(self._groups, self._frame, self._as_index, labels, selected=True))
+
+    def _like(self, other: Any) -> Any:
+        other._group_keys = self._group_keys
+        return other
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -414,7 +429,7 @@ class DataFrameGroupBy(FrameGroupStatistics, GroupBy):
         unknown_attribute(self, self._surface, name, self._frame.columns)
 
 
-class SeriesGroupBy(SeriesGroupStatistics, GroupBy):
+class SeriesGroupBy(SeriesGroupStatistics, GroupBy, SeriesGroupRows):
     """One column's values by key; its aggregates are columns with the key as index.
 
     >>> import pandas as pd

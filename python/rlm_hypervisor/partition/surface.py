@@ -82,6 +82,19 @@ SURFACES: dict[str, frozenset[str]] = {
         transform unique value_counts var
         """
     ),
+    "Rolling": _names(
+        """
+        agg aggregate apply corr count cov exclusions first kurt last max mean median min ndim nunique
+        pipe quantile rank sem skew std sum var
+        """
+    ),
+    "Expanding": _names(
+        """
+        agg aggregate apply corr count cov exclusions first kurt last max mean median min ndim nunique
+        pipe quantile rank sem skew std sum var
+        """
+    ),
+    "ExponentialMovingWindow": _names("agg aggregate corr cov exclusions mean ndim online std sum var"),
 }
 """pandas class -> its public names. Those that the class of ours has are native, all others are refused."""
 
@@ -90,6 +103,9 @@ OURS = {
     "Series": "column.Column",
     "DataFrameGroupBy": "groupby.DataFrameGroupBy",
     "SeriesGroupBy": "groupby.SeriesGroupBy",
+    "Rolling": "rolling.Rolling",
+    "Expanding": "rolling.Expanding",
+    "ExponentialMovingWindow": "rolling.ExponentialMovingWindow",
 }
 """pandas class -> our class in this folder that answers to its names."""
 
@@ -114,16 +130,10 @@ ADVICE: dict[str, str] = {
     "applymap": "Write it with column arithmetic",
     "merge": "Aggregate each side, and join the answers: `a.to_pandas().merge(b.to_pandas())`",
     "join": "Aggregate each side, and join the answers: `a.to_pandas().join(b.to_pandas())`",
-    "rolling": "Windows over neighbouring rows reach across chunks. " + _AFTERWARDS,
-    "expanding": "Windows over neighbouring rows reach across chunks. " + _AFTERWARDS,
-    "ewm": "Windows over neighbouring rows reach across chunks. " + _AFTERWARDS,
     "resample": "Group by a rounded time column instead, or do it on the answer",
     "query": "Write the condition in Python: `p[p['x'] > 3]`",
     "eval": "Write the expression in Python: `p['x'] + p['y']`",
-    "duplicated": "Write `drop_duplicates(...)`",
-    "tail": "Sort the other way round and take `head(n)`",
     "sample": "Filter on a column instead: `p[p['id'] % 100 == 0]`",
-    "iloc": "Positions are not known while tracing; the first rows are `head(n)`",
     "iat": _ROWS,
     "at": _ROWS,
     "index": "The index is not a column here; `reset_index()` makes it one",
@@ -157,7 +167,6 @@ ADVICE: dict[str, str] = {
     "to_parquet": "Return the partition, and write the answer: `result.write.parquet(path)`",
     "to_csv": "Return the partition, and write the answer: `result.to_pandas().to_csv(path)`",
     "get_group": "Select its rows: `p[p['key'] == value]`",
-    "nth": "Native are `first()` and `last()`",
     "groups": _ROWS,
     "indices": _ROWS,
     "ngroups": "Write `p[['key']].drop_duplicates().shape[0]`",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from rlm_hypervisor.partition import functions as fn
+from rlm_hypervisor.partition import functions as fn, rolling as moving
 from rlm_hypervisor.partition.constant import constant
-from rlm_hypervisor.partition.operators import wrap
+from rlm_hypervisor.partition.operators import apply, wrap
+from rlm_hypervisor.partition.positions import ILoc
 from rlm_hypervisor.partition.reductions import Reductions
 from rlm_hypervisor.partition.refusal import boolean, only, refuse, whole_number
+
+if TYPE_CHECKING:
+    from rlm_hypervisor.partition.dtypes import DType
 
 _Self = TypeVar("_Self", bound="Windows")
 NOT_GIVEN: Any = ...
@@ -47,6 +51,12 @@ class Windows(Reductions):
     """The base of Column that knows functions of neighbouring rows."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def dtype(self) -> DType: ...
+        def isna(self) -> Any: ...
 
     def _windowed(self: _Self, function: str, *options: object) -> _Self:
         return wrap(self._frame.window(function, list(options)))  # type: ignore[return-value]
@@ -146,3 +156,136 @@ class Windows(Reductions):
         call = "Series.rank"
         only(call, axis=(axis, 0, "index"), numeric_only=(numeric_only, False))
         return self._windowed("rank", *rank_options(call, method, ascending, na_option, pct))
+
+    def interpolate(
+        self: _Self,
+        method: str = "linear",
+        *,
+        axis: object = 0,
+        limit: int | None = None,
+        inplace: bool = False,
+        limit_direction: object = None,
+        limit_area: object = None,
+        **kwargs: Any,
+    ) -> _Self:
+        """Missing floats on the straight line between their neighbours; what follows the last value is that value.
+
+        At most `limit` rows of each gap are filled. Other methods, directions and areas are refused.
+        """
+        call = "Series.interpolate"
+        only(call, method=(method, "linear"), axis=(axis, 0, "index"), inplace=(inplace, False))
+        only(call, limit_direction=(limit_direction, None, "forward"), limit_area=(limit_area, None))
+        fn.reject_arguments(f"`{call}`", (), kwargs)
+        if self.dtype.kind in "iub":
+            return self
+        return self._windowed("interpolate", limit_of(call, limit))
+
+    def _moving(self: _Self, function: str, options: list[Any], numeric_only: bool) -> _Self:
+        if numeric_only and not self.dtype.is_number:
+            refuse(f"windows with `numeric_only=True` are given a column of type {self.dtype}")
+        return self._windowed(function, *options)
+
+    def rolling(
+        self,
+        window: Any,
+        min_periods: int | None = None,
+        center: bool = False,
+        win_type: object = None,
+        on: object = None,
+        closed: object = None,
+        step: object = None,
+        method: str = "single",
+    ) -> moving.Rolling:
+        """Windows of so many rows, the last of which is each row (`center`: the middle one).
+
+        `min_periods` values must be there. Windows of time, weights (`win_type`) and `step` are refused.
+        """
+        return moving.rolling(
+            "Series.rolling",
+            self._moving,
+            window,
+            min_periods,
+            center,
+            win_type,
+            on,
+            closed,
+            step,
+            method,
+        )
+
+    def expanding(self, min_periods: int = 1, method: str = "single") -> moving.Expanding:
+        """Windows of all rows up to each."""
+        return moving.expanding("Series.expanding", self._moving, min_periods, method)
+
+    def ewm(
+        self,
+        com: float | None = None,
+        span: float | None = None,
+        halflife: float | None = None,
+        alpha: float | None = None,
+        min_periods: int | None = 0,
+        adjust: bool = True,
+        ignore_na: bool = False,
+        times: object = None,
+        method: str = "single",
+    ) -> moving.ExponentialMovingWindow:
+        """All rows up to each, with weights that decay; exactly one of the first four says how. `times` are refused."""
+        return moving.ewm(
+            "Series.ewm",
+            self._moving,
+            com,
+            span,
+            halflife,
+            alpha,
+            min_periods,
+            adjust,
+            ignore_na,
+            times,
+            method,
+        )
+
+    def tail(self: _Self, n: int = 5) -> _Self:
+        """The last `n` rows; all but the first `-n` if negative."""
+        rows = whole_number("Series.tail", "n", n)
+        return type(self)(self._frame.slice(-rows, None) if rows else self._frame.head(0))
+
+    @property
+    def iloc(self) -> ILoc:
+        """Rows by a slice of positions: `s.iloc[:5]`, `s.iloc[-3:]`. Single positions and lists are refused."""
+        return ILoc(self)
+
+    def duplicated(self, keep: Any = "first") -> Any:
+        """True where the value is there in an earlier row (`keep="last"`: a later one; `keep=False`: any other)."""
+        return repeated(self._frame, [self._frame], keep, "Series.duplicated").rename(self.name)
+
+    @property
+    def is_unique(self) -> Any:
+        """Whether no value is there twice, as a scalar."""
+        return self.nunique(False) == self.size
+
+    @property
+    def is_monotonic_increasing(self) -> Any:
+        """Whether no value is less than the one before it and none is missing, as a scalar."""
+        return _all(self, "ge")
+
+    @property
+    def is_monotonic_decreasing(self) -> Any:
+        """Whether no value is more than the one before it and none is missing, as a scalar."""
+        return _all(self, "le")
+
+
+def _all(column: Windows, op: str) -> Any:
+    """Whether each value and the one before it are in order: no row is out of it."""
+    before = column._windowed("shift", 1, None)
+    first = column._windowed("cumcount", True) == 0
+    out = ~(apply(op, column, before) | first) | column.isna()
+    return out.sum() == 0
+
+
+def repeated(frame: Any, keys: list[Any], keep: object, call: str) -> Any:
+    """Which rows agree in their keys with another one that is kept."""
+    only(call, keep=(keep, "first", "last", False))
+    groups = frame.group(keys, True, False, False)
+    if keep is False:
+        return wrap(groups.window("size", None, [])) > 1
+    return wrap(groups.window("cumcount", None, [keep == "first"])) > 0

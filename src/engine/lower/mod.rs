@@ -7,6 +7,7 @@ mod prune;
 mod sort;
 pub mod sql;
 mod sql_filter;
+mod top;
 mod window;
 
 use std::collections::BTreeSet;
@@ -98,6 +99,9 @@ impl Lowering {
                 project(self.lower(input, &below)?, &kept)
             }
             Node::Filter { input, predicate } => {
+                if let Some(plan) = self.first_of_groups(input, predicate, needed)? {
+                    return Ok(plan);
+                }
                 let mut below = needed.clone();
                 below.extend(columns_of([predicate]));
                 let plan = self.lower(input, &below)?;
@@ -119,6 +123,13 @@ impl Lowering {
             }
             Node::Sql { query, tables, fields } => self.sql(query, tables, fields),
             Node::Sort { input, keys } => self.sort(input, keys, needed, None),
+            Node::Scope { .. } => Err(crate::error::not_decomposable(
+                "a value of a group was used outside of the function of the group",
+            )),
+            Node::Slice { input, start, stop } => {
+                let plan = self.lower(input, needed)?;
+                Ok(Arc::new(OrderedExec::new(plan, Pass::Slice(*start, *stop))))
+            }
             Node::Limit { input, rows } => match &**input {
                 Node::Sort { input, keys } if *rows > 0 => self.sort(input, keys, needed, Some(*rows)),
                 _ => {

@@ -25,6 +25,16 @@ impl Lowering {
         let mut below = kept.clone();
         below.extend(columns_of(wanted.iter().flat_map(|(_, call)| call.exprs())));
         let plan = self.lower(input, &below)?;
+        self.window_over(plan, &wanted, &kept)
+    }
+
+    /// These calls over a plan's rows, beside the columns that are kept.
+    pub(super) fn window_over(
+        &self,
+        plan: Plan,
+        wanted: &[&(Arc<str>, Arc<WindowCall>)],
+        kept: &Names,
+    ) -> Result<Plan> {
         if wanted.is_empty() {
             return Ok(plan);
         }

@@ -2,6 +2,7 @@
 
 pub mod exec;
 mod keys;
+pub mod top;
 
 use std::sync::Arc;
 

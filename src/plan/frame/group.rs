@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::scope::Scope;
 use super::{Column, Frame, Index, Kind, Label, fresh, other_rows, unique};
 use crate::error::{Code, Error, Result, not_decomposable};
 use crate::plan::DType;
@@ -21,7 +22,7 @@ pub enum Key {
 pub struct Groups {
     pub(super) frame: Frame,
     pub(super) keys: Vec<Column>,
-    as_index: bool,
+    pub(super) as_index: bool,
     pub(super) sorted: bool,
     pub(super) dropna: bool,
 }
@@ -128,6 +129,9 @@ impl Frame {
     }
 
     fn whole(domain: &Arc<Node>, function: &str, args: Vec<Expr>, params: Params) -> Result<Self> {
+        if let Some(scope) = Scope::of(domain)? {
+            return scope.aggregate(function, &args, params);
+        }
         let dtype = aggregate_dtype(function, &args, &params)?;
         let aggregation = Aggregation {
             name: "value".into(),

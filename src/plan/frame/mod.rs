@@ -3,6 +3,7 @@
 mod group;
 mod reshape;
 mod rows;
+mod scope;
 mod window;
 
 use std::collections::HashSet;
@@ -133,6 +134,11 @@ impl Frame {
         }
     }
 
+    /// A scalar that each group has one of, while a function of a group is traced.
+    fn is_of_group(&self) -> bool {
+        self.kind == Kind::Scalar && !matches!(&*self.domain, Node::Unit)
+    }
+
     pub fn same_rows(&self, other: &Frame) -> bool {
         Arc::ptr_eq(&self.domain, &other.domain) && self.index == other.index
     }
@@ -196,6 +202,7 @@ impl Frame {
     /// A row-wise operator. A series if any argument is one, else a scalar.
     pub fn call(op: &str, args: Vec<Arg>) -> Result<Self> {
         let mut rows: Option<Frame> = None;
+        let mut group: Option<Arc<Node>> = None;
         let mut names: Vec<Label> = Vec::new();
         let mut exprs = Vec::with_capacity(args.len());
         let mut size = 1;
@@ -212,6 +219,11 @@ impl Frame {
                         }
                         names.push(frame.columns[0].label.clone());
                         rows.get_or_insert(frame);
+                    } else if frame.is_of_group() {
+                        if group.as_ref().is_some_and(|group| !Arc::ptr_eq(group, &frame.domain)) {
+                            return Err(other_rows());
+                        }
+                        group = Some(frame.domain);
                     }
                     expr
                 }
@@ -224,7 +236,13 @@ impl Frame {
                 .hint("Does a loop double it? Aggregate in between, or split the operation in two"));
         }
         let expr = Expr::call(op, exprs)?;
-        let Some(rows) = rows else { return Ok(Self::scalar(expr)) };
+        let Some(rows) = rows else {
+            let domain = group.unwrap_or_else(|| Arc::new(Node::Unit));
+            return Ok(Self { domain, ..Self::scalar(expr) });
+        };
+        if group.is_some_and(|group| !Arc::ptr_eq(&group, &rows.domain)) {
+            return Err(other_rows());
+        }
         let first = names.first().cloned().unwrap_or(Label::None);
         // What fills or replaces values of a column leaves it its name.
         let keeps = matches!(op, "fillna" | "where");
@@ -253,6 +271,9 @@ impl Frame {
         cells: Vec<Vec<Option<Frame>>>,
     ) -> Result<Self> {
         let width = columns.as_ref().map_or(1, Vec::len);
+        if cells.iter().flatten().flatten().any(Frame::is_of_group) {
+            return Err(not_decomposable("a value of a group was used outside of the function of the group"));
+        }
         let cells = cells
             .into_iter()
             .map(|row| {

@@ -1,5 +1,7 @@
 //! Columns in and out: selecting, assigning, dropping, renaming, and moving the index.
 
+use std::sync::Arc;
+
 use super::{Arg, Column, Frame, Index, Kind, Label, other_rows};
 use crate::error::{Code, Error, Result, not_decomposable};
 use crate::plan::expr::Expr;
@@ -16,7 +18,8 @@ impl Frame {
             Arg::Literal(literal) => Expr::Literal(literal),
             Arg::Frame(frame) => {
                 let expr = frame.value()?.clone();
-                if frame.kind == Kind::Series && !self.same_rows(&frame) {
+                let other_group = frame.is_of_group() && !Arc::ptr_eq(&self.domain, &frame.domain);
+                if other_group || frame.kind == Kind::Series && !self.same_rows(&frame) {
                     return Err(other_rows());
                 }
                 expr

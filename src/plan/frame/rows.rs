@@ -104,6 +104,17 @@ impl Frame {
         Self { domain, ..settled }
     }
 
+    /// Rows from one place to before another, as a Python slice counts them.
+    pub fn slice(&self, start: i64, stop: Option<i64>) -> Self {
+        if let (0, Some(stop)) = (start, stop)
+            && let Ok(rows) = usize::try_from(stop)
+        {
+            return self.head(rows);
+        }
+        let (input, levels, columns) = self.materialised();
+        self.over(Arc::new(Node::Slice { input, start, stop }), levels, columns)
+    }
+
     /// The rows with the largest or smallest values, in that order, earlier rows first among equals.
     pub fn top(&self, n: usize, by: &[Label], largest: bool) -> Result<Self> {
         let labels = if self.kind == Kind::Series { self.labels() } else { by.to_vec() };

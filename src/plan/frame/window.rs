@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::scope::Scope;
 use super::{Column, Frame, Groups, Index, Kind, Label, other_rows};
-use crate::error::Result;
+use crate::error::{Result, not_decomposable};
 use crate::plan::expr::{Expr, Literal};
 use crate::plan::node::{Node, Params};
 use crate::plan::window::WindowCall;
@@ -33,6 +34,16 @@ impl Frame {
         told: Told,
     ) -> Result<Self> {
         let Told { function, options, params } = told;
+        if let Some(scope) = Scope::of(&self.domain)? {
+            if !by.is_empty() || !scope.is_whole() {
+                return Err(not_decomposable(
+                    "a function of neighbouring rows over some rows of a group is not native",
+                )
+                .hint("Filter the rows before the groupby"));
+            }
+            let expr = scope.call(&function, args, options, params)?;
+            return Ok(self.like(vec![Column { label, expr }], Kind::Series));
+        }
         let call = WindowCall { function: function.into(), args, options, by, dropna, params };
         let expr = Expr::window(call)?;
         Ok(self.like(vec![Column { label, expr }], Kind::Series))

@@ -6,6 +6,7 @@ mod between;
 mod choose;
 mod comparison;
 mod isin;
+mod kept;
 mod key;
 mod logic;
 mod maths;
@@ -101,6 +102,7 @@ const BASIC: &[&dyn Operator] = &[
     &choose::Where,
     &key::AsKey,
     &required::Required,
+    &kept::Kept,
 ];
 
 pub fn find(name: &str) -> Result<&'static dyn Operator> {

@@ -21,6 +21,10 @@ struct Extraction {
 
 impl Extraction {
     fn node(&mut self, node: &Arc<Node>) -> Result<Arc<Node>> {
+        if let Node::Sql { .. } = &**node {
+            // Its tables are lowered each for itself.
+            return Ok(node.clone());
+        }
         let below = node.map_inputs(&mut |input| self.node(input))?;
         let mut layers: Vec<Layer> = Vec::new();
         let above = below.map_own_exprs(&mut |expr| Ok(self.lifted(expr, &mut layers)?.0))?;

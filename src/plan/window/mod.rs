@@ -1,5 +1,6 @@
 //! Window functions: values that depend on other rows, one for each row. One file a family and one line each below.
 
+mod code;
 mod counting;
 mod cumulative;
 mod ewm;
@@ -19,6 +20,7 @@ use arrow::compute::{cast, concat};
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
+pub use code::Code;
 pub use groups::Groups;
 
 use super::dtype::DType;
@@ -223,7 +225,7 @@ fn run(
 }
 
 /// The numbers as which values of a type are worked on.
-fn storage(dtype: &DType) -> DType {
+pub fn storage(dtype: &DType) -> DType {
     match dtype {
         DType::Bool => DType::UInt8,
         DType::Date => DType::Int32,
@@ -234,7 +236,7 @@ fn storage(dtype: &DType) -> DType {
 }
 
 /// A column as its numbers.
-fn stored(array: &ArrayRef, dtype: &DType) -> Result<ArrayRef> {
+pub fn stored(array: &ArrayRef, dtype: &DType) -> Result<ArrayRef> {
     into(array, &storage(dtype))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, make_comparator};
 use arrow::compute::{SortOptions, sort_to_indices};
 
-use super::{Function, Groups, Proceed, Signature, Window, argument, stored};
+use super::{Code, Function, Groups, Proceed, Signature, Window, argument, stored};
 use crate::error::{Error, Result, not_decomposable};
 use crate::plan::DType;
 use crate::plan::op::operand::{present, with_number};
@@ -147,30 +147,4 @@ fn codes(values: &ArrayRef, dtype: &DType) -> Result<Vec<u64>> {
         T => stored.as_primitive::<T>().values().iter().map(|value| value.code()).collect(),
         return Err(Error::internal("ranks of what has no order"))
     ))
-}
-
-trait Code: Copy {
-    fn code(self) -> u64;
-}
-
-macro_rules! code {
-    (signed $($native:ty)*) => { $(impl Code for $native { fn code(self) -> u64 { (self as i64 as u64) ^ (1 << 63) } })* };
-    (unsigned $($native:ty)*) => { $(impl Code for $native { fn code(self) -> u64 { self as u64 } })* };
-}
-
-code!(signed i8 i16 i32 i64);
-code!(unsigned u8 u16 u32 u64);
-
-impl Code for f64 {
-    fn code(self) -> u64 {
-        // Both zeros are one.
-        let bits = (self + 0.0).to_bits();
-        if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
-    }
-}
-
-impl Code for f32 {
-    fn code(self) -> u64 {
-        f64::from(self).code()
-    }
 }

@@ -136,13 +136,13 @@ impl Window for Windows {
 }
 
 impl Windows {
-    /// The values as floats, each group's together; NaN for what is missing. As in pandas that is infinities too, but
-    /// they count.
+    /// The values as floats, each group's together; NaN for what is missing, which as in pandas infinities are too.
+    /// What is counted is 1 or 0, and never missing.
     fn values(&self, column: &ArrayRef, groups: &Groups) -> Result<Vec<f64>> {
         let gathered = groups.gathered(column)?;
         if let What::Count = self.what {
             let there = crate::plan::op::operand::present(&gathered)?;
-            let one = |row| if there.as_ref().is_none_or(|there| there.value(row)) { 1.0 } else { f64::NAN };
+            let one = |row| if there.as_ref().is_none_or(|there| there.value(row)) { 1.0 } else { 0.0 };
             return Ok((0..gathered.len()).map(one).collect());
         }
         let floats = into(&gathered, &DType::Float64)?;

@@ -1,0 +1,158 @@
+"""Which rows of each group: the first, the last, those at a place, the largest; and windows within groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rlm_hypervisor import _core
+from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition import rolling as moving
+from rlm_hypervisor.partition.column import Column
+from rlm_hypervisor.partition.dtypes import DType
+from rlm_hypervisor.partition.frame import Partition
+from rlm_hypervisor.partition.group_windows import GroupWindows
+from rlm_hypervisor.partition.refusal import only, refuse, whole_number
+
+
+class GroupRows(GroupWindows):
+    """The part of group-bys that chooses rows of each group, and moves windows over them."""
+
+    __slots__ = ()
+
+    def _place(self, from_start: bool) -> Column:
+        """How many rows of the group come before each row, or after it; missing outside of groups."""
+        return Column(self._groups.window("cumcount", None, [from_start]))
+
+    def _chosen(self) -> _core.Frame:
+        """The frame whose rows are chosen."""
+        return self._frame
+
+    def _where(self, condition: Any) -> Any:
+        frame = self._chosen().filter(condition._frame)
+        return Column(frame) if frame.kind == "series" else Partition(frame)
+
+    def head(self, n: int = 5) -> Any:
+        """The first `n` rows of each group, in the order of all rows; without the last `-n` if negative."""
+        rows = whole_number(self._call("head"), "n", n)
+        return self._where(self._place(True) < rows if rows >= 0 else self._place(False) >= -rows)
+
+    def tail(self, n: int = 5) -> Any:
+        """The last `n` rows of each group, in the order of all rows; without the first `-n` if negative."""
+        rows = whole_number(self._call("tail"), "n", n)
+        return self._where(self._place(False) < rows if rows >= 0 else self._place(True) >= -rows)
+
+    def nth(self, n: Any, dropna: object = None) -> Any:
+        """The rows at a place within their group, or at several; negative places count from the end.
+
+        `dropna` is refused.
+        """
+        call = self._call("nth")
+        only(call, dropna=(dropna, None))
+        if isinstance(n, slice):
+            return self._where(self._within(n, call))
+        places = list(n) if isinstance(n, list | tuple | range | set) else [n]
+        condition = None
+        for place in places:
+            if isinstance(place, slice):
+                one = self._within(place, call)
+            else:
+                at = whole_number(call, "n", place)
+                one = self._place(True) == at if at >= 0 else self._place(False) == -at - 1
+            condition = one if condition is None else condition | one
+        if condition is None:
+            refuse(f"`{call}` got no places", "Give a number or a list of them", call=call)
+        return self._where(condition)
+
+    def _within(self, places: slice, call: str) -> Any:
+        if places.step not in (None, 1):
+            refuse(f"`{call}` with a step is not native", "Give a list of places", call=call)
+        start, stop = places.start or 0, places.stop
+        condition = self._place(True) >= start if start >= 0 else self._place(False) < -start
+        if stop is None:
+            return condition
+        return condition & (self._place(True) < stop if stop >= 0 else self._place(False) >= -stop)
+
+    def _moving(self, function: str, options: list[Any], numeric_only: bool) -> Any:
+        columns = self._columns()
+        if numeric_only:
+            columns = {c: f for c, f in columns.items() if DType(f.dtypes[0]).is_number}
+        if not columns:
+            refuse(f"`{self._surface}` has no columns left for windows", "Select some numbers")
+        if not self._as_index:
+            refuse("windows of groups with `as_index=False` are not native", "Leave `as_index` out")
+        items = [(c, self._groups.window(function, f, options)) for c, f in columns.items()]
+        series = self._surface == "SeriesGroupBy"
+        frame = self._groups.by_group(items, series)
+        return Column(frame) if series else Partition(frame)
+
+    _as_index: bool
+
+    def rolling(
+        self,
+        window: Any,
+        min_periods: int | None = None,
+        center: bool = False,
+        win_type: object = None,
+        on: object = None,
+        closed: object = None,
+        method: str = "single",
+    ) -> moving.Rolling:
+        """Windows of so many rows within each group; the answer's index is the keys and the rows' own labels."""
+        call = self._call("rolling")
+        return moving.rolling(
+            call, self._moving, window, min_periods, center, win_type, on, closed, None, method
+        )
+
+    def expanding(self, min_periods: int = 1, method: str = "single") -> moving.Expanding:
+        """Windows of all rows of the group up to each; the index is the keys and the rows' own labels."""
+        return moving.expanding(self._call("expanding"), self._moving, min_periods, method)
+
+    def ewm(
+        self,
+        com: float | None = None,
+        span: float | None = None,
+        halflife: float | None = None,
+        alpha: float | None = None,
+        min_periods: int | None = 0,
+        adjust: bool = True,
+        ignore_na: bool = False,
+        times: object = None,
+        method: str = "single",
+    ) -> moving.ExponentialMovingWindow:
+        """The group's rows up to each, with weights that decay; see `Series.ewm`."""
+        return moving.ewm(
+            self._call("ewm"),
+            self._moving,
+            com,
+            span,
+            halflife,
+            alpha,
+            min_periods,
+            adjust,
+            ignore_na,
+            times,
+            method,
+        )
+
+
+class SeriesGroupRows(GroupRows):
+    """What only the groups of one column have."""
+
+    __slots__ = ()
+
+    def _top(self, name: str, n: object, keep: object, largest: bool) -> Column:
+        call = self._call(name)
+        only(call, keep=(keep, "first"))
+        rows = max(whole_number(call, "n", n), 0)
+        kind = DType(self._frame.dtypes[0]).kind
+        if kind not in "iufbMm":
+            refuse(f"`{call}` needs numbers or times, not {clipped(self._frame.dtypes[0])}", call=call)
+        return Column(self._groups.top(self._frame, rows, largest))
+
+    def nlargest(self, n: int = 5, keep: str = "first") -> Column:
+        """The `n` largest values of each group, largest first; the index is the keys and the rows' own labels."""
+        return self._top("nlargest", n, keep, True)
+
+    def nsmallest(self, n: int = 5, keep: str = "first") -> Column:
+        """The `n` smallest values of each group, smallest first; the index is the keys and the rows' own labels."""
+        return self._top("nsmallest", n, keep, False)

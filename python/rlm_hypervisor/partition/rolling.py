@@ -1,0 +1,267 @@
+"""Windows that move over the rows: `p["x"].rolling(3).mean()`, `expanding()`, `ewm(...)`, and those of groups."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition import functions as fn
+from rlm_hypervisor.partition.refusal import boolean, only, refuse, refuse_value, whole_number
+from rlm_hypervisor.partition.surface import unknown_attribute
+
+Run = Callable[[str, list[Any], bool], Any]
+"""A window function by name with its options, over numbers only or all columns: the answer."""
+
+
+def _number(call: str, name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        refuse(f"`{call}` takes a number for `{name}`, not `{clipped(value)}`", call=call, argument=name)
+    return float(value)
+
+
+class Moving:
+    """What all kinds of windows have in common."""
+
+    __slots__ = ("_options", "_run")
+    _is_symbolic = True
+    _surface = "Rolling"
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, run: Run, options: list[Any]) -> None:
+        self._run = run
+        self._options = options
+
+    def _call(self, name: str) -> str:
+        return f"{self._surface}.{name}"
+
+    def _engine(self, name: str, engine: object, engine_kwargs: object) -> None:
+        only(self._call(name), engine=(engine, None), engine_kwargs=(engine_kwargs, None))
+
+    def agg(self, func: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """One aggregate of the windows by name. Lists and functions of your own are refused."""
+        call = f"`{self._call('agg')}`"
+        known = fn.WINDOWED if self._surface != "ExponentialMovingWindow" else ("mean", "sum", "std", "var")
+        if isinstance(func, str) and func in known:
+            return getattr(self, func)(*args, **kwargs)
+        fn.reject_arguments(call, args, kwargs)
+        if fn.is_list(func) or isinstance(func, dict):
+            refuse(f"{call} of several functions at once is not native", "Ask for one at a time")
+        found = fn.function(func, known, call)
+        return getattr(self, found.name)(**({"ddof": found.ddof} if found.name in ("std", "var") else {}))
+
+    aggregate = agg
+
+    def __iter__(self) -> NoReturn:
+        refuse_value("iteration over windows", "Aggregate them: `.mean()`")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        unknown_attribute(self, self._surface, name, ())
+
+    def __repr__(self) -> str:
+        return f"<{self._surface} windows, their rows not known while tracing>"
+
+
+class Rolling(Moving):
+    """Windows of a fixed number of rows.
+
+    >>> import pandas as pd
+    >>> from rlm_hypervisor import RLMClient
+    >>> data = pd.DataFrame({"x": [1.0, 2.0, 6.0]})
+    >>> def smooth(p):
+    ...     return p["x"].rolling(2, min_periods=1).mean()
+    >>> answer = RLMClient().execute({"type": "parallel", "input": {"source": data, "operation": smooth}})
+    >>> answer.to_pandas().tolist()
+    [1.0, 1.5, 4.0]
+    """
+
+    __slots__ = ()
+
+    def _of(
+        self,
+        what: str,
+        numeric_only: object,
+        ddof: int = 1,
+        quantile: float = 0.5,
+        interpolation: str = "linear",
+    ) -> Any:
+        numbers = boolean(self._call(what), "numeric_only", numeric_only)
+        options = [what, *self._options, ddof, quantile, interpolation]
+        return self._run("rolling", options, numbers)
+
+    def sum(self, numeric_only: bool = False, engine: object = None, engine_kwargs: object = None) -> Any:
+        """The sum of each window."""
+        self._engine("sum", engine, engine_kwargs)
+        return self._of("sum", numeric_only)
+
+    def mean(self, numeric_only: bool = False, engine: object = None, engine_kwargs: object = None) -> Any:
+        """The mean of each window."""
+        self._engine("mean", engine, engine_kwargs)
+        return self._of("mean", numeric_only)
+
+    def min(self, numeric_only: bool = False, engine: object = None, engine_kwargs: object = None) -> Any:
+        """The smallest value of each window."""
+        self._engine("min", engine, engine_kwargs)
+        return self._of("min", numeric_only)
+
+    def max(self, numeric_only: bool = False, engine: object = None, engine_kwargs: object = None) -> Any:
+        """The largest value of each window."""
+        self._engine("max", engine, engine_kwargs)
+        return self._of("max", numeric_only)
+
+    def count(self, numeric_only: bool = False) -> Any:
+        """How many values of each window are not missing."""
+        return self._of("count", numeric_only)
+
+    def std(
+        self,
+        ddof: int = 1,
+        numeric_only: bool = False,
+        engine: object = None,
+        engine_kwargs: object = None,
+    ) -> Any:
+        """The standard deviation of each window, with `n - ddof` in the denominator."""
+        self._engine("std", engine, engine_kwargs)
+        return self._of("std", numeric_only, whole_number(self._call("std"), "ddof", ddof))
+
+    def var(
+        self,
+        ddof: int = 1,
+        numeric_only: bool = False,
+        engine: object = None,
+        engine_kwargs: object = None,
+    ) -> Any:
+        """The variance of each window, with `n - ddof` in the denominator."""
+        self._engine("var", engine, engine_kwargs)
+        return self._of("var", numeric_only, whole_number(self._call("var"), "ddof", ddof))
+
+    def median(self, numeric_only: bool = False, engine: object = None, engine_kwargs: object = None) -> Any:
+        """The median of each window."""
+        self._engine("median", engine, engine_kwargs)
+        return self._of("quantile", numeric_only)
+
+    def quantile(self, q: float, interpolation: str = "linear", numeric_only: bool = False) -> Any:
+        """The quantile `q` of each window, between 0 and 1."""
+        call = self._call("quantile")
+        only(call, interpolation=(interpolation, "linear", "lower", "higher", "midpoint", "nearest"))
+        share = _number(call, "q", q)
+        if not 0 <= share <= 1:
+            refuse(f"`{call}` takes a `q` between 0 and 1, not {q!r}", call=call)
+        return self._of("quantile", numeric_only, 1, share, interpolation)
+
+
+class Expanding(Rolling):
+    """Windows of all rows up to each."""
+
+    __slots__ = ()
+    _surface = "Expanding"
+
+
+class ExponentialMovingWindow(Moving):
+    """All rows up to each, the weight of which halves again and again."""
+
+    __slots__ = ()
+    _surface = "ExponentialMovingWindow"
+
+    def _of(self, what: str, numeric_only: object, bias: object = False) -> Any:
+        numbers = boolean(self._call(what), "numeric_only", numeric_only)
+        biased = boolean(self._call(what), "bias", bias)
+        return self._run("ewm", [what, *self._options, biased], numbers)
+
+    def mean(self, numeric_only: bool = False, engine: object = None, engine_kwargs: object = None) -> Any:
+        """The weighted mean up to each row."""
+        self._engine("mean", engine, engine_kwargs)
+        return self._of("mean", numeric_only)
+
+    def sum(self, numeric_only: bool = False, engine: object = None, engine_kwargs: object = None) -> Any:
+        """The weighted sum up to each row; not with `adjust=False`, which pandas has not either."""
+        self._engine("sum", engine, engine_kwargs)
+        if not self._options[1]:
+            refuse("`ExponentialMovingWindow.sum` with `adjust=False` is not there in pandas either")
+        return self._of("sum", numeric_only)
+
+    def std(self, bias: bool = False, numeric_only: bool = False) -> Any:
+        """The weighted standard deviation up to each row."""
+        return self._of("std", numeric_only, bias)
+
+    def var(self, bias: bool = False, numeric_only: bool = False) -> Any:
+        """The weighted variance up to each row."""
+        return self._of("var", numeric_only, bias)
+
+
+def rolling(
+    call: str,
+    run: Run,
+    window: Any,
+    min_periods: object,
+    center: object,
+    win_type: object,
+    on: object,
+    closed: object,
+    step: object,
+    method: object,
+) -> Rolling:
+    """What `rolling` gives; times, weights and steps are refused."""
+    only(call, win_type=(win_type, None), on=(on, None), step=(step, None), method=(method, "single"))
+    only(call, closed=(closed, None, "right", "both", "left", "neither"))
+    if not isinstance(window, int):
+        refuse(
+            f"`{call}` with a window of `{clipped(window)}` is not native: windows are of a number of rows",
+            "Give the number of rows",
+            call=call,
+        )
+    size = whole_number(call, "window", window)
+    if size < 1:
+        refuse(f"`{call}` takes a window of at least one row", call=call)
+    least = size if min_periods is None else whole_number(call, "min_periods", min_periods)
+    if not 0 <= least <= size:
+        refuse(
+            f"`{call}` takes `min_periods` between 0 and the window's {size} rows, in pandas too", call=call
+        )
+    return Rolling(run, [size, least, boolean(call, "center", center), closed or "right"])
+
+
+def expanding(call: str, run: Run, min_periods: object, method: object) -> Expanding:
+    """What `expanding` gives."""
+    only(call, method=(method, "single"))
+    least = whole_number(call, "min_periods", min_periods)
+    if least < 0:
+        refuse(f"`{call}` takes `min_periods` from 0 on, in pandas too", call=call)
+    return Expanding(run, [None, least, False, "right"])
+
+
+def ewm(
+    call: str,
+    run: Run,
+    com: object,
+    span: object,
+    halflife: object,
+    alpha: object,
+    min_periods: object,
+    adjust: object,
+    ignore_na: object,
+    times: object,
+    method: object,
+) -> ExponentialMovingWindow:
+    """What `ewm` gives; `times` are refused."""
+    only(call, times=(times, None), method=(method, "single"))
+    given = {"com": com, "span": span, "halflife": halflife, "alpha": alpha}
+    named = [(name, _number(call, name, value)) for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        refuse(f"`{call}` takes exactly one of com, span, halflife and alpha, in pandas too", call=call)
+    (name, value) = named[0]
+    fits = {"com": value >= 0, "span": value >= 1, "halflife": value > 0, "alpha": 0 < value <= 1}[name]
+    if not fits:
+        refuse(f"`{call}` is given `{name}={value}`, which pandas does not take either", call=call)
+    centre = {
+        "com": lambda: value,
+        "span": lambda: (value - 1) / 2,
+        "halflife": lambda: 1 / (1 - math.exp(math.log(0.5) / value)) - 1,
+        "alpha": lambda: (1 - value) / value,
+    }[name]()
+    least = 0 if min_periods is None else whole_number(call, "min_periods", min_periods)
+    flags = [boolean(call, "adjust", adjust), boolean(call, "ignore_na", ignore_na)]
+    return ExponentialMovingWindow(run, [centre, *flags, max(least, 1)])
