@@ -156,6 +156,9 @@ class Groups:
     """A frame and the keys it is to be grouped by."""
 
     keys: list[_Label]
+    sort: bool
+    """Groups in order of the keys, else of appearance."""
+
     def aggregate(
         self,
         items: Sequence[tuple[_Label, Sequence[Frame], str, dict[str, Any]]],

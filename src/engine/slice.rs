@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use arrow::array::RecordBatch;
-use datafusion::error::Result as DataFusionResult;
+use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 
@@ -13,11 +13,14 @@ pub fn sliced(
     start: i64,
     stop: Option<i64>,
 ) -> BoxStream<'static, DataFusionResult<RecordBatch>> {
-    let end = futures::stream::iter([None]).map(Ok);
+    let end = futures::stream::iter([Ok::<_, DataFusionError>(None)]);
     let mut slice = Slice { start, stop, seen: 0, held: VecDeque::new(), rows: 0 };
-    let steps = batches.map_ok(Some).chain(end).map(move |step| match step? {
-        Some(batch) => Ok(futures::stream::iter(slice.next(batch).into_iter().map(Ok))),
-        None => Ok(futures::stream::iter(slice.last().into_iter().map(Ok))),
+    let steps = batches.map_ok(Some).chain(end).map_ok(move |step| {
+        let rows = match step {
+            Some(batch) => slice.next(batch),
+            None => slice.last(),
+        };
+        futures::stream::iter(rows.into_iter().map(Ok))
     });
     let until = match stop {
         Some(stop) if start >= 0 && stop >= 0 => usize::try_from(stop - start).unwrap_or(0),

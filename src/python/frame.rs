@@ -278,6 +278,11 @@ impl PyGroups {
         from_labels(py, &self.groups.keys())
     }
 
+    #[getter]
+    fn sort(&self) -> bool {
+        self.groups.sorted
+    }
+
     fn aggregate(&self, py: Python<'_>, items: &Bound<'_, PyAny>, series: bool) -> PyResult<PyFrame> {
         let mut converted = Vec::new();
         for item in items.try_iter()? {

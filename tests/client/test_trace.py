@@ -28,7 +28,6 @@ REFUSED: list[tuple[str, Operation]] = [
     ("iterrows", lambda p: list(p.iterrows())),
     ("itertuples", lambda p: list(p.itertuples())),
     ("merge", lambda p: p.merge(p, on="k")),
-    ("rolling", lambda p: p["x"].rolling(3)),
     ("describe", lambda p: p.describe(include="all")),
     ("mode", lambda p: p.mode()),
     ("kendall", lambda p: p["x"].corr(p["i"], method="kendall")),
@@ -49,7 +48,6 @@ REFUSED: list[tuple[str, Operation]] = [
     ("agg", lambda p: p.groupby("k")["x"].agg(lambda x: x.abs())),
     ("asarray", lambda p: np.asarray(p["x"])),
     ("sum", lambda p: p.groupby("k")["k2"].sum()),
-    ("tail", lambda p: p.tail(3)),
     ("get_group", lambda p: p.groupby("k").get_group("a")),
 ]
 LOOSE = {"bool", "if", "iter", "asarray", "len", "float", "int", "sum"}

@@ -10,6 +10,7 @@ from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.frame import Partition
 from rlm_hypervisor.partition.group_rows import GroupRows
+from rlm_hypervisor.partition.operators import apply
 from rlm_hypervisor.partition.refusal import only, refuse
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 
@@ -24,6 +25,7 @@ class GroupFunctions(GroupRows):
 
     __slots__ = ()
     _group_keys: bool
+    _as_index: bool
 
     def _inside(self) -> _core.Frame:
         """What a function is called with."""
@@ -61,7 +63,7 @@ class GroupFunctions(GroupRows):
                     _WHAT,
                     call=call,
                 )
-            items = [(label, scalar._frame) for label, scalar in scalars.items()]
+            items = [(label, scalar._frame) for label, scalar in _alike(scalars).items()]
             return self._answer(self._groups.per_group(inside, items, False))
         if isinstance(result, Column | Partition):
             rows = self._groups.leave(inside, result._frame)
@@ -86,6 +88,25 @@ class GroupFunctions(GroupRows):
                 "Give back a scalar of the group, or a column of its rows",
             )
         return self._groups.leave(inside, result._frame).with_name(column.columns[0])
+
+    def _of_functions(self, wanted: list[tuple[Any, Any, Any]], call: str, series: bool = False) -> Any:
+        """Aggregates (label, column, function) of which some are functions of the user's own, called once."""
+        inside = self._groups.enter(self._frame)
+        items = []
+        for label, name, given in wanted:
+            column = Column(inside if name is None else inside.column(name))
+            if fn.is_own(given):
+                result = given(column)
+            else:
+                found = fn.function(given, fn.GROUPED, call)
+                result = column._reduce(found.name, found.ddof, found.min_count)
+            if not isinstance(result, Scalar):
+                refuse(
+                    f"{call}: a function that gives a {type(result).__name__} is not native",
+                    "Give back a scalar of the group: `lambda s: s.max() - s.min()`",
+                )
+            items.append((label, result._frame))
+        return self._answer(self._groups.per_group(inside, items, series and self._as_index))
 
     def transform(
         self,
@@ -119,3 +140,11 @@ class GroupFunctions(GroupRows):
                 call=call,
             )
         return self._where(Column(self._groups.leave(inside, result._frame)))
+
+
+def _alike(scalars: dict[Any, Scalar]) -> dict[Any, Scalar]:
+    """A series of numbers has one type: whole ones beside floats become floats."""
+    kinds = {scalar.dtype.kind for scalar in scalars.values()}
+    if not kinds <= set("iuf") or "f" not in kinds or len(kinds) == 1:
+        return scalars
+    return {label: apply("astype", scalar, "float64") for label, scalar in scalars.items()}

@@ -136,6 +136,15 @@ class GroupWindows:
         before = boolean(self._call("cumcount"), "ascending", ascending)
         return Column(self._groups.window("cumcount", None, [before]))
 
+    def ngroup(self, ascending: bool = True) -> Column:
+        """The number of each row's group among all groups, in their order; with `ascending=False` from the last."""
+        up = boolean(self._call("ngroup"), "ascending", ascending)
+        if self._groups.sort:
+            return Column(self._groups.window("ngroup", None, [up]))
+        if not up:
+            refuse("`ngroup` of groups in order of appearance with `ascending=False` is not native")
+        return Column(self._groups.window("group_number", None, []))
+
     def _broadcast(self, given: fn.Function) -> Any:
         """An aggregate's value for each row of the group."""
         if given.traced is not None:

@@ -22,8 +22,9 @@ FUNCTIONS: dict[str, str] = {
     "notnull": "numpy_functions:notna",
     "get_dummies": "numpy_functions:get_dummies",
     "factorize": "numpy_functions:factorize",
+    "Series": "series:series",
 }
-"""Name in pandas -> `module:function` in this folder that answers for it, one line each."""
+"""Name in pandas -> `module:function` in this folder that answers for it, one line each; a class stays one."""
 
 _lock = threading.Lock()
 _traces = 0
@@ -40,7 +41,31 @@ def _symbolic(value: Any, depth: int = 2) -> bool:
     )
 
 
-def _dispatching(original: Callable[..., Any], place: str) -> Callable[..., Any]:
+def _dispatching_class(original: type, place: str) -> type:
+    """A class that is the original in all but its calls: instances of the one are those of the other."""
+
+    class Meta(type(original)):  # type: ignore[misc]
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            return call(*args, **kwargs)
+
+        def __instancecheck__(cls, instance: Any) -> bool:
+            return isinstance(instance, original)
+
+        def __subclasscheck__(cls, subclass: type) -> bool:
+            return issubclass(subclass, original)
+
+    call = _dispatching_call(original, place)
+    names = {"__module__": original.__module__, "__doc__": original.__doc__}
+    return Meta(original.__name__, (original,), names)
+
+
+def _dispatching(original: Any, place: str) -> Any:
+    if isinstance(original, type):
+        return _dispatching_class(original, place)
+    return _dispatching_call(original, place)
+
+
+def _dispatching_call(original: Callable[..., Any], place: str) -> Callable[..., Any]:
     @functools.wraps(original)
     def function(*args: Any, **kwargs: Any) -> Any:
         if not any(map(_symbolic, args)) and not any(map(_symbolic, kwargs.values())):

@@ -54,7 +54,8 @@ impl Lowering {
             dtype: key.expr.dtype(),
             descending: key.descending,
             missing_first: key.missing_first,
-            ties: keys.len() > 1,
+            // Missing values that come first have the code of the least value.
+            ties: keys.len() > 1 || key.missing_first,
         };
         let plan: Plan = Arc::new(TopExec::new(plan, Arc::new(first), self.control.clone(), display));
         let position =

@@ -23,7 +23,7 @@ pub struct Groups {
     pub(super) frame: Frame,
     pub(super) keys: Vec<Column>,
     pub(super) as_index: bool,
-    pub(super) sorted: bool,
+    pub sorted: bool,
     pub(super) dropna: bool,
 }
 

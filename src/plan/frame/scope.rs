@@ -27,7 +27,8 @@ impl Scope {
             Node::Project { input, columns } => {
                 let Some(below) = Self::of(input)? else { return Ok(None) };
                 let columns = columns.iter().map(|(name, expr)| (name.clone(), below.over(expr)));
-                Ok(Some(Self { columns: Some(columns.collect()), ..below }))
+                let columns = Some(columns.collect());
+                Ok(Some(Self { columns, ..below }))
             }
             Node::Filter { input, predicate } => {
                 let Some(below) = Self::of(input)? else { return Ok(None) };
@@ -129,7 +130,8 @@ impl Groups {
     /// What a function of a group gave for its rows, as a frame of the rows of all groups; a scalar of each group
     /// becomes a series.
     pub fn leave(&self, inside: &Frame, result: &Frame) -> Result<Frame> {
-        if !Arc::ptr_eq(&inside.domain, &result.domain) {
+        let relabelled = result.kind != Kind::Scalar && result.index != inside.index;
+        if relabelled || !Arc::ptr_eq(&inside.domain, &result.domain) {
             return Err(not_decomposable(
                 "a function of a group gave rows that are not those of the group, which is not native",
             )

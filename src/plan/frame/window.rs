@@ -79,8 +79,17 @@ impl Frame {
 
 impl Groups {
     /// A series of the frame's rows: a window function of `input`, or of nothing, within each group.
-    pub fn window(&self, input: Option<&Frame>, told: Told) -> Result<Frame> {
+    pub fn window(&self, input: Option<&Frame>, mut told: Told) -> Result<Frame> {
         let (args, label) = match input {
+            // Groups are put in order by their keys; those that are left out are not counted.
+            None if told.function == "ngroup" => {
+                told.options.push(Literal::Bool(self.dropna));
+                (self.keys.iter().map(|key| key.expr.clone()).collect(), Label::None)
+            }
+            None if told.function == "group_number" => {
+                told.options.push(Literal::Bool(self.dropna));
+                (Vec::new(), Label::None)
+            }
             None => (Vec::new(), Label::None),
             Some(input) => {
                 if !self.frame.same_rows(input) {

@@ -1,6 +1,6 @@
 //! `kept(value, condition)`: the value where the condition is true, else missing; the type stays.
 
-use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::array::{ArrayRef, BooleanArray};
 use arrow::compute::nullif;
 
 use super::logic::truth;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array};
+use arrow::array::{ArrayRef, Int64Array, UInt32Array};
+use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take};
 
 use super::{Function, Groups, Proceed, Running, Signature, Window, run};
 use crate::error::Result;
@@ -77,7 +78,7 @@ impl Running for Counts {
     }
 }
 
-/// Each row's group by the place of its first row among those of the other groups.
+/// Each row's group by the place of its first row among those of the other groups. Option: group 0 is none.
 pub struct GroupNumber;
 
 impl Function for GroupNumber {
@@ -89,24 +90,33 @@ impl Function for GroupNumber {
         Ok(DType::Int64)
     }
 
-    fn create(&self, _: Signature<'_>) -> Result<Box<dyn Window>> {
-        Ok(Box::new(Number))
+    fn create(&self, call: Signature<'_>) -> Result<Box<dyn Window>> {
+        Ok(Box::new(Number { dropna: call.flag(0) }))
     }
 }
 
-struct Number;
+struct Number {
+    /// Group 0 is none.
+    dropna: bool,
+}
+
+impl Number {
+    fn start(&self) -> Box<dyn Running> {
+        let numbers = if self.dropna { vec![0] } else { Vec::new() };
+        Box::new(Numbers { numbers, next: 0 })
+    }
+}
 
 impl Window for Number {
     fn compute(&self, args: &[ArrayRef], groups: &Groups, proceed: Proceed<'_>) -> Result<ArrayRef> {
-        run(Box::new(Numbers::default()), args, groups, proceed)
+        run(self.start(), args, groups, proceed)
     }
 
     fn running(&self) -> Option<Box<dyn Running>> {
-        Some(Box::new(Numbers::default()))
+        Some(self.start())
     }
 }
 
-#[derive(Default)]
 struct Numbers {
     numbers: Vec<i64>,
     next: i64,
@@ -128,5 +138,60 @@ impl Running for Numbers {
 
     fn size(&self) -> usize {
         self.numbers.capacity() * size_of::<i64>()
+    }
+}
+
+/// Each row's group by the place of its keys, which are the arguments, among those of the other groups; with `false`
+/// for the first option counted from the last. With the second, group 0 is none.
+pub struct GroupOrder;
+
+impl Function for GroupOrder {
+    fn name(&self) -> &'static str {
+        "ngroup"
+    }
+
+    fn infer(&self, _: Signature<'_>) -> Result<DType> {
+        Ok(DType::Int64)
+    }
+
+    fn create(&self, call: Signature<'_>) -> Result<Box<dyn Window>> {
+        Ok(Box::new(Order { ascending: call.flag(0), dropna: call.flag(1) }))
+    }
+}
+
+struct Order {
+    ascending: bool,
+    /// Group 0 is none.
+    dropna: bool,
+}
+
+impl Window for Order {
+    fn compute(&self, args: &[ArrayRef], groups: &Groups, proceed: Proceed<'_>) -> Result<ArrayRef> {
+        proceed()?;
+        let order = groups.by_group();
+        let mut firsts = Vec::new();
+        let mut numbers = Vec::new();
+        for (group, segment) in groups.segments().windows(2).enumerate() {
+            if segment[0] < segment[1] && !(self.dropna && group == 0) {
+                firsts.push(order.map_or(segment[0] as u32, |order| order[segment[0]]));
+                numbers.push(group);
+            }
+        }
+        let firsts = UInt32Array::from(firsts);
+        let options = Some(SortOptions { descending: false, nulls_first: false });
+        let columns = args.iter().map(|key| Ok(SortColumn { values: take(key, &firsts, None)?, options }));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let sorted = lexsort_to_indices(&columns, None)?;
+        let mut places = vec![0_i64; groups.count()];
+        for (place, number) in sorted.values().iter().enumerate() {
+            let place = if self.ascending { place } else { sorted.len() - 1 - place };
+            places[numbers[*number as usize]] = place as i64;
+        }
+        let mut all = Vec::with_capacity(groups.rows());
+        for (_, ids) in groups.pieces(super::PIECE) {
+            proceed()?;
+            all.extend(ids.iter().map(|id| places[*id as usize]));
+        }
+        Ok(Arc::new(Int64Array::from(all)))
     }
 }

@@ -105,6 +105,7 @@ pub const FUNCTIONS: &[&dyn Function] = &[
     &cumulative::Cumulative(cumulative::Kind::Max),
     &counting::CumCount,
     &counting::GroupNumber,
+    &counting::GroupOrder,
     &neighbour::Shift,
     &neighbour::Diff,
     &fill::Fill { forward: true },
