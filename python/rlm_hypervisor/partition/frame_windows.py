@@ -168,9 +168,11 @@ class FrameWindows(Summaries):
         )
 
     def _moving(self: _Self, function: str, options: list[Any], numeric_only: bool) -> _Self:
-        return self._numbers("DataFrame.rolling", numeric_only)._map(
-            lambda column: column._windowed(function, *options)
-        )
+        frame = self._frame
+        if numeric_only:  # booleans are no numbers here
+            kinds = zip(frame.columns, frame.dtypes, strict=True)
+            frame = frame.select([label for label, dtype in kinds if DType(dtype).kind in "iuf"])
+        return type(self)(frame)._map(lambda column: column._windowed(function, *options))  # type: ignore[call-arg]
 
     def rolling(
         self,

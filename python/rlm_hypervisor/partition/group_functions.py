@@ -68,7 +68,8 @@ class GroupFunctions(GroupRows):
         if isinstance(result, Column | Partition):
             rows = self._groups.leave(inside, result._frame)
             if not self._group_keys:
-                return self._answer(rows)
+                # Rows with a missing key are in no group.
+                return self._answer(rows.filter(self._place(True).notna()._frame))
             items = [(label, rows.column(label)) for label in rows.columns]
             if isinstance(result, Column):
                 items = [(rows.columns[0], rows)]

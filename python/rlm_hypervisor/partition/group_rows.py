@@ -75,7 +75,7 @@ class GroupRows(GroupWindows):
     def _moving(self, function: str, options: list[Any], numeric_only: bool) -> Any:
         columns = self._columns()
         if numeric_only:
-            columns = {c: f for c, f in columns.items() if DType(f.dtypes[0]).is_number}
+            columns = {c: f for c, f in columns.items() if DType(f.dtypes[0]).kind in "iuf"}
         if not columns:
             refuse(f"`{self._surface}` has no columns left for windows", "Select some numbers")
         if not self._as_index:

@@ -170,14 +170,12 @@ class Windows(Reductions):
     ) -> _Self:
         """Missing floats on the straight line between their neighbours; what follows the last value is that value.
 
-        At most `limit` rows of each gap are filled. Other methods, directions and areas are refused.
+        At most `limit` rows of each gap are filled. Other methods, directions, areas and types are refused.
         """
         call = "Series.interpolate"
         only(call, method=(method, "linear"), axis=(axis, 0, "index"), inplace=(inplace, False))
         only(call, limit_direction=(limit_direction, None, "forward"), limit_area=(limit_area, None))
         fn.reject_arguments(f"`{call}`", (), kwargs)
-        if self.dtype.kind in "iub":
-            return self
         return self._windowed("interpolate", limit_of(call, limit))
 
     def _moving(self: _Self, function: str, options: list[Any], numeric_only: bool) -> _Self:

@@ -6,6 +6,7 @@ use datafusion::physical_plan::filter::FilterExec;
 
 use super::sort::sorted;
 use super::{Lowering, Names, POSITION, Plan, arrow_of, columns_of, project};
+use crate::engine::ordered::{OrderedExec, Pass};
 use crate::engine::physical_expr;
 use crate::engine::window::top::{First, TopExec};
 use crate::error::Result;
@@ -26,6 +27,15 @@ impl Lowering {
         needed: &Names,
     ) -> Result<Option<Plan>> {
         let Node::Window { input: rows, calls } = &**input else { return Ok(None) };
+        if needed.contains(POSITION) {
+            // The rows have an order of their own.
+            let mut others = needed.clone();
+            others.remove(POSITION);
+            let plan = self.first_of_groups(input, predicate, &others)?;
+            return Ok(
+                plan.map(|plan| -> Plan { Arc::new(OrderedExec::new(plan, Pass::Number(POSITION.into()))) })
+            );
+        }
         let (Node::Sort { input: below, keys }, [counted]) = (&**rows, calls.as_slice()) else {
             return Ok(None);
         };

@@ -174,6 +174,6 @@ impl Weighted {
             let rest = whole - state.squares;
             if rest > 0.0 { whole / rest * state.variance } else { f64::NAN }
         };
-        if self.what == What::Std { variance.max(0.0).sqrt() } else { variance }
+        if self.what == What::Std { variance.sqrt() } else { variance }
     }
 }

@@ -121,6 +121,5 @@ p["t"].is_monotonic_decreasing
 p["y"].cumsum().is_monotonic_increasing
 p["x"].interpolate()
 p["x"].interpolate(limit=1)
-p["i"].interpolate()
 p[["x", "y"]].interpolate()
 """

@@ -96,6 +96,7 @@ impl Held for Moments {
             return 0.0;
         }
         let spread = squares.minus(self.sum.squared().divided(self.count as f64));
-        spread.max(0.0) / freedom as f64
+        // Rounding may leave it below zero; what is no number stays none.
+        (if spread < 0.0 { 0.0 } else { spread }) / freedom as f64
     }
 }
