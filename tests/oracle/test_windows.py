@@ -104,7 +104,7 @@ def test_equal_calls_are_made_once() -> None:
     with RLMClient(threads=2) as client:
         run = client.submit(make_task(data, shares))
         assert run.result().to_pandas().tolist() == [5.2, 8.2, 14.0]
-        assert str(run.explain()).count(" = sum(x) by k") == 1
+        assert "__window_2" not in str(run.explain())
 
 
 def test_a_value_of_a_group_stays_within_its_function() -> None:
