@@ -152,6 +152,31 @@ class Rolling(Moving):
             refuse(f"`{call}` takes a `q` between 0 and 1, not {q!r}", call=call)
         return self._of("quantile", numeric_only, 1, share, interpolation)
 
+    def apply(
+        self,
+        func: Any,
+        raw: bool = False,
+        engine: object = None,
+        engine_kwargs: object = None,
+        args: object = None,
+        kwargs: object = None,
+    ) -> Any:
+        """A function of NumPy that has a name here (`np.mean`, `np.max`, ...); functions of your own are refused.
+
+        NumPy's own give NaN for windows with missing values where they are called on arrays (`raw=True`), which
+        is refused.
+        """
+        call = self._call("apply")
+        only(call, raw=(raw, False), args=(args, None, ()), kwargs=(kwargs, None))
+        self._engine("apply", engine, engine_kwargs)
+        if isinstance(func, str) or fn.is_own(func) or not callable(func):
+            refuse(
+                f"`{call}` of a function of your own is not native: it would be called for every window",
+                f"Native are {', '.join(fn.WINDOWED)}",
+                call=call,
+            )
+        return self.agg(func)
+
 
 class Expanding(Rolling):
     """Windows of all rows up to each."""
