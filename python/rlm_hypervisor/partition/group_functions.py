@@ -25,7 +25,6 @@ class GroupFunctions(GroupRows):
 
     __slots__ = ()
     _group_keys: bool
-    _as_index: bool
 
     def _inside(self) -> _core.Frame:
         """What a function is called with."""
@@ -89,25 +88,6 @@ class GroupFunctions(GroupRows):
                 "Give back a scalar of the group, or a column of its rows",
             )
         return self._groups.leave(inside, result._frame).with_name(column.columns[0])
-
-    def _of_functions(self, wanted: list[tuple[Any, Any, Any]], call: str, series: bool = False) -> Any:
-        """Aggregates (label, column, function) of which some are functions of the user's own, called once."""
-        inside = self._groups.enter(self._frame)
-        items = []
-        for label, name, given in wanted:
-            column = Column(inside if name is None else inside.column(name))
-            if fn.is_own(given):
-                result = given(column)
-            else:
-                found = fn.function(given, fn.GROUPED, call)
-                result = column._reduce(found.name, found.ddof, found.min_count)
-            if not isinstance(result, Scalar):
-                refuse(
-                    f"{call}: a function that gives a {type(result).__name__} is not native",
-                    "Give back a scalar of the group: `lambda s: s.max() - s.min()`",
-                )
-            items.append((label, result._frame))
-        return self._answer(self._groups.per_group(inside, items, series and self._as_index))
 
     def transform(
         self,

@@ -372,19 +372,14 @@ class DataFrameGroupBy(FrameGroupStatistics, GroupBy):
         if func is None:
             if args or not kwargs:
                 refuse(f"{call} got no aggregates", "Name them: `.agg('sum')`, `.agg(total=('v', 'sum'))`")
-            pairs = fn.named_pairs(kwargs, call)
-            if any(fn.is_own(given) for _, _, given in pairs):
-                return self._of_functions(pairs, call)
             items = []
-            for label, column, given in pairs:
+            for label, column, given in fn.named_pairs(kwargs, call):
                 self._check(column, call)
                 items.append(self._item(label, column, fn.function(given, fn.GROUPED, call)))
             return self._aggregate(items)
         if isinstance(func, str) and func in fn.GROUPED and hasattr(type(self), func):
             return getattr(self, func)(*args, **kwargs)
         fn.reject_arguments(call, args, kwargs)
-        if fn.is_own(func):
-            return self._of_functions([(label, label, func) for label in self._labels], call)
         if isinstance(func, dict):
             return self._by_column(func, call)
         if fn.is_list(func):
@@ -400,8 +395,6 @@ class DataFrameGroupBy(FrameGroupStatistics, GroupBy):
         for column in given:
             self._check(column, call)
         if not any(fn.is_list(value) for value in given.values()):
-            if any(fn.is_own(value) for value in given.values()):
-                return self._of_functions([(c, c, f) for c, f in given.items()], call)
             return self._aggregate(
                 [self._item(c, c, fn.function(f, fn.GROUPED, call)) for c, f in given.items()]
             )
@@ -489,8 +482,6 @@ class SeriesGroupBy(SeriesGroupStatistics, GroupBy, SeriesGroupRows):
         if func is None:
             if args or not kwargs:
                 refuse(f"{call} got no aggregates", "Name them: `.agg('sum')`, `.agg(total='sum')`")
-            if any(map(fn.is_own, kwargs.values())):
-                return self._of_functions([(label, None, given) for label, given in kwargs.items()], call)
             return self._aggregate(
                 [self._item(label, fn.function(given, fn.GROUPED, call)) for label, given in kwargs.items()]
             )
@@ -502,8 +493,6 @@ class SeriesGroupBy(SeriesGroupStatistics, GroupBy, SeriesGroupRows):
                 f'{call} with a dict is an error in pandas too ("nested renamer")',
                 "Write `.agg(total='sum')`",
             )
-        if fn.is_own(func):
-            return self._of_functions([(self._label, None, func)], call, series=True)
         if fn.is_list(func):
             found = _numbered(fn.functions(func, fn.GROUPED, call))
             return self._aggregate([self._item(f.label, f) for f in found])

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::WindowCall;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::Expr;
 use crate::plan::node::Node;
 
@@ -30,6 +30,9 @@ impl Extraction {
         let above = below.map_own_exprs(&mut |expr| Ok(self.lifted(expr, &mut layers)?.0))?;
         if layers.is_empty() {
             return Ok(Arc::new(below));
+        }
+        if below.input().is_none() {
+            return Err(Error::internal("a window function that is over no rows"));
         }
         let mut layers = layers.into_iter();
         let windowed = above.map_inputs(&mut |input| {
