@@ -49,7 +49,9 @@ class Moving:
         if fn.is_list(func) or isinstance(func, dict):
             refuse(f"{call} of several functions at once is not native", "Ask for one at a time")
         found = fn.function(func, known, call)
-        return getattr(self, found.name)(**({"ddof": found.ddof} if found.name in ("std", "var") else {}))
+        if found.traced is not None:
+            refuse(f"{call} of a function of your own is not native", f"Native are {', '.join(known)}")
+        return getattr(self, found.name)(**found.params)
 
     aggregate = agg
 

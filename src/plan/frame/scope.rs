@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Column, Frame, Groups, Index, Kind, Label, other_rows, unique};
 use crate::error::{Error, Result, not_decomposable};
 use crate::plan::expr::{Expr, Literal};
-use crate::plan::node::{Aggregation, Node, Params, SortKey};
+use crate::plan::node::{Aggregation, Node, Params, ROW, SortKey};
 use crate::plan::window::WindowCall;
 
 /// Where a frame's rows lie within groups.
@@ -72,6 +72,7 @@ impl Scope {
                 args = kept.collect::<Result<_>>()?;
             }
         }
+        self.only_own(&args)?;
         let expr = self.call(function, args, Vec::new(), params)?;
         let column = Column { label: Label::None, expr };
         Ok(Frame {
@@ -80,6 +81,23 @@ impl Scope {
             columns: vec![column],
             kind: Kind::Scalar,
         })
+    }
+
+    /// Rows within a group have no places of their own.
+    fn only_own(&self, args: &[Expr]) -> Result<()> {
+        let Node::Scope { input, .. } = &*self.node else { return Ok(()) };
+        let fields = input.fields();
+        let mut known = true;
+        for arg in args {
+            arg.each_column(&mut |name| {
+                known &= **name == *ROW || fields.iter().any(|field| field.name == *name)
+            });
+        }
+        if known {
+            return Ok(());
+        }
+        Err(not_decomposable("a function of a group asks for places of its rows, which is not native")
+            .hint("Ask for values: `max()`, `first()`"))
     }
 
     fn all_aggregates(&self, exprs: &[Expr]) -> bool {
