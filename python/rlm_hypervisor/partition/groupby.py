@@ -18,7 +18,7 @@ from rlm_hypervisor.partition.group_statistics import (
     GroupStatistics,
     SeriesGroupStatistics,
 )
-from rlm_hypervisor.partition.grouped_column import GroupValue, Item, called
+from rlm_hypervisor.partition.grouped_column import GroupValue, Item, item_of, numbered
 from rlm_hypervisor.partition.operators import apply
 from rlm_hypervisor.partition.reductions import located
 from rlm_hypervisor.partition.refusal import (
@@ -96,21 +96,6 @@ def _dtype(frame: _core.Frame, label: Any) -> str:
 
 def _label(key: Any) -> Any:
     return key.columns[0] if isinstance(key, _core.Frame) else key
-
-
-def _item(label: Any, frame: _core.Frame, given: fn.Function, call: str) -> Item | tuple[Any, GroupValue]:
-    """An aggregate of a column under a label, or what a function of the user's makes of it."""
-    if given.traced is not None:
-        return (label, called(given.traced, frame, given.label, f"`{call}`"))
-    return (label, [] if given.name == "size" else [frame], given.name, given.params)
-
-
-def _numbered(found: list[fn.Function]) -> list[fn.Function]:
-    """Lambdas among several functions get numbers, as in pandas."""
-    if len(found) < 2:
-        return found
-    numbers = iter(range(len(found)))
-    return [f._replace(label=f"<lambda_{next(numbers)}>") if f.label == "<lambda>" else f for f in found]
 
 
 class GroupBy(GroupFunctions, GroupStatistics):
@@ -343,7 +328,7 @@ class DataFrameGroupBy(FrameGroupStatistics, GroupBy):
         return 2
 
     def _item(self, label: Any, column: Any, given: fn.Function) -> Item | tuple[Any, GroupValue]:
-        return _item(label, self._frame.column(column), given, self._call("agg"))
+        return item_of(label, self._frame.column(column), given, self._call("agg"))
 
     def _named(self, name: str, numeric_only: object = False, **params: Any) -> Any:
         labels = self._labels
@@ -383,7 +368,7 @@ class DataFrameGroupBy(FrameGroupStatistics, GroupBy):
         if isinstance(func, dict):
             return self._by_column(func, call)
         if fn.is_list(func):
-            found = _numbered(fn.functions(func, fn.GROUPED, call))
+            found = numbered(fn.functions(func, fn.GROUPED, call))
             items = [self._item((column, f.label), column, f) for column in self._labels for f in found]
             return self._tuples(self._aggregate(items))
         one = fn.function(func, fn.GROUPED, call)
@@ -400,7 +385,7 @@ class DataFrameGroupBy(FrameGroupStatistics, GroupBy):
             )
         items = []
         for column, value in given.items():
-            found = _numbered(fn.functions(value if fn.is_list(value) else [value], fn.GROUPED, call))
+            found = numbered(fn.functions(value if fn.is_list(value) else [value], fn.GROUPED, call))
             items += [self._item((column, f.label), column, f) for f in found]
         return self._tuples(self._aggregate(items))
 
@@ -466,7 +451,7 @@ class SeriesGroupBy(SeriesGroupStatistics, GroupBy, SeriesGroupRows):
         return {self._label: self._frame}
 
     def _item(self, label: Any, given: fn.Function) -> Item | tuple[Any, GroupValue]:
-        return _item(label, self._frame, given, self._call("agg"))
+        return item_of(label, self._frame, given, self._call("agg"))
 
     def agg(
         self,
@@ -494,7 +479,7 @@ class SeriesGroupBy(SeriesGroupStatistics, GroupBy, SeriesGroupRows):
                 "Write `.agg(total='sum')`",
             )
         if fn.is_list(func):
-            found = _numbered(fn.functions(func, fn.GROUPED, call))
+            found = numbered(fn.functions(func, fn.GROUPED, call))
             return self._aggregate([self._item(f.label, f) for f in found])
         return self._aggregate([self._item(self._label, fn.function(func, fn.GROUPED, call))], series=True)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from rlm_hypervisor import _core
+from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.operators import SYMBOLS, UFUNCS, Operators, apply
 from rlm_hypervisor.partition.refusal import refuse, refuse_value
@@ -261,3 +262,18 @@ def called(function: Callable[[Any], Any], frame: _core.Frame, label: str, call:
         "Build it from aggregates of its argument: `lambda s: s.max() - s.min()`",
         call=call,
     )
+
+
+def item_of(label: Any, frame: _core.Frame, given: fn.Function, call: str) -> Item | tuple[Any, GroupValue]:
+    """An aggregate of a column under a label, or what a function of the user's makes of it."""
+    if given.traced is not None:
+        return (label, called(given.traced, frame, given.label, f"`{call}`"))
+    return (label, [] if given.name == "size" else [frame], given.name, given.params)
+
+
+def numbered(found: list[fn.Function]) -> list[fn.Function]:
+    """Lambdas among several functions get numbers, as in pandas."""
+    if len(found) < 2:
+        return found
+    numbers = iter(range(len(found)))
+    return [f._replace(label=f"<lambda_{next(numbers)}>") if f.label == "<lambda>" else f for f in found]

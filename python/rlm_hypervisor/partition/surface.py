@@ -126,6 +126,7 @@ _AFTERWARDS = "Do it on the answer: `result.to_pandas()`"
 _ROWS = f"It needs the rows themselves, and {UNKNOWN_VALUES}"
 
 ADVICE: dict[str, str] = {
+    "apply": "Write it with column arithmetic, `assign` and `agg`; a function per row is not native",
     "applymap": "Write it with column arithmetic",
     "merge": "Aggregate each side, and join the answers: `a.to_pandas().merge(b.to_pandas())`",
     "join": "Aggregate each side, and join the answers: `a.to_pandas().join(b.to_pandas())`",
