@@ -65,6 +65,10 @@ class Frame:
     which the tracing layer adds). Series that meet in one call must come from the same rows.
     """
 
+    @staticmethod
+    def table(table: object, index: Sequence[tuple[str, str | None]]) -> Frame:
+        """A symbolic frame over an object with an Arrow capsule; `index`: columns that are its index, and their names."""
+
     kind: L["frame", "series", "scalar", "cells"]
     columns: list[_Label]
     """Labels of the columns; of a series its name alone; of a scalar none."""
@@ -147,6 +151,29 @@ class Frame:
 
         Can be returned by an operation; nothing further can be done with it.
         """
+
+    def merge(
+        self,
+        other: Frame,
+        how: L["inner", "left", "right", "outer", "cross"],
+        left_on: Sequence[_Label] | None,
+        right_on: Sequence[_Label] | None,
+        suffixes: tuple[str | None, str | None],
+        indicator: _Label,
+        sort: bool,
+        unique: tuple[bool, bool],
+    ) -> Frame:
+        """Rows of two frames by key; `left_on`, `right_on`: labels of columns, None for the levels of the index.
+
+        `indicator`: the label of a column that names the sides a row has. `unique`: sides whose keys must not repeat.
+        """
+
+    def lookup(self, other: Frame, contains: bool) -> Frame:
+        """Each value of a series: whether another series has it, or what that has under it as label."""
+
+    @staticmethod
+    def concat(frames: Sequence[Frame], ignore_index: bool, inner: bool) -> Frame:
+        """Frames, or series, one after the other; `inner`: only the columns that all have."""
 
     def explain(self) -> str:
         """The plan, one node a line."""

@@ -18,6 +18,7 @@ from rlm_hypervisor.run import ConstantRun, Run
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from rlm_hypervisor.partition.frame import Partition
     from rlm_hypervisor.task import ParallelTask, TaskDocument
 
     AnyTask: TypeAlias = TaskDocument | ParallelTask | Mapping[str, Any]
@@ -233,8 +234,11 @@ class RLMClient:
         items = found.get("sources", found.get("source")) if isinstance(found, Mapping) else found
         file_format = found.get("format") if isinstance(found, Mapping) else None
         opened = [objects[_handle(item["arrow"])] if "arrow" in item else item["url"] for item in items]
+        return self._opened(opened, file_format or source.get("format"), timeout_ms)
+
+    def _opened(self, opened: list[Any], file_format: str | None, timeout_ms: int | None) -> _core.Frame:
         try:
-            return self._engine.open(opened, file_format or source.get("format"), timeout_ms)
+            return self._engine.open(opened, file_format, timeout_ms)
         except RLMError:
             raise
         except Exception as error:
@@ -256,6 +260,27 @@ class RLMClient:
                 f"this version runs Python functions and registered operations, not {found!r}"
             )
         return registered
+
+    def table(self, source: Any, format: str | None = None) -> Partition:
+        """A further table for operations: a lazy `Partition` to merge with, look up in, or concatenate.
+
+        Args:
+            source: what `input.source` of a task takes: a path, glob, directory or URL, a list of them, or an
+                object with an Arrow capsule (pandas, Polars, pyarrow, DuckDB).
+            format: "parquet" where the name does not tell.
+
+        Its files are listed and their footers read now, its rows when a run needs them. A table of files belongs to this
+        client: after `close` and in a forked child it is refused.
+        """
+        from rlm_hypervisor.partition.frame import Partition
+        from rlm_hypervisor.partition.tables import in_memory
+
+        self._check()
+        items = list(source) if isinstance(source, list | tuple) else [source]
+        if len(items) == 1 and hasattr(items[0], "__arrow_c_stream__"):
+            return Partition(in_memory(items[0], "`client.table`"))
+        opened = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
+        return Partition(self._opened(opened, format, None))
 
     # Registered operations.
     @overload

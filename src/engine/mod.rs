@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod group;
+pub mod join;
 pub mod keep;
 pub mod lower;
 mod node_exec;

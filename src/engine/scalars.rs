@@ -12,6 +12,7 @@ use arrow::datatypes::{
 
 use crate::error::{Error, Result, not_decomposable};
 use crate::plan::dtype::Unit;
+use crate::plan::lookup::{Finds, Found, Table};
 use crate::plan::node::Aggregation;
 use crate::plan::{DType, Expr, Literal, Node};
 
@@ -19,6 +20,20 @@ use crate::plan::{DType, Expr, Literal, Node};
 #[derive(Default)]
 pub struct Scalars {
     known: Vec<(Arc<Node>, Literal)>,
+    tables: Vec<(Arc<Node>, Found)>,
+}
+
+/// Sub-plans that wait for nothing.
+#[derive(Default)]
+struct Due {
+    scalars: Vec<Arc<Node>>,
+    tables: Vec<Arc<Node>>,
+}
+
+impl Due {
+    fn len(&self) -> usize {
+        self.scalars.len() + self.tables.len()
+    }
 }
 
 /// Groupings without keys over the same input, to be run as one.
@@ -37,15 +52,11 @@ impl Batch {
 impl Scalars {
     /// Scalar sub-plans that can be run now: those whose own scalars are known.
     pub fn due<'a>(&self, domain: &'a Node, outputs: impl Iterator<Item = &'a Expr>) -> Result<Vec<Batch>> {
-        let mut found: Vec<Arc<Node>> = Vec::new();
-        for expr in outputs {
-            self.collect(expr, &mut found);
-        }
-        self.collect_below(domain, &mut found);
+        let found = self.waiting(domain, outputs).scalars;
         let mut by_input: HashMap<*const Node, Vec<Arc<Node>>> = HashMap::new();
         let mut order = Vec::new();
         for node in found {
-            let key = node.input().map_or(std::ptr::null(), Arc::as_ptr);
+            let key = node.inputs().first().map_or(std::ptr::null(), |input| Arc::as_ptr(input));
             let members = by_input.entry(key).or_insert_with(|| {
                 order.push(key);
                 Vec::new()
@@ -55,17 +66,56 @@ impl Scalars {
         order.into_iter().filter_map(|key| by_input.remove(&key)).map(|members| self.batch(members)).collect()
     }
 
-    fn collect(&self, expr: &Expr, found: &mut Vec<Arc<Node>>) {
+    /// Plans of tables that can be run now, with their own scalars and tables put in.
+    pub fn due_tables<'a>(
+        &self,
+        domain: &'a Node,
+        outputs: impl Iterator<Item = &'a Expr>,
+    ) -> Result<Vec<(Arc<Node>, Arc<Node>)>> {
+        let found = self.waiting(domain, outputs).tables;
+        found.into_iter().map(|node| Ok((node.clone(), Arc::new(self.resolved_node(&node)?)))).collect()
+    }
+
+    /// Takes note of a table that was made.
+    pub fn learn_table(&mut self, node: Arc<Node>, table: Arc<dyn Finds>) {
+        self.tables.push((node, Found(Some(table))));
+    }
+
+    fn waiting<'a>(&self, domain: &'a Node, outputs: impl Iterator<Item = &'a Expr>) -> Due {
+        let mut found = Due::default();
+        for expr in outputs {
+            self.collect(expr, &mut found);
+        }
+        self.collect_below(domain, &mut found);
+        found
+    }
+
+    fn table(&self, node: &Arc<Node>) -> Option<&Found> {
+        self.tables.iter().find(|(known, _)| Arc::ptr_eq(known, node)).map(|(_, found)| found)
+    }
+
+    fn collect(&self, expr: &Expr, found: &mut Due) {
         match expr {
+            Expr::Table(table) => {
+                let node = &table.node;
+                if self.table(node).is_some() || found.tables.iter().any(|other| Arc::ptr_eq(other, node)) {
+                    return;
+                }
+                let before = found.len();
+                self.collect_below(node, found);
+                if found.len() == before {
+                    found.tables.push(node.clone());
+                }
+            }
             Expr::Scalar(node, _) => {
-                if self.value(node).is_some() || found.iter().any(|other| Arc::ptr_eq(other, node)) {
+                if self.value(node).is_some() || found.scalars.iter().any(|other| Arc::ptr_eq(other, node)) {
                     return;
                 }
                 let before = found.len();
                 self.collect_below(node, found);
                 // What waits for others comes in a later turn.
                 if found.len() == before {
-                    found.push(node.clone());
+                    found.scalars.push(node.clone());
                 }
             }
             Expr::Call { args, .. } => args.iter().for_each(|arg| self.collect(arg, found)),
@@ -74,7 +124,7 @@ impl Scalars {
         }
     }
 
-    fn collect_below(&self, node: &Node, found: &mut Vec<Arc<Node>>) {
+    fn collect_below(&self, node: &Node, found: &mut Due) {
         node.each_expr(&mut |expr| self.collect(expr, found));
     }
 
@@ -118,6 +168,10 @@ impl Scalars {
             Expr::Scalar(node, _) => match self.value(node) {
                 Some(literal) => Expr::Literal(literal.clone()),
                 None => return Err(Error::internal("a scalar that has not been computed")),
+            },
+            Expr::Table(table) => match self.table(&table.node) {
+                Some(found) => Expr::Table(Arc::new(Table { found: found.clone(), ..(**table).clone() })),
+                None => return Err(Error::internal("a table that has not been made")),
             },
             Expr::Call { op, args, dtype } => {
                 let args = args.iter().map(|arg| self.resolved(arg)).collect::<Result<_>>()?;

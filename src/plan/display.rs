@@ -20,6 +20,7 @@ impl fmt::Display for Expr {
                 }
             }
             Expr::Scalar(..) => f.write_str("<scalar>"),
+            Expr::Table(_) => f.write_str("<table>"),
             Expr::Window(call, _) => call.fmt(f),
         }
     }

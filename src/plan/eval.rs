@@ -1,5 +1,7 @@
 //! Expressions compiled against a schema, and run over its batches.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
     Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, UInt8Type,
@@ -8,6 +10,7 @@ use arrow::datatypes::{
 use arrow::record_batch::RecordBatch;
 
 use crate::error::{Error, Result};
+use crate::plan::lookup::{Finds, LOOKUP};
 use crate::plan::op::{self, Operand, Operator};
 use crate::plan::{DType, Expr, Literal};
 
@@ -26,6 +29,7 @@ enum Step {
     Column(usize),
     Literal(Literal),
     Call { operator: &'static dyn Operator, args: Vec<Step>, dtype: DType },
+    Lookup { key: Box<Step>, dtype: DType, table: Arc<dyn Finds> },
 }
 
 impl Program {
@@ -63,6 +67,17 @@ fn compile(expr: &Expr, schema: &Schema) -> Result<Step> {
             Err(_) => Err(Error::internal(format!("the batches have no column '{name}'"))),
         },
         Expr::Literal(literal) => Ok(Step::Literal(literal.clone())),
+        Expr::Call { op, args, .. } if &**op == LOOKUP => {
+            let [key, Expr::Table(table)] = args.as_slice() else {
+                return Err(Error::internal("a look-up in what is no table"));
+            };
+            let Some(table) = &table.found.0 else {
+                return Err(Error::internal("a table was not made before it is looked up in"));
+            };
+            let dtype = key.dtype();
+            Ok(Step::Lookup { key: Box::new(compile(key, schema)?), dtype, table: table.clone() })
+        }
+        Expr::Table(_) => Err(Error::internal("a table outside of a look-up")),
         Expr::Call { op, args, dtype } => {
             let operator = op::find(op)?;
             let args = args.iter().map(|arg| compile(arg, schema)).collect::<Result<Vec<_>>>()?;
@@ -120,6 +135,13 @@ fn run(step: &Step, columns: &[ArrayRef], rows: usize) -> Result<Operand> {
             None => Err(Error::internal(format!("a batch has no column number {position}"))),
         },
         Step::Literal(literal) => Ok(Operand::Literal(literal.clone())),
+        Step::Lookup { key, dtype, table } => {
+            let keys = match run(key, columns, rows)? {
+                Operand::Array(keys) => keys,
+                Operand::Literal(literal) => literal_array(&literal, dtype, rows)?,
+            };
+            table.find(&keys).map(Operand::Array)
+        }
         Step::Call { operator, args, dtype } => {
             let args = args.iter().map(|arg| run(arg, columns, rows)).collect::<Result<Vec<_>>>()?;
             operator.eval(&args, rows, dtype).map(Operand::Array)

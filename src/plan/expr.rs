@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::dtype::{DType, Unit};
+use super::lookup::Table;
 use super::node::Node;
 use super::op;
 use super::window::WindowCall;
@@ -63,6 +64,8 @@ pub enum Expr {
     },
     /// The only row of the only column of a plan of its own, e.g. `p["x"].mean()` within `p["x"] - p["x"].mean()`.
     Scalar(Arc<Node>, DType),
+    /// What a call looks values up in; it is no value by itself.
+    Table(Arc<Table>),
     /// A value that depends on other rows, e.g. `p["x"].cumsum()`.
     Window(Arc<WindowCall>, DType),
 }
@@ -93,6 +96,7 @@ impl Expr {
             | Expr::Scalar(_, dtype)
             | Expr::Window(_, dtype) => dtype.clone(),
             Expr::Literal(literal) => literal.dtype(),
+            Expr::Table(table) => table.dtype.clone(),
         }
     }
 
@@ -109,7 +113,7 @@ impl Expr {
             Expr::Column(name, _) => visit(name),
             Expr::Call { args, .. } => args.iter().for_each(|arg| arg.each_column(visit)),
             Expr::Window(call, _) => call.exprs().for_each(|arg| arg.each_column(visit)),
-            Expr::Literal(_) | Expr::Scalar(..) => {}
+            Expr::Literal(_) | Expr::Scalar(..) | Expr::Table(_) => {}
         }
     }
 
@@ -126,7 +130,7 @@ impl Expr {
                 let call = call.map(&mut |arg| arg.substitute(replace));
                 Expr::Window(Arc::new(call), dtype.clone())
             }
-            Expr::Literal(_) | Expr::Scalar(..) => self.clone(),
+            Expr::Literal(_) | Expr::Scalar(..) | Expr::Table(_) => self.clone(),
         }
     }
 

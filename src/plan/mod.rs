@@ -1,11 +1,13 @@
 //! What a trace records: neutral, typed, serialisable data, and the pandas rules by which it grows.
 
+mod describe;
 mod display;
 pub mod dtype;
 pub mod eval;
 pub mod expr;
 pub mod frame;
 pub mod label;
+pub mod lookup;
 pub mod node;
 pub mod op;
 pub mod reduce;

@@ -91,6 +91,13 @@ pub enum Node {
         /// The columns of the answer.
         fields: Arc<[Field]>,
     },
+    /// Pairs of rows of two relations whose keys agree; missing keys agree with missing ones.
+    Join(Box<Join>),
+    /// The rows of several relations one after the other: of each the columns of these names.
+    Concat {
+        inputs: Vec<Arc<Node>>,
+        fields: Arc<[Field]>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,6 +182,59 @@ pub enum Keep {
     None,
 }
 
+/// Two relations and how their rows meet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Join {
+    pub left: Arc<Node>,
+    pub right: Arc<Node>,
+    pub kind: JoinKind,
+    /// Pairs of expressions of one type, over the left and over the right relation.
+    pub keys: Vec<(Expr, Expr)>,
+    /// What comes out: a name, the relation it is a column of, and which.
+    pub columns: Vec<JoinColumn>,
+    /// Refuse several rows of one key on the left, on the right.
+    #[serde(default)]
+    pub unique: (bool, bool),
+}
+
+/// Which rows come out, and in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JoinKind {
+    /// Pairs that agree, in the left one's order, then the right one's.
+    Inner,
+    /// As inner, and the left rows without a partner in their places.
+    Left,
+    /// As left, with the sides changed.
+    Right,
+    /// As left, and after it the right rows without a partner in their order.
+    Outer,
+    /// All pairs.
+    Cross,
+    /// Left rows that have a partner, once.
+    Semi,
+    /// Left rows that have none.
+    Anti,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JoinColumn {
+    pub name: Arc<str>,
+    pub from: JoinSide,
+    /// Its name there; of [`JoinSide::Which`] nothing.
+    pub column: Arc<str>,
+    pub dtype: DType,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JoinSide {
+    Left,
+    Right,
+    /// A column that says which sides a row has: 1 the left, 2 the right, 3 both, as int8.
+    Which,
+}
+
 impl Node {
     /// The columns a node offers, in order. A scan's [`ROW`] is not listed.
     pub fn fields(&self) -> Vec<Field> {
@@ -209,12 +269,20 @@ impl Node {
             | Node::Slice { input, .. }
             | Node::Scope { input, .. }
             | Node::Distinct { input, .. } => input.fields(),
+            Node::Join(join) => {
+                let field =
+                    |column: &JoinColumn| Field { name: column.name.clone(), dtype: column.dtype.clone() };
+                join.columns.iter().map(field).collect()
+            }
+            Node::Concat { fields, .. } => fields.to_vec(),
         }
     }
 
-    pub fn input(&self) -> Option<&Arc<Node>> {
+    /// The nodes right below.
+    pub fn inputs(&self) -> Vec<&Arc<Node>> {
         match self {
-            Node::Scan { .. } | Node::Unit | Node::Sql { .. } => None,
+            Node::Scan { .. } | Node::Unit => Vec::new(),
+            Node::Sql { tables, .. } => tables.iter().map(|(_, table)| table).collect(),
             Node::Project { input, .. }
             | Node::Filter { input, .. }
             | Node::RowNumber { input, .. }
@@ -224,13 +292,15 @@ impl Node {
             | Node::Limit { input, .. }
             | Node::Slice { input, .. }
             | Node::Scope { input, .. }
-            | Node::Distinct { input, .. } => Some(input),
+            | Node::Distinct { input, .. } => vec![input],
+            Node::Join(join) => vec![&join.left, &join.right],
+            Node::Concat { inputs, .. } => inputs.iter().collect(),
         }
     }
 
     /// Whether a query is in it, or below it.
     pub fn has_sql(&self) -> bool {
-        matches!(self, Node::Sql { .. }) || self.input().is_some_and(|input| input.has_sql())
+        matches!(self, Node::Sql { .. }) || self.inputs().iter().any(|input| input.has_sql())
     }
 
     /// The same node with every expression in it, and below it, replaced.
@@ -242,7 +312,7 @@ impl Node {
     /// The same node over other inputs.
     pub fn map_inputs(&self, replace: &mut dyn FnMut(&Arc<Node>) -> Result<Arc<Node>>) -> Result<Node> {
         let mut node = self.clone();
-        if let Some(input) = node.input_mut() {
+        for input in node.inputs_mut() {
             *input = replace(input)?;
         }
         Ok(node)
@@ -258,12 +328,9 @@ impl Node {
             | Node::Limit { .. }
             | Node::Slice { .. }
             | Node::Scope { .. }
-            | Node::Distinct { .. } => {}
-            Node::Sql { tables, .. } => {
-                for (_, table) in tables {
-                    *table = Arc::new(table.map_exprs(replace)?);
-                }
-            }
+            | Node::Distinct { .. }
+            | Node::Sql { .. }
+            | Node::Concat { .. } => {}
             Node::Project { columns, .. } => {
                 for (_, expr) in columns {
                     *expr = replace(expr)?;
@@ -288,6 +355,11 @@ impl Node {
                     key.expr = replace(&key.expr)?;
                 }
             }
+            Node::Join(join) => {
+                for (left, right) in &mut join.keys {
+                    (*left, *right) = (replace(left)?, replace(right)?);
+                }
+            }
         }
         Ok(node)
     }
@@ -301,8 +373,9 @@ impl Node {
             | Node::Limit { .. }
             | Node::Slice { .. }
             | Node::Scope { .. }
-            | Node::Distinct { .. } => {}
-            Node::Sql { tables, .. } => tables.iter().for_each(|(_, table)| table.each_expr(visit)),
+            | Node::Distinct { .. }
+            | Node::Sql { .. }
+            | Node::Concat { .. } => {}
             Node::Project { columns, .. } => columns.iter().for_each(|(_, expr)| visit(expr)),
             Node::Filter { predicate, .. } => visit(predicate),
             Node::Group { keys, aggregates, .. } => {
@@ -313,15 +386,20 @@ impl Node {
                 calls.iter().flat_map(|(_, call)| call.exprs()).for_each(&mut *visit);
             }
             Node::Sort { keys, .. } => keys.iter().for_each(|key| visit(&key.expr)),
+            Node::Join(join) => join.keys.iter().for_each(|(left, right)| {
+                visit(left);
+                visit(right);
+            }),
         }
-        if let Some(input) = self.input() {
+        for input in self.inputs() {
             input.each_expr(visit);
         }
     }
 
-    fn input_mut(&mut self) -> Option<&mut Arc<Node>> {
+    pub fn inputs_mut(&mut self) -> Vec<&mut Arc<Node>> {
         match self {
-            Node::Scan { .. } | Node::Unit | Node::Sql { .. } => None,
+            Node::Scan { .. } | Node::Unit => Vec::new(),
+            Node::Sql { tables, .. } => tables.iter_mut().map(|(_, table)| table).collect(),
             Node::Project { input, .. }
             | Node::Filter { input, .. }
             | Node::RowNumber { input, .. }
@@ -331,71 +409,9 @@ impl Node {
             | Node::Limit { input, .. }
             | Node::Slice { input, .. }
             | Node::Scope { input, .. }
-            | Node::Distinct { input, .. } => Some(input),
-        }
-    }
-
-    /// One line a node, the input below and further in.
-    pub fn describe(&self, depth: usize, text: &mut String) {
-        let list = |exprs: &mut dyn Iterator<Item = &Expr>| {
-            exprs.map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        };
-        let line = match self {
-            Node::Scan { fields, .. } => format!("scan of {} columns", fields.len()),
-            Node::Unit => "one row".to_owned(),
-            Node::Project { columns, .. } => {
-                let columns = columns.iter().map(|(name, expr)| match expr {
-                    Expr::Column(column, _) if column == name => name.to_string(),
-                    _ => format!("{name} = {expr}"),
-                });
-                format!("columns {}", columns.collect::<Vec<_>>().join(", "))
-            }
-            Node::Filter { predicate, .. } => format!("keep {predicate}"),
-            Node::RowNumber { .. } => "number the rows".to_owned(),
-            Node::Window { calls, .. } => {
-                let calls = calls.iter().map(|(name, call)| format!("{name} = {call}"));
-                format!("over the rows: {}", calls.collect::<Vec<_>>().join(", "))
-            }
-            Node::Group { keys, aggregates, sorted, .. } => {
-                let calls = aggregates
-                    .iter()
-                    .map(|aggregate| format!("{}({})", aggregate.function, list(&mut aggregate.args.iter())));
-                let calls = calls.collect::<Vec<_>>().join(", ");
-                match keys.as_slice() {
-                    [] => format!("aggregate {calls}"),
-                    keys => {
-                        let order = if *sorted { "in order of the keys" } else { "in order of appearance" };
-                        format!("group by {}: {calls}, {order}", list(&mut keys.iter().map(|(_, expr)| expr)))
-                    }
-                }
-            }
-            Node::Sort { keys, .. } => {
-                let keys = keys
-                    .iter()
-                    .map(|key| format!("{}{}", key.expr, if key.descending { " descending" } else { "" }));
-                format!("sort by {}", keys.collect::<Vec<_>>().join(", "))
-            }
-            Node::Limit { rows, .. } => format!("first {rows} rows"),
-            Node::Sql { query, tables, .. } => {
-                let tables = tables.iter().map(|(name, _)| &**name).collect::<Vec<_>>().join(", ");
-                let query = query.split_whitespace().collect::<Vec<_>>().join(" ");
-                format!("SQL over {tables}: {query}")
-            }
-            Node::Slice { start, stop: None, .. } => format!("rows from {start}"),
-            Node::Slice { start, stop: Some(stop), .. } => format!("rows from {start} to {stop}"),
-            Node::Scope { by, .. } => format!("each group by {}", list(&mut by.iter())),
-            Node::Distinct { subset, keep, .. } => {
-                format!("without duplicates of {} (keep {keep:?})", subset.join(", "))
-            }
-        };
-        text.push_str(&"  ".repeat(depth));
-        text.push_str(&line);
-        text.push('\n');
-        if let Node::Sql { tables, .. } = self {
-            tables.iter().for_each(|(_, table)| table.describe(depth + 1, text));
-        }
-        if let Some(input) = self.input() {
-            input.describe(depth + 1, text);
+            | Node::Distinct { input, .. } => vec![input],
+            Node::Join(join) => vec![&mut join.left, &mut join.right],
+            Node::Concat { inputs, .. } => inputs.iter_mut().collect(),
         }
     }
 }

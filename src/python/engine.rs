@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -15,6 +17,7 @@ use super::json;
 use super::run::{PyRun, SIGNALS_EVERY};
 use crate::config::Settings;
 use crate::error::{Code, Error};
+use crate::io::source::{Owner, Sources};
 use crate::plan::Node;
 use crate::plan::frame::Frame;
 use crate::runtime::engine::Given;
@@ -75,18 +78,7 @@ impl PyEngine {
                 given.push(Given::Path(path.to_string()));
                 continue;
             }
-            let stream = source.extract::<AnyRecordBatch>()?.into_reader()?;
-            let schema = stream.schema();
-            // The data may come of another library's threads: the interpreter must be free meanwhile.
-            let batches: Result<Vec<_>, _> = py.detach(|| stream.collect());
-            let batches = batches.map_err(|error| {
-                let message = format!("the source in memory cannot be read: {error}");
-                raised(
-                    py,
-                    Error::new(Code::SourceUnreadable, message)
-                        .hint("The library that made it failed to export it"),
-                )
-            })?;
+            let (schema, batches) = exported(py, &source)?;
             given.push(Given::Table(schema, batches));
         }
         let engine = self.engine()?;
@@ -98,9 +90,10 @@ impl PyEngine {
             }
             py.check_signals()?;
         };
-        let node = Node::Scan { source: 0, fields: source.fields() };
-        let frame = Frame::scan(node).indexed_by(&source.index());
-        Ok(PyFrame { frame, sources: Arc::new(vec![source]) })
+        let (fields, index) = (source.fields(), source.index());
+        let (id, sources) = Sources::only(source, Some(Owner { closed: engine.closed(), pid: self.pid }));
+        let frame = Frame::scan(Node::Scan { source: id, fields }).indexed_by(&index);
+        Ok(PyFrame { frame, sources })
     }
 
     fn submit(&self, py: Python<'_>, frame: &PyFrame, options: &Bound<'_, PyDict>) -> PyResult<PyRun> {
@@ -135,6 +128,22 @@ impl PyEngine {
         py.detach(|| engine.close());
         Ok(())
     }
+}
+
+/// The batches of an object with an Arrow capsule.
+pub fn exported(py: Python<'_>, table: &Bound<'_, PyAny>) -> PyResult<(SchemaRef, Vec<RecordBatch>)> {
+    let stream = table.extract::<AnyRecordBatch>()?.into_reader()?;
+    let schema = stream.schema();
+    // The data may come of another library's threads: the interpreter must be free meanwhile.
+    let batches: Result<Vec<_>, _> = py.detach(|| stream.collect());
+    let batches = batches.map_err(|error| {
+        let message = format!("the source in memory cannot be read: {error}");
+        raised(
+            py,
+            Error::new(Code::SourceUnreadable, message).hint("The library that made it failed to export it"),
+        )
+    })?;
+    Ok((schema, batches))
 }
 
 impl Drop for PyEngine {

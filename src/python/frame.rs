@@ -5,25 +5,40 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
+use super::engine::exported;
 use super::errors::raised;
 use super::literal::{from_labels, label, labels, literal, misuse};
 use crate::engine;
-use crate::io::source::Source;
-use crate::plan::frame::{Arg, Frame, Groups, Item, Key, Told};
-use crate::plan::node::{Keep, Params};
+use crate::io::source::{MemorySource, Source, Sources};
+use crate::plan::frame::{Arg, Frame, Groups, Item, Key, Merge, Told};
+use crate::plan::node::{JoinKind, Keep, Params};
 use crate::plan::{Label, Node};
 
 #[pyclass(name = "Frame", module = "rlm_hypervisor._core", frozen)]
 #[derive(Clone)]
 pub struct PyFrame {
     pub frame: Frame,
-    pub sources: Arc<Vec<Source>>,
+    pub sources: Sources,
 }
 
 impl PyFrame {
     fn with(&self, frame: crate::error::Result<Frame>, py: Python<'_>) -> PyResult<Self> {
         let frame = frame.map_err(|error| raised(py, error))?;
         Ok(Self { frame, sources: self.sources.clone() })
+    }
+
+    /// As [`PyFrame::with`], where another frame's expressions or rows came in.
+    fn with_both(&self, other: &Self, frame: crate::error::Result<Frame>, py: Python<'_>) -> PyResult<Self> {
+        let mut made = self.with(frame, py)?;
+        made.sources.unite(&other.sources);
+        Ok(made)
+    }
+}
+
+/// Adds the sources of an argument that is a frame.
+fn unite(sources: &mut Sources, object: &Bound<'_, PyAny>) {
+    if let Ok(frame) = object.cast::<PyFrame>() {
+        sources.unite(&frame.get().sources);
     }
 }
 
@@ -46,6 +61,22 @@ fn frames_of(objects: &Bound<'_, PyAny>) -> PyResult<Vec<Frame>> {
 
 #[pymethods]
 impl PyFrame {
+    /// A table in memory, with these columns, each under its name, as the index.
+    #[staticmethod]
+    fn table(
+        py: Python<'_>,
+        table: &Bound<'_, PyAny>,
+        index: Vec<(String, Option<String>)>,
+    ) -> PyResult<Self> {
+        let given = exported(py, table)?;
+        let source = MemorySource::new(vec![given]).map_err(|error| raised(py, error))?;
+        let source = Source::Memory(Arc::new(source));
+        let fields = source.fields();
+        let (id, sources) = Sources::only(source, None);
+        let index: Vec<_> = index.into_iter().map(|(column, name)| (Arc::from(column), name)).collect();
+        Ok(Self { frame: Frame::scan(Node::Scan { source: id, fields }).indexed_by(&index), sources })
+    }
+
     #[getter]
     fn kind(&self) -> &'static str {
         self.frame.kind_name()
@@ -77,38 +108,90 @@ impl PyFrame {
 
     #[staticmethod]
     fn call(py: Python<'_>, op: &str, args: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let mut sources = None;
+        let mut sources = Sources::default();
         let mut converted = Vec::new();
         for object in args.try_iter()? {
             let object = object?;
-            if let Ok(frame) = object.cast::<PyFrame>() {
-                sources.get_or_insert_with(|| frame.get().sources.clone());
-            }
+            unite(&mut sources, &object);
             converted.push(arg(&object)?);
         }
-        let sources = sources.ok_or_else(|| misuse(py, "a call without a frame"))?;
+        if !converted.iter().any(|arg| matches!(arg, Arg::Frame(_))) {
+            return Err(misuse(py, "a call without a frame"));
+        }
         let frame = Frame::call(op, converted).map_err(|error| raised(py, error))?;
+        Ok(Self { frame, sources })
+    }
+
+    /// Rows of two frames by key; `keys` are the labels of either side, None for its index.
+    #[allow(clippy::too_many_arguments, reason = "the keywords of pandas")]
+    fn merge(
+        &self,
+        py: Python<'_>,
+        other: &Self,
+        how: &str,
+        left_on: Option<&Bound<'_, PyAny>>,
+        right_on: Option<&Bound<'_, PyAny>>,
+        suffixes: (Option<String>, Option<String>),
+        indicator: Option<&Bound<'_, PyAny>>,
+        sort: bool,
+        unique: (bool, bool),
+    ) -> PyResult<Self> {
+        let kind = match how {
+            "inner" => JoinKind::Inner,
+            "left" => JoinKind::Left,
+            "right" => JoinKind::Right,
+            "outer" => JoinKind::Outer,
+            "cross" => JoinKind::Cross,
+            other => return Err(misuse(py, &format!("how={other}"))),
+        };
+        let merge = Merge {
+            kind,
+            left_on: left_on.map(labels).transpose()?,
+            right_on: right_on.map(labels).transpose()?,
+            suffixes,
+            indicator: indicator.map(label).transpose()?,
+            sort,
+            unique,
+        };
+        self.with_both(other, self.frame.merge(&other.frame, &merge), py)
+    }
+
+    /// Each value looked up in another series: whether it has it, or what it has under that label.
+    fn lookup(&self, py: Python<'_>, other: &Self, contains: bool) -> PyResult<Self> {
+        self.with_both(other, self.frame.lookup(&other.frame, contains), py)
+    }
+
+    /// Frames, or series, one after the other.
+    #[staticmethod]
+    fn concat(
+        py: Python<'_>,
+        frames: Vec<Bound<'_, Self>>,
+        ignore_index: bool,
+        inner: bool,
+    ) -> PyResult<Self> {
+        let mut sources = Sources::default();
+        frames.iter().for_each(|frame| sources.unite(&frame.get().sources));
+        let frames: Vec<Frame> = frames.iter().map(|frame| frame.get().frame.clone()).collect();
+        let frame = Frame::concat(&frames, ignore_index, inner).map_err(|error| raised(py, error))?;
         Ok(Self { frame, sources })
     }
 
     /// The answer of a query over whole sources, each a table of that name.
     #[staticmethod]
     fn sql(py: Python<'_>, query: &str, tables: Vec<(String, Bound<'_, Self>)>) -> PyResult<Self> {
-        let mut sources = Vec::new();
+        let mut sources = Sources::default();
         let mut named = Vec::with_capacity(tables.len());
         for (name, table) in tables {
-            let (node, source) = match (&*table.get().frame.domain, table.get().sources.as_slice()) {
-                (Node::Scan { fields, .. }, [source]) => {
-                    (Node::Scan { source: sources.len(), fields: fields.clone() }, source.clone())
-                }
-                _ => return Err(misuse(py, "a table of a query that is no source")),
-            };
-            sources.push(source);
-            named.push((name.into(), Arc::new(node)));
+            let table = table.get();
+            if !matches!(&*table.frame.domain, Node::Scan { .. }) {
+                return Err(misuse(py, "a table of a query that is no source"));
+            }
+            sources.unite(&table.sources);
+            named.push((name.into(), table.frame.domain.clone()));
         }
         let frame = py.detach(|| engine::lower::sql::frame(query, named, &sources));
         let frame = frame.map_err(|error| raised(py, error))?;
-        Ok(Self { frame, sources: Arc::new(sources) })
+        Ok(Self { frame, sources })
     }
 
     fn select(&self, py: Python<'_>, labels: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -116,7 +199,9 @@ impl PyFrame {
     }
 
     fn assign(&self, py: Python<'_>, label: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<Self> {
-        self.with(self.frame.assign(self::label(label)?, arg(value)?), py)
+        let mut made = self.with(self.frame.assign(self::label(label)?, arg(value)?), py)?;
+        unite(&mut made.sources, value);
+        Ok(made)
     }
 
     fn drop(&self, py: Python<'_>, labels: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -142,7 +227,7 @@ impl PyFrame {
     }
 
     fn filter(&self, py: Python<'_>, mask: &Self) -> PyResult<Self> {
-        self.with(self.frame.filter(&mask.frame), py)
+        self.with_both(mask, self.frame.filter(&mask.frame), py)
     }
 
     fn sort(
@@ -198,8 +283,10 @@ impl PyFrame {
         sort: bool,
         dropna: bool,
     ) -> PyResult<PyGroups> {
+        let mut sources = self.sources.clone();
         let keys = keys.try_iter()?.map(|key| {
             let key = key?;
+            unite(&mut sources, &key);
             match key.cast::<PyFrame>() {
                 Ok(frame) => Ok(Key::Series(frame.get().frame.clone())),
                 Err(_) => Ok(Key::Label(label(&key)?)),
@@ -207,7 +294,7 @@ impl PyFrame {
         });
         let keys = keys.collect::<PyResult<_>>()?;
         let groups = self.frame.group(keys, as_index, sort, dropna).map_err(|error| raised(py, error))?;
-        Ok(PyGroups { groups, sources: self.sources.clone() })
+        Ok(PyGroups { groups, sources })
     }
 
     #[pyo3(signature = (function, *others, **params))]
@@ -239,7 +326,7 @@ impl PyFrame {
         columns: Option<&Bound<'_, PyAny>>,
         cells: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
-        let mut sources = None;
+        let mut sources = Sources::default();
         let mut rows = Vec::new();
         for row in cells.try_iter()? {
             let mut line = Vec::new();
@@ -250,14 +337,14 @@ impl PyFrame {
                     continue;
                 }
                 let frame = cell.cast::<PyFrame>()?.get();
-                sources.get_or_insert_with(|| frame.sources.clone());
+                sources.unite(&frame.sources);
                 line.push(Some(frame.frame.clone()));
             }
             rows.push(line);
         }
         let columns = columns.map(labels).transpose()?;
         let frame = Frame::cells(labels(index)?, columns, rows).map_err(|error| raised(py, error))?;
-        Ok(Self { frame, sources: sources.unwrap_or_default() })
+        Ok(Self { frame, sources })
     }
 
     fn explain(&self) -> String {
@@ -268,7 +355,7 @@ impl PyFrame {
 #[pyclass(name = "Groups", module = "rlm_hypervisor._core", frozen)]
 pub struct PyGroups {
     groups: Groups,
-    sources: Arc<Vec<Source>>,
+    sources: Sources,
 }
 
 #[pymethods]
@@ -284,20 +371,25 @@ impl PyGroups {
     }
 
     fn aggregate(&self, py: Python<'_>, items: &Bound<'_, PyAny>, series: bool) -> PyResult<PyFrame> {
+        let mut sources = self.sources.clone();
         let mut converted = Vec::new();
         for item in items.try_iter()? {
             let item = item?;
             let item = item.cast::<PyTuple>()?;
             let given = item.get_item(3)?;
+            let inputs = item.get_item(1)?;
+            for input in inputs.try_iter()? {
+                unite(&mut sources, &input?);
+            }
             converted.push(Item {
                 label: label(&item.get_item(0)?)?,
-                inputs: frames_of(&item.get_item(1)?)?,
+                inputs: frames_of(&inputs)?,
                 function: item.get_item(2)?.extract()?,
                 params: super::params::params(Some(given.cast::<PyDict>()?))?,
             });
         }
         let frame = self.groups.aggregate(converted, series).map_err(|error| raised(py, error))?;
-        Ok(PyFrame { frame, sources: self.sources.clone() })
+        Ok(PyFrame { frame, sources })
     }
 
     #[pyo3(signature = (function, input, options, **params))]

@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::engine::control::Stop;
 use crate::error::{Code, Error, Result};
 use crate::io::location;
-use crate::io::source::{MemorySource, ParquetSource, Source};
+use crate::io::source::{MemorySource, ParquetSource, Source, Sources};
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
 use crate::plan::frame::Frame;
@@ -38,7 +38,7 @@ pub struct Engine {
     /// Requests to object stores: never behind computation.
     io: Mutex<Option<Runtime>>,
     runs: Mutex<Vec<Arc<Run>>>,
-    closed: AtomicBool,
+    closed: Arc<AtomicBool>,
     /// How many runs have ended.
     ended: AtomicU64,
 }
@@ -90,7 +90,7 @@ impl Engine {
             compute: Mutex::new(Some(compute)),
             io: Mutex::new(Some(io)),
             runs: Mutex::default(),
-            closed: AtomicBool::new(false),
+            closed: Arc::default(),
             ended: AtomicU64::new(0),
         })
     }
@@ -159,14 +159,15 @@ impl Engine {
         }
     }
 
+    /// What says whether this engine still is.
+    pub fn closed(&self) -> Arc<AtomicBool> {
+        self.closed.clone()
+    }
+
     /// Starts a run.
-    pub fn submit(
-        self: &Arc<Self>,
-        frame: Frame,
-        sources: Arc<Vec<Source>>,
-        options: RunOptions,
-    ) -> Result<Arc<Run>> {
+    pub fn submit(self: &Arc<Self>, frame: Frame, sources: Sources, options: RunOptions) -> Result<Arc<Run>> {
         let compute = Self::handle(&self.compute)?;
+        sources.check()?;
         let run = Arc::new(Run::new());
         {
             let mut runs = self.runs.lock();

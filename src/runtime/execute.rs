@@ -17,10 +17,12 @@ use super::engine::{Engine, RunOptions};
 use super::run::Run;
 use crate::config;
 use crate::engine::control::Stage;
+use crate::engine::group::exec::blocking;
+use crate::engine::join::lookup;
 use crate::engine::lower::{Grouping, Lowering};
 use crate::engine::scalars::Scalars;
 use crate::error::{Code, Error, Result};
-use crate::io::source::Source;
+use crate::io::source::Sources;
 use crate::plan::frame::{Cells, Frame, Kind};
 use crate::plan::{Expr, Node};
 
@@ -34,7 +36,7 @@ pub(super) async fn execute(
     engine: Arc<Engine>,
     run: &Run,
     frame: Frame,
-    sources: Arc<Vec<Source>>,
+    sources: Sources,
     options: RunOptions,
 ) -> Result<Answer> {
     run.begin(frame.explain());
@@ -126,8 +128,22 @@ async fn attempt(
     let mut scalars = Scalars::default();
     loop {
         let due = scalars.due(&frame.domain, outputs.iter().map(|(_, expr)| expr))?;
-        if due.is_empty() {
+        let tables = scalars.due_tables(&frame.domain, outputs.iter().map(|(_, expr)| expr))?;
+        if due.is_empty() && tables.is_empty() {
             break;
+        }
+        for (node, plan) in tables {
+            let columns: Vec<_> = plan
+                .fields()
+                .into_iter()
+                .map(|field| (field.name.clone(), Expr::Column(field.name, field.dtype)))
+                .collect();
+            let plan = lowering.columns(&plan, &columns)?;
+            let schema = plan.schema();
+            let batches = collect(plan, &context).await?;
+            let (control, threads, context) = (run.control.clone(), lowering.threads, context.clone());
+            let work = move || lookup::table(&schema, &batches, threads, &control, &context);
+            scalars.learn_table(node, blocking(work).await?);
         }
         for batch in due {
             let columns: Vec<_> = batch

@@ -133,7 +133,12 @@ class Column(Mapping, Replacing, Windows, Statistics):
         return apply("fillna", self, value)  # type: ignore[no-any-return]
 
     def isin(self, values: object) -> Column:
-        """True where the value is one of `values`, a list or other list-like of constants."""
+        """True where the value is one of `values`: a list of constants, or another column or series."""
+        from rlm_hypervisor.partition.tables import series
+
+        other = series(values, "`Series.isin`")
+        if other is not None:
+            return Column(self._frame.lookup(other._frame, True))
         found = constants(values, "`Series.isin`")
         from rlm_hypervisor.partition.operators import wrap
 

@@ -15,6 +15,7 @@ from rlm_hypervisor.partition.frame_statistics import FrameStatistics
 from rlm_hypervisor.partition.frame_windows import FrameWindows
 from rlm_hypervisor.partition.labels import Labels
 from rlm_hypervisor.partition.loc import Loc
+from rlm_hypervisor.partition.merging import Merging
 from rlm_hypervisor.partition.refusal import (
     boolean,
     is_label,
@@ -25,6 +26,7 @@ from rlm_hypervisor.partition.refusal import (
     refuse_value,
     whole_number,
 )
+from rlm_hypervisor.partition.reshaping import Reshaping
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.surface import unknown_attribute
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Partition"]
 
 
-class Partition(FrameReplacing, FrameWindows, FrameStatistics):
+class Partition(FrameReplacing, Merging, Reshaping, FrameWindows, FrameStatistics):
     """The rows of the input, or rows computed from them.
 
     An operation is called once with a Partition that knows columns and types, not rows; what it does is

@@ -23,6 +23,9 @@ FUNCTIONS: dict[str, str] = {
     "get_dummies": "numpy_functions:get_dummies",
     "factorize": "numpy_functions:factorize",
     "Series": "series:series",
+    "merge": "merging:merge",
+    "concat": "concatenating:concat",
+    "melt": "reshaping:melt",
 }
 """Name in pandas -> `module:function` in this folder that answers for it, one line each; a class stays one."""
 

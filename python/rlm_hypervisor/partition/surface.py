@@ -128,8 +128,6 @@ _ROWS = f"It needs the rows themselves, and {UNKNOWN_VALUES}"
 ADVICE: dict[str, str] = {
     "apply": "Write it with column arithmetic, `assign` and `agg`; a function per row is not native",
     "applymap": "Write it with column arithmetic",
-    "merge": "Aggregate each side, and join the answers: `a.to_pandas().merge(b.to_pandas())`",
-    "join": "Aggregate each side, and join the answers: `a.to_pandas().join(b.to_pandas())`",
     "resample": "Group by a rounded time column instead, or do it on the answer",
     "query": "Write the condition in Python: `p[p['x'] > 3]`",
     "eval": "Write the expression in Python: `p['x'] + p['y']`",
@@ -157,7 +155,6 @@ ADVICE: dict[str, str] = {
     "pivot_table": "Aggregate with `groupby`, and pivot the answer",
     "unstack": "Unstack the answer: `result.to_pandas().unstack()`",
     "stack": _AFTERWARDS,
-    "melt": _AFTERWARDS,
     "explode": _AFTERWARDS,
     "T": "Transpose the answer: `result.to_pandas().T`",
     "transpose": "Transpose the answer: `result.to_pandas().T`",

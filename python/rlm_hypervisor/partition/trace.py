@@ -228,6 +228,8 @@ _PANDAS = {
     "Reductions": "Series",
     "Windows": "Series",
     "FrameWindows": "DataFrame",
+    "Merging": "DataFrame",
+    "Reshaping": "DataFrame",
     "GroupWindows": "DataFrameGroupBy",
     "GroupRows": "DataFrameGroupBy",
     "SeriesGroupRows": "SeriesGroupBy",

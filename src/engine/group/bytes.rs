@@ -66,7 +66,7 @@ fn has_long<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>) -> bool {
 }
 
 /// Replaces `hashes` by the hash of each row; that of a missing one is anything.
-fn hash_views<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>, hashes: &mut Vec<u64>) {
+pub fn hash_views<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>, hashes: &mut Vec<u64>) {
     let views = array.views();
     hashes.clear();
     if !has_long(array) {

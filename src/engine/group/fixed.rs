@@ -9,7 +9,7 @@ use arrow::array::types::{
     UInt32Type, UInt64Type,
 };
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray};
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, TimeUnit};
 
 use super::bytes::too_many;
@@ -182,6 +182,33 @@ impl FixedInterner {
     {
         let values = self.words.iter().map(|word| T::Native::from_word(*word)).collect::<Vec<_>>();
         Arc::new(PrimitiveArray::<T>::new(values.into(), Some(nulls)).with_data_type(self.arrow.clone()))
+    }
+}
+
+/// Each row's value as a word, anything for a missing one, and which rows have one where some have not.
+pub fn words(column: &ArrayRef) -> Result<(Vec<u64>, Option<BooleanBuffer>)> {
+    if let Some(values) = column.as_boolean_opt() {
+        let words = (0..values.len()).map(|row| u64::from(values.values().value(row))).collect();
+        return Ok((words, present_of(values.nulls(), None)));
+    }
+    macro_rules! words {
+        ($type:ty) => {{
+            let array = column.as_primitive::<$type>();
+            let words = array.values().iter().map(|value| value.to_word().unwrap_or(0)).collect();
+            let missing = array.values().iter().any(|value| value.to_word().is_none());
+            let valid =
+                missing.then(|| array.values().iter().map(|value| value.to_word().is_some()).collect());
+            Ok((words, present_of(array.nulls(), valid)))
+        }};
+    }
+    with_primitive!(column.data_type(), words, Err(unexpected(column.data_type(), column.data_type())))
+}
+
+fn present_of(nulls: Option<&NullBuffer>, valid: Option<BooleanBuffer>) -> Option<BooleanBuffer> {
+    let nulls = nulls.filter(|nulls| nulls.null_count() > 0).map(|nulls| nulls.inner().clone());
+    match (nulls, valid) {
+        (Some(nulls), Some(valid)) => Some(&nulls & &valid),
+        (nulls, valid) => nulls.or(valid),
     }
 }
 

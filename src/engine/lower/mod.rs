@@ -1,7 +1,9 @@
 //! From a plan to a physical plan: DataFusion's operators where they keep the order, ours where they do not.
 
+mod concat;
 mod fallback;
 mod group;
+mod join;
 mod pipeline;
 mod prune;
 mod sort;
@@ -25,7 +27,7 @@ use super::control::Control;
 use super::ordered::{OrderedExec, Pass};
 use super::physical_expr;
 use crate::error::{Error, Result};
-use crate::io::source::Source;
+use crate::io::source::Sources;
 use crate::plan::node::ROW;
 use crate::plan::{DType, Expr, Node};
 
@@ -46,7 +48,7 @@ pub enum Grouping {
 /// What a lowering needs to know besides the plan.
 #[derive(Clone)]
 pub struct Lowering {
-    pub sources: Arc<Vec<Source>>,
+    pub sources: Sources,
     pub control: Arc<Control>,
     pub io: tokio::runtime::Handle,
     pub threads: usize,
@@ -140,6 +142,8 @@ impl Lowering {
             Node::Distinct { input, subset, keep } => {
                 self.lower(&sort::distinct(input, subset, *keep, needed)?, needed)
             }
+            Node::Concat { inputs, fields } => self.concat(inputs, fields, needed),
+            Node::Join(join) => self.join(join, needed),
         }
     }
 }

@@ -7,15 +7,15 @@ use super::{Lowering, Names, POSITION, Plan, columns_of, prune, schema_of, virtu
 use crate::engine::control::ScanFacts;
 use crate::engine::scan::{Scan, morsels};
 use crate::engine::scan_exec::ScanExec;
-use crate::error::{Error, Result};
-use crate::io::source::Source;
+use crate::error::Result;
+use crate::io::source::{Source, SourceId};
 use crate::plan::eval::Program;
 use crate::plan::node::ROW;
 use crate::plan::{DType, Expr, Node};
 
 /// A scan with everything row-wise above it: predicates and outputs are over the scan's own columns.
 pub struct Pipeline {
-    pub source: usize,
+    pub source: SourceId,
     pub predicates: Vec<Expr>,
     /// In the order of the node's fields, with [`POSITION`] last.
     outputs: Vec<(Arc<str>, Expr)>,
@@ -82,11 +82,7 @@ impl Lowering {
         exprs: &[&Expr],
         dictionaries: &[Arc<str>],
     ) -> Result<(Arc<Scan>, Option<Program>)> {
-        let source = self
-            .sources
-            .get(pipeline.source)
-            .ok_or_else(|| Error::internal("a plan over a source that is not there"))?
-            .clone();
+        let source = self.sources.get(pipeline.source)?.clone();
         let names = columns_of(exprs.iter().copied().chain(&pipeline.predicates));
         let positions_of = |names: &mut dyn Iterator<Item = &Arc<str>>| -> Vec<usize> {
             let columns = source.columns();

@@ -15,12 +15,12 @@ use super::{Grouping, Lowering, Plan};
 use crate::engine::sql_exec::SqlExec;
 use crate::engine::stop_exec::stoppable;
 use crate::error::{Error, Result, not_decomposable};
-use crate::io::source::Source;
+use crate::io::source::{Source, Sources};
 use crate::plan::node::Field;
 use crate::plan::{DType, Expr, Label, Node, frame, sql};
 
 /// The frame that a query answers with. `tables` are whole sources.
-pub fn frame(query: &str, tables: Vec<(Arc<str>, Arc<Node>)>, sources: &[Source]) -> Result<frame::Frame> {
+pub fn frame(query: &str, tables: Vec<(Arc<str>, Arc<Node>)>, sources: &Sources) -> Result<frame::Frame> {
     let schemas = tables
         .iter()
         .map(|(name, node)| Ok((name.clone(), schema_of(node, sources)?)))
@@ -36,7 +36,7 @@ pub fn frame(query: &str, tables: Vec<(Arc<str>, Arc<Node>)>, sources: &[Source]
 }
 
 /// The Arrow schema of a node's columns: a source's own where types are only carried along.
-fn schema_of(node: &Node, sources: &[Source]) -> Result<SchemaRef> {
+fn schema_of(node: &Node, sources: &Sources) -> Result<SchemaRef> {
     let found: &[_] = match node {
         Node::Scan { source, .. } => sources.get(*source).map_or(&[], Source::columns),
         _ => &[],

@@ -2,6 +2,7 @@
 
 pub mod memory;
 pub mod parquet;
+pub mod sources;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::plan::node::Field;
 
 pub use self::memory::MemorySource;
 pub use self::parquet::ParquetSource;
+pub use self::sources::{Owner, SourceId, Sources};
 
 /// A source whose extent and schema are known. Cheap to clone.
 #[derive(Clone)]

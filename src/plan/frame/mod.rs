@@ -1,6 +1,8 @@
 //! Symbolic frames: what a trace passes around, with pandas' labels, index and row identity.
 
+mod concat;
 mod group;
+mod merge;
 mod reshape;
 mod rows;
 mod scope;
@@ -18,6 +20,7 @@ use super::node::{Node, ROW};
 use crate::error::{Code, Error, Result, not_decomposable};
 
 pub use group::{Groups, Item, Key};
+pub use merge::Merge;
 pub use window::Told;
 
 /// Larger expressions are refused: they come of loops that double an expression in every turn.

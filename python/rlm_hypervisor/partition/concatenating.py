@@ -1,0 +1,93 @@
+"""Tables one after the other, or side by side: `pd.concat([p, q])`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rlm_hypervisor import _core
+from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.column import Column
+from rlm_hypervisor.partition.frame import Partition
+from rlm_hypervisor.partition.refusal import boolean, labels_of, only, refuse
+from rlm_hypervisor.partition.tables import series, table
+
+
+def concat(
+    objs: Any,
+    *,
+    axis: object = 0,
+    join: str = "outer",
+    ignore_index: bool = False,
+    keys: Any = None,
+    levels: object = None,
+    names: object = None,
+    verify_integrity: bool = False,
+    sort: bool = False,
+    copy: object = None,
+) -> Any:
+    """`pd.concat` of partitions, columns and tables in memory.
+
+    Along the rows (`axis=0`): one after the other; a column that one has not is missing there. Side by side
+    (`axis=1`): columns of the same rows only. Refused: `keys`, `levels`, `verify_integrity`, and columns side
+    by side that belong to different rows, which pandas would align by index.
+    """
+    call = "pd.concat"
+    only(call, copy=(copy, None, True, False), levels=(levels, None), names=(names, None))
+    only(call, verify_integrity=(verify_integrity, False), join=(join, "outer", "inner"))
+    if isinstance(objs, dict):
+        keys, objs = list(objs), list(objs.values())
+    parts = [part for part in objs if part is not None]
+    if not parts:
+        refuse(f"`{call}` of nothing", call=call)
+    found: list[Any] = [
+        column if (column := series(part, f"`{call}`")) is not None else part for part in parts
+    ]
+    found = [part if isinstance(part, Column) else table(part, f"`{call}`") for part in found]
+    if axis in (1, "columns"):
+        return _side_by_side(found, boolean(call, "ignore_index", ignore_index), keys)
+    only(call, axis=(axis, 0, "index", "rows"), keys=(keys, None))
+    ignored = boolean(call, "ignore_index", ignore_index)
+    if any(isinstance(part, Column) for part in found) and not all(
+        isinstance(part, Column) for part in found
+    ):
+        refuse(f"`{call}` of frames and columns together is not native", "Use `column.to_frame()`", call=call)
+    frame = _core.Frame.concat([part._frame for part in found], ignored, join == "inner")
+    if isinstance(found[0], Column):
+        return Column(frame)
+    if boolean(call, "sort", sort) and any(part._frame.columns != frame.columns for part in found):
+        frame = frame.select(sorted(frame.columns, key=str))
+    return Partition(frame)
+
+
+def _side_by_side(parts: list[Any], ignore_index: bool, keys: Any) -> Partition:
+    first = parts[0]._frame
+    labels = None if keys is None else labels_of(keys)
+    if keys is not None and (labels is None or any(isinstance(part, Partition) for part in parts)):
+        refuse(f"`pd.concat` of frames with `axis=1` and `keys={clipped(keys)}` is not native")
+    if not all(first.same_rows(part._frame) for part in parts):
+        refuse(
+            "`pd.concat` with `axis=1` of columns of different rows, which pandas would align by index",
+            "Take all of them from the same frame, or use `p.join(q)`",
+        )
+    columns: list[tuple[Any, _core.Frame]] = []
+    for number, part in enumerate(parts):
+        if isinstance(part, Partition):
+            columns += [(label, part._frame.column(label)) for label in part._frame.columns]
+        else:
+            label = labels[number] if labels is not None else part.name
+            columns.append((label, part._frame))
+    unnamed = 0
+    made: list[tuple[Any, _core.Frame]] = []
+    for label, column in columns:
+        if label is None:
+            label, unnamed = unnamed, unnamed + 1
+        made.append((label, column))
+    if ignore_index:
+        made = [(number, column) for number, (_, column) in enumerate(made)]
+    names = [label for label, _ in made]
+    if len(set(names)) != len(names):
+        refuse(f"`pd.concat` with `axis=1` would give several columns one name: {clipped(names)}")
+    frame = made[0][1].to_frame(names[0])
+    for label, column in made[1:]:
+        frame = frame.assign(label, column)
+    return Partition(frame)

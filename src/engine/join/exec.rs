@@ -1,0 +1,262 @@
+//! The physical operator: collects one side, and lets the partitions of the other one stream past it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use futures::StreamExt;
+use parking_lot::Mutex;
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::keys::{Keys, picked};
+use super::output::{Cursor, Keeps, Origin, Pairs, held, unmatched};
+use super::table::JoinTable;
+use super::unique::{Seen, not_unique};
+use crate::engine::control::{Control, Stage};
+use crate::engine::group::exec::blocking;
+use crate::error::{Error, Result};
+
+/// Batches made ahead of whoever consumes them, per partition.
+const AHEAD: usize = 2;
+
+pub struct JoinSpec {
+    pub keeps: Keeps,
+    /// Collected rows without a partner come out after all others.
+    pub unmatched: bool,
+    pub probe_keys: Vec<usize>,
+    pub build_keys: Vec<usize>,
+    pub columns: Vec<Origin>,
+    pub schema: SchemaRef,
+    /// What the keys of a side are called, where no two of its rows may have the same.
+    pub probe_unique: Option<(&'static str, String)>,
+    pub build_unique: Option<(&'static str, String)>,
+    pub display: String,
+}
+
+/// The side that was collected.
+struct Built {
+    batch: RecordBatch,
+    table: JoinTable,
+    matched: Vec<AtomicBool>,
+    seen: Option<Mutex<Seen>>,
+    _reservation: MemoryReservation,
+}
+
+pub struct JoinExec {
+    probe: Arc<dyn ExecutionPlan>,
+    build: Arc<dyn ExecutionPlan>,
+    spec: Arc<JoinSpec>,
+    control: Arc<Control>,
+    threads: usize,
+    built: Arc<OnceCell<Arc<Built>>>,
+    /// A permit for each partition that has streamed past.
+    passed: Arc<Semaphore>,
+    properties: Arc<PlanProperties>,
+}
+
+impl JoinExec {
+    pub fn new(
+        probe: Arc<dyn ExecutionPlan>,
+        build: Arc<dyn ExecutionPlan>,
+        spec: Arc<JoinSpec>,
+        control: Arc<Control>,
+        threads: usize,
+    ) -> Self {
+        let partitions = probe.properties().partitioning.partition_count() + usize::from(spec.unmatched);
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(spec.schema.clone()),
+            Partitioning::UnknownPartitioning(partitions),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        let (built, passed) = (Arc::default(), Arc::new(Semaphore::new(0)));
+        Self { probe, build, spec, control, threads, built, passed, properties }
+    }
+}
+
+impl fmt::Debug for JoinExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinExec({})", self.spec.display)
+    }
+}
+
+impl DisplayAs for JoinExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinExec: {}; the second input is collected", self.spec.display)
+    }
+}
+
+impl ExecutionPlan for JoinExec {
+    fn name(&self) -> &'static str {
+        "JoinExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.probe, &self.build]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let [probe, build] = children.as_slice() else { return Ok(self) };
+        let (spec, control) = (self.spec.clone(), self.control.clone());
+        Ok(Arc::new(Self::new(probe.clone(), build.clone(), spec, control, self.threads)))
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
+    ) -> DataFusionResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> DataFusionResult<SendableRecordBatchStream> {
+        let mut stream = RecordBatchReceiverStream::builder(self.schema(), AHEAD);
+        let sender = stream.tx();
+        let partitions = self.probe.properties().partitioning.partition_count();
+        let (spec, control, passed) = (self.spec.clone(), self.control.clone(), self.passed.clone());
+        let (cell, build, threads) = (self.built.clone(), self.build.clone(), self.threads);
+        let probe = self.probe.clone();
+        stream.spawn(async move {
+            let built = cell
+                .get_or_try_init(|| collect(build, &spec, &control, threads, context.clone()))
+                .await?
+                .clone();
+            if partition < partitions {
+                let mut rows = probe.execute(partition, context)?;
+                let mut heads = Vec::new();
+                while let Some(batch) = rows.next().await {
+                    let batch = batch?;
+                    let keys = picked(batch.columns(), &spec.probe_keys);
+                    if let (Some(seen), Some((side, names))) = (&built.seen, &spec.probe_unique)
+                        && seen.lock().meets_again(&keys)?
+                    {
+                        return Err(not_unique(side, names).into());
+                    }
+                    built.table.find(&Keys::new(&keys, batch.num_rows())?, &mut heads);
+                    let (mut pairs, mut cursor) = (Pairs::default(), Cursor::default());
+                    while pairs.fill(&built.table, &heads, spec.keeps, &mut cursor) {
+                        control.check()?;
+                        if spec.unmatched {
+                            pairs.mark(&built.matched);
+                        }
+                        if pairs.build.is_empty() {
+                            continue;
+                        }
+                        let output = pairs.gather(&batch, &built.batch, &spec.columns, &spec.schema)?;
+                        if sender.send(Ok(output)).await.is_err() {
+                            return Ok(());
+                        }
+                    }
+                }
+                passed.add_permits(1);
+                return Ok(());
+            }
+            let all = u32::try_from(partitions).map_err(|_| Error::internal("too many partitions"))?;
+            let _all = passed.acquire_many(all).await.map_err(|_| Error::cancelled())?;
+            let input = probe.schema();
+            let types = |place: usize| -> DataType { input.field(place).data_type().clone() };
+            for output in unmatched(&built.batch, &built.matched, &spec.columns, &spec.schema, types)? {
+                control.check()?;
+                if sender.send(Ok(output)).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        Ok(stream.build())
+    }
+}
+
+/// Collects a plan's rows, all partitions at once, and puts them into a table.
+async fn collect(
+    plan: Arc<dyn ExecutionPlan>,
+    spec: &JoinSpec,
+    control: &Arc<Control>,
+    threads: usize,
+    context: Arc<TaskContext>,
+) -> Result<Arc<Built>> {
+    let started = Instant::now();
+    let schema = plan.schema();
+    let reservation = MemoryConsumer::new("join").register(context.memory_pool());
+    let partitions = plan.properties().partitioning.partition_count();
+    let parts = (0..partitions).map(|partition| {
+        let (plan, context) = (plan.clone(), context.clone());
+        let reservation = reservation.new_empty();
+        tokio::spawn(async move {
+            let mut rows = plan.execute(partition, context)?;
+            let mut batches = Vec::new();
+            while let Some(batch) = rows.next().await {
+                let batch = batch?;
+                reservation.try_grow(held(&batch))?;
+                batches.push(batch);
+            }
+            Ok::<_, Error>((batches, reservation))
+        })
+    });
+    let mut batches = Vec::new();
+    for part in parts.collect::<Vec<_>>() {
+        let (part, held) = part.await.map_err(|_| Error::internal("a thread of the engine panicked"))??;
+        batches.extend(part);
+        reservation.grow(held.size());
+        drop(held);
+    }
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let single = matches!(spec.build_keys.as_slice(), [key] if schema.field(*key).data_type().is_primitive());
+    // The rows in one piece, beside their batches until these are gone.
+    reservation.try_grow(reservation.size() + JoinTable::estimate(rows, single))?;
+    let (places, control_of) = (spec.build_keys.clone(), control.clone());
+    let marks = if spec.unmatched { rows } else { 0 };
+    let (batch, table) = blocking(move || {
+        let batch = concat_batches(&schema, &batches)?;
+        drop(batches);
+        control_of.check()?;
+        let keys = Keys::new(&picked(batch.columns(), &places), batch.num_rows())?;
+        let table = JoinTable::new(keys, threads, &control_of)?;
+        Ok((batch, table))
+    })
+    .await?;
+    if let Some((side, names)) = &spec.build_unique
+        && !table.is_unique()
+    {
+        return Err(not_unique(side, names));
+    }
+    reservation.try_resize(held(&batch) + table.size() + marks)?;
+    let seen = match &spec.probe_unique {
+        Some(_) => {
+            // The keys of both sides are of one type.
+            let types = spec.build_keys.iter().map(|key| batch.column(*key).data_type().clone());
+            Some(Mutex::new(Seen::new(&types.collect::<Vec<_>>())?))
+        }
+        None => None,
+    };
+    control.stage(Stage {
+        name: "join".to_owned(),
+        rows: rows as u64,
+        seconds: started.elapsed().as_secs_f64(),
+        details: format!("{}: one side collected, rows are its own", spec.display),
+    });
+    let matched = (0..marks).map(|_| AtomicBool::new(false)).collect();
+    Ok(Arc::new(Built { batch, table, matched, seen, _reservation: reservation }))
+}

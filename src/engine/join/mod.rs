@@ -1,0 +1,13 @@
+//! Joins: one side is collected into a table by key, the other one streams past it, partition by partition in order.
+//!
+//! The table ([`table`]) knows the first row of every key and chains the others behind it in their order, so what
+//! comes out has the order of the side that streams, and no sort is needed. Keys are compared as words or bytes
+//! ([`keys`]); where they are dense integers the table is addressed by them directly. Columns of the collected
+//! side are gathered by row number ([`output`]); strings are views, which are gathered without their bytes.
+
+pub mod exec;
+pub mod keys;
+pub mod lookup;
+pub mod output;
+pub mod table;
+pub mod unique;

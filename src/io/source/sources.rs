@@ -1,0 +1,67 @@
+//! The sources that a plan reads, by ids that no two sources of the process share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::Source;
+use crate::error::{Code, Error, Result};
+
+/// What a plan's scans call a source; the same source opened again has another one.
+pub type SourceId = usize;
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// The client that a source was opened by.
+#[derive(Clone)]
+pub struct Owner {
+    pub closed: Arc<AtomicBool>,
+    pub pid: u32,
+}
+
+/// Sources by id. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Sources(Arc<BTreeMap<SourceId, (Source, Option<Owner>)>>);
+
+impl Sources {
+    /// A source that was just opened, and its id. Tables in memory belong to nobody.
+    pub fn only(source: Source, owner: Option<Owner>) -> (SourceId, Self) {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        (id, Self(Arc::new(BTreeMap::from([(id, (source, owner))]))))
+    }
+
+    pub fn get(&self, id: SourceId) -> Result<&Source> {
+        self.0
+            .get(&id)
+            .map(|(source, _)| source)
+            .ok_or_else(|| Error::internal("a plan over a source that is not there"))
+    }
+
+    /// Refuses sources whose client is closed, or lives in another process.
+    pub fn check(&self) -> Result<()> {
+        let mut owners = self.0.values().filter_map(|(_, owner)| owner.as_ref());
+        if owners.clone().any(|owner| owner.pid != std::process::id()) {
+            return Err(Error::new(
+                Code::InvalidTask,
+                "a table of this operation was opened before the process forked",
+            )
+            .hint("Open it with `client.table(...)` of a client of this process"));
+        }
+        if owners.any(|owner| owner.closed.load(Ordering::Relaxed)) {
+            return Err(Error::new(
+                Code::InvalidTask,
+                "a table of this operation belongs to a closed client",
+            )
+            .hint("Open it again with `client.table(...)` of a client that is open"));
+        }
+        Ok(())
+    }
+
+    /// Adds those of `other`.
+    pub fn unite(&mut self, other: &Self) {
+        if Arc::ptr_eq(&self.0, &other.0) || other.0.keys().all(|id| self.0.contains_key(id)) {
+            return;
+        }
+        Arc::make_mut(&mut self.0).extend(other.0.iter().map(|(id, known)| (*id, known.clone())));
+    }
+}

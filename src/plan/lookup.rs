@@ -1,0 +1,51 @@
+//! Tables that expressions look values up in: `p["k"].map(series)`, `p["k"].isin(other_column)`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use serde::{Deserialize, Serialize};
+
+use super::dtype::DType;
+use super::node::Node;
+use crate::error::Result;
+
+/// The call that looks its first argument up in its second, an [`Expr::Table`](super::Expr::Table).
+pub const LOOKUP: &str = "lookup";
+
+/// A plan whose rows are found by their key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its columns are the key and, unless only its presence is asked for, the value.
+    pub node: Arc<Node>,
+    /// Whether there is such a key, instead of its value.
+    pub contains: bool,
+    pub dtype: DType,
+    #[serde(skip)]
+    pub found: Found,
+}
+
+/// Finds the values for keys, row by row.
+pub trait Finds: Send + Sync {
+    fn find(&self, keys: &ArrayRef) -> Result<ArrayRef>;
+}
+
+/// The table's rows, once its plan has been run.
+#[derive(Clone, Default)]
+pub struct Found(pub Option<Arc<dyn Finds>>);
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Found" } else { "Unknown" })
+    }
+}
+
+impl PartialEq for Found {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
