@@ -27,7 +27,7 @@ REFUSED: list[tuple[str, Operation]] = [
     ("iloc", lambda p: p.iloc[0]),
     ("iterrows", lambda p: list(p.iterrows())),
     ("itertuples", lambda p: list(p.itertuples())),
-    ("merge", lambda p: p.merge(p, on="k")),
+    ("pivot", lambda p: p.pivot(index="k", columns="g")),
     ("describe", lambda p: p.describe(include="all")),
     ("mode", lambda p: p.mode()),
     ("kendall", lambda p: p["x"].corr(p["i"], method="kendall")),

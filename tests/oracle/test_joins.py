@@ -124,7 +124,7 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "join of groups outer": lambda p, q: (
         p.groupby("k0")[["l_n"]].sum().join(q.groupby("k0")[["r_n"]].sum(), how="outer")
     ),
-    "join of rows": lambda p, q: p.join(q, lsuffix="_l", rsuffix="_r"),
+    "join of rows": lambda p, q: p.join(q, suffixes=("_l", "_r")),
     "pd.merge": lambda p, q: (
         pd.merge(p, q, on=["k0", "l_n"], how="inner") if "l_n" in q else pd.merge(p, q, on="k0")
     ),
@@ -180,7 +180,7 @@ def test_any_two_tables(
 
 @pytest.mark.parametrize(
     ("validate", "left_twice", "right_twice"),
-    itertools.product(["1:1", "one_to_many", "m:1", "m:m"], [False, True], [False, True]),
+    list(itertools.product(["1:1", "one_to_many", "m:1", "m:m"], [False, True], [False, True])),
 )
 def test_validate_is_checked_while_the_task_runs(
     client: RLMClient, validate: Any, left_twice: bool, right_twice: bool

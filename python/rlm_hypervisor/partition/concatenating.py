@@ -24,6 +24,7 @@ def concat(
     verify_integrity: bool = False,
     sort: bool = False,
     copy: object = None,
+    union_categories: bool = False,
 ) -> Any:
     """`pd.concat` of partitions, columns and tables in memory.
 
@@ -32,6 +33,7 @@ def concat(
     by side that belong to different rows, which pandas would align by index.
     """
     call = "pd.concat"
+    only(call, union_categories=(union_categories, False))
     only(call, copy=(copy, None, True, False), levels=(levels, None), names=(names, None))
     only(call, verify_integrity=(verify_integrity, False), join=(join, "outer", "inner"))
     if isinstance(objs, dict):

@@ -84,10 +84,13 @@ class Merging:
         rsuffix: str = "",
         sort: bool = False,
         validate: str | None = None,
+        *,
+        suffixes: Any = ("", ""),
     ) -> Partition:
         """Columns of another table by its index: where it equals the index of this one, or the columns `on`.
 
         `other` is a partition, a column with a name, or a table in memory; a list of them is refused.
+        `suffixes` are put behind labels that both have; `lsuffix` and `rsuffix` are an older way to say it.
         """
         from rlm_hypervisor.partition.tables import series, table
 
@@ -101,10 +104,13 @@ class Merging:
             refuse(f"`{call}` with a list of tables is not native", "Join one after the other", call=call)
         right = table(other, f"`{call}`")
         both = [label for label in self._frame.columns if label in right._frame.columns]
-        if both and not lsuffix and not rsuffix:
+        if lsuffix or rsuffix:
+            only(call, suffixes=(suffixes, ("", "")))
+            suffixes = (lsuffix, rsuffix)
+        if both and not any(suffixes):
             refuse(
                 f"`{call}`: columns overlap but no suffix specified: {both!r}",
-                "Pass `lsuffix` or `rsuffix`",
+                "Pass `suffixes`",
                 call=call,
             )
         return _merged(
@@ -116,7 +122,7 @@ class Merging:
             left_index=on is None and how != "cross",
             right_index=how != "cross",
             sort=boolean(call, "sort", sort),
-            suffixes=(lsuffix, rsuffix),
+            suffixes=suffixes,
             validate=validate,
         )
 

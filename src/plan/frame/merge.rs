@@ -184,11 +184,10 @@ impl Frame {
         let mut order = Vec::new();
         if how.sort || how.kind == JoinKind::Outer {
             for (a, b) in &pairs {
-                order.push(SortKey {
-                    expr: out.key(how.kind, a, b)?,
-                    descending: false,
-                    missing_first: false,
-                });
+                let expr = out.key(how.kind, a, b)?;
+                // Times that are missing are the least ones here, and only here, in pandas.
+                let missing_first = matches!(expr.dtype(), DType::Timestamp(..) | DType::Duration(_));
+                order.push(SortKey { expr, descending: false, missing_first });
             }
         }
         let join = Join {
