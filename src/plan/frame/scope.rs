@@ -130,7 +130,7 @@ impl Scope {
 
 /// Whether rows of groups lie anywhere below.
 fn is_within(node: &Node) -> bool {
-    matches!(node, Node::Scope { .. }) || node.input().is_some_and(|input| is_within(input))
+    matches!(node, Node::Scope { .. }) || node.inputs().iter().any(|input| is_within(input))
 }
 
 impl Groups {

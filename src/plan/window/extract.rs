@@ -15,6 +15,11 @@ pub fn extract(node: &Arc<Node>) -> Result<Arc<Node>> {
     Extraction { made: 0 }.node(node)
 }
 
+/// The rows with the calls of every layer as columns.
+fn windowed(input: &Arc<Node>, layers: Vec<Layer>) -> Arc<Node> {
+    layers.into_iter().fold(input.clone(), |input, calls| Arc::new(Node::Window { input, calls }))
+}
+
 struct Extraction {
     made: usize,
 }
@@ -26,20 +31,27 @@ impl Extraction {
             return Ok(node.clone());
         }
         let below = node.map_inputs(&mut |input| self.node(input))?;
+        if let Node::Join(join) = &below {
+            // The keys of either side are over the rows of that side.
+            let mut join = join.clone();
+            let (mut left, mut right): (Vec<Layer>, Vec<Layer>) = (Vec::new(), Vec::new());
+            for (of_left, of_right) in &mut join.keys {
+                *of_left = self.lifted(of_left, &mut left)?.0;
+                *of_right = self.lifted(of_right, &mut right)?.0;
+            }
+            (join.left, join.right) = (windowed(&join.left, left), windowed(&join.right, right));
+            return Ok(Arc::new(Node::Join(join)));
+        }
         let mut layers: Vec<Layer> = Vec::new();
         let above = below.map_own_exprs(&mut |expr| Ok(self.lifted(expr, &mut layers)?.0))?;
         if layers.is_empty() {
             return Ok(Arc::new(below));
         }
-        if below.input().is_none() {
+        if below.inputs().len() != 1 {
             return Err(Error::internal("a window function that is over no rows"));
         }
-        let mut layers = layers.into_iter();
-        let windowed = above.map_inputs(&mut |input| {
-            let calls = |input, calls| Arc::new(Node::Window { input, calls });
-            Ok(layers.by_ref().fold(input.clone(), calls))
-        })?;
-        Ok(Arc::new(windowed))
+        let above = above.map_inputs(&mut |input| Ok(windowed(input, std::mem::take(&mut layers))))?;
+        Ok(Arc::new(above))
     }
 
     /// The expression over the columns of the layers, and how many of them it needs.
