@@ -12,6 +12,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder};
+use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     ColumnarValue, DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
@@ -20,11 +21,22 @@ use futures::StreamExt;
 
 use super::control::Control;
 use super::node_exec::one_child;
+use super::owned_exec::OwnedExec;
 use crate::error::Result;
 
-/// The same plan, whose joins stop when the run is to stop: between batches, and within their conditions.
+/// The same plan, whose joins stop when the run is to stop, between batches and within their conditions, and whose
+/// sorts are given batches that own their memory.
 pub fn stoppable(plan: Arc<dyn ExecutionPlan>, control: &Arc<Control>) -> Result<Arc<dyn ExecutionPlan>> {
     let stopped = plan.transform_up(|node| {
+        if let Some(sort) = node.downcast_ref::<SortExec>()
+            && sort.fetch().is_none()
+        {
+            // As the sorts of ours: what a batch is reserved for is what its rows need.
+            let owned = Arc::new(OwnedExec::new(sort.input().clone()));
+            let sort = SortExec::new(sort.expr().clone(), owned)
+                .with_preserve_partitioning(sort.preserve_partitioning());
+            return Ok(Transformed::yes(Arc::new(sort) as Arc<dyn ExecutionPlan>));
+        }
         if node.children().len() < 2 && node.name() != "UnnestExec" {
             return Ok(Transformed::no(node));
         }

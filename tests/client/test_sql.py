@@ -70,6 +70,7 @@ WRONG = [
     ("select i, i from partition", InvalidTaskError, "the same name", None),
     ("select i from partition where k", InvalidTaskError, "cannot be planned", None),
     ("select (select i from partition) s from partition", OperationFailedError, "", None),
+    ("select regexp_like(k, '(') from partition", InvalidTaskError, "regex parse error", None),
     ("-- nothing", InvalidTaskError, "the SQL is empty", None),
     ("select 1; select 2", InvalidTaskError, "several statements (line 1, column 11)", None),
     ("select $1", InvalidTaskError, "parameter, `$1` (line 1, column 8)", None),
@@ -127,7 +128,6 @@ def test_what_is_wrong_is_told_with_its_place(
         ("select i % 0 from partition", "division by zero"),
         ("select cast(k as int) from partition", "Cannot cast string 'b'"),
         ("select sqrt(-i) from partition", "square root"),
-        ("select regexp_like(k, '(') from partition", "regex parse error"),
         ("select sum(i / 0) over (order by i) from partition", "division by zero"),
     ],
 )

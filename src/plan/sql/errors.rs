@@ -26,7 +26,11 @@ pub fn planning(error: DataFusionError) -> Error {
             Some(first) => said(first, place),
             None => said(&error, place),
         },
-        DataFusionError::External(_) => error.into(),
+        DataFusionError::External(inner) if inner.is::<Error>() => error.into(),
+        DataFusionError::External(inner) => at(
+            place,
+            &format!("the SQL cannot be planned: {}", bare(&inner.to_string()).trim_end_matches(':')),
+        ),
         DataFusionError::Internal(message) => {
             let first = message.lines().next().unwrap_or_default();
             Error::internal(format!("the query could not be planned: {first}"))

@@ -52,7 +52,7 @@ fn names_in_any_case_and_labels_as_written() {
         ),
         ("select name from other union all select a from partition", &["name"]),
         ("values (1, 'a')", &["column1", "column2"]),
-        ("select price as PRICE, vendorid Next from partition order by NEXT", &["PRICE", "Next"]),
+        ("select price as PRICE, vendorid as Next from partition order by NEXT", &["PRICE", "Next"]),
         ("select price as Date from partition order by date", &["Date"]),
     ] {
         assert_eq!(labels_of(query), labels, "{query}");
