@@ -78,6 +78,9 @@ class Frame:
     """None for a RangeIndex over the rows as they stand."""
 
     def same_rows(self, other: Frame) -> bool: ...
+    def same_values(self, other: Frame) -> bool:
+        """Whether both are of the same rows and computed alike."""
+
     def column(self, label: _Label) -> Frame:
         """A series. Unknown labels raise SCHEMA_MISMATCH naming the nearest column."""
 

@@ -101,6 +101,10 @@ impl PyFrame {
         self.frame.same_rows(&other.frame)
     }
 
+    fn same_values(&self, other: &Self) -> bool {
+        self.frame.same_values(&other.frame)
+    }
+
     #[pyo3(signature = (label))]
     fn column(&self, py: Python<'_>, label: &Bound<'_, PyAny>) -> PyResult<Self> {
         self.with(self.frame.column(&self::label(label)?), py)

@@ -6,6 +6,7 @@ A case is its own source text, with `p` for the partition: what fails can be pas
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,18 +27,22 @@ class Case:
     """`#n`: where nothing was replaced pandas keeps integers that we have made floats of."""
     typed: bool = False
     """`#e`: of a table without rows pandas gives another type, for it never called the function."""
+    filled: bool = False
+    """`#a`: of a column of nothing but missing values pandas gives floats, for it never called the function."""
 
 
 def _parse(text: str) -> list[Case]:
-    """One case a line, with flags at its end (`#2`, `#n`, `#e`); `a; b; c` are statements and an expression."""
+    """One case a line, with flags at its end (`#2`, `#n`, `#e`, `#a`); `a; b; c` are statements and an expression."""
     cases = []
     for line in filter(None, (line.strip() for line in text.splitlines())):
         code, _, flag = line.partition(" #")
         *statements, value = code.split("; ")
         body = "".join(f"    {statement}\n" for statement in statements)
-        space: dict[str, Any] = {"pd": pd, "np": np}
+        space: dict[str, Any] = {"pd": pd, "np": np, "math": math}
         exec(compile(f"def case(p):\n{body}    return {value}\n", f"<{code}>", "exec"), space)
-        cases.append(Case(code, space["case"], 2 if "2" in flag else 1, "n" in flag, "e" in flag))
+        cases.append(
+            Case(code, space["case"], 2 if "2" in flag else 1, "n" in flag, "e" in flag, "a" in flag)
+        )
     return cases
 
 

@@ -27,6 +27,7 @@ from rlm_hypervisor.partition.refusal import (
     whole_number,
 )
 from rlm_hypervisor.partition.reshaping import Reshaping
+from rlm_hypervisor.partition.rowwise import RowFunctions
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.surface import unknown_attribute
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Partition"]
 
 
-class Partition(FrameReplacing, Merging, Reshaping, FrameWindows, FrameStatistics):
+class Partition(RowFunctions, FrameReplacing, Merging, Reshaping, FrameWindows, FrameStatistics):
     """The rows of the input, or rows computed from them.
 
     An operation is called once with a Partition that knows columns and types, not rows; what it does is

@@ -102,6 +102,10 @@ def by_numpy(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _missing(obj: Any, wanted: bool, call: str) -> Any:
+    from rlm_hypervisor.partition.element import Element, isinstance_of
+
+    if isinstance_of(obj):
+        return Element(apply("isna" if wanted else "notna", obj._column), "bool")
     if hasattr(obj, "isna") and hasattr(obj, "notna"):
         return obj.isna() if wanted else obj.notna()
     if isinstance(obj, Operators):

@@ -146,6 +146,15 @@ impl Frame {
         Arc::ptr_eq(&self.domain, &other.domain) && self.index == other.index
     }
 
+    /// Columns of the same rows that are computed alike.
+    pub fn same_values(&self, other: &Frame) -> bool {
+        let mine = self.columns.iter().map(|column| &column.expr);
+        self.same_rows(other)
+            && self.kind == other.kind
+            && self.columns.len() == other.columns.len()
+            && mine.eq(other.columns.iter().map(|column| &column.expr))
+    }
+
     fn like(&self, columns: Vec<Column>, kind: Kind) -> Self {
         Self { domain: self.domain.clone(), index: self.index.clone(), columns, kind }
     }
