@@ -132,6 +132,22 @@ class Frame:
     def reset_index(self, drop: bool, name: _Label = None) -> Frame:
         """The index as leading columns (or dropped) and a new RangeIndex. `name`: a series' own new label."""
 
+    def level(self, number: int) -> Frame:
+        """A level of the index as a series of the same rows."""
+
+    def set_index(self, keys: Sequence[_Label | Frame], drop: bool, append: bool) -> Frame:
+        """Columns, or series of the same rows, as the index."""
+
+    def with_level_names(self, names: Sequence[_Label]) -> Frame: ...
+    def reset_levels(self, numbers: Sequence[int], drop: bool, name: _Label = None) -> Frame:
+        """Some levels as leading columns, or nowhere."""
+
+    def sort_levels(
+        self, numbers: Sequence[int], ascending: Sequence[bool], missing_first: bool
+    ) -> Frame: ...
+    def unfiltered(self, whole: Frame, mask: Frame) -> Frame | None:
+        """A series of the rows that a condition chose, as one of all rows."""
+
     def group(self, keys: Sequence[_Label | Frame], as_index: bool, sort: bool, dropna: bool) -> Groups:
         """Keys are labels (columns or index levels) or series of the same rows."""
 

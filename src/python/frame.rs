@@ -59,6 +59,19 @@ fn frames_of(objects: &Bound<'_, PyAny>) -> PyResult<Vec<Frame>> {
     objects.try_iter()?.map(|object| Ok(object?.cast::<PyFrame>()?.get().frame.clone())).collect()
 }
 
+/// Keys of a grouping or of an index, whose sources are united with those there are.
+fn keys_of(objects: &Bound<'_, PyAny>, sources: &mut Sources) -> PyResult<Vec<Key>> {
+    let keys = objects.try_iter()?.map(|key| {
+        let key = key?;
+        unite(sources, &key);
+        match key.cast::<PyFrame>() {
+            Ok(frame) => Ok(Key::Series(frame.get().frame.clone())),
+            Err(_) => Ok(Key::Label(label(&key)?)),
+        }
+    });
+    keys.collect()
+}
+
 #[pymethods]
 impl PyFrame {
     /// A table in memory, with these columns, each under its name, as the index.
@@ -279,6 +292,48 @@ impl PyFrame {
         self.with(self.frame.reset_index(drop, name), py)
     }
 
+    fn level(&self, py: Python<'_>, number: usize) -> PyResult<Self> {
+        self.with(self.frame.level(number), py)
+    }
+
+    fn set_index(&self, py: Python<'_>, keys: &Bound<'_, PyAny>, drop: bool, append: bool) -> PyResult<Self> {
+        let mut sources = self.sources.clone();
+        let keys = keys_of(keys, &mut sources)?;
+        let frame = self.frame.set_index(keys, drop, append).map_err(|error| raised(py, error))?;
+        Ok(Self { frame, sources })
+    }
+
+    fn with_level_names(&self, py: Python<'_>, names: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.with(self.frame.with_level_names(&labels(names)?), py)
+    }
+
+    #[pyo3(signature = (numbers, drop, name=None))]
+    fn reset_levels(
+        &self,
+        py: Python<'_>,
+        numbers: Vec<usize>,
+        drop: bool,
+        name: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let name = name.map(label).transpose()?.unwrap_or(Label::None);
+        self.with(self.frame.reset_levels(&numbers, drop, name), py)
+    }
+
+    fn sort_levels(
+        &self,
+        py: Python<'_>,
+        numbers: Vec<usize>,
+        ascending: Vec<bool>,
+        missing_first: bool,
+    ) -> PyResult<Self> {
+        self.with(self.frame.sort_levels(&numbers, &ascending, missing_first), py)
+    }
+
+    fn unfiltered(&self, whole: &Self, mask: &Self) -> Option<Self> {
+        let frame = self.frame.unfiltered(&whole.frame, &mask.frame)?;
+        Some(Self { frame, sources: self.sources.clone() })
+    }
+
     fn group(
         &self,
         py: Python<'_>,
@@ -288,15 +343,7 @@ impl PyFrame {
         dropna: bool,
     ) -> PyResult<PyGroups> {
         let mut sources = self.sources.clone();
-        let keys = keys.try_iter()?.map(|key| {
-            let key = key?;
-            unite(&mut sources, &key);
-            match key.cast::<PyFrame>() {
-                Ok(frame) => Ok(Key::Series(frame.get().frame.clone())),
-                Err(_) => Ok(Key::Label(label(&key)?)),
-            }
-        });
-        let keys = keys.collect::<PyResult<_>>()?;
+        let keys = keys_of(keys, &mut sources)?;
         let groups = self.frame.group(keys, as_index, sort, dropna).map_err(|error| raised(py, error))?;
         Ok(PyGroups { groups, sources })
     }

@@ -10,6 +10,7 @@ from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.constant import constants
 from rlm_hypervisor.partition.dtypes import DType, target
+from rlm_hypervisor.partition.levels import RowIndex, level_numbers, sorted_index
 from rlm_hypervisor.partition.mapping import Mapping
 from rlm_hypervisor.partition.operators import apply
 from rlm_hypervisor.partition.refusal import (
@@ -206,15 +207,23 @@ class Column(Mapping, Replacing, Windows, Statistics):
         kind: str = "quicksort",
         na_position: str = "last",
         ignore_index: bool = False,
-        key: object = None,
+        key: Any = None,
     ) -> Column:
-        """Sorted by value; equal values keep their order, whatever `kind` says."""
+        """Sorted by value, or what `key` makes of them; equal values keep their order, whatever `kind` says."""
         call = "Series.sort_values"
-        only(call, axis=(axis, 0, "index"), inplace=(inplace, False), kind=(kind, *_SORTS), key=(key, None))
+        only(call, axis=(axis, 0, "index"), inplace=(inplace, False), kind=(kind, *_SORTS))
         only(call, na_position=(na_position, "last", "first"))
         if isinstance(ascending, list | tuple) and len(ascending) == 1:
             ascending = ascending[0]
-        frame = self._frame.sort([], [boolean(call, "ascending", ascending)], na_position == "first")
+        ways = [boolean(call, "ascending", ascending)]
+        if key is None:
+            frame = self._frame.sort([], ways, na_position == "first")
+        else:
+            from rlm_hypervisor.partition.shaping import sorted_by_key
+
+            whole = self._frame.to_frame("value")
+            frame = sorted_by_key(whole, ["value"], ways, na_position == "first", key, call)
+            frame = frame.column("value").with_name(self.name)
         return Column(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
 
     def sort_index(
@@ -230,13 +239,10 @@ class Column(Mapping, Replacing, Windows, Statistics):
         ignore_index: bool = False,
         key: object = None,
     ) -> Column:
-        """Sorted by the index."""
+        """Sorted by the index, or by some of its levels (then by the others)."""
         call = "Series.sort_index"
-        only(
-            call, axis=(axis, 0, "index"), level=(level, None), inplace=(inplace, False), kind=(kind, *_SORTS)
-        )
-        only(call, na_position=(na_position, "last"), sort_remaining=(sort_remaining, True), key=(key, None))
-        frame = self._frame.sort_index(boolean(call, "ascending", ascending))
+        only(call, axis=(axis, 0, "index"), inplace=(inplace, False), kind=(kind, *_SORTS), key=(key, None))
+        frame = sorted_index(self._frame, level, ascending, na_position, sort_remaining, call)
         return Column(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
 
     def nlargest(self, n: int = 5, keep: str = "first") -> Column:
@@ -300,17 +306,44 @@ class Column(Mapping, Replacing, Windows, Statistics):
     ) -> Any:
         """The index as columns and the values as another called `name`; with `drop` only the values."""
         call = "Series.reset_index"
-        only(call, level=(level, None), inplace=(inplace, False), allow_duplicates=(allow_duplicates, False))
-        if boolean(call, "drop", drop):
-            return Column(self._frame.reset_index(True))
-        if name is None:
+        only(call, inplace=(inplace, False), allow_duplicates=(allow_duplicates, False))
+        dropped = boolean(call, "drop", drop)
+        if name is None and not dropped:
             refuse(
                 "`Series.reset_index` with `name=None` is not native in this version",
                 "Give a name, or leave it out",
             )
+        label = None if name is ... or dropped else name
+        if level is None:
+            frame = self._frame.reset_index(dropped, label)
+        else:
+            frame = self._frame.reset_levels(level_numbers(self._frame, level, call), dropped, label)
+        if dropped:
+            return Column(frame)
         from rlm_hypervisor.partition.frame import Partition
 
-        return Partition(self._frame.reset_index(False, None if name is ... else name))
+        return Partition(frame)
+
+    def rename_axis(
+        self,
+        mapper: Any = ...,
+        *,
+        index: Any = ...,
+        axis: Any = 0,
+        copy: object = None,
+        inplace: bool = False,
+    ) -> Column:
+        """With another name of the index (a list for several levels; None for none)."""
+        call = "Series.rename_axis"
+        only(call, inplace=(inplace, False), copy=(copy, None, True, False), axis=(axis, 0, "index"))
+        from rlm_hypervisor.partition.shaping import renamed_levels
+
+        return Column(renamed_levels(self._frame, mapper if index is ... else index, call))
+
+    @property
+    def index(self) -> RowIndex:
+        """The labels of the rows, for expressions: `s[s.index > 3]`."""
+        return RowIndex(self._frame)
 
     def copy(self, deep: bool = True) -> Column:
         """An independent column (they all are)."""

@@ -150,3 +150,68 @@ def target(dtype: object, call: str) -> str:
             call=call,
         )
     return _SAME.get(name, name)
+
+
+_KINDS = {
+    "number": ("int", "uint", "float", "timedelta"),
+    "integer": ("int", "uint", "timedelta"),
+    "signedinteger": ("int", "timedelta"),
+    "unsignedinteger": ("uint",),
+    "floating": ("float",),
+    "int": ("int32", "int64"),
+    "float": ("float",),
+    "bool": ("bool",),
+    "bool_": ("bool",),
+    "boolean": ("bool",),
+    "str": ("str",),
+    "string": ("str",),
+    "object": ("str", "object", "date", "decimal", "binary"),
+    "object_": ("str", "object", "date", "decimal", "binary"),
+    "datetime": ("datetime64[s]", "datetime64[ms]", "datetime64[us]", "datetime64[ns]"),
+    "datetime64": ("datetime64[s]", "datetime64[ms]", "datetime64[us]", "datetime64[ns]"),
+    "timedelta": ("timedelta",),
+    "timedelta64": ("timedelta",),
+    "category": (),
+}
+"""What `select_dtypes` is given -> how the names of the types begin."""
+
+
+def chosen_by_dtype(frame: Any, include: Any, exclude: Any) -> list[Any]:
+    """The labels of the columns that `select_dtypes` keeps."""
+    call = "DataFrame.select_dtypes"
+    wanted = [_prefixes(include, call), _prefixes(exclude, call)]
+    if wanted == [None, None]:
+        refuse(f"`{call}` needs `include` or `exclude`", call=call)
+    kept, gone = wanted
+    return [
+        label
+        for label, dtype in zip(frame.columns, frame.dtypes, strict=True)
+        if (kept is None or _among(dtype, kept)) and (gone is None or not _among(dtype, gone))
+    ]
+
+
+def _among(dtype: str, prefixes: list[str]) -> bool:
+    return any(
+        dtype == prefix
+        or dtype.rstrip("0123456789") == prefix
+        or (prefix == "timedelta" and dtype.startswith(prefix))
+        or (prefix == "datetimetz" and dtype.startswith("datetime64[") and "," in dtype)
+        for prefix in prefixes
+    )
+
+
+def _prefixes(given: Any, call: str) -> list[str] | None:
+    if given is None:
+        return None
+    found: list[str] = []
+    for item in given if isinstance(given, list | tuple | set) else [given]:
+        name = item.__name__ if isinstance(item, type) else str(item)
+        if name == "datetimetz":
+            found.append(name)
+        elif name in _KINDS:
+            found += _KINDS[name]
+        elif name.startswith(("int", "uint", "float", "datetime64", "timedelta64")):
+            found.append(name)
+        else:
+            refuse(f"`{call}` of {clipped(item)} is not native", "Name a type: 'number', 'str'", call=call)
+    return found

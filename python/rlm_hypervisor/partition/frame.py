@@ -10,12 +10,14 @@ from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.column import _SORTS, Column, boolean_mask, kept, piped, row_count
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.dtypes import DType, DTypes
+from rlm_hypervisor.partition.expressions import Expressions
 from rlm_hypervisor.partition.frame_replacing import FrameReplacing
 from rlm_hypervisor.partition.frame_statistics import FrameStatistics
 from rlm_hypervisor.partition.frame_windows import FrameWindows
 from rlm_hypervisor.partition.labels import Labels
 from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.merging import Merging
+from rlm_hypervisor.partition.operators import Operators
 from rlm_hypervisor.partition.refusal import (
     boolean,
     is_label,
@@ -29,6 +31,7 @@ from rlm_hypervisor.partition.refusal import (
 from rlm_hypervisor.partition.reshaping import Reshaping
 from rlm_hypervisor.partition.rowwise import RowFunctions
 from rlm_hypervisor.partition.scalar import Scalar, Summary
+from rlm_hypervisor.partition.shaping import Shaping, sorted_by_key
 from rlm_hypervisor.partition.surface import unknown_attribute
 
 if TYPE_CHECKING:
@@ -37,7 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["Partition"]
 
 
-class Partition(RowFunctions, FrameReplacing, Merging, Reshaping, FrameWindows, FrameStatistics):
+class Partition(
+    Expressions, Shaping, RowFunctions, FrameReplacing, Merging, Reshaping, FrameWindows, FrameStatistics
+):
     """The rows of the input, or rows computed from them.
 
     An operation is called once with a Partition that knows columns and types, not rows; what it does is
@@ -167,12 +172,6 @@ class Partition(RowFunctions, FrameReplacing, Merging, Reshaping, FrameWindows, 
         )
         return self[key] if there else default
 
-    def pop(self, item: Any) -> Column:
-        """The column, which is then gone from the partition."""
-        column = self._column(item, "`pop`")
-        del self[item]
-        return column
-
     @property
     def loc(self) -> Loc:
         """Rows by condition, columns by label: `p.loc[mask]`, `p.loc[mask, "a"]`, `p.loc[:, ["a"]]`."""
@@ -192,7 +191,7 @@ class Partition(RowFunctions, FrameReplacing, Merging, Reshaping, FrameWindows, 
             self._tokens.clear()
 
     def _assigned(self, label: Any, value: Any, call: str) -> _core.Frame:
-        if isinstance(value, Column | Scalar):
+        if isinstance(value, Operators):
             return self._frame.assign(label, value._frame)
         if isinstance(value, Partition | Summary):
             refuse(f"{call} assigns {value!r} to one column", "Pick a column or a scalar of it")
@@ -237,88 +236,6 @@ class Partition(RowFunctions, FrameReplacing, Merging, Reshaping, FrameWindows, 
             )
         return result
 
-    def rename(
-        self,
-        mapper: Any = None,
-        *,
-        index: Any = None,
-        columns: Any = None,
-        axis: object = None,
-        copy: object = None,
-        inplace: bool = False,
-        level: object = None,
-        errors: str = "ignore",
-    ) -> Partition:
-        """With renamed columns: a dict, or a function of a label."""
-        call = "DataFrame.rename"
-        only(
-            call,
-            index=(index, None),
-            inplace=(inplace, False),
-            level=(level, None),
-            copy=(copy, None, True, False),
-        )
-        only(call, errors=(errors, "ignore", "raise"))
-        if mapper is not None:
-            if axis not in (1, "columns"):
-                refuse(
-                    "`DataFrame.rename` of row labels is not native",
-                    "Write `rename(columns={...})`",
-                    call=call,
-                )
-            columns = mapper
-        if columns is None:
-            refuse(
-                "`DataFrame.rename` needs to know what to rename",
-                "Write `rename(columns={'old': 'new'})`",
-                call=call,
-            )
-        if callable(columns):
-            pairs: list[tuple[Any, Any]] = [(label, columns(label)) for label in self._frame.columns]
-        elif isinstance(columns, dict):
-            if errors == "raise":
-                self._require(list(columns), "`DataFrame.rename`")
-            pairs = list(columns.items())
-        else:
-            refuse(f"`DataFrame.rename` takes a dict or a function, not `{clipped(columns)}`", call=call)
-        return Partition(self._frame.rename([(old, new) for old, new in pairs if old != new]))
-
-    def drop(
-        self,
-        labels: Any = None,
-        *,
-        axis: object = 0,
-        index: Any = None,
-        columns: Any = None,
-        level: object = None,
-        inplace: bool = False,
-        errors: str = "raise",
-    ) -> Partition:
-        """Without some columns: `drop(columns=[...])` or `drop([...], axis=1)`."""
-        call = "DataFrame.drop"
-        only(
-            call,
-            index=(index, None),
-            level=(level, None),
-            inplace=(inplace, False),
-            errors=(errors, "raise", "ignore"),
-        )
-        if labels is not None:
-            if axis not in (1, "columns"):
-                refuse(
-                    "`DataFrame.drop` of rows by label is not native",
-                    "Select rows with a condition: `p[p['x'] != 3]`",
-                    call=call,
-                )
-            columns = labels
-        if columns is None:
-            refuse("`DataFrame.drop` needs to know what to drop", "Write `drop(columns=[...])`", call=call)
-        found = labels_of(columns) if not isinstance(columns, tuple) else [columns]
-        found = [columns] if found is None else found
-        if errors == "ignore":
-            found = [label for label in found if label in self._frame.columns]
-        return Partition(self._frame.drop(self._require(found, "`DataFrame.drop`")))
-
     def copy(self, deep: bool = True) -> Partition:
         """An independent partition."""
         return Partition(self._frame)
@@ -338,11 +255,11 @@ class Partition(RowFunctions, FrameReplacing, Merging, Reshaping, FrameWindows, 
         kind: str = "quicksort",
         na_position: str = "last",
         ignore_index: bool = False,
-        key: object = None,
+        key: Any = None,
     ) -> Partition:
-        """Sorted by columns; rows that are equal keep their order, whatever `kind` says."""
+        """Sorted by columns, or what `key` makes of each; equal rows keep their order, whatever `kind` says."""
         call = "DataFrame.sort_values"
-        only(call, axis=(axis, 0, "index"), inplace=(inplace, False), kind=(kind, *_SORTS), key=(key, None))
+        only(call, axis=(axis, 0, "index"), inplace=(inplace, False), kind=(kind, *_SORTS))
         only(call, na_position=(na_position, "last", "first"))
         labels = [by] if is_label(by) else labels_of(by)
         if not labels:
@@ -354,29 +271,7 @@ class Partition(RowFunctions, FrameReplacing, Merging, Reshaping, FrameWindows, 
         if len(flags) != len(labels):
             refuse(f"`{call}` got {len(flags)} directions for {len(labels)} columns", call=call)
         ways = [boolean(call, "ascending", flag) for flag in flags]
-        frame = self._frame.sort(labels, ways, na_position == "first")
-        return Partition(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
-
-    def sort_index(
-        self,
-        *,
-        axis: object = 0,
-        level: object = None,
-        ascending: object = True,
-        inplace: bool = False,
-        kind: str = "quicksort",
-        na_position: str = "last",
-        sort_remaining: bool = True,
-        ignore_index: bool = False,
-        key: object = None,
-    ) -> Partition:
-        """Sorted by the index."""
-        call = "DataFrame.sort_index"
-        only(
-            call, axis=(axis, 0, "index"), level=(level, None), inplace=(inplace, False), kind=(kind, *_SORTS)
-        )
-        only(call, na_position=(na_position, "last"), sort_remaining=(sort_remaining, True), key=(key, None))
-        frame = self._frame.sort_index(boolean(call, "ascending", ascending))
+        frame = sorted_by_key(self._frame, labels, ways, na_position == "first", key, call)
         return Partition(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
 
     def _top(self, call: str, n: int, columns: Any, keep: str, largest: bool) -> Partition:
@@ -414,33 +309,6 @@ class Partition(RowFunctions, FrameReplacing, Merging, Reshaping, FrameWindows, 
             refuse(f"`{call}` takes labels of columns, not `{clipped(subset)}`", call=call)
         frame = self._frame.distinct(labels, kept(call, keep))
         return Partition(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
-
-    def reset_index(
-        self,
-        level: object = None,
-        *,
-        drop: bool = False,
-        inplace: bool = False,
-        col_level: object = 0,
-        col_fill: object = "",
-        allow_duplicates: bool = False,
-        names: Any = None,
-    ) -> Partition:
-        """The index as leading columns (called `names`), or dropped, and the rows numbered from 0."""
-        call = "DataFrame.reset_index"
-        only(call, level=(level, None), inplace=(inplace, False), allow_duplicates=(allow_duplicates, False))
-        only(call, col_level=(col_level, 0), col_fill=(col_fill, ""))
-        dropped = boolean(call, "drop", drop)
-        frame = self._frame.reset_index(dropped)
-        if names is not None and not dropped:
-            levels = len(frame.columns) - len(self._frame.columns)
-            given = [names] if is_label(names) else labels_of(names)
-            if given is None or len(given) != levels:
-                refuse(f"`{call}` got `names={clipped(names)}` for an index of {levels} level(s)", call=call)
-            frame = frame.rename(
-                [(old, new) for old, new in zip(frame.columns, given, strict=False) if old != new]
-            )
-        return Partition(frame)
 
     # Groups.
     def groupby(

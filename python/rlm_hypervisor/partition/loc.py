@@ -76,9 +76,13 @@ class Loc:
         if not labels or rows.dtype != "bool" or isinstance(value, list | tuple | dict):
             _refuse_assignment()
         for label in labels:
-            new = value
+            new: Any = value
             if hasattr(value, "_takes_operators"):
                 new = value[label]
+            if isinstance(new, Column) and not new._frame.same_rows(partition._frame):
+                # What stands in those rows, computed from these rows: `p.loc[mask, "x"] *= 2`.
+                whole = new._frame.unfiltered(partition._frame, rows._frame)
+                new = new if whole is None else Column(whole)
             partition[label] = _set(partition, label, rows, new)
 
 

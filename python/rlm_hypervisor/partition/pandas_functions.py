@@ -20,6 +20,8 @@ FUNCTIONS: dict[str, str] = {
     "isnull": "numpy_functions:isna",
     "notna": "numpy_functions:notna",
     "notnull": "numpy_functions:notna",
+    "cut": "bins:cut",
+    "qcut": "bins:qcut",
     "get_dummies": "numpy_functions:get_dummies",
     "factorize": "numpy_functions:factorize",
     "Series": "series:series",

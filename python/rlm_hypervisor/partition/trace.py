@@ -19,6 +19,7 @@ from rlm_hypervisor.partition.elementwise import Elementwise
 from rlm_hypervisor.partition.frame import Partition
 from rlm_hypervisor.partition.groupby import GroupBy
 from rlm_hypervisor.partition.labels import Labels
+from rlm_hypervisor.partition.levels import RowIndex
 from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.operators import Operators
 from rlm_hypervisor.partition.pandas_functions import dispatched
@@ -69,6 +70,8 @@ def _plan(returned: Any, operation: Callable[..., Any]) -> _core.Frame | Constan
         _refuse(f"`{name}` returned None: did you forget `return`?", "Return what the answer is to be")
     if isinstance(returned, GroupBy):
         _refuse(f"`{name}` returned a group-by", "Aggregate it: `.sum()`, `.agg(...)`")
+    if isinstance(returned, RowIndex):
+        _refuse(f"`{name}` returned the row index", "Return it as a column: `p.index.to_series()`")
     if isinstance(returned, Labels):
         return Constant(list(returned))
     if isinstance(returned, DTypes):
@@ -223,6 +226,12 @@ def _sentence(error: Exception) -> str:
 _PANDAS = {
     "Partition": "DataFrame",
     "Elementwise": "DataFrame",
+    "Shaping": "DataFrame",
+    "Expressions": "DataFrame",
+    "RowFunctions": "DataFrame",
+    "FrameReplacing": "DataFrame",
+    "Replacing": "Series",
+    "Mapping": "Series",
     "Summaries": "DataFrame",
     "Column": "Series",
     "Reductions": "Series",

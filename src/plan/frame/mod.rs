@@ -2,6 +2,7 @@
 
 mod concat;
 mod group;
+mod levels;
 mod merge;
 mod reshape;
 mod rows;

@@ -49,7 +49,7 @@ impl Frame {
         levels.iter().chain(&self.columns).all(|column| matches!(column.expr, Expr::Column(..)))
     }
 
-    fn over(&self, domain: Arc<Node>, levels: Vec<Column>, columns: Vec<Column>) -> Self {
+    pub(super) fn over(&self, domain: Arc<Node>, levels: Vec<Column>, columns: Vec<Column>) -> Self {
         Self { domain, index: Index::Levels(levels), columns, kind: self.kind.clone() }
     }
 

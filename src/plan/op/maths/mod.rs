@@ -1,5 +1,6 @@
 //! Numbers: functions of NumPy and of pandas beyond arithmetic. One file each and one line in the list below.
 
+mod bins;
 mod checked;
 mod extremes;
 mod functions;
@@ -62,6 +63,7 @@ pub const OPERATORS: &[&dyn Operator] = &[
     &Extreme { name: "minimum", side: Side::Smallest, skips: false },
     &Extreme { name: "fmax", side: Side::Largest, skips: true },
     &Extreme { name: "fmin", side: Side::Smallest, skips: true },
+    &bins::Bins,
     &select::Select,
     &Lookup { name: "map_values", keeps: false },
     &Lookup { name: "replace_values", keeps: true },
