@@ -10,7 +10,7 @@ from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.constant import constants
 from rlm_hypervisor.partition.dtypes import DType, target
-from rlm_hypervisor.partition.levels import RowIndex, level_numbers, sorted_index
+from rlm_hypervisor.partition.levels import Levelled
 from rlm_hypervisor.partition.mapping import Mapping
 from rlm_hypervisor.partition.operators import apply
 from rlm_hypervisor.partition.refusal import (
@@ -21,7 +21,7 @@ from rlm_hypervisor.partition.refusal import (
     refuse_value,
     whole_number,
 )
-from rlm_hypervisor.partition.replacing import Replacing
+from rlm_hypervisor.partition.replacing import Replacing, filled_binary, set_rows
 from rlm_hypervisor.partition.scalar import Scalar
 from rlm_hypervisor.partition.statistics import Statistics
 from rlm_hypervisor.partition.surface import unknown_attribute
@@ -42,16 +42,20 @@ def reflection(op: str, reflected: bool, name: str) -> Callable[..., Any]:
     def method(
         self: Column, other: object, level: object = None, fill_value: object = None, axis: object = 0
     ) -> Column:
-        only(f"Series.{name}", level=(level, None), fill_value=(fill_value, None), axis=(axis, 0, "index"))
+        only(f"Series.{name}", level=(level, None), axis=(axis, 0, "index"))
+        if fill_value is not None:
+            return filled_binary(op, self, other, fill_value, reflected)  # type: ignore[no-any-return]
         return self._binary(op, other, reflected)  # type: ignore[no-any-return]
 
     method.__name__ = name
     method.__qualname__ = f"Column.{name}"
-    method.__doc__ = f"The method form of an operator; see `pandas.Series.{name}`. `fill_value` is refused."
+    method.__doc__ = (
+        f"The method form of an operator, which fills missing values; see `pandas.Series.{name}`."
+    )
     return method
 
 
-class Column(Mapping, Replacing, Windows, Statistics):
+class Column(Levelled, Mapping, Replacing, Windows, Statistics):
     """A column of the input or computed from it; rows stay unknown while the operation is traced.
 
     It has the methods of `pandas.Series` that are native; any other is refused by name.
@@ -183,11 +187,16 @@ class Column(Mapping, Replacing, Windows, Statistics):
             "Select rows with a condition: `s[s > 3]`; the first ones are `s.head(n)`",
         )
 
-    def __setitem__(self, key: object, value: object) -> NoReturn:
-        refuse(
-            "assigning into a column's rows is not native in this version",
-            "Assign a whole column: `p['x'] = ...`",
-        )
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if callable(key) and not isinstance(key, Column):
+            key = key(self)
+        if not isinstance(key, Column):
+            refuse(
+                "assigning into a column's rows takes a condition: rows are not known by label or position",
+                "Write `s[s > 3] = 0`",
+            )
+        self._frame = self._named(set_rows(self, self.name, key, value))._frame
+        self._token = None
 
     @property
     def loc(self) -> ColumnLoc:
@@ -224,25 +233,6 @@ class Column(Mapping, Replacing, Windows, Statistics):
             whole = self._frame.to_frame("value")
             frame = sorted_by_key(whole, ["value"], ways, na_position == "first", key, call)
             frame = frame.column("value").with_name(self.name)
-        return Column(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
-
-    def sort_index(
-        self,
-        *,
-        axis: object = 0,
-        level: object = None,
-        ascending: object = True,
-        inplace: bool = False,
-        kind: str = "quicksort",
-        na_position: str = "last",
-        sort_remaining: bool = True,
-        ignore_index: bool = False,
-        key: object = None,
-    ) -> Column:
-        """Sorted by the index, or by some of its levels (then by the others)."""
-        call = "Series.sort_index"
-        only(call, axis=(axis, 0, "index"), inplace=(inplace, False), kind=(kind, *_SORTS), key=(key, None))
-        frame = sorted_index(self._frame, level, ascending, na_position, sort_remaining, call)
         return Column(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
 
     def nlargest(self, n: int = 5, keep: str = "first") -> Column:
@@ -294,56 +284,6 @@ class Column(Mapping, Replacing, Windows, Statistics):
 
         own = 0 if self.name is None else self.name
         return Partition(self._frame.to_frame(own if name is ... else name))
-
-    def reset_index(
-        self,
-        level: object = None,
-        *,
-        drop: bool = False,
-        name: Any = ...,
-        inplace: bool = False,
-        allow_duplicates: bool = False,
-    ) -> Any:
-        """The index as columns and the values as another called `name`; with `drop` only the values."""
-        call = "Series.reset_index"
-        only(call, inplace=(inplace, False), allow_duplicates=(allow_duplicates, False))
-        dropped = boolean(call, "drop", drop)
-        if name is None and not dropped:
-            refuse(
-                "`Series.reset_index` with `name=None` is not native in this version",
-                "Give a name, or leave it out",
-            )
-        label = None if name is ... or dropped else name
-        if level is None:
-            frame = self._frame.reset_index(dropped, label)
-        else:
-            frame = self._frame.reset_levels(level_numbers(self._frame, level, call), dropped, label)
-        if dropped:
-            return Column(frame)
-        from rlm_hypervisor.partition.frame import Partition
-
-        return Partition(frame)
-
-    def rename_axis(
-        self,
-        mapper: Any = ...,
-        *,
-        index: Any = ...,
-        axis: Any = 0,
-        copy: object = None,
-        inplace: bool = False,
-    ) -> Column:
-        """With another name of the index (a list for several levels; None for none)."""
-        call = "Series.rename_axis"
-        only(call, inplace=(inplace, False), copy=(copy, None, True, False), axis=(axis, 0, "index"))
-        from rlm_hypervisor.partition.shaping import renamed_levels
-
-        return Column(renamed_levels(self._frame, mapper if index is ... else index, call))
-
-    @property
-    def index(self) -> RowIndex:
-        """The labels of the rows, for expressions: `s[s.index > 3]`."""
-        return RowIndex(self._frame)
 
     def copy(self, deep: bool = True) -> Column:
         """An independent column (they all are)."""

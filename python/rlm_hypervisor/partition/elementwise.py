@@ -13,6 +13,7 @@ from rlm_hypervisor.partition.constant import constants
 from rlm_hypervisor.partition.dtypes import DType, target
 from rlm_hypervisor.partition.operators import SYMBOLS, UFUNCS, apply, numpy_function
 from rlm_hypervisor.partition.refusal import labels_of, only, refuse
+from rlm_hypervisor.partition.replacing import filled_binary
 from rlm_hypervisor.partition.scalar import Summary
 
 if TYPE_CHECKING:
@@ -74,6 +75,17 @@ class Elementwise:
         for label in labels:
             column = Column(self._frame.column(label))
             value = apply(op, parts(label), column) if reflected else apply(op, column, parts(label))
+            frame = frame.assign(label, value._frame)
+        return type(self)(frame)  # type: ignore[call-arg]
+
+    def _filled(self: _Self, op: str, other: Any, fill: Any, reflected: bool) -> _Self:
+        """The operator on every column, missing cells filled unless both are missing."""
+        frame = self._frame
+        if isinstance(other, Elementwise) and other._frame.columns != frame.columns:
+            refuse("an operator between partitions of different columns is not native")
+        for label in self._frame.columns:
+            part = Column(other._frame.column(label)) if isinstance(other, Elementwise) else other
+            value = filled_binary(op, Column(self._frame.column(label)), part, fill, reflected)
             frame = frame.assign(label, value._frame)
         return type(self)(frame)  # type: ignore[call-arg]
 
@@ -258,14 +270,17 @@ def _method(op: str, reflected: bool, name: str) -> Callable[..., Any]:
     def method(
         self: Partition, other: Any, axis: object = "columns", level: object = None, fill_value: object = None
     ) -> Partition:
-        only(f"DataFrame.{name}", level=(level, None), fill_value=(fill_value, None))
-        only(f"DataFrame.{name}", axis=(axis, "columns", 1, 0, "index"))
+        only(f"DataFrame.{name}", level=(level, None), axis=(axis, "columns", 1, 0, "index"))
+        if fill_value is not None:
+            if isinstance(other, Column | Summary):
+                refuse(f"`DataFrame.{name}` with `fill_value` takes a value or a partition, in pandas too")
+            return self._filled(op, other, fill_value, reflected)
         return self._each(op, other, reflected, down=axis in (0, "index"))
 
     method.__name__ = name
     method.__qualname__ = f"Partition.{name}"
     method.__doc__ = (
-        f"The method form of an operator; see `pandas.DataFrame.{name}`. `fill_value` is refused."
+        f"The method form of an operator, which fills missing cells; see `pandas.DataFrame.{name}`."
     )
     return method
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
@@ -132,3 +132,90 @@ class RowIndex(Operators):
 
     def __repr__(self) -> str:
         return f"<row index {self.names!r}, its labels not known while tracing>"
+
+
+SORTS = ("quicksort", "mergesort", "heapsort", "stable")
+"""What pandas calls ways to sort; ours are all stable."""
+
+
+class Levelled:
+    """The base of Column that knows its index."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _frame: _core.Frame
+
+    def _column(self, frame: _core.Frame) -> Any:
+        from rlm_hypervisor.partition.column import Column
+
+        return Column(frame)
+
+    def sort_index(
+        self,
+        *,
+        axis: object = 0,
+        level: object = None,
+        ascending: object = True,
+        inplace: bool = False,
+        kind: str = "quicksort",
+        na_position: str = "last",
+        sort_remaining: bool = True,
+        ignore_index: bool = False,
+        key: object = None,
+    ) -> Any:
+        """Sorted by the index, or by some of its levels (then by the others)."""
+        call = "Series.sort_index"
+        only(call, axis=(axis, 0, "index"), inplace=(inplace, False), kind=(kind, *SORTS), key=(key, None))
+        frame = sorted_index(self._frame, level, ascending, na_position, sort_remaining, call)
+        return self._column(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
+
+    def reset_index(
+        self,
+        level: object = None,
+        *,
+        drop: bool = False,
+        name: Any = ...,
+        inplace: bool = False,
+        allow_duplicates: bool = False,
+    ) -> Any:
+        """The index as columns and the values as another called `name`; with `drop` only the values."""
+        call = "Series.reset_index"
+        only(call, inplace=(inplace, False), allow_duplicates=(allow_duplicates, False))
+        dropped = boolean(call, "drop", drop)
+        if name is None and not dropped:
+            refuse(
+                "`Series.reset_index` with `name=None` is not native in this version",
+                "Give a name, or leave it out",
+            )
+        label = None if name is ... or dropped else name
+        if level is None:
+            frame = self._frame.reset_index(dropped, label)
+        else:
+            frame = self._frame.reset_levels(level_numbers(self._frame, level, call), dropped, label)
+        if dropped:
+            return self._column(frame)
+        from rlm_hypervisor.partition.frame import Partition
+
+        return Partition(frame)
+
+    def rename_axis(
+        self,
+        mapper: Any = ...,
+        *,
+        index: Any = ...,
+        axis: Any = 0,
+        copy: object = None,
+        inplace: bool = False,
+    ) -> Any:
+        """With another name of the index (a list for several levels; None for none)."""
+        call = "Series.rename_axis"
+        only(call, inplace=(inplace, False), copy=(copy, None, True, False), axis=(axis, 0, "index"))
+        from rlm_hypervisor.partition.shaping import renamed_levels
+
+        return self._column(renamed_levels(self._frame, mapper if index is ... else index, call))
+
+    @property
+    def index(self) -> RowIndex:
+        """The labels of the rows, for expressions: `s[s.index > 3]`."""
+        return RowIndex(self._frame)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlm_hypervisor._text import clipped
-from rlm_hypervisor.errors import SchemaMismatchError
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.operators import Operators, apply
 from rlm_hypervisor.partition.refusal import is_label, labels_of, only, refuse
-from rlm_hypervisor.partition.replacing import nothing
+from rlm_hypervisor.partition.replacing import set_rows
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.frame import Partition
@@ -88,27 +87,11 @@ class Loc:
 
 def _set(partition: Partition, label: Any, rows: Column, value: Any) -> Column:
     """The column with the value in the rows of the condition; missing elsewhere if it is a new one."""
+    if label in partition:
+        return set_rows(partition[label], label, rows, value)  # type: ignore[no-any-return]
     if not isinstance(value, Operators):
         value = constant(value, "`p.loc[condition, column] = ...`")
-    if label not in partition:
-        return apply("select", rows, value, None)  # type: ignore[no-any-return]
-    column = partition[label]
-    if nothing(value):
-        value = float("nan") if column.dtype.kind == "f" else None
-        if column.dtype.kind in "iub":
-            refuse(
-                f"`p.loc[condition, {label!r}] = ...` puts a missing value into {column.dtype} values",
-                "pandas changes the type then; say so with `p['x'].mask(condition)`",
-                call="DataFrame.loc",
-            )
-    result = apply("where", rows, value, column)
-    if result.dtype != column.dtype:
-        raise SchemaMismatchError(
-            f"`p.loc[condition, {label!r}] = ...` would make {result.dtype} of {column.dtype} values: "
-            "pandas refuses that too. Convert the column first: `.astype(...)`",
-            details={"call": "DataFrame.loc", "column": str(label)},
-        )
-    return result  # type: ignore[no-any-return]
+    return apply("select", rows, value, None)  # type: ignore[no-any-return]
 
 
 def _refuse_assignment() -> NoReturn:

@@ -266,8 +266,8 @@ class Operators:
     def __divmod__(self: _Self, other: object) -> tuple[_Self, _Self]:
         return self // other, self % other
 
-    def __matmul__(self, other: object) -> NoReturn:
-        refuse("`@` is not native in this version", "Multiply and sum: `(p['a'] * p['b']).sum()`", call="@")
+    def __matmul__(self, other: object) -> Any:
+        return self.dot(other)  # type: ignore[attr-defined]
 
     # What would need the value itself.
     def __bool__(self) -> NoReturn:

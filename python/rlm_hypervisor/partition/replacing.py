@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
+from rlm_hypervisor.errors import SchemaMismatchError
 from rlm_hypervisor.partition.constant import constant, is_missing
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.operators import Operators, apply, wrap
@@ -222,6 +223,13 @@ class Replacing:
         _one_kind([self, *args[1::2]], call)
         return self._named(apply("select", *args, self))
 
+    def dot(self, other: Any) -> Any:
+        """The sum of products with a column of the same rows, which is missing if any of them is."""
+        if not _is_column(other):
+            refuse("`Series.dot` takes a column of the same rows", "Multiply and sum", call="Series.dot")
+        products = apply("mul", self, other)
+        return apply("given", products.sum(), products.isna().sum() == 0)
+
     def combine_first(self, other: Any) -> Column:
         """The values, and those of a column of the same rows where they are missing."""
         if not _is_column(other):
@@ -298,3 +306,47 @@ def _one_kind(values: list[Any], call: str) -> None:
             "Convert the booleans: `.astype('int64')`",
             call=call,
         )
+
+
+def set_rows(column: Any, label: Any, rows: Any, value: Any) -> Any:
+    """The column with the value in the rows of a condition, as assignment does it: the type must stay."""
+    call = f"... [condition, {label!r}] = ..."
+    if rows.dtype != "bool":
+        refuse(f"`{call}` is given {rows!r}, and a condition must be of booleans", "Compare: `p['x'] > 3`")
+    if not isinstance(value, Operators):
+        value = constant(value, f"`{call}`")
+    if nothing(value):
+        value = float("nan") if column.dtype.kind == "f" else None
+        if column.dtype.kind in "iub":
+            refuse(
+                f"`{call}` puts a missing value into {column.dtype} values",
+                "pandas changes the type then; say so with `p['x'].mask(condition)`",
+                call="DataFrame.loc",
+            )
+    result = apply("where", rows, value, column)
+    if result.dtype != column.dtype:
+        raise SchemaMismatchError(
+            f"`{call}` would make {result.dtype} of {column.dtype} values: pandas refuses that too. "
+            "Convert the column first: `.astype(...)`",
+            details={"call": "DataFrame.loc", "column": str(label)},
+        )
+    return result
+
+
+def filled_binary(op: str, column: Any, other: Any, fill: Any, reflected: bool) -> Any:
+    """An operator whose missing values are filled, unless both sides are missing."""
+    if nothing(fill):
+        return column._binary(op, other, reflected)
+    fill = constant(fill, "`fill_value`")
+    if not _is_column(other):
+        filled = apply("fillna", column, fill)
+        other = fill if nothing(other) else other
+        return apply(op, other, filled) if reflected else apply(op, filled, other)
+    left, right = apply("fillna", column, fill), apply("fillna", other, fill)
+    result = apply(op, right, left) if reflected else apply(op, left, right)
+    if op in ("eq", "ne", "lt", "le", "gt", "ge"):
+        refuse(
+            f"`{op}` with `fill_value` is not native", "Fill first: `s.fillna(value)`", call=f"Series.{op}"
+        )
+    both = apply("isna", column) & apply("isna", other)
+    return apply("given", result, apply("not", both))

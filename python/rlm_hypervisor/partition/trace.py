@@ -232,6 +232,7 @@ _PANDAS = {
     "FrameReplacing": "DataFrame",
     "Replacing": "Series",
     "Mapping": "Series",
+    "Levelled": "Series",
     "Summaries": "DataFrame",
     "Column": "Series",
     "Reductions": "Series",

@@ -153,4 +153,18 @@ p.loc[p["x"] > 1, "z"] = 1; p #e
 p.loc[lambda q: q["b"], "i"] = -1; p
 p.loc[p["b"], "x"] = np.nan; p
 p.loc[p["x"] > 1, "z"] = "big"; p.loc[p["x"] <= 1, "z"] = "small"; p #e
+p["x"].add(p["y"], fill_value=0)
+p["x"].sub(p["y"], fill_value=1.5)
+p["x"].rsub(p["y"], fill_value=1)
+p["x"].mul(2, fill_value=3)
+p["x"].rtruediv(2, fill_value=4)
+p["x"].div(p["f"], fill_value=1)
+p[["x", "y"]].add(1, fill_value=0)
+p[["x", "y"]].mul(p[["y", "x"]].set_axis(["x", "y"], axis=1), fill_value=2)
+p["x"].dot(p["y"]) #2
+p["x"] @ p["f"] #2
+p["g"] @ p["g"]
+s = p["x"]; s[s > 1] = 0; s
+s = p["x"].copy(); s.loc[p["b"]] = p["y"]; s
+s = p["k"].copy(); s[s == "a"] = "A"; p.assign(z=s)
 """
