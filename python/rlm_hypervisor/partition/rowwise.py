@@ -104,7 +104,16 @@ def _common(dtypes: list[str]) -> str | None:
         return "bool"
     if not kinds or not kinds <= {"int", "uint", "float"}:
         return None
-    return "float64" if "float" in kinds or len(kinds) > 1 else "int64"
+    wide = any(dtype.endswith(("32", "64")) for dtype in dtypes if dtype != "float32")
+    if "float64" in dtypes or (kinds == {"int", "float"} and wide):
+        return "float64"
+    if kinds == {"int"} and "int64" in dtypes:
+        return "int64"
+    refuse(
+        f"a function of rows of {', '.join(dict.fromkeys(dtypes))} computes in narrow numbers in pandas",
+        "Widen the columns first: `.astype('float64')`",
+        call="DataFrame.apply",
+    )
 
 
 class RowFunctions:
