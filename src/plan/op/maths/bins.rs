@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, StringViewArray, UInt32Array};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, StringViewArray, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::Float64Type;
 
