@@ -7,10 +7,11 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 
 use super::engine::exported;
 use super::errors::raised;
+use super::groups::PyGroups;
 use super::literal::{from_labels, label, labels, literal, misuse};
 use crate::engine;
 use crate::io::source::{MemorySource, Source, Sources};
-use crate::plan::frame::{Arg, Frame, Groups, Item, Key, Merge, Told};
+use crate::plan::frame::{Arg, Frame, Key, Merge, Told};
 use crate::plan::node::{JoinKind, Keep, Params};
 use crate::plan::{Label, Node};
 
@@ -36,7 +37,7 @@ impl PyFrame {
 }
 
 /// Adds the sources of an argument that is a frame.
-fn unite(sources: &mut Sources, object: &Bound<'_, PyAny>) {
+pub(super) fn unite(sources: &mut Sources, object: &Bound<'_, PyAny>) {
     if let Ok(frame) = object.cast::<PyFrame>() {
         sources.unite(&frame.get().sources);
     }
@@ -49,13 +50,13 @@ fn arg(object: &Bound<'_, PyAny>) -> PyResult<Arg> {
     }
 }
 
-fn told(function: &str, options: &Bound<'_, PyAny>, params: Params) -> PyResult<Told> {
+pub(super) fn told(function: &str, options: &Bound<'_, PyAny>, params: Params) -> PyResult<Told> {
     let options = options.try_iter()?.map(|option| literal(&option?)).collect::<PyResult<_>>()?;
     Ok(Told { function: function.to_owned(), options, params })
 }
 
 /// Several frames of the core.
-fn frames_of(objects: &Bound<'_, PyAny>) -> PyResult<Vec<Frame>> {
+pub(super) fn frames_of(objects: &Bound<'_, PyAny>) -> PyResult<Vec<Frame>> {
     objects.try_iter()?.map(|object| Ok(object?.cast::<PyFrame>()?.get().frame.clone())).collect()
 }
 
@@ -401,117 +402,4 @@ impl PyFrame {
     fn explain(&self) -> String {
         self.frame.explain()
     }
-}
-
-#[pyclass(name = "Groups", module = "rlm_hypervisor._core", frozen)]
-pub struct PyGroups {
-    groups: Groups,
-    sources: Sources,
-}
-
-#[pymethods]
-impl PyGroups {
-    #[getter]
-    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        from_labels(py, &self.groups.keys())
-    }
-
-    #[getter]
-    fn sort(&self) -> bool {
-        self.groups.sorted
-    }
-
-    fn aggregate(&self, py: Python<'_>, items: &Bound<'_, PyAny>, series: bool) -> PyResult<PyFrame> {
-        let mut sources = self.sources.clone();
-        let mut converted = Vec::new();
-        for item in items.try_iter()? {
-            let item = item?;
-            let item = item.cast::<PyTuple>()?;
-            let given = item.get_item(3)?;
-            let inputs = item.get_item(1)?;
-            for input in inputs.try_iter()? {
-                unite(&mut sources, &input?);
-            }
-            converted.push(Item {
-                label: label(&item.get_item(0)?)?,
-                inputs: frames_of(&inputs)?,
-                function: item.get_item(2)?.extract()?,
-                params: super::params::params(Some(given.cast::<PyDict>()?))?,
-            });
-        }
-        let frame = self.groups.aggregate(converted, series).map_err(|error| raised(py, error))?;
-        Ok(PyFrame { frame, sources })
-    }
-
-    #[pyo3(signature = (function, input, options, **params))]
-    fn window(
-        &self,
-        py: Python<'_>,
-        function: &str,
-        input: Option<&PyFrame>,
-        options: &Bound<'_, PyAny>,
-        params: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<PyFrame> {
-        let told = told(function, options, super::params::params(params)?)?;
-        let frame = self.groups.window(input.map(|input| &input.frame), told);
-        let frame = frame.map_err(|error| raised(py, error))?;
-        Ok(PyFrame { frame, sources: self.sources.clone() })
-    }
-
-    #[pyo3(signature = (columns, label, dropna, ascending))]
-    fn counts(
-        &self,
-        py: Python<'_>,
-        columns: &Bound<'_, PyAny>,
-        label: &Bound<'_, PyAny>,
-        dropna: bool,
-        ascending: Option<bool>,
-    ) -> PyResult<PyFrame> {
-        let counts = self.groups.counts(&frames_of(columns)?, self::label(label)?, dropna, ascending);
-        let frame = counts.map_err(|error| raised(py, error))?;
-        Ok(PyFrame { frame, sources: self.sources.clone() })
-    }
-
-    fn enter(&self, py: Python<'_>, frame: &PyFrame) -> PyResult<PyFrame> {
-        self.framed(py, self.groups.enter(&frame.frame))
-    }
-
-    fn leave(&self, py: Python<'_>, inside: &PyFrame, result: &PyFrame) -> PyResult<PyFrame> {
-        self.framed(py, self.groups.leave(&inside.frame, &result.frame))
-    }
-
-    fn per_group(
-        &self,
-        py: Python<'_>,
-        inside: &PyFrame,
-        items: &Bound<'_, PyAny>,
-        series: bool,
-    ) -> PyResult<PyFrame> {
-        self.framed(py, self.groups.per_group(&inside.frame, labelled(items)?, series))
-    }
-
-    fn by_group(&self, py: Python<'_>, items: &Bound<'_, PyAny>, series: bool) -> PyResult<PyFrame> {
-        self.framed(py, self.groups.by_group(labelled(items)?, series))
-    }
-
-    fn top(&self, py: Python<'_>, series: &PyFrame, rows: i64, largest: bool) -> PyResult<PyFrame> {
-        self.framed(py, self.groups.top(&series.frame, rows, largest))
-    }
-}
-
-impl PyGroups {
-    fn framed(&self, py: Python<'_>, frame: crate::error::Result<Frame>) -> PyResult<PyFrame> {
-        let frame = frame.map_err(|error| raised(py, error))?;
-        Ok(PyFrame { frame, sources: self.sources.clone() })
-    }
-}
-
-/// Pairs of a label and a frame.
-fn labelled(items: &Bound<'_, PyAny>) -> PyResult<Vec<(Label, Frame)>> {
-    let item = |item: PyResult<Bound<'_, PyAny>>| {
-        let item = item?;
-        let item = item.cast::<PyTuple>()?;
-        Ok((label(&item.get_item(0)?)?, item.get_item(1)?.cast::<PyFrame>()?.get().frame.clone()))
-    };
-    items.try_iter()?.map(item).collect()
 }

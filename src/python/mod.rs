@@ -4,6 +4,7 @@ mod answer;
 mod engine;
 mod errors;
 mod frame;
+mod groups;
 mod json;
 mod literal;
 mod params;
@@ -34,7 +35,9 @@ mod _core {
     #[pymodule_export]
     use super::engine::PyEngine;
     #[pymodule_export]
-    use super::frame::{PyFrame, PyGroups};
+    use super::frame::PyFrame;
+    #[pymodule_export]
+    use super::groups::PyGroups;
     #[pymodule_export]
     use super::run::PyRun;
 

@@ -126,7 +126,6 @@ _AFTERWARDS = "Do it on the answer: `result.to_pandas()`"
 _ROWS = f"It needs the rows themselves, and {UNKNOWN_VALUES}"
 
 ADVICE: dict[str, str] = {
-    "apply": "Write it with column arithmetic, `assign` and `agg`; a function per row is not native",
     "applymap": "Write it with column arithmetic",
     "resample": "Group by a rounded time column instead, or do it on the answer",
     "sample": "Filter on a column instead: `p[p['id'] % 100 == 0]`",

@@ -18,8 +18,11 @@ use crate::error::Result;
 /// The values behind the numbers, for all threads.
 #[derive(Default)]
 pub struct Numbers {
-    keys: OnceLock<Vec<Option<Mutex<Box<dyn Interner>>>>>,
+    keys: OnceLock<Vec<Values>>,
 }
+
+/// The values of one key; none where it is not numbered.
+type Values = Option<Mutex<Box<dyn Interner>>>;
 
 impl Numbers {
     /// Which keys are numbered: the first table to ask decides it for all.

@@ -1,0 +1,124 @@
+//! Symbolic groupings for the tracing layer.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+
+use super::errors::raised;
+use super::frame::{PyFrame, frames_of, told, unite};
+use super::literal::{from_labels, label};
+use crate::io::source::Sources;
+use crate::plan::Label;
+use crate::plan::frame::{Frame, Groups, Item};
+
+#[pyclass(name = "Groups", module = "rlm_hypervisor._core", frozen)]
+pub struct PyGroups {
+    pub groups: Groups,
+    pub sources: Sources,
+}
+
+#[pymethods]
+impl PyGroups {
+    #[getter]
+    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        from_labels(py, &self.groups.keys())
+    }
+
+    #[getter]
+    fn sort(&self) -> bool {
+        self.groups.sorted
+    }
+
+    fn aggregate(&self, py: Python<'_>, items: &Bound<'_, PyAny>, series: bool) -> PyResult<PyFrame> {
+        let mut sources = self.sources.clone();
+        let mut converted = Vec::new();
+        for item in items.try_iter()? {
+            let item = item?;
+            let item = item.cast::<PyTuple>()?;
+            let given = item.get_item(3)?;
+            let inputs = item.get_item(1)?;
+            for input in inputs.try_iter()? {
+                unite(&mut sources, &input?);
+            }
+            converted.push(Item {
+                label: label(&item.get_item(0)?)?,
+                inputs: frames_of(&inputs)?,
+                function: item.get_item(2)?.extract()?,
+                params: super::params::params(Some(given.cast::<PyDict>()?))?,
+            });
+        }
+        let frame = self.groups.aggregate(converted, series).map_err(|error| raised(py, error))?;
+        Ok(PyFrame { frame, sources })
+    }
+
+    #[pyo3(signature = (function, input, options, **params))]
+    fn window(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        input: Option<&PyFrame>,
+        options: &Bound<'_, PyAny>,
+        params: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyFrame> {
+        let told = told(function, options, super::params::params(params)?)?;
+        let frame = self.groups.window(input.map(|input| &input.frame), told);
+        let frame = frame.map_err(|error| raised(py, error))?;
+        Ok(PyFrame { frame, sources: self.sources.clone() })
+    }
+
+    #[pyo3(signature = (columns, label, dropna, ascending))]
+    fn counts(
+        &self,
+        py: Python<'_>,
+        columns: &Bound<'_, PyAny>,
+        label: &Bound<'_, PyAny>,
+        dropna: bool,
+        ascending: Option<bool>,
+    ) -> PyResult<PyFrame> {
+        let counts = self.groups.counts(&frames_of(columns)?, self::label(label)?, dropna, ascending);
+        let frame = counts.map_err(|error| raised(py, error))?;
+        Ok(PyFrame { frame, sources: self.sources.clone() })
+    }
+
+    fn enter(&self, py: Python<'_>, frame: &PyFrame) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.enter(&frame.frame))
+    }
+
+    fn leave(&self, py: Python<'_>, inside: &PyFrame, result: &PyFrame) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.leave(&inside.frame, &result.frame))
+    }
+
+    fn per_group(
+        &self,
+        py: Python<'_>,
+        inside: &PyFrame,
+        items: &Bound<'_, PyAny>,
+        series: bool,
+    ) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.per_group(&inside.frame, labelled(items)?, series))
+    }
+
+    fn by_group(&self, py: Python<'_>, items: &Bound<'_, PyAny>, series: bool) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.by_group(labelled(items)?, series))
+    }
+
+    fn top(&self, py: Python<'_>, series: &PyFrame, rows: i64, largest: bool) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.top(&series.frame, rows, largest))
+    }
+}
+
+impl PyGroups {
+    fn framed(&self, py: Python<'_>, frame: crate::error::Result<Frame>) -> PyResult<PyFrame> {
+        let frame = frame.map_err(|error| raised(py, error))?;
+        Ok(PyFrame { frame, sources: self.sources.clone() })
+    }
+}
+
+/// Pairs of a label and a frame.
+fn labelled(items: &Bound<'_, PyAny>) -> PyResult<Vec<(Label, Frame)>> {
+    let item = |item: PyResult<Bound<'_, PyAny>>| {
+        let item = item?;
+        let item = item.cast::<PyTuple>()?;
+        Ok((label(&item.get_item(0)?)?, item.get_item(1)?.cast::<PyFrame>()?.get().frame.clone()))
+    };
+    items.try_iter()?.map(item).collect()
+}
