@@ -188,6 +188,7 @@ OWNERS = {
     "Rolling": "Windows of so many rows, as a Rolling",
     "Expanding": "Windows of all rows up to each, as an Expanding",
     "ExponentialMovingWindow": "Windows with weights that decay, as an ExponentialMovingWindow",
+    "StringMethods": "A column's `str`, as StringMethods",
 }
 
 

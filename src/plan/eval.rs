@@ -11,7 +11,7 @@ use arrow::record_batch::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::plan::lookup::{Finds, LOOKUP};
-use crate::plan::op::{self, Operand, Operator};
+use crate::plan::op::{self, Operand, Operator, Prepared};
 use crate::plan::{DType, Expr, Literal};
 
 /// An expression whose columns are positions and whose constants are folded.
@@ -28,8 +28,17 @@ pub struct Program {
 enum Step {
     Column(usize),
     Literal(Literal),
-    Call { operator: &'static dyn Operator, args: Vec<Step>, dtype: DType },
+    Call { operator: &'static dyn Operator, args: Vec<Step>, dtype: DType, prepared: Option<Prepared> },
     Lookup { key: Box<Step>, dtype: DType, table: Arc<dyn Finds> },
+}
+
+impl Step {
+    fn constant(&self) -> Option<&Literal> {
+        match self {
+            Step::Literal(literal) => Some(literal),
+            _ => None,
+        }
+    }
 }
 
 impl Program {
@@ -81,7 +90,9 @@ fn compile(expr: &Expr, schema: &Schema) -> Result<Step> {
         Expr::Call { op, args, dtype } => {
             let operator = op::find(op)?;
             let args = args.iter().map(|arg| compile(arg, schema)).collect::<Result<Vec<_>>>()?;
-            let step = Step::Call { operator, args, dtype: dtype.clone() };
+            let constants: Vec<_> = args.iter().map(Step::constant).collect();
+            let prepared = operator.prepare(&constants)?;
+            let step = Step::Call { operator, args, dtype: dtype.clone(), prepared };
             Ok(fold(&step)?.unwrap_or(step))
         }
         Expr::Scalar(..) => Err(Error::internal("a scalar sub-plan was not computed before its use")),
@@ -142,9 +153,9 @@ fn run(step: &Step, columns: &[ArrayRef], rows: usize) -> Result<Operand> {
             };
             table.find(&keys).map(Operand::Array)
         }
-        Step::Call { operator, args, dtype } => {
+        Step::Call { operator, args, dtype, prepared } => {
             let args = args.iter().map(|arg| run(arg, columns, rows)).collect::<Result<Vec<_>>>()?;
-            operator.eval(&args, rows, dtype).map(Operand::Array)
+            operator.eval_prepared(prepared.as_deref(), &args, rows, dtype).map(Operand::Array)
         }
     }
 }

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import rlm_hypervisor
 from pandas.api.typing import DataFrameGroupBy, SeriesGroupBy
+from pandas.core.strings.accessor import StringMethods
 from rlm_hypervisor import RLMClient, _core, errors, task
 from rlm_hypervisor.partition import (
     Column,
@@ -22,6 +23,7 @@ from rlm_hypervisor.partition import (
     rolling,
     surface,
 )
+from rlm_hypervisor.partition.strings import StringMethods as OurStringMethods
 
 from tests.conftest import ROOT
 
@@ -37,6 +39,7 @@ OURS: dict[str, tuple[type, type]] = {
         rolling.ExponentialMovingWindow,
         pd.api.typing.ExponentialMovingWindow,
     ),
+    "StringMethods": (OurStringMethods, StringMethods),
 }
 
 

@@ -24,6 +24,7 @@ from rlm_hypervisor.partition.refusal import (
 from rlm_hypervisor.partition.replacing import Replacing, filled_binary, set_rows
 from rlm_hypervisor.partition.scalar import Scalar
 from rlm_hypervisor.partition.statistics import Statistics
+from rlm_hypervisor.partition.strings import HasText
 from rlm_hypervisor.partition.surface import unknown_attribute
 from rlm_hypervisor.partition.windows import Windows
 
@@ -55,7 +56,7 @@ def reflection(op: str, reflected: bool, name: str) -> Callable[..., Any]:
     return method
 
 
-class Column(Levelled, Mapping, Replacing, Windows, Statistics):
+class Column(HasText, Levelled, Mapping, Replacing, Windows, Statistics):
     """A column of the input or computed from it; rows stay unknown while the operation is traced.
 
     It has the methods of `pandas.Series` that are native; any other is refused by name.

@@ -32,6 +32,7 @@ from rlm_hypervisor.partition.reshaping import Reshaping
 from rlm_hypervisor.partition.rowwise import RowFunctions
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.shaping import Shaping, sorted_by_key
+from rlm_hypervisor.partition.split import Split
 from rlm_hypervisor.partition.surface import unknown_attribute
 
 if TYPE_CHECKING:
@@ -211,6 +212,8 @@ class Partition(
             if len(value._frame.columns) != len(labels):
                 refuse(f"`p[{labels!r}] = ...` assigns {len(value._frame.columns)} columns to these")
             parts: list[Any] = [column for _, column in value.items()]
+        elif isinstance(value, Split):
+            parts = list(value.columns_for(len(labels)))
         else:
             parts = [value] * len(labels)
         for label, part in zip(labels, parts, strict=True):

@@ -95,6 +95,16 @@ SURFACES: dict[str, frozenset[str]] = {
         """
     ),
     "ExponentialMovingWindow": _names("agg aggregate corr cov exclusions mean ndim online std sum var"),
+    "StringMethods": _names(
+        """
+        capitalize casefold cat center contains count decode encode endswith extract extractall
+        find findall fullmatch get get_dummies index isalnum isalpha isascii isdecimal isdigit
+        islower isnumeric isspace istitle isupper join len ljust lower lstrip match normalize
+        pad partition removeprefix removesuffix repeat replace rfind rindex rjust rpartition
+        rsplit rstrip slice slice_replace split startswith strip swapcase title translate upper
+        wrap zfill
+        """
+    ),
 }
 """pandas class -> its public names. Those that the class of ours has are native, all others are refused."""
 
@@ -106,6 +116,7 @@ OURS = {
     "Rolling": "rolling.Rolling",
     "Expanding": "rolling.Expanding",
     "ExponentialMovingWindow": "rolling.ExponentialMovingWindow",
+    "StringMethods": "strings.StringMethods",
 }
 """pandas class -> our class in this folder that answers to its names."""
 
@@ -149,7 +160,6 @@ ADVICE: dict[str, str] = {
     "explode": _AFTERWARDS,
     "T": "Transpose the answer: `result.to_pandas().T`",
     "transpose": "Transpose the answer: `result.to_pandas().T`",
-    "str": "Text methods are not native in this version; comparison, `isin` and grouping of text are",
     "dt": "Parts of times are not native in this version; comparison and subtraction of times are",
     "cat": "Categories count as plain values here",
     "to_parquet": "Return the partition, and write the answer: `result.write.parquet(path)`",

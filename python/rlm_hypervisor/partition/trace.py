@@ -249,6 +249,7 @@ _PANDAS = {
     "ExponentialMovingWindow": "ExponentialMovingWindow",
     "Moving": "Rolling",
     "Operators": "Series",
+    "StringMethods": "Series.str",
     "GroupBy": "DataFrameGroupBy",
     "DataFrameGroupBy": "DataFrameGroupBy",
     "SeriesGroupBy": "SeriesGroupBy",

@@ -25,6 +25,7 @@ mod times;
 
 pub use promote::promote;
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -67,7 +68,26 @@ pub trait Operator: Sync {
 
     /// Computes `rows` rows; `dtype` is what `infer` gave. The result has that type's Arrow form.
     fn eval(&self, args: &[Operand], rows: usize, dtype: &DType) -> Result<ArrayRef>;
+
+    /// What is made once of the constants among the arguments, and used for every batch.
+    fn prepare(&self, _constants: &[Option<&Literal>]) -> Result<Option<Prepared>> {
+        Ok(None)
+    }
+
+    /// As `eval`, with what `prepare` made.
+    fn eval_prepared(
+        &self,
+        _prepared: Option<&(dyn Any + Send + Sync)>,
+        args: &[Operand],
+        rows: usize,
+        dtype: &DType,
+    ) -> Result<ArrayRef> {
+        self.eval(args, rows, dtype)
+    }
 }
+
+/// E.g. a compiled pattern.
+pub type Prepared = Box<dyn Any + Send + Sync>;
 
 /// Every operator there is.
 pub const OPERATORS: &[&[&dyn Operator]] = &[BASIC, maths::OPERATORS, strings::OPERATORS, times::OPERATORS];

@@ -1,0 +1,534 @@
+"""`p["x"].str`: the methods of pandas' StringMethods on a column of text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rlm_hypervisor._text import clipped
+from rlm_hypervisor.errors import SchemaMismatchError
+from rlm_hypervisor.partition.constant import is_missing
+from rlm_hypervisor.partition.operators import Operators, apply
+from rlm_hypervisor.partition.patterns import UNSET, compiled
+from rlm_hypervisor.partition.refusal import boolean, only, refuse, whole_number
+from rlm_hypervisor.partition.split import Split
+from rlm_hypervisor.partition.surface import unknown_attribute
+
+if TYPE_CHECKING:
+    from rlm_hypervisor.partition.column import Column
+    from rlm_hypervisor.partition.frame import Partition
+
+
+def text(call: str, name: str, value: object) -> str:
+    """A text argument."""
+    if isinstance(value, str):
+        return str(value)
+    refuse(f"`{call}` takes text for `{name}`, not `{clipped(value)}`", call=call, argument=name)
+
+
+def place(call: str, name: str, value: object) -> int | None:
+    """A position, or None."""
+    return None if value is None else whole_number(call, name, value)
+
+
+def filler(call: str, value: object) -> str:
+    """The one character to fill with."""
+    if isinstance(value, str) and len(value) == 1:
+        return value
+    refuse(f"`{call}` fills with one character, not `{clipped(value)}`", call=call, argument="fillchar")
+
+
+def answer_for_missing(call: str, na: object) -> bool:
+    """What a question about text says where there is none."""
+    if na is UNSET or na is None or is_missing(na) or (isinstance(na, float) and na != na):
+        return False
+    return boolean(call, "na", na)
+
+
+def frame_of(columns: dict[Any, Column]) -> Partition:
+    """Columns of the same rows as a partition."""
+    from rlm_hypervisor.partition.frame import Partition
+
+    frame = None
+    for label, column in columns.items():
+        frame = column._frame.to_frame(label) if frame is None else frame.assign(label, column._frame)
+    assert frame is not None
+    return Partition(frame)
+
+
+class StringMethods:
+    """What `column.str` offers: pandas' text methods that are native; any other is refused by name.
+
+    Positions count characters (code points). A missing text stays missing; questions answer False for it.
+    """
+
+    __slots__ = ("_column",)
+    __hash__ = None  # type: ignore[assignment]
+    _is_symbolic = True
+
+    def __init__(self, column: Column) -> None:
+        self._column = column
+
+    def _call(self, op: str, *args: object) -> Any:
+        return apply(op, self._column, *args, call=f"`str.{op.removeprefix('str_')}`")
+
+    # Case.
+    def lower(self) -> Column:
+        """In lower case, character by character."""
+        return self._call("str_lower")  # type: ignore[no-any-return]
+
+    def upper(self) -> Column:
+        """In upper case, character by character."""
+        return self._call("str_upper")  # type: ignore[no-any-return]
+
+    def title(self) -> Column:
+        """Every word with a capital."""
+        return self._call("str_title")  # type: ignore[no-any-return]
+
+    def capitalize(self) -> Column:
+        """The first character in upper case, all others in lower case."""
+        return self._call("str_capitalize")  # type: ignore[no-any-return]
+
+    def swapcase(self) -> Column:
+        """Upper case for lower case and the other way round."""
+        return self._call("str_swapcase")  # type: ignore[no-any-return]
+
+    def casefold(self) -> Column:
+        """In the form that comparisons without case use."""
+        return self._call("str_casefold")  # type: ignore[no-any-return]
+
+    # The ends.
+    def strip(self, to_strip: object = None) -> Column:
+        """Without white space, or the characters of `to_strip`, at both ends."""
+        return self._strip("strip", to_strip)
+
+    def lstrip(self, to_strip: object = None) -> Column:
+        """Without white space, or the characters of `to_strip`, at the beginning."""
+        return self._strip("lstrip", to_strip)
+
+    def rstrip(self, to_strip: object = None) -> Column:
+        """Without white space, or the characters of `to_strip`, at the end."""
+        return self._strip("rstrip", to_strip)
+
+    def _strip(self, name: str, to_strip: object) -> Column:
+        characters = None if to_strip is None else text(f"Series.str.{name}", "to_strip", to_strip)
+        return self._call(f"str_{name}", characters)  # type: ignore[no-any-return]
+
+    def removeprefix(self, prefix: str) -> Column:
+        """Without `prefix` where the text begins with it."""
+        return self._call(  # type: ignore[no-any-return]
+            "str_removeprefix", text("Series.str.removeprefix", "prefix", prefix)
+        )
+
+    def removesuffix(self, suffix: str) -> Column:
+        """Without `suffix` where the text ends with it."""
+        return self._call(  # type: ignore[no-any-return]
+            "str_removesuffix", text("Series.str.removesuffix", "suffix", suffix)
+        )
+
+    def startswith(self, pat: Any, na: object = UNSET) -> Column:
+        """True where the text begins with `pat`, or one of a tuple of texts; `na` where it is missing."""
+        return self._affix("startswith", pat, na)
+
+    def endswith(self, pat: Any, na: object = UNSET) -> Column:
+        """True where the text ends with `pat`, or one of a tuple of texts; `na` where it is missing."""
+        return self._affix("endswith", pat, na)
+
+    def _affix(self, name: str, pat: Any, na: object) -> Column:
+        from rlm_hypervisor import _core
+        from rlm_hypervisor.partition.operators import wrap
+
+        call = f"Series.str.{name}"
+        wanted = [text(call, "pat", item) for item in (pat if isinstance(pat, tuple) else (pat,))]
+        missing = answer_for_missing(call, na)
+        return wrap(  # type: ignore[return-value]
+            _core.Frame.call(f"str_{name}", [self._column._frame, wanted, missing])
+        )
+
+    # Matching.
+    def contains(
+        self, pat: Any, case: bool = True, flags: int = 0, na: object = UNSET, regex: bool = True
+    ) -> Column:
+        """True where the pattern `pat` (with `regex=False` the text) is found; `na` where text is missing."""
+        call = "Series.str.contains"
+        missing = answer_for_missing(call, na)
+        case = boolean(call, "case", case)
+        if boolean(call, "regex", regex):
+            pattern, bits = compiled(call, pat, flags, case)
+            return self._call("str_contains", pattern, bits, missing)  # type: ignore[no-any-return]
+        wanted = text(call, "pat", pat)
+        only(call, flags=(flags, 0))
+        if case:
+            return self._call("str_contains_text", wanted, missing)  # type: ignore[no-any-return]
+        return self._call("str_contains", re.escape(wanted), int(re.IGNORECASE), missing)  # type: ignore[no-any-return]
+
+    def match(self, pat: Any, case: Any = UNSET, flags: Any = UNSET, na: object = UNSET) -> Column:
+        """True where the text begins with a match of the pattern `pat`; `na` where it is missing."""
+        return self._match("match", pat, case, flags, na)
+
+    def fullmatch(self, pat: Any, case: bool = True, flags: int = 0, na: object = UNSET) -> Column:
+        """True where the whole text matches the pattern `pat`; `na` where it is missing."""
+        return self._match("fullmatch", pat, case, flags, na)
+
+    def _match(self, name: str, pat: Any, case: Any, flags: Any, na: object) -> Column:
+        call = f"Series.str.{name}"
+        flags = 0 if flags is UNSET else flags
+        if case is True and whole_number(call, "flags", flags) & re.IGNORECASE:
+            refuse(f"`{call}` with `case=True` and the flag IGNORECASE is an error in pandas too", call=call)
+        pattern, bits = compiled(call, pat, flags, case is UNSET or boolean(call, "case", case))
+        return self._call(f"str_{name}", pattern, bits, answer_for_missing(call, na))  # type: ignore[no-any-return]
+
+    def count(self, pat: Any, flags: int = 0) -> Column:
+        """How often the pattern `pat` is found."""
+        pattern, bits = compiled("Series.str.count", pat, flags)
+        return self._call("str_count", pattern, bits)  # type: ignore[no-any-return]
+
+    def replace(
+        self,
+        pat: Any,
+        repl: Any = None,
+        n: int = -1,
+        case: bool | None = None,
+        flags: int = 0,
+        regex: bool = False,
+    ) -> Column:
+        r"""With `repl` for `pat`, at most `n` times; with a dict for `pat`, one after the other.
+
+        With `regex` the pattern's groups are `\1` or `\g<name>` in `repl`. A function for `repl` is refused.
+        """
+        call = "Series.str.replace"
+        regex = boolean(call, "regex", regex)
+        most = whole_number(call, "n", n)
+        if most == 0:
+            refuse(f"`{call}` with `n=0` means all or none, by the way pandas takes", "Leave `n` out")
+        if isinstance(pat, dict):
+            if repl is not None:
+                refuse(f"`{call}` with a dict for `pat` takes no `repl`, in pandas too")
+            column = self._column
+            for old, new in pat.items():
+                column = column.str.replace(old, new, n, case, flags, regex)
+            return column
+        if callable(repl):
+            refuse(
+                f"`{call}` with a function for `repl` runs Python for every match", r"Refer to groups: `\1`"
+            )
+        new = text(call, "repl", repl)
+        ignoring = case is not None and not boolean(call, "case", case)
+        if not regex and not ignoring and not flags:
+            return self._call("str_replace", text(call, "pat", pat), new, most)  # type: ignore[no-any-return]
+        wanted = pat if regex else re.escape(text(call, "pat", pat))
+        pattern, bits = compiled(call, wanted, flags, not ignoring)
+        return self._call("str_replace_pattern", pattern, bits, new, most)  # type: ignore[no-any-return]
+
+    def extract(self, pat: Any, flags: int = 0, expand: bool = True) -> Any:
+        """The groups of the first match as columns; a column for one group with `expand=False`."""
+        call = "Series.str.extract"
+        pattern, bits = compiled(call, pat, flags)
+        groups = re.compile(pattern, bits).groups
+        names = {number: name for name, number in re.compile(pattern, bits).groupindex.items()}
+        if not groups:
+            refuse(f"`{call}` needs a pattern with groups", "Put what you want in parentheses")
+        columns = {
+            names.get(number + 1, number): self._call("str_extract", pattern, bits, number + 1)
+            for number in range(groups)
+        }
+        if groups == 1 and not boolean(call, "expand", expand):
+            ((label, column),) = columns.items()
+            return column.rename(label) if names else column
+        return frame_of(columns)
+
+    # Positions.
+    def len(self) -> Column:
+        """How many characters."""
+        return self._call("str_len")  # type: ignore[no-any-return]
+
+    def find(self, sub: str, start: int = 0, end: int | None = None) -> Column:
+        """Where `sub` is found first from `start` to `end`; -1 where it is not."""
+        return self._find("find", sub, start, end)
+
+    def rfind(self, sub: str, start: int = 0, end: int | None = None) -> Column:
+        """Where `sub` is found last from `start` to `end`; -1 where it is not."""
+        return self._find("rfind", sub, start, end)
+
+    def index(self, sub: str, start: int = 0, end: int | None = None) -> Column:
+        """Where `sub` is found first; a text without it fails the task."""
+        return self._find("index", sub, start, end)
+
+    def rindex(self, sub: str, start: int = 0, end: int | None = None) -> Column:
+        """Where `sub` is found last; a text without it fails the task."""
+        return self._find("rindex", sub, start, end)
+
+    def _find(self, name: str, sub: object, start: object, end: object) -> Column:
+        call = f"Series.str.{name}"
+        return self._call(  # type: ignore[no-any-return]
+            f"str_{name}", text(call, "sub", sub), place(call, "start", start), place(call, "end", end)
+        )
+
+    def get(self, i: int) -> Column:
+        """The character at position `i`, negative from the end; missing where there is none."""
+        return self._call("str_get", whole_number("Series.str.get", "i", i))  # type: ignore[no-any-return]
+
+    def slice(self, start: int | None = None, stop: int | None = None, step: int | None = None) -> Column:
+        """The characters from `start` to `stop` in steps of `step`, as Python slices."""
+        call = "Series.str.slice"
+        if step == 0:
+            refuse(f"`{call}` with a step of 0 is an error in pandas too", call=call)
+        bounds = (place(call, "start", start), place(call, "stop", stop), place(call, "step", step))
+        return self._call("str_slice", *bounds)  # type: ignore[no-any-return]
+
+    def slice_replace(
+        self, start: int | None = None, stop: int | None = None, repl: str | None = None
+    ) -> Column:
+        """With `repl` for the characters from `start` to `stop`."""
+        call = "Series.str.slice_replace"
+        new = "" if repl is None else text(call, "repl", repl)
+        bounds = (place(call, "start", start), place(call, "stop", stop))
+        return self._call("str_slice_replace", *bounds, new)  # type: ignore[no-any-return]
+
+    def __getitem__(self, key: Any) -> Column:
+        if type(key).__name__ == "slice":
+            return self.slice(key.start, key.stop, key.step)
+        return self.get(key)
+
+    # Pieces.
+    def split(self, pat: Any = None, *, n: Any = -1, expand: bool = False, regex: bool | None = None) -> Any:
+        """Split at `pat` (white space), at most `n` times: take pieces with `.str[i]`, count with `.str.len()`.
+
+        With `expand` and `n` the pieces are columns to assign or select: `p[["a", "b"]] = ...`, `...[0]`.
+        """
+        call = "Series.str.split"
+        flags = 0
+        if isinstance(pat, re.Pattern):
+            if regex is False:
+                refuse(f"`{call}` with a compiled pattern and `regex=False` is an error in pandas too")
+            pat, flags = compiled(call, pat, 0)
+            regex = True
+        elif pat is not None:
+            pat = text(call, "pat", pat)
+            regex = len(pat) != 1 if regex is None else boolean(call, "regex", regex)
+            if regex:
+                pat, flags = compiled(call, pat, 0)
+        return self._split(call, pat, n, expand, bool(regex and pat is not None), flags, False)
+
+    def rsplit(self, pat: Any = None, *, n: Any = -1, expand: bool = False) -> Any:
+        """As `split`, from the right; `pat` is no pattern."""
+        call = "Series.str.rsplit"
+        pat = None if pat is None else text(call, "pat", pat)
+        return self._split(call, pat, n, expand, False, 0, True)
+
+    def _split(
+        self, call: str, pat: str | None, n: Any, expand: bool, regex: bool, flags: int, right: bool
+    ) -> Split:
+        most = -1 if n is None else whole_number(call, "n", n)
+        if most < -1:
+            refuse(f"`{call}` with `n={most}` is not native", "Leave `n` out to split everywhere")
+        if pat == "":
+            refuse(f"`{call}` needs a separator of some characters", call=call)
+        limit = most if most > 0 else None
+        call = f"`{call}`"
+        return Split(
+            self._column, (pat, limit, regex, flags, right), boolean(call, "expand", expand), limit, call
+        )
+
+    def partition(self, sep: str = " ", expand: bool = True) -> Partition:
+        """What is before the first `sep`, `sep`, and what is behind it, as three columns."""
+        return self._partition("partition", sep, expand, False)
+
+    def rpartition(self, sep: str = " ", expand: bool = True) -> Partition:
+        """What is before the last `sep`, `sep`, and what is behind it, as three columns."""
+        return self._partition("rpartition", sep, expand, True)
+
+    def _partition(self, name: str, sep: object, expand: object, right: bool) -> Partition:
+        call = f"Series.str.{name}"
+        only(call, expand=(expand, True))
+        separator = text(call, "sep", sep)
+        if not separator:
+            refuse(f"`{call}` needs a separator of some characters, in pandas too", call=call)
+        return frame_of({n: self._call("str_partition", separator, right, n) for n in range(3)})
+
+    # Texts made longer, and of several.
+    def pad(self, width: int, side: str = "left", fillchar: str = " ") -> Column:
+        """At least `width` characters long, filled on the `side` "left", "right" or "both"."""
+        return self._pad("pad", width, side, fillchar)
+
+    def center(self, width: int, fillchar: str = " ") -> Column:
+        """At least `width` characters long, filled on both sides."""
+        return self._pad("center", width, "both", fillchar)
+
+    def ljust(self, width: int, fillchar: str = " ") -> Column:
+        """At least `width` characters long, filled on the right."""
+        return self._pad("ljust", width, "right", fillchar)
+
+    def rjust(self, width: int, fillchar: str = " ") -> Column:
+        """At least `width` characters long, filled on the left."""
+        return self._pad("rjust", width, "left", fillchar)
+
+    def _pad(self, name: str, width: object, side: str, fillchar: object) -> Column:
+        call = f"Series.str.{name}"
+        only(call, side=(side, "left", "right", "both"))
+        return self._call(  # type: ignore[no-any-return]
+            "str_pad", whole_number(call, "width", width), side, filler(call, fillchar)
+        )
+
+    def zfill(self, width: int) -> Column:
+        """Zeros on the left, behind a sign, up to `width` characters."""
+        return self._call("str_zfill", whole_number("Series.str.zfill", "width", width))  # type: ignore[no-any-return]
+
+    def repeat(self, repeats: Any) -> Column:
+        """The text `repeats` times, a whole number."""
+        times = whole_number("Series.str.repeat", "repeats", repeats)
+        if times < 0:
+            refuse("`Series.str.repeat` with a negative number is an error in pandas too")
+        return self._call("str_repeat", times)  # type: ignore[no-any-return]
+
+    def cat(
+        self, others: Any = None, sep: str | None = None, na_rep: str | None = None, join: str = "left"
+    ) -> Column:
+        """Joined with other columns of the same rows, `sep` between them and `na_rep` for missing ones."""
+        from rlm_hypervisor.partition.elementwise import Elementwise
+
+        call = "Series.str.cat"
+        if isinstance(others, Elementwise):
+            others = [column for _, column in others.items()]  # type: ignore[attr-defined]
+        others = [others] if isinstance(others, Operators) else others
+        if not isinstance(others, list | tuple) or not all(isinstance(o, Operators) for o in others):
+            refuse(
+                f"`{call}` takes a column, or a list of columns, not `{clipped(others)}`",
+                "Take them from the same partition; all texts of a column in one is a job for the answer",
+                call=call,
+            )
+        only(call, join=(join, "left", "outer", "inner", "right"))
+        separator = "" if sep is None else text(call, "sep", sep)
+        stand_in = None if na_rep is None else text(call, "na_rep", na_rep)
+        joined = apply("str_cat", separator, stand_in, self._column, *others, call=f"`{call}`")
+        return joined.rename(self._column.name)  # type: ignore[no-any-return]
+
+    def join(self, sep: str) -> Column:
+        """The characters with `sep` between them."""
+        return self._call("str_join", text("Series.str.join", "sep", sep))  # type: ignore[no-any-return]
+
+    # Characters and bytes.
+    def translate(self, table: Any) -> Column:
+        """Characters replaced by a dict of code points, as `str.maketrans` makes it."""
+        from rlm_hypervisor import _core
+        from rlm_hypervisor.partition.operators import wrap
+
+        call = "Series.str.translate"
+        if not isinstance(table, dict):
+            refuse(
+                f"`{call}` takes a dict, not `{clipped(table)}`", "Make one with `str.maketrans`", call=call
+            )
+        pairs = []
+        for key, new in table.items():
+            if not isinstance(key, int) or not (new is None or isinstance(new, str | int)):
+                continue  # Python never finds such an entry, or fails at it.
+            pairs.append([key, chr(new) if isinstance(new, int) else new])
+        return wrap(_core.Frame.call("str_translate", [self._column._frame, pairs]))  # type: ignore[return-value]
+
+    def normalize(self, form: str) -> Column:
+        """In a normal form of Unicode: "NFC", "NFD", "NFKC" or "NFKD"."""
+        only("Series.str.normalize", form=(form, "NFC", "NFD", "NFKC", "NFKD"))
+        return self._call("str_normalize", form)  # type: ignore[no-any-return]
+
+    def encode(self, encoding: str, errors: str = "strict") -> Column:
+        """As bytes, in UTF-8."""
+        self._utf8("Series.str.encode", encoding)
+        return self._call("str_encode")  # type: ignore[no-any-return]
+
+    def decode(self, encoding: str, errors: str = "strict", dtype: object = None) -> Column:
+        """Bytes in UTF-8 as text; `errors` is "strict", "replace" or "ignore"."""
+        call = "Series.str.decode"
+        self._utf8(call, encoding)
+        only(call, errors=(errors, "strict", "replace", "ignore"), dtype=(dtype, None, "str", str))
+        return self._call("str_decode", errors)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _utf8(call: str, encoding: object) -> None:
+        if str(encoding).lower().replace("-", "").replace("_", "") not in ("utf8", "u8"):
+            refuse(f"`{call}` in another encoding than UTF-8 is not native", call=call)
+
+    # Questions about all characters.
+    def isalnum(self) -> Column:
+        """True where all characters are letters or numbers, and there are some."""
+        return self._call("str_isalnum")  # type: ignore[no-any-return]
+
+    def isalpha(self) -> Column:
+        """True where all characters are letters, and there are some."""
+        return self._call("str_isalpha")  # type: ignore[no-any-return]
+
+    def isascii(self) -> Column:
+        """True where all characters are ASCII."""
+        return self._call("str_isascii")  # type: ignore[no-any-return]
+
+    def isdecimal(self) -> Column:
+        """True where all characters are decimal digits, and there are some."""
+        return self._call("str_isdecimal")  # type: ignore[no-any-return]
+
+    def isdigit(self) -> Column:
+        """True where all characters are digits, and there are some."""
+        return self._call("str_isdigit")  # type: ignore[no-any-return]
+
+    def isnumeric(self) -> Column:
+        """True where all characters are numbers, and there are some."""
+        return self._call("str_isnumeric")  # type: ignore[no-any-return]
+
+    def isspace(self) -> Column:
+        """True where all characters are white space, and there are some."""
+        return self._call("str_isspace")  # type: ignore[no-any-return]
+
+    def islower(self) -> Column:
+        """True where all letters are in lower case, and there are some."""
+        return self._call("str_islower")  # type: ignore[no-any-return]
+
+    def isupper(self) -> Column:
+        """True where all letters are in upper case, and there are some."""
+        return self._call("str_isupper")  # type: ignore[no-any-return]
+
+    def istitle(self) -> Column:
+        """True where every word begins with a capital and has no other."""
+        return self._call("str_istitle")  # type: ignore[no-any-return]
+
+    def __iter__(self) -> NoReturn:
+        refuse("iteration over `column.str` is not possible, in pandas neither")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        unknown_attribute(self, "StringMethods", name, ())
+
+    def __repr__(self) -> str:
+        return f"<text methods of {self._column!r}>"
+
+
+class HasText:
+    """The base of Column that has text methods."""
+
+    __slots__ = ()
+
+    @property
+    def str(self) -> StringMethods:
+        """The text methods: `p["x"].str.lower()`; only columns of text (and of bytes) have them."""
+        from rlm_hypervisor.partition.column import Column
+
+        assert isinstance(self, Column)
+        if self.dtype not in ("str", "binary"):
+            raise SchemaMismatchError(
+                f"`.str` needs a column of text, and {self!r} is none; `.astype(str)` makes one",
+                details={"call": "Series.str"},
+            )
+        return StringMethods(self)
+
+
+def to_numeric(
+    arg: Any, errors: str = "raise", downcast: object = None, dtype_backend: object = UNSET
+) -> Column:
+    """`pandas.to_numeric` of a column: text as float64 (missing where unreadable with `errors="coerce"`)."""
+    from rlm_hypervisor.partition.column import Column
+
+    call = "pandas.to_numeric"
+    only(call, errors=(errors, "raise", "coerce"), downcast=(downcast, None))
+    if dtype_backend is not UNSET and "no_default" not in str(dtype_backend):
+        refuse(f"`{call}` with `dtype_backend` is not native: answers have pandas' default types", call=call)
+    if not isinstance(arg, Column):
+        refuse(f"`{call}` takes a column, not `{clipped(arg)}`", call=call)
+    return apply("to_numeric", arg, errors == "coerce", call=f"`{call}`")  # type: ignore[no-any-return]
