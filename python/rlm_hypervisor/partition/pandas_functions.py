@@ -28,7 +28,7 @@ FUNCTIONS: dict[str, str] = {
     "merge": "merging:merge",
     "concat": "concatenating:concat",
     "melt": "reshaping:melt",
-    "to_numeric": "strings:to_numeric",
+    "to_numeric": "numeric:to_numeric",
 }
 """Name in pandas -> `module:function` in this folder that answers for it, one line each; a class stays one."""
 

@@ -69,7 +69,7 @@ class Split:
                 refuse(f"{self._call} with `n={self._limit}` has no column {clipped(number)}")
         if not isinstance(key, list):
             return self._piece(int(key)).rename(int(key))
-        from rlm_hypervisor.partition.strings import frame_of
+        from rlm_hypervisor.partition.text_arguments import frame_of
 
         return frame_of({int(number): self._piece(int(number)) for number in numbers})
 

@@ -7,53 +7,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.errors import SchemaMismatchError
-from rlm_hypervisor.partition.constant import is_missing
 from rlm_hypervisor.partition.operators import Operators, apply
 from rlm_hypervisor.partition.patterns import UNSET, compiled
 from rlm_hypervisor.partition.refusal import boolean, only, refuse, whole_number
 from rlm_hypervisor.partition.split import Split
 from rlm_hypervisor.partition.surface import unknown_attribute
+from rlm_hypervisor.partition.text_arguments import answer_for_missing, filler, frame_of, place, text
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.column import Column
     from rlm_hypervisor.partition.frame import Partition
-
-
-def text(call: str, name: str, value: object) -> str:
-    """A text argument."""
-    if isinstance(value, str):
-        return str(value)
-    refuse(f"`{call}` takes text for `{name}`, not `{clipped(value)}`", call=call, argument=name)
-
-
-def place(call: str, name: str, value: object) -> int | None:
-    """A position, or None."""
-    return None if value is None else whole_number(call, name, value)
-
-
-def filler(call: str, value: object) -> str:
-    """The one character to fill with."""
-    if isinstance(value, str) and len(value) == 1:
-        return value
-    refuse(f"`{call}` fills with one character, not `{clipped(value)}`", call=call, argument="fillchar")
-
-
-def answer_for_missing(call: str, na: object) -> bool:
-    """What a question about text says where there is none."""
-    if na is UNSET or na is None or is_missing(na) or (isinstance(na, float) and na != na):
-        return False
-    return boolean(call, "na", na)
-
-
-def frame_of(columns: dict[Any, Column]) -> Partition:
-    """Columns of the same rows as a partition."""
-    from rlm_hypervisor.partition.frame import Partition
-
-    frame = None
-    for label, column in columns.items():
-        frame = column._frame.to_frame(label) if frame is None else frame.assign(label, column._frame)
-    assert frame is not None
-    return Partition(frame)
 
 
 class StringMethods:
@@ -173,7 +136,7 @@ class StringMethods:
     def _match(self, name: str, pat: Any, case: Any, flags: Any, na: object) -> Column:
         call = f"Series.str.{name}"
         flags = 0 if flags is UNSET else flags
-        if case is True and whole_number(call, "flags", flags) & re.IGNORECASE:
+        if name == "match" and case is True and whole_number(call, "flags", flags) & re.IGNORECASE:
             refuse(f"`{call}` with `case=True` and the flag IGNORECASE is an error in pandas too", call=call)
         pattern, bits = compiled(call, pat, flags, case is UNSET or boolean(call, "case", case))
         return self._call(f"str_{name}", pattern, bits, answer_for_missing(call, na))  # type: ignore[no-any-return]
@@ -517,18 +480,3 @@ class HasText:
                 details={"call": "Series.str"},
             )
         return StringMethods(self)
-
-
-def to_numeric(
-    arg: Any, errors: str = "raise", downcast: object = None, dtype_backend: object = UNSET
-) -> Column:
-    """`pandas.to_numeric` of a column: text as float64 (missing where unreadable with `errors="coerce"`)."""
-    from rlm_hypervisor.partition.column import Column
-
-    call = "pandas.to_numeric"
-    only(call, errors=(errors, "raise", "coerce"), downcast=(downcast, None))
-    if dtype_backend is not UNSET and "no_default" not in str(dtype_backend):
-        refuse(f"`{call}` with `dtype_backend` is not native: answers have pandas' default types", call=call)
-    if not isinstance(arg, Column):
-        refuse(f"`{call}` takes a column, not `{clipped(arg)}`", call=call)
-    return apply("to_numeric", arg, errors == "coerce", call=f"`{call}`")  # type: ignore[no-any-return]
