@@ -1,10 +1,11 @@
-//! Regular expressions with Python's meaning, on an engine that takes linear time.
+//! Regular expressions with Python's meaning, on an engine that takes linear time wherever it has what they use.
 
 mod class;
 mod parse;
 
 use std::any::Any;
 
+use fancy_regex::Regex as Fancy;
 use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
 use memchr::memmem::Finder;
@@ -15,11 +16,19 @@ use self::parse::{Translated, translate};
 use super::super::{failed, time};
 use crate::error::{Error, Result};
 
+/// Steps back that a pattern with lookaround or references may take for one text.
+const PATIENCE: usize = 10_000_000;
+
+enum Engine {
+    Linear(Regex),
+    Backtracking(Fancy),
+}
+
 /// A compiled pattern.
 pub struct Pattern {
     text: String,
     groups: Vec<Option<String>>,
-    regex: Regex,
+    engine: Engine,
     newline: bool,
     words: bool,
     may_be_empty: bool,
@@ -56,11 +65,19 @@ impl Pattern {
             Place::Beginning => (r"\A(?:", ")"),
             Place::All => (r"\A(?:", r")\z"),
         };
-        let regex = Regex::new(&format!("{before}{}{after}", read.written)).map_err(|error| {
+        let written = format!("{before}{}{after}", read.written);
+        let failure = |error: &dyn std::fmt::Display| {
             let error = error.to_string();
             let error = error.lines().last().unwrap_or_default();
             refused(text, &format!("a form that cannot be compiled ({error})"))
-        })?;
+        };
+        let engine = if read.fancy {
+            let mut builder = fancy_regex::RegexBuilder::new(&written);
+            let built = builder.backtrack_limit(PATIENCE).build();
+            Engine::Backtracking(built.map_err(|error| failure(&error))?)
+        } else {
+            Engine::Linear(Regex::new(&written).map_err(|error| failure(&error))?)
+        };
         let finders = read
             .texts
             .as_ref()
@@ -72,7 +89,7 @@ impl Pattern {
             newline: read.newline,
             words: read.words,
             groups: read.groups,
-            regex,
+            engine,
             may_be_empty: read.may_be_empty,
             finders,
         })
@@ -89,6 +106,11 @@ impl Pattern {
 
     pub fn python(&self) -> Python {
         self.python
+    }
+
+    fn gave_up(&self, error: &fancy_regex::Error) -> Error {
+        failed(format!("the pattern {:?} took too many steps for a value: {error}", self.text))
+            .hint("Write it without lookaround and references to groups")
     }
 
     /// The text without the newline at its end, where `$` stands before that as well.
@@ -128,8 +150,13 @@ impl Pattern {
             }
             None => {}
         }
-        self.same_words(text)?;
-        Ok(self.regex.is_match(text) || self.shorter(text).is_some_and(|text| self.regex.is_match(text)))
+        match &self.engine {
+            Engine::Backtracking(regex) => regex.is_match(text).map_err(|error| self.gave_up(&error)),
+            Engine::Linear(regex) => {
+                self.same_words(text)?;
+                Ok(regex.is_match(text) || self.shorter(text).is_some_and(|text| regex.is_match(text)))
+            }
+        }
     }
 
     pub fn find_at(&self, text: &str, at: usize) -> Result<Option<(usize, usize)>> {
@@ -137,12 +164,16 @@ impl Pattern {
             let rest = text.as_bytes().get(at..).unwrap_or_default();
             return Ok(one.find(rest).map(|found| (at + found, at + found + one.needle().len())));
         }
-        if self.newline || self.words {
-            let mut groups = Vec::new();
-            self.captures_at(text, at, &mut groups)?;
-            return Ok(groups.first().copied().flatten());
+        match &self.engine {
+            Engine::Linear(regex) if !self.newline && !self.words => {
+                Ok(regex.find_at(text, at).map(|found| (found.start(), found.end())))
+            }
+            _ => {
+                let mut groups = Vec::new();
+                self.captures_at(text, at, &mut groups)?;
+                Ok(groups.first().copied().flatten())
+            }
         }
-        Ok(self.regex.find_at(text, at).map(|found| (found.start(), found.end())))
     }
 
     /// The groups of the first match from `at` on; the whole match is number 0.
@@ -153,12 +184,21 @@ impl Pattern {
         groups: &mut Vec<Option<(usize, usize)>>,
     ) -> Result<bool> {
         groups.clear();
+        let regex = match &self.engine {
+            Engine::Linear(regex) => regex,
+            Engine::Backtracking(regex) => {
+                let found = regex.captures_from_pos(text, at).map_err(|error| self.gave_up(&error))?;
+                let Some(found) = found else { return Ok(false) };
+                groups.extend(found.iter().map(|group| group.map(|group| (group.start(), group.end()))));
+                return Ok(true);
+            }
+        };
         self.same_words(text)?;
-        let mut locations = self.regex.capture_locations();
-        self.regex.captures_read_at(&mut locations, text, at);
+        let mut locations = regex.capture_locations();
+        regex.captures_read_at(&mut locations, text, at);
         if let Some(shorter) = self.shorter(text).filter(|shorter| at <= shorter.len()) {
-            let mut others = self.regex.capture_locations();
-            self.regex.captures_read_at(&mut others, shorter, at);
+            let mut others = regex.capture_locations();
+            regex.captures_read_at(&mut others, shorter, at);
             match (locations.get(0), others.get(0)) {
                 (Some((start, end)), Some((other, other_end))) if start == other && end != other_end => {
                     return Err(failed(format!(
@@ -255,7 +295,7 @@ fn next(text: &str, at: usize) -> usize {
 }
 
 fn python(read: &Translated, flags: i64) -> Python {
-    if read.spaces || flags != 0 {
+    if read.spaces || read.fancy || flags != 0 {
         Python::Always
     } else if read.unicode || read.newline {
         Python::Depends

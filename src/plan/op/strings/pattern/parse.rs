@@ -10,10 +10,12 @@ const UNICODE: i64 = 32;
 pub const VERBOSE: i64 = 64;
 pub const ASCII: i64 = 256;
 
-/// A pattern in the syntax of the `regex` crate.
+/// A pattern in the syntax of the `regex` crate, or where `fancy` is set of the `fancy_regex` crate.
 #[derive(Debug, Default)]
 pub struct Translated {
     pub written: String,
+    /// It looks around or refers to groups, which only the second crate can.
+    pub fancy: bool,
     /// `$` is written as the very end; in Python it is also before a newline there.
     pub newline: bool,
     /// `\Z` is in it.
@@ -36,8 +38,10 @@ pub struct Parser<'a> {
     pub rest: &'a str,
     flags: i64,
     out: Translated,
-    /// The last atom can be repeated.
-    atom: bool,
+    /// Where the last atom begins in what is written, if it can be repeated.
+    atom: Option<usize>,
+    /// Written for the `fancy_regex` crate.
+    fancy: bool,
     /// A `$` has been read, and only the end of its alternative may follow.
     closed: bool,
     texts: Option<Vec<String>>,
@@ -52,6 +56,11 @@ pub fn refused(pattern: &str, what: &str) -> Error {
 }
 
 pub fn translate(pattern: &str, flags: i64) -> Result<Translated> {
+    let read = read(pattern, flags, false)?;
+    if read.fancy { self::read(pattern, flags, true) } else { Ok(read) }
+}
+
+fn read(pattern: &str, flags: i64, fancy: bool) -> Result<Translated> {
     let known = IGNORECASE | MULTILINE | DOTALL | UNICODE | VERBOSE | ASCII;
     if flags & !known != 0 {
         return Err(refused(pattern, "other flags than IGNORECASE, MULTILINE, DOTALL, VERBOSE and ASCII"));
@@ -60,7 +69,8 @@ pub fn translate(pattern: &str, flags: i64) -> Result<Translated> {
         rest: pattern,
         flags,
         out: Translated::default(),
-        atom: false,
+        atom: None,
+        fancy,
         closed: false,
         texts: Some(vec![String::new()]),
         after_dot: false,
@@ -149,7 +159,7 @@ impl Parser<'_> {
                 some_empty |= !(solid || self.solid);
                 (solid, self.solid) = (false, false);
                 self.texts = None;
-                self.atom = false;
+                self.atom = None;
                 self.push("|");
                 continue;
             }
@@ -178,19 +188,21 @@ impl Parser<'_> {
                 }
                 self.after_dot = true;
                 self.solid = true;
-                self.atom = true;
+                self.atom = Some(self.out.written.len());
                 self.push(if self.has(DOTALL) { "(?s:.)" } else { "[^\n]" });
             }
             '^' => {
                 self.complex();
-                self.atom = false;
+                self.atom = None;
                 self.push(if self.has(MULTILINE) { "(?m:^)" } else { r"\A" });
             }
             '$' => {
                 self.complex();
-                self.atom = false;
+                self.atom = None;
                 if self.has(MULTILINE) {
                     self.push("(?m:$)");
+                } else if self.fancy {
+                    self.push(r"(?=\n?\z)");
                 } else {
                     self.out.newline = true;
                     self.closed = true;
@@ -200,7 +212,7 @@ impl Parser<'_> {
             '[' => {
                 self.complex();
                 self.solid = true;
-                self.atom = true;
+                self.atom = Some(self.out.written.len());
                 let (text, rest) = class::read(self.rest, self.has(ASCII), pattern)?;
                 self.rest = rest;
                 self.out.spaces |= text.spaces;
@@ -218,7 +230,7 @@ impl Parser<'_> {
         if self.after_dot {
             self.complex();
         }
-        self.atom = true;
+        self.atom = Some(self.out.written.len());
         self.solid = true;
         if let Some(last) = self.texts.as_mut().and_then(|texts| texts.last_mut()) {
             last.push(c);
@@ -233,7 +245,7 @@ impl Parser<'_> {
             'd' | 'D' | 'w' | 'W' | 's' | 'S' => {
                 self.complex();
                 self.solid = true;
-                self.atom = true;
+                self.atom = Some(self.out.written.len());
                 self.out.spaces |= matches!(next, 's' | 'S');
                 self.out.unicode |= !matches!(next, 's' | 'S');
                 let written = format!("[{}]", class::category(next, self.has(ASCII)));
@@ -241,16 +253,21 @@ impl Parser<'_> {
             }
             'A' | 'Z' => {
                 self.complex();
-                self.atom = false;
+                self.atom = None;
                 self.out.end |= next == 'Z';
                 self.push(if next == 'A' { r"\A" } else { r"\z" });
             }
             'b' => {
                 self.complex();
-                self.atom = false;
+                self.atom = None;
                 self.out.unicode = true;
-                self.out.words |= !self.has(ASCII);
-                self.push(if self.has(ASCII) { r"(?-u:\b)" } else { r"\b" });
+                if self.fancy {
+                    let word = class::category('w', self.has(ASCII));
+                    self.push(&format!("(?:(?<=[{word}])(?![{word}])|(?<![{word}])(?=[{word}]))"));
+                } else {
+                    self.out.words |= !self.has(ASCII);
+                    self.push(if self.has(ASCII) { r"(?-u:\b)" } else { r"\b" });
+                }
             }
             'B' => return Err(refused(pattern, r"`\B`")),
             '1'..='3'
@@ -258,7 +275,14 @@ impl Parser<'_> {
             {
                 return self.octal(pattern, next);
             }
-            '1'..='9' => return Err(refused(pattern, "a reference to a group")),
+            '1'..='9' => {
+                let mut number = next.to_string();
+                if let Some(digit) = self.rest.chars().next().filter(char::is_ascii_digit) {
+                    number.push(digit);
+                    self.next();
+                }
+                self.reference(pattern, number.parse().unwrap_or_default())?;
+            }
             '0' => return self.octal(pattern, '0'),
             other => {
                 let c = class::escaped(other, &mut self.rest)
@@ -282,9 +306,25 @@ impl Parser<'_> {
         Ok(())
     }
 
+    fn reference(&mut self, pattern: &str, number: usize) -> Result<()> {
+        if self.has(IGNORECASE) {
+            return Err(refused(pattern, "a reference to a group together with IGNORECASE"));
+        }
+        if !(1..=self.out.groups.len()).contains(&number) {
+            return Err(refused(pattern, "a reference to an unknown group"));
+        }
+        self.complex();
+        self.out.fancy = true;
+        self.atom = Some(self.out.written.len());
+        self.push(&format!(r"(?:\{number})"));
+        Ok(())
+    }
+
     fn group(&mut self, pattern: &str, depth: usize) -> Result<()> {
         self.complex();
         let flags = self.flags;
+        let begin = self.out.written.len();
+        let mut looks = false;
         if !self.takes("?") {
             self.out.groups.push(None);
             self.push("(");
@@ -295,14 +335,23 @@ impl Parser<'_> {
             self.rest = rest;
             self.push("(");
         } else if self.takes("P=") {
-            return Err(refused(pattern, "a reference to a group"));
+            let unfinished = || refused(pattern, "an unfinished group name");
+            let (name, rest) = self.rest.split_once(')').ok_or_else(unfinished)?;
+            let known = self.out.groups.iter().position(|group| group.as_deref() == Some(name));
+            self.rest = rest;
+            return self.reference(pattern, known.map_or(0, |known| known + 1));
         } else if self.takes("#") {
             self.rest = self.rest.split_once(')').map_or("", |(_, rest)| rest);
             return Ok(());
         } else if self.takes(":") {
             self.push("(?:");
-        } else if let Some((_, what)) = UNKNOWN.iter().find(|(begin, _)| self.rest.starts_with(*begin)) {
-            return Err(refused(pattern, what));
+        } else if self.rest.starts_with('(') {
+            return Err(refused(pattern, "a conditional group `(?(...)...)`"));
+        } else if let Some(begin) = BEYOND.iter().find(|begin| self.rest.starts_with(**begin)) {
+            self.rest = self.rest.get(begin.len()..).unwrap_or_default();
+            self.out.fancy = true;
+            looks = *begin != ">";
+            self.push(&format!("(?{begin}"));
         } else {
             let unknown = || refused(pattern, "an unknown kind of group");
             let (letters, rest) = self.rest.split_once(':').ok_or_else(unknown)?;
@@ -315,15 +364,15 @@ impl Parser<'_> {
             }
             self.push(if self.has(IGNORECASE) { "(?i:" } else { "(?-i:" });
         }
-        self.atom = false;
+        self.atom = None;
         let empty = self.alternatives(pattern, depth + 1)?;
-        self.solid = !empty;
+        self.solid = !empty && !looks;
         if !self.takes(")") {
             return Err(refused(pattern, "an unfinished group"));
         }
         self.flags = flags;
         self.push(")");
-        self.atom = true;
+        self.atom = (!looks).then_some(begin);
         Ok(())
     }
 
@@ -347,9 +396,9 @@ impl Parser<'_> {
             _ => return Ok(false),
         };
         self.solid &= matches!(written.as_bytes(), [b'+'] | [b'{', b'1'..=b'9', ..]);
-        if !std::mem::take(&mut self.atom) {
+        let Some(begin) = self.atom.take() else {
             return Err(refused(pattern, "a repetition of nothing that can be repeated"));
-        }
+        };
         if self.after_dot && written == "*" {
             self.after_dot = false;
             if let Some(texts) = &mut self.texts {
@@ -359,11 +408,15 @@ impl Parser<'_> {
             self.complex();
         }
         if self.takes("+") {
-            return Err(refused(pattern, "a possessive repetition"));
-        }
-        self.push(&written);
-        if self.takes("?") {
-            self.push("?");
+            self.out.fancy = true;
+            self.out.written.insert_str(begin, "(?>");
+            self.push(&written);
+            self.push(")");
+        } else {
+            self.push(&written);
+            if self.takes("?") {
+                self.push("?");
+            }
         }
         Ok(true)
     }
@@ -377,15 +430,8 @@ fn counts(text: &str) -> Option<(&str, &str)> {
     (digits(low) && digits(high) && inside != "" && inside != ",").then_some((inside, rest))
 }
 
-/// Groups that no linear-time engine has, by how they begin behind `(?`.
-const UNKNOWN: [(&str, &str); 6] = [
-    ("(", "a conditional group `(?(...)...)`"),
-    ("=", "a lookahead `(?=...)`"),
-    ("!", "a lookahead `(?!...)`"),
-    ("<=", "a lookbehind `(?<=...)`"),
-    ("<!", "a lookbehind `(?<!...)`"),
-    (">", "an atomic group `(?>...)`"),
-];
+/// Groups that no engine has that takes linear time, by how they begin behind `(?`.
+const BEYOND: [&str; 5] = ["=", "!", "<=", "<!", ">"];
 
 fn flags_of(letters: &str) -> Option<i64> {
     letters.chars().try_fold(0, |flags, letter| {
