@@ -32,7 +32,7 @@ REFUSED: list[tuple[str, Operation]] = [
     ("mode", lambda p: p.mode()),
     ("kendall", lambda p: p["x"].corr(p["i"], method="kendall")),
     ("pivot_table", lambda p: p.pivot_table(index="k", values="x")),
-    ("str", lambda p: p["k"].str.upper()),
+    ("StringMethods.get_dummies", lambda p: p["k"].str.get_dummies()),
     ("dt", lambda p: p["t"].dt.year),
     ("values", lambda p: p["x"].values),
     ("to_numpy", lambda p: p["x"].to_numpy()),

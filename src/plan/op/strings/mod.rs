@@ -171,10 +171,12 @@ fn several_at<'a>(args: &'a [Option<&'a Literal>], place: usize) -> Result<Vec<&
 
 /// The constants among arguments.
 fn constants(args: &[Operand]) -> Vec<Option<&Literal>> {
-    let constant = |arg| match arg {
-        &Operand::Literal(ref literal) => Some(literal),
-        Operand::Array(_) => None,
-    };
+    fn constant(arg: &Operand) -> Option<&Literal> {
+        match arg {
+            Operand::Literal(literal) => Some(literal),
+            Operand::Array(_) => None,
+        }
+    }
     args.iter().map(constant).collect()
 }
 

@@ -427,7 +427,7 @@ fn counts(text: &str) -> Option<(&str, &str)> {
     let (inside, rest) = text.split_once('}')?;
     let (low, high) = inside.split_once(',').unwrap_or((inside, ""));
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    (digits(low) && digits(high) && inside != "" && inside != ",").then_some((inside, rest))
+    (digits(low) && digits(high) && !inside.is_empty() && inside != ",").then_some((inside, rest))
 }
 
 /// Groups that no engine has that takes linear time, by how they begin behind `(?`.
