@@ -151,6 +151,9 @@ class Frame:
     def group(self, keys: Sequence[_Label | Frame], as_index: bool, sort: bool, dropna: bool) -> Groups:
         """Keys are labels (columns or index levels) or series of the same rows."""
 
+    def bins(self, on: _Label | None, freq: str, closed: str | None, label: str | None) -> Frame:
+        """A series of the labels of the bins of time that the column `on` (None: the index) is in."""
+
     def reduce(self, function: str, *others: Frame, **params: Any) -> Frame:
         """A scalar for a series, or for it and others (`corr`, `cov`). Functions: those of `describe()["aggregates"]`
         but `size`, and `argmin`, `argmax`. Parameters: ddof, min_count, skipna, q, interpolation.
@@ -204,6 +207,8 @@ class Groups:
     keys: list[_Label]
     sort: bool
     """Groups in order of the keys, else of appearance."""
+    def filled(self, freq: str) -> Groups:
+        """The same with the bins of time between the first and the last that no row is in."""
 
     def aggregate(
         self,

@@ -40,6 +40,7 @@ impl Node {
                     .map(|key| format!("{}{}", key.expr, if key.descending { " descending" } else { "" }));
                 format!("sort by {}", keys.collect::<Vec<_>>().join(", "))
             }
+            Node::Fill { freq, .. } => format!("with the bins of {freq} that no row is in"),
             Node::Limit { rows, .. } => format!("first {rows} rows"),
             Node::Window { calls, .. } => {
                 let calls = calls.iter().map(|(name, call)| format!("{name} = {call}"));

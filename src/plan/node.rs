@@ -57,6 +57,11 @@ pub enum Node {
         /// Leave out rows with a missing key.
         dropna: bool,
     },
+    /// A grouping by one key of bins of time, in its order, with a row for each bin between the first and the last.
+    Fill {
+        input: Arc<Node>,
+        freq: Arc<str>,
+    },
     /// Stable.
     Sort {
         input: Arc<Node>,
@@ -264,6 +269,7 @@ impl Node {
                 keys.chain(aggregates).collect()
             }
             Node::Filter { input, .. }
+            | Node::Fill { input, .. }
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
             | Node::Slice { input, .. }
@@ -288,6 +294,7 @@ impl Node {
             | Node::RowNumber { input, .. }
             | Node::Window { input, .. }
             | Node::Group { input, .. }
+            | Node::Fill { input, .. }
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
             | Node::Slice { input, .. }
@@ -325,6 +332,7 @@ impl Node {
             Node::Scan { .. }
             | Node::Unit
             | Node::RowNumber { .. }
+            | Node::Fill { .. }
             | Node::Limit { .. }
             | Node::Slice { .. }
             | Node::Scope { .. }
@@ -370,6 +378,7 @@ impl Node {
             Node::Scan { .. }
             | Node::Unit
             | Node::RowNumber { .. }
+            | Node::Fill { .. }
             | Node::Limit { .. }
             | Node::Slice { .. }
             | Node::Scope { .. }
@@ -405,6 +414,7 @@ impl Node {
             | Node::RowNumber { input, .. }
             | Node::Window { input, .. }
             | Node::Group { input, .. }
+            | Node::Fill { input, .. }
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
             | Node::Slice { input, .. }

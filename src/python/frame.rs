@@ -349,6 +349,19 @@ impl PyFrame {
         Ok(PyGroups { groups, sources })
     }
 
+    #[pyo3(signature = (on, freq, closed, label))]
+    fn bins(
+        &self,
+        py: Python<'_>,
+        on: Option<&Bound<'_, PyAny>>,
+        freq: &str,
+        closed: Option<&str>,
+        label: Option<&str>,
+    ) -> PyResult<Self> {
+        let on = on.map(self::label).transpose()?;
+        self.with(self.frame.bins(on.as_ref(), freq, closed, label), py)
+    }
+
     #[pyo3(signature = (function, *others, **params))]
     fn reduce(
         &self,

@@ -28,6 +28,10 @@ impl PyGroups {
         self.groups.sorted
     }
 
+    fn filled(&self, freq: &str) -> Self {
+        Self { groups: self.groups.clone().filled(freq), sources: self.sources.clone() }
+    }
+
     fn aggregate(&self, py: Python<'_>, items: &Bound<'_, PyAny>, series: bool) -> PyResult<PyFrame> {
         let mut sources = self.sources.clone();
         let mut converted = Vec::new();

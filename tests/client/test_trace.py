@@ -33,7 +33,7 @@ REFUSED: list[tuple[str, Operation]] = [
     ("kendall", lambda p: p["x"].corr(p["i"], method="kendall")),
     ("pivot_table", lambda p: p.pivot_table(index="k", values="x")),
     ("StringMethods.get_dummies", lambda p: p["k"].str.get_dummies()),
-    ("dt", lambda p: p["t"].dt.year),
+    ("to_period", lambda p: p["t"].dt.to_period("M")),
     ("values", lambda p: p["x"].values),
     ("to_numpy", lambda p: p["x"].to_numpy()),
     ("len", lambda p: len(p)),

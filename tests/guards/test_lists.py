@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 import rlm_hypervisor
-from pandas.api.typing import DataFrameGroupBy, SeriesGroupBy
+from pandas.api.typing import DataFrameGroupBy, Resampler, SeriesGroupBy
+from pandas.core.indexes.accessors import DatetimeProperties, TimedeltaProperties
 from pandas.core.strings.accessor import StringMethods
 from rlm_hypervisor import RLMClient, _core, errors, task
 from rlm_hypervisor.partition import (
@@ -20,6 +21,8 @@ from rlm_hypervisor.partition import (
     DataFrameGroupBy as OurFrameGroupBy,
     Partition,
     SeriesGroupBy as OurSeriesGroupBy,
+    datetimes,
+    resampling,
     rolling,
     surface,
 )
@@ -40,6 +43,9 @@ OURS: dict[str, tuple[type, type]] = {
         pd.api.typing.ExponentialMovingWindow,
     ),
     "StringMethods": (OurStringMethods, StringMethods),
+    "DatetimeProperties": (datetimes.DatetimeProperties, DatetimeProperties),
+    "Resampler": (resampling.Resampler, Resampler),
+    "TimedeltaProperties": (datetimes.TimedeltaProperties, TimedeltaProperties),
 }
 
 

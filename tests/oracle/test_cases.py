@@ -70,6 +70,13 @@ BEYOND = {
     ),
     # pandas leaves infinities out of covariances only where another value is missing.
     ('p[["x", "y", "i"]].cov()', "nan"),
+    # Of nothing but missing times pandas gives times back, not dates.
+    ('p["t"].dt.date', "all_null"),
+    ('p["t"].dt.tz_localize("Australia/Lord_Howe").dt.date', "all_null"),
+    # Of nothing pandas gives times in seconds, or forgets what it was to count.
+    *(('pd.to_datetime(p["i"])', table) for table in ("empty", "all_null")),
+    *(('p.resample("D", on="t").size()', table) for table in ("empty", "all_null")),
+    ('p.resample("2D", on="t").count()', "empty"),
     # pandas 3.1 returns all rows where a key is nothing but missing.
     ('p.nlargest(3, ["x", "i"])', "all_null"),
 }

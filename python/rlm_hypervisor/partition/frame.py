@@ -34,6 +34,7 @@ from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.shaping import Shaping, sorted_by_key
 from rlm_hypervisor.partition.split import Split
 from rlm_hypervisor.partition.surface import unknown_attribute
+from rlm_hypervisor.partition.temporal import TemporalFrame
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.groupby import DataFrameGroupBy
@@ -42,7 +43,15 @@ __all__ = ["Partition"]
 
 
 class Partition(
-    Expressions, Shaping, RowFunctions, FrameReplacing, Merging, Reshaping, FrameWindows, FrameStatistics
+    Expressions,
+    Shaping,
+    RowFunctions,
+    TemporalFrame,
+    FrameReplacing,
+    Merging,
+    Reshaping,
+    FrameWindows,
+    FrameStatistics,
 ):
     """The rows of the input, or rows computed from them.
 
@@ -337,6 +346,8 @@ class Partition(
                     own.add(item.name)
             elif is_label(item):
                 own.add(item)
+            elif type(item).__module__.partition(".")[0] == "pandas" and is_label(getattr(item, "key", None)):
+                own.add(item.key)
         groups = grouping("DataFrame.groupby", self._frame, by, level, as_index, sort, observed, dropna)
         rest = [label for label in self._frame.columns if label not in own]
         grouped = DataFrameGroupBy(groups, self._frame, bool(as_index), rest)

@@ -49,7 +49,10 @@ def grouping(
     """The core's group-by for what pandas' `groupby` was given."""
     if by is None:
         refuse(f"`{call}` needs the columns to group by", "`p.groupby('key')`")
+    from rlm_hypervisor.partition import resampling
+
     keys: list[Any] = []
+    fill = None
     items = by if isinstance(by, list) else [by]
     if not items:
         refuse(
@@ -62,8 +65,11 @@ def grouping(
             if item not in frame.columns and item not in (frame.index_names or ()):
                 raise missing_column(item, frame.columns, f"`{call}`")
             keys.append(item)
-        elif type(item).__name__ == "Grouper":
-            refuse(f"`{call}` with a pandas.Grouper is not native in this version", "Name the columns")
+        elif resampling.is_grouper(item):
+            key, freq = resampling.by_grouper(frame, item, call)
+            keys.append(key)
+            # Alone, bins without rows are groups too.
+            fill = freq if item is by else None
         elif isinstance(item, dict) or callable(item):
             refuse(
                 f"`{call}` by a {type(item).__name__} groups row labels, which is not native",
@@ -82,12 +88,15 @@ def grouping(
                     f"`{call}` with `observed=False` on the key {_label(key)!r} is not native",
                     "Leave `observed` out: groups are those that occur",
                 )
-    return frame.group(
+    if fill is not None:
+        only(f"{call} by a Grouper", sort=(sort, True), dropna=(dropna, True))
+    groups = frame.group(
         keys,
         boolean(call, "as_index", as_index),
         boolean(call, "sort", sort),
         boolean(call, "dropna", dropna),
     )
+    return groups if fill is None else groups.filled(fill)
 
 
 def _dtype(frame: _core.Frame, label: Any) -> str:

@@ -29,6 +29,8 @@ FUNCTIONS: dict[str, str] = {
     "concat": "concatenating:concat",
     "melt": "reshaping:melt",
     "to_numeric": "numeric:to_numeric",
+    "to_datetime": "time_functions:to_datetime",
+    "to_timedelta": "time_functions:to_timedelta",
 }
 """Name in pandas -> `module:function` in this folder that answers for it, one line each; a class stays one."""
 

@@ -105,6 +105,28 @@ SURFACES: dict[str, frozenset[str]] = {
         wrap zfill
         """
     ),
+    "DatetimeProperties": _names(
+        """
+        as_unit ceil date day day_name day_of_week day_of_year dayofweek dayofyear days_in_month
+        daysinmonth floor freq hour is_leap_year is_month_end is_month_start is_quarter_end
+        is_quarter_start is_year_end is_year_start isocalendar microsecond minute month month_name
+        nanosecond normalize quarter round second strftime time timetz to_period to_pydatetime tz
+        tz_convert tz_localize unit weekday year
+        """
+    ),
+    "Resampler": _names(
+        """
+        agg aggregate apply asfreq bfill count exclusions ffill first get_group groups indices
+        interpolate keys last level max mean median min ndim nearest ngroups nunique ohlc pipe prod
+        quantile sem size std sum transform var
+        """
+    ),
+    "TimedeltaProperties": _names(
+        """
+        as_unit ceil components days floor freq microseconds nanoseconds round seconds
+        to_pytimedelta total_seconds unit
+        """
+    ),
 }
 """pandas class -> its public names. Those that the class of ours has are native, all others are refused."""
 
@@ -117,6 +139,9 @@ OURS = {
     "Expanding": "rolling.Expanding",
     "ExponentialMovingWindow": "rolling.ExponentialMovingWindow",
     "StringMethods": "strings.StringMethods",
+    "DatetimeProperties": "datetimes.DatetimeProperties",
+    "Resampler": "resampling.Resampler",
+    "TimedeltaProperties": "datetimes.TimedeltaProperties",
 }
 """pandas class -> our class in this folder that answers to its names."""
 
@@ -160,13 +185,18 @@ ADVICE: dict[str, str] = {
     "explode": _AFTERWARDS,
     "T": "Transpose the answer: `result.to_pandas().T`",
     "transpose": "Transpose the answer: `result.to_pandas().T`",
-    "dt": "Parts of times are not native in this version; comparison and subtraction of times are",
     "cat": "Categories count as plain values here",
     "to_parquet": "Return the partition, and write the answer: `result.write.parquet(path)`",
     "to_csv": "Return the partition, and write the answer: `result.to_pandas().to_csv(path)`",
     "get_group": "Select its rows: `p[p['key'] == value]`",
     "groups": _ROWS,
     "indices": _ROWS,
+    "time": "Times of the day have no type here; take `hour`, `minute` and `second`, or `strftime('%H:%M')`",
+    "timetz": "Times of the day have no type here; take `hour`, `minute` and `second`, or `strftime('%H:%M')`",
+    "to_period": "Periods have no type here; group by `dt.strftime('%Y-%m')`, or use `pd.Grouper(freq='MS')`",
+    "to_pydatetime": _ROWS,
+    "to_pytimedelta": _ROWS,
+    "freq": "Columns have no frequency",
     "ngroups": "Write `p[['key']].drop_duplicates().shape[0]`",
 }
 """What to do instead of the popular ones that are refused."""

@@ -2,6 +2,7 @@
 
 mod concat;
 mod fallback;
+mod fill;
 mod group;
 mod join;
 mod pipeline;
@@ -124,6 +125,7 @@ impl Lowering {
                 self.group(input, keys, aggregates, *sorted, *dropna)
             }
             Node::Sql { query, tables, fields } => self.sql(query, tables, fields),
+            Node::Fill { input, freq } => self.fill(input, freq),
             Node::Sort { input, keys } => self.sort(input, keys, needed, None),
             Node::Scope { .. } => Err(crate::error::not_decomposable(
                 "a value of a group was used outside of the function of the group",

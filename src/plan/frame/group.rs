@@ -25,6 +25,8 @@ pub struct Groups {
     pub(super) as_index: bool,
     pub sorted: bool,
     pub(super) dropna: bool,
+    /// Bins of time of this frequency are filled in.
+    pub(super) fill: Option<Arc<str>>,
 }
 
 /// One aggregate of a grouping.
@@ -74,7 +76,7 @@ impl Frame {
             }
             columns.push(column);
         }
-        Ok(Groups { frame: self.clone(), keys: columns, as_index, sorted, dropna })
+        Ok(Groups { frame: self.clone(), keys: columns, as_index, sorted, dropna, fill: None })
     }
 
     /// A whole-column aggregate, of this series and perhaps others, as a scalar.
@@ -192,8 +194,17 @@ impl Groups {
             columns.push(Column { label: item.label, expr: Expr::Column(name.clone(), dtype.clone()) });
             aggregates.push(Aggregation { name, function: function.into(), args, params, dtype });
         }
-        let domain =
-            Arc::new(Node::Group { input: rows, keys, aggregates, sorted: self.sorted, dropna: self.dropna });
+        let domain = Arc::new(Node::Group {
+            input: self.rows_in_order(rows, &aggregates)?,
+            keys,
+            aggregates,
+            sorted: self.sorted,
+            dropna: self.dropna,
+        });
+        let domain = match &self.fill {
+            Some(freq) => Arc::new(Node::Fill { input: domain, freq: freq.clone() }),
+            None => domain,
+        };
         if self.as_index {
             let kind = if series { Kind::Series } else { Kind::Frame };
             return Ok(Frame { domain, index: Index::Levels(key_columns), columns, kind });

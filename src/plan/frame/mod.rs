@@ -1,5 +1,6 @@
 //! Symbolic frames: what a trace passes around, with pandas' labels, index and row identity.
 
+mod bins;
 mod concat;
 mod group;
 mod levels;

@@ -136,6 +136,7 @@ fn is_within(node: &Node) -> bool {
 impl Groups {
     /// The frame as a function of a group sees it: aggregates are those of the group.
     pub fn enter(&self, frame: &Frame) -> Result<Frame> {
+        self.without_bins("apply")?;
         if !self.frame.same_rows(frame) {
             return Err(other_rows());
         }
@@ -197,6 +198,7 @@ impl Groups {
 
     /// Columns of the frame's rows, each group's rows together, under the keys and the rows' own labels.
     pub fn by_group(&self, items: Vec<(Label, Frame)>, series: bool) -> Result<Frame> {
+        self.without_bins("apply")?;
         let mut columns = Vec::with_capacity(items.len() + self.keys.len());
         for (label, item) in items {
             if !self.frame.same_rows(&item) {
@@ -213,6 +215,7 @@ impl Groups {
 
     /// The first rows of each group in the order of a series, each group's together: `nlargest` and `nsmallest`.
     pub fn top(&self, series: &Frame, rows: i64, largest: bool) -> Result<Frame> {
+        self.without_bins("nlargest")?;
         if !self.frame.same_rows(series) {
             return Err(other_rows());
         }

@@ -80,6 +80,7 @@ impl Frame {
 impl Groups {
     /// A series of the frame's rows: a window function of `input`, or of nothing, within each group.
     pub fn window(&self, input: Option<&Frame>, mut told: Told) -> Result<Frame> {
+        self.without_bins(&told.function)?;
         let (args, label) = match input {
             // Groups are put in order by their keys; those that are left out are not counted.
             None if told.function == "ngroup" => {

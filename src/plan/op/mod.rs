@@ -24,6 +24,7 @@ pub(crate) mod time;
 mod times;
 
 pub use promote::promote;
+pub use times::{Bins, Side};
 
 use std::any::Any;
 use std::collections::HashMap;

@@ -30,6 +30,13 @@ pub fn infer(kind: Kind, a: &Typed<'_>, b: &Typed<'_>) -> Result<Option<DType>> 
         (Kind::Add, Duration(u), Timestamp(v, tz)) => Some(Timestamp(meet(a, *u, b, *v), tz.clone())),
         (Kind::Add | Kind::Sub, Duration(u), Duration(v)) => Some(Duration(meet(a, *u, b, *v))),
         (Kind::TrueDiv, Duration(_), Duration(_)) => Some(DType::Float64),
+        (Kind::FloorDiv, Duration(_), Duration(_)) => Some(DType::Int64),
+        (Kind::Mod, Duration(u), Duration(v)) => Some(Duration(meet(a, *u, b, *v))),
+        (Kind::Mul, Duration(u), DType::Float64) | (Kind::Mul, DType::Float64, Duration(u)) => {
+            Some(Duration(*u))
+        }
+        (Kind::TrueDiv, Duration(u), DType::Float64) => Some(Duration(*u)),
+        (Kind::TrueDiv, Duration(u), other) if other.is_signed() => Some(Duration(*u)),
         (Kind::Mul, Duration(u), other) | (Kind::Mul, other, Duration(u)) if other.is_signed() => {
             Some(Duration(*u))
         }
@@ -77,6 +84,12 @@ fn meet(a: &Typed<'_>, u: Unit, b: &Typed<'_>, v: Unit) -> Unit {
 pub fn eval(kind: Kind, a: &Operand, b: &Operand, rows: usize, dtype: &DType) -> Result<ArrayRef> {
     let late = || time::overflow("this time arithmetic");
     match (kind, dtype) {
+        (Kind::FloorDiv | Kind::Mod, _) => parts(kind, a, b, rows, dtype),
+        (Kind::Mul | Kind::TrueDiv, DType::Duration(unit))
+            if kind == Kind::TrueDiv || [a, b].iter().any(|side| side.dtype() == DType::Float64) =>
+        {
+            Ok(spans(scaled(kind, a, b, *unit, rows)?, *unit))
+        }
         (Kind::TrueDiv, _) => {
             let real = |operand: &Operand| -> Result<_> {
                 let unit = unit_of(&operand.dtype())?;
@@ -117,6 +130,60 @@ pub fn eval(kind: Kind, a: &Operand, b: &Operand, rows: usize, dtype: &DType) ->
         }
         _ => Err(Error::internal(format!("time arithmetic cannot give {dtype}"))),
     }
+}
+
+/// A span times or by a number, cut off towards nothing as NumPy does.
+fn scaled(kind: Kind, a: &Operand, b: &Operand, unit: Unit, rows: usize) -> Result<arrow::array::Int64Array> {
+    let late = || time::overflow("this time arithmetic");
+    let (span, number) = if matches!(a.dtype(), DType::Duration(_)) { (a, b) } else { (b, a) };
+    let span = match ticks(span, unit, rows)? {
+        Side::Column(values) => values,
+        Side::Scalar(Some(one)) => arrow::array::Int64Array::from_value(one, rows),
+        Side::Scalar(None) => arrow::array::Int64Array::new_null(rows),
+    };
+    if number.dtype() != DType::Float64 {
+        let number = column(number, &DType::Int64, rows)?;
+        let number = super::operand::primitive::<Int64Type>(&number)?.clone();
+        let divided = span.iter().zip(&number).map(|pair| match pair {
+            (Some(_), Some(0)) => Err(super::failed("a span is divided by zero".to_owned())),
+            (Some(span), Some(number)) => span.checked_div(number).map(Some).ok_or_else(late),
+            _ => Ok(None),
+        });
+        return divided.collect();
+    }
+    let number = column(number, &DType::Float64, rows)?;
+    let number = super::operand::primitive::<Float64Type>(&number)?.clone();
+    let made = span.iter().zip(&number).map(|pair| {
+        let (Some(span), Some(number)) = pair else { return Ok(None) };
+        let product = if kind == Kind::Mul { span as f64 * number } else { span as f64 / number };
+        if product.is_nan() {
+            return Ok(None);
+        }
+        if product.abs() < 9.2e18 { Ok(Some(product as i64)) } else { Err(late()) }
+    });
+    made.collect()
+}
+
+/// How often a span fits into another, and what is left.
+fn parts(kind: Kind, a: &Operand, b: &Operand, rows: usize, dtype: &DType) -> Result<ArrayRef> {
+    let unit = finer(unit_of(&a.dtype())?, unit_of(&b.dtype())?);
+    let (x, y) = (ticks(a, unit, rows)?, ticks(b, unit, rows)?);
+    let made = try_apply(&x, &y, rows, |x, y| {
+        if y == 0 {
+            return Err(super::failed("a span is divided by a span of no length".to_owned()));
+        }
+        let rest = x.wrapping_rem(y);
+        let rest = if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest };
+        Ok(if kind == Kind::Mod { rest } else { (x - rest) / y })
+    })?;
+    Ok(match dtype {
+        DType::Duration(to) => {
+            let to = *to;
+            let exact = |v| time::rescale(v, unit, to).ok_or_else(|| time::overflow("this remainder"));
+            spans(made.try_unary(exact)?, to)
+        }
+        _ => Arc::new(made),
+    })
 }
 
 fn unit_of(dtype: &DType) -> Result<Unit> {
