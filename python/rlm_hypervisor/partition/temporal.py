@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rlm_hypervisor.partition.operators import Operators
+from rlm_hypervisor.partition.refusal import only
 
 if TYPE_CHECKING:
     from rlm_hypervisor import _core
@@ -46,7 +47,8 @@ class Temporal(Operators):
         """
         from rlm_hypervisor.partition.resampling import resampled
 
-        given = {"group_keys": (group_keys, False, True), "on": (on, None)}
+        only("Series.resample", on=(on, None))
+        given = {"group_keys": (group_keys, False, True)}
         return resampled(
             self._frame, "Series.resample", rule, closed, label, None, level, origin, offset, **given
         )
