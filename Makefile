@@ -82,13 +82,19 @@ test-python:
 	$(call say,the stub against the extension)
 	@MYPYPATH=python $(PY) -m mypy.stubtest rlm_hypervisor._core
 	$(call say,tests)
-	@$(PY) -m pytest
+	@$(PY) -m pytest --ignore tests/oracle
+	$(call say,the oracle: every method against pandas)
+	@$(PY) -m pytest -q -n 2 tests/oracle
 	$(call say,doctests of the package)
 	@$(PY) -m pytest --doctest-modules python/rlm_hypervisor
 
+# What groups, once more by each operator that takes over when memory runs out.
+GROUPS := groupby or duplicates or value_counts or many_groups or memory or pipelines or exact
 test-datafusion:
-	$(call say,the oracle once more with the fallback operator for grouping)
-	@RLM_GROUPING=datafusion $(PY) -m pytest tests/oracle
+	$(call say,groups that spill)
+	@RLM_GROUPING=spilling $(PY) -m pytest -q -n 2 tests/oracle -k "$(GROUPS)"
+	$(call say,groups by DataFusion's operator)
+	@RLM_GROUPING=datafusion $(PY) -m pytest -q -n 2 tests/oracle -k "$(GROUPS)"
 
 fmt: setup  ## Format Rust and Python, apply ruff's safe fixes
 	@cargo fmt --all
