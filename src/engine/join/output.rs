@@ -196,7 +196,7 @@ pub fn unmatched(
 
 /// About how many bytes a batch holds, of shared buffers only its own part.
 pub fn held(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(|column| held_by(column)).sum()
+    batch.columns().iter().map(held_by).sum()
 }
 
 fn held_by(column: &ArrayRef) -> usize {

@@ -1,5 +1,7 @@
 //! Patterns: which engine reads them, and what they find.
 
+#![allow(clippy::unwrap_used)]
+
 use super::pattern::{Pattern, Place};
 
 fn found(pattern: &str, text: &str) -> Option<(usize, usize)> {

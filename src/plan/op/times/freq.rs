@@ -93,7 +93,7 @@ fn pieces(text: &str) -> Option<Vec<(f64, &str)>> {
 fn one(count: f64, name: &str, text: &str) -> Result<Kind> {
     let nanos = |unit: f64| {
         let span = count * unit;
-        (span.fract() == 0.0 && span >= 1.0 && span < 9e18).then_some(Kind::Nanos(span as i128))
+        (span.fract() == 0.0 && (1.0..9e18).contains(&span)).then_some(Kind::Nanos(span as i128))
     };
     let whole = || {
         let fits = count.fract() == 0.0 && (1.0..1e6).contains(&count);
