@@ -90,9 +90,12 @@ impl PyEngine {
             }
             py.check_signals()?;
         };
-        let (fields, index) = (source.fields(), source.index());
+        let (fields, index, range) = (source.fields(), source.index(), source.range());
         let (id, sources) = Sources::only(source, Some(Owner { closed: engine.closed(), pid: self.pid }));
-        let frame = Frame::scan(Node::Scan { source: id, fields }).indexed_by(&index);
+        let mut frame = Frame::scan(Node::Scan { source: id, fields }).indexed_by(&index);
+        if let Some(range) = range {
+            frame = frame.counted(range).map_err(|error| raised(py, error))?;
+        }
         Ok(PyFrame { frame, sources })
     }
 

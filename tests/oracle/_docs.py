@@ -74,6 +74,8 @@ def _why_no_table(value: pd.DataFrame | pd.Series) -> str:
         return "labels of columns that are no labels here"
     if not all(isinstance(label, str) for label in frame.columns):
         return "labels of columns that are no text"
+    if frame.columns.name is not None:
+        return "labels of columns that have a name"
     if getattr(frame.index, "freq", None) is not None:
         return "an index with a frequency"
     return ""
@@ -199,7 +201,11 @@ def _named(value: pd.DataFrame | pd.Series, name: str) -> pd.DataFrame | pd.Seri
 
 def _source(frame: pd.DataFrame, file: Path) -> Any:
     """The frame itself; a file of it if it has an index of its own, which files can store."""
-    if frame.index.name is None and frame.index.equals(pd.RangeIndex(len(frame))):
+    if (
+        isinstance(frame.index, pd.RangeIndex)
+        and frame.index.name is None
+        and frame.index.equals(pd.RangeIndex(len(frame)))
+    ):
         return frame
     frame.to_parquet(file, row_group_size=3)
     return str(file)

@@ -19,6 +19,7 @@ FRAMES = {
     "named": FRAME.set_index("k"),
     "levels": FRAME.set_index(["k", "w"]),
     "range": FRAME,
+    "steps": FRAME.set_axis(pd.RangeIndex(7, -1, -2, name="n")),
 }
 OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "rows": lambda p: p,

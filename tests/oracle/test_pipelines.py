@@ -29,7 +29,7 @@ search = settings(
 )
 
 
-NOT_YET: list[str] = ["ends_of_groups", "text", "time", "merged", "stacked", "last"]
+NOT_YET: list[str] = []
 """Steps that no pipeline has, because what they need is not native."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from rlm_hypervisor._text import clipped
-from rlm_hypervisor.partition.refusal import labels_of, refuse, whole_number
+from rlm_hypervisor.partition.refusal import labels_of, only, refuse, whole_number
 
 
 def place(call: str, part: object, default: int | None) -> int | None:
@@ -20,6 +20,11 @@ class ILoc:
 
     def __init__(self, owner: Any) -> None:
         self._owner = owner
+
+    def __call__(self, axis: Any = None) -> ILoc:
+        """`p.iloc` itself; an axis that turns its key around is refused."""
+        only("iloc", axis=(axis, None))
+        return self
 
     def _rows(self, rows: Any, call: str) -> Any:
         if callable(rows) and not hasattr(rows, "_frame"):

@@ -42,6 +42,14 @@ impl Source {
         }
     }
 
+    /// The range that labels its rows, if they are not counted from 0: name, start and step.
+    pub fn range(&self) -> Option<(Option<String>, i64, i64)> {
+        match self {
+            Source::Parquet(source) => source.range(),
+            Source::Memory(_) => None,
+        }
+    }
+
     pub fn rows(&self) -> u64 {
         match self {
             Source::Parquet(source) => source.files.iter().map(|file| file.rows).sum(),

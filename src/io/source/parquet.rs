@@ -88,6 +88,17 @@ impl ParquetSource {
         stored.collect()
     }
 
+    /// The range that was the index of the pandas object that was written, where rows are not just counted from 0: its
+    /// name, its start and its step. Several files have no range in common.
+    pub fn range(&self) -> Option<(Option<String>, i64, i64)> {
+        let [_] = self.files.as_slice() else { return None };
+        let notes = serde_json::from_str::<PandasNotes>(self.pandas.as_deref()?).ok()?;
+        let [only] = notes.index_columns.as_slice() else { return None };
+        let name = only.get("name").and_then(|name| name.as_str()).map(str::to_owned);
+        let (start, step) = (only.get("start")?.as_i64()?, only.get("step")?.as_i64()?);
+        (name.is_some() || (start, step) != (0, 1)).then_some((name, start, step))
+    }
+
     pub async fn open(files: Vec<FileRef>) -> Result<Self> {
         let opened = futures::stream::iter(files)
             .map(|file| async move {

@@ -90,6 +90,16 @@ impl Frame {
         Self { columns: columns.collect(), domain: Arc::new(node), index: Index::Range, kind: Kind::Frame }
     }
 
+    /// A whole source whose rows are labelled by `start`, `start + step`, ...
+    pub fn counted(mut self, (name, start, step): (Option<String>, i64, i64)) -> Result<Self> {
+        let row = Expr::column(ROW, DType::Int64);
+        let steps = Expr::call("mul", vec![row, Expr::Literal(Literal::Int(step))])?;
+        let expr = Expr::call("add", vec![steps, Expr::Literal(Literal::Int(start))])?;
+        let label = name.map_or(Label::None, Label::str);
+        self.index = Index::Levels(vec![Column { label, expr }]);
+        Ok(self)
+    }
+
     /// The same with these columns, each under its name, as the index.
     pub fn indexed_by(mut self, names: &[(Arc<str>, Option<String>)]) -> Self {
         let mut levels = Vec::with_capacity(names.len());

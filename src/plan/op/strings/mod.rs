@@ -108,7 +108,7 @@ fn texts(args: &[Operand], place: usize, rows: usize) -> Result<StringViewArray>
 
 fn setting<'a>(args: &'a [Option<&'a Literal>], place: usize) -> Result<&'a Literal> {
     let found = args.get(place).copied().flatten().map(bare);
-    found.ok_or_else(|| Error::internal("a text operator lacks a constant"))
+    found.ok_or_else(|| not_decomposable("a text method is told how by constants, and one of them is none"))
 }
 
 fn wrong() -> Error {
