@@ -134,6 +134,16 @@ impl Expr {
         }
     }
 
+    /// How deep its operations are nested.
+    pub fn depth(&self) -> usize {
+        let deepest = |exprs: &[Expr]| 1 + exprs.iter().map(Expr::depth).max().unwrap_or(0);
+        match self {
+            Expr::Call { args, .. } => deepest(args),
+            Expr::Window(call, _) => deepest(&call.args).max(deepest(&call.by)),
+            _ => 1,
+        }
+    }
+
     /// How many operations, columns and constants it is made of.
     pub fn size(&self) -> usize {
         match self {

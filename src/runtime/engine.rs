@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_millis(1_000);
 /// operators that do not know of it, such as a sort that merges, are dropped then.
 const GRACE: Duration = Duration::from_millis(40);
 
+/// Bytes of a thread's stack: plans are walked by functions that call themselves, and may be a thousand operations deep.
+const STACK: usize = 32 << 20;
+
 /// How long after its last run an engine keeps the memory for the next one.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -75,6 +78,7 @@ impl Engine {
             Builder::new_multi_thread()
                 .worker_threads(threads)
                 .thread_name(name)
+                .thread_stack_size(STACK)
                 .enable_all()
                 .build()
                 .map_err(|error| {

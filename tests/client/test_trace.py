@@ -271,3 +271,18 @@ def test_what_data_does_to_an_expression_names_the_expression(client: RLMClient)
     with pytest.raises(OperationFailedError) as caught:
         client.execute(make_task(data, lambda p: p["w"] // p["w"]))
     assert "w" in caught.value.details["expression"]
+
+
+def test_expressions_that_are_nested_too_deep_are_refused(client: RLMClient, data: pa.Table) -> None:
+    def added(times: int) -> Operation:
+        def operation(p: Any) -> Any:
+            column = p["x"]
+            for _ in range(times):
+                column = column + 1
+            return column.sum()
+
+        return operation
+
+    assert client.execute(make_task(data, added(900))) == 7.0 + 900 * 5
+    with pytest.raises(NotDecomposableError, match="nested deeper"):
+        client.execute(make_task(data, added(5_000)))

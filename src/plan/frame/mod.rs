@@ -28,6 +28,9 @@ pub use window::Told;
 /// Larger expressions are refused: they come of loops that double an expression in every turn.
 const LARGEST_EXPR: usize = 20_000;
 
+/// Expressions nested deeper are refused: whoever looks at them needs a stack as deep.
+const DEEPEST_EXPR: usize = 1_000;
+
 /// An immutable frame, series or scalar over the rows of a node.
 ///
 /// Row-wise operations change only the expressions; the rows are those of `domain` until a filter, sort,
@@ -229,7 +232,7 @@ impl Frame {
         let mut group: Option<Arc<Node>> = None;
         let mut names: Vec<Label> = Vec::new();
         let mut exprs = Vec::with_capacity(args.len());
-        let mut size = 1;
+        let (mut size, mut depth) = (1, 1);
         for arg in args {
             let expr = match arg {
                 Arg::Literal(literal) => Expr::Literal(literal),
@@ -253,7 +256,13 @@ impl Frame {
                 }
             };
             size += expr.size();
+            depth = depth.max(1 + expr.depth());
             exprs.push(expr);
+        }
+        if depth > DEEPEST_EXPR {
+            return Err(not_decomposable("this expression is nested deeper than 1,000 operations").hint(
+                "Does a loop make it? Collect terms in a balanced way, or split the operation in two",
+            ));
         }
         if size > LARGEST_EXPR {
             return Err(not_decomposable("this expression has grown beyond 20,000 operations")
