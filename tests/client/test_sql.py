@@ -355,3 +355,11 @@ def test_deep_queries_that_are_allowed(client: RLMClient, data: pa.Table) -> Non
     assert client.sql(nested, source=data).to_arrow()["a"].to_pylist() == [1, 2, 3, 4, 5, 6]
     union = "select 1 one" + " union all select 1" * 150
     assert client.sql(union, source=data).to_arrow().num_rows == 151
+
+
+def test_fields_of_structs_are_refused(client: RLMClient) -> None:
+    """DataFusion would give the field of a struct that is missing."""
+    table = pa.table({"s": pa.array([{"a": 1}, None], pa.struct([("a", pa.int64())]))})
+    for query in ("select s.a from partition", "select * from partition where (s)['a'] = 0"):
+        with pytest.raises(InvalidTaskError, match="field of a struct"):
+            client.execute(task(query, table))
