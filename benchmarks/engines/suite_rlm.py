@@ -37,6 +37,10 @@ class Rlm(SuiteEngine):
         )
         return result.to_arrow() if hasattr(result, "to_arrow") else one_value(result)
 
+    def to_arrow(self, result: pa.Table) -> pa.Table:
+        """The rows alone: the questions do not ask for the numbers of rows that pandas keeps as their index."""
+        return result.drop_columns("index") if "index" in result.column_names else result
+
     def close(self) -> None:
         self.client.close()
 
