@@ -189,6 +189,8 @@ OWNERS = {
     "Expanding": "Windows of all rows up to each, as an Expanding",
     "ExponentialMovingWindow": "Windows with weights that decay, as an ExponentialMovingWindow",
     "StringMethods": "A column's `str`, as StringMethods",
+    "ListAccessor": "A column's `list`",
+    "StructAccessor": "A column's `struct`",
     "DatetimeProperties": "The accessor `dt` of times",
     "Resampler": "A partition's or column's bins of time, as a Resampler",
     "TimedeltaProperties": "The accessor `dt` of spans",

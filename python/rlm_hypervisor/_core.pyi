@@ -77,6 +77,9 @@ class Frame:
     index_names: list[_Label] | None
     """None for a RangeIndex over the rows as they stand."""
 
+    fields: list[tuple[str, str]] | None
+    """Of a series of structs the names and types of the fields."""
+
     def same_rows(self, other: Frame) -> bool: ...
     def same_values(self, other: Frame) -> bool:
         """Whether both are of the same rows and computed alike."""
@@ -128,6 +131,9 @@ class Frame:
 
     def distinct(self, subset: Sequence[_Label] | None, keep: L["first", "last", "none"]) -> Frame:
         """`drop_duplicates`; of a series `subset` is None."""
+
+    def explode(self, labels: Sequence[_Label], keep_empty: bool, place: _Label = None) -> Frame:
+        """A row for each value of the lists in some columns; `place` names a further level of the index."""
 
     def reset_index(self, drop: bool, name: _Label = None) -> Frame:
         """The index as leading columns (or dropped) and a new RangeIndex. `name`: a series' own new label."""

@@ -1,6 +1,7 @@
 //! Execution of plans: aggregates, grouping, scanning in chunks, and the lowering to physical plans.
 
 pub mod control;
+mod explode_exec;
 mod fill_exec;
 pub mod group;
 pub mod join;

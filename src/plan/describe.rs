@@ -57,6 +57,7 @@ impl Node {
             Node::Distinct { subset, keep, .. } => {
                 format!("without duplicates of {} (keep {keep:?})", subset.join(", "))
             }
+            Node::Explode { lists, .. } => format!("a row for each value of {}", lists.join(", ")),
             Node::Join(join) => {
                 let keys = join.keys.iter().map(|(left, right)| format!("{left} = {right}"));
                 let keys = keys.collect::<Vec<_>>().join(" and ");

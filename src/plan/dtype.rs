@@ -1,8 +1,9 @@
 //! The types a plan speaks of, and the one Arrow type in which each is computed.
 
 use std::fmt;
+use std::sync::Arc;
 
-use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 /// A column's type as the plan knows it; missing values are possible in every type.
@@ -29,7 +30,11 @@ pub enum DType {
     Timestamp(Unit, Option<String>),
     Duration(Unit),
     Decimal(u8, i8),
-    /// Carried along and returned, never computed with (lists, structs, maps, times, intervals).
+    /// Lists of values of one type.
+    List(Arc<DType>),
+    /// Values with named fields.
+    Struct(Arc<[(Arc<str>, DType)]>),
+    /// Carried along and returned, never computed with (maps, times, intervals, and what has these within).
     Opaque(String),
 }
 
@@ -97,9 +102,23 @@ impl DType {
                 DType::Decimal(*p, *s)
             }
             DataType::Dictionary(_, values) => DType::from_arrow(values),
+            DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+                DType::List(Arc::new(DType::from_arrow(item.data_type()))).or_opaque(data_type)
+            }
+            DataType::Struct(fields) if !fields.is_empty() => {
+                let fields = fields
+                    .iter()
+                    .map(|field| (Arc::from(field.name().as_str()), DType::from_arrow(field.data_type())));
+                DType::Struct(fields.collect()).or_opaque(data_type)
+            }
             DataType::Interval(IntervalUnit::YearMonth) => DType::Opaque("interval".to_owned()),
             other => DType::Opaque(other.to_string()),
         }
+    }
+
+    /// Itself, if it can be computed with.
+    fn or_opaque(self, found: &DataType) -> Self {
+        if self.arrow().is_some() { self } else { DType::Opaque(found.to_string()) }
     }
 
     /// The Arrow type in which columns of this type are computed; `None` for what is only carried along.
@@ -120,13 +139,22 @@ impl DType {
             DType::Str => DataType::Utf8View,
             DType::Binary => DataType::BinaryView,
             DType::Date => DataType::Date32,
-            DType::Timestamp(unit, tz) => {
-                DataType::Timestamp(unit.arrow(), tz.as_deref().map(std::sync::Arc::from))
-            }
+            DType::Timestamp(unit, tz) => DataType::Timestamp(unit.arrow(), tz.as_deref().map(Arc::from)),
             DType::Duration(unit) => DataType::Duration(unit.arrow()),
             DType::Decimal(p, s) => DataType::Decimal128(*p, *s),
+            DType::List(item) => DataType::LargeList(Arc::new(Field::new_list_field(item.arrow()?, true))),
+            DType::Struct(fields) => {
+                let fields =
+                    fields.iter().map(|(name, dtype)| Some(Field::new(&**name, dtype.arrow()?, true)));
+                DataType::Struct(fields.collect::<Option<Vec<_>>>()?.into())
+            }
             DType::Opaque(_) => return None,
         })
+    }
+
+    /// Has values that can be told apart and put in order: neither nested nor opaque.
+    pub fn is_simple(&self) -> bool {
+        !matches!(self, DType::List(_) | DType::Struct(_) | DType::Opaque(_))
     }
 
     pub fn is_signed(&self) -> bool {
@@ -188,6 +216,14 @@ impl fmt::Display for DType {
             DType::Timestamp(unit, Some(tz)) => return write!(f, "datetime64[{}, {tz}]", unit.short()),
             DType::Duration(unit) => return write!(f, "timedelta64[{}]", unit.short()),
             DType::Decimal(p, s) => return write!(f, "decimal({p}, {s})"),
+            DType::List(item) => return write!(f, "list<{item}>"),
+            DType::Struct(fields) => {
+                for (number, (name, dtype)) in fields.iter().enumerate() {
+                    let before = if number == 0 { "struct<" } else { ", " };
+                    write!(f, "{before}{name}: {dtype}")?;
+                }
+                ">"
+            }
             DType::Opaque(name) => name,
         };
         f.write_str(name)

@@ -77,6 +77,9 @@ impl Expr {
 
     /// Applies an operator, checking its arguments by its own rule.
     pub fn call(name: &str, args: Vec<Expr>) -> Result<Self> {
+        if let Some((name, args)) = op::lists::fused(name, &args) {
+            return Self::call(name, args);
+        }
         let operator = op::find(name)?;
         let typed: Vec<_> = args.iter().map(Expr::typed).collect();
         let dtype = operator.infer(&typed)?;

@@ -98,6 +98,15 @@ pub enum Node {
     },
     /// Pairs of rows of two relations whose keys agree; missing keys agree with missing ones.
     Join(Box<Join>),
+    /// A row for each value of the lists in some columns, which are as long as each other; other columns are repeated.
+    Explode {
+        input: Arc<Node>,
+        lists: Vec<Arc<str>>,
+        /// A row with a missing value for lists that are empty or missing; else none.
+        keep_empty: bool,
+        /// A further column of this name: the value's place in its list, from 0.
+        place: Option<Arc<str>>,
+    },
     /// The rows of several relations one after the other: of each the columns of these names.
     Concat {
         inputs: Vec<Arc<Node>>,
@@ -275,6 +284,18 @@ impl Node {
             | Node::Slice { input, .. }
             | Node::Scope { input, .. }
             | Node::Distinct { input, .. } => input.fields(),
+            Node::Explode { input, lists, place, .. } => {
+                let mut fields = input.fields();
+                for field in &mut fields {
+                    if let DType::List(item) = &field.dtype
+                        && lists.contains(&field.name)
+                    {
+                        field.dtype = (**item).clone();
+                    }
+                }
+                fields.extend(place.iter().map(|name| Field { name: name.clone(), dtype: DType::Int64 }));
+                fields
+            }
             Node::Join(join) => {
                 let field =
                     |column: &JoinColumn| Field { name: column.name.clone(), dtype: column.dtype.clone() };
@@ -299,7 +320,8 @@ impl Node {
             | Node::Limit { input, .. }
             | Node::Slice { input, .. }
             | Node::Scope { input, .. }
-            | Node::Distinct { input, .. } => vec![input],
+            | Node::Distinct { input, .. }
+            | Node::Explode { input, .. } => vec![input],
             Node::Join(join) => vec![&join.left, &join.right],
             Node::Concat { inputs, .. } => inputs.iter().collect(),
         }
@@ -337,6 +359,7 @@ impl Node {
             | Node::Slice { .. }
             | Node::Scope { .. }
             | Node::Distinct { .. }
+            | Node::Explode { .. }
             | Node::Sql { .. }
             | Node::Concat { .. } => {}
             Node::Project { columns, .. } => {
@@ -383,6 +406,7 @@ impl Node {
             | Node::Slice { .. }
             | Node::Scope { .. }
             | Node::Distinct { .. }
+            | Node::Explode { .. }
             | Node::Sql { .. }
             | Node::Concat { .. } => {}
             Node::Project { columns, .. } => columns.iter().for_each(|(_, expr)| visit(expr)),
@@ -419,7 +443,8 @@ impl Node {
             | Node::Limit { input, .. }
             | Node::Slice { input, .. }
             | Node::Scope { input, .. }
-            | Node::Distinct { input, .. } => vec![input],
+            | Node::Distinct { input, .. }
+            | Node::Explode { input, .. } => vec![input],
             Node::Join(join) => vec![&mut join.left, &mut join.right],
             Node::Concat { inputs, .. } => inputs.iter_mut().collect(),
         }

@@ -13,7 +13,7 @@ use crate::engine;
 use crate::io::source::{MemorySource, Source, Sources};
 use crate::plan::frame::{Arg, Frame, Key, Merge, Told};
 use crate::plan::node::{JoinKind, Keep, Params};
-use crate::plan::{Label, Node};
+use crate::plan::{DType, Label, Node};
 
 #[pyclass(name = "Frame", module = "rlm_hypervisor._core", frozen)]
 #[derive(Clone)]
@@ -104,6 +104,17 @@ impl PyFrame {
     #[getter]
     fn dtypes(&self) -> Vec<String> {
         self.frame.dtypes().iter().map(ToString::to_string).collect()
+    }
+
+    /// Of a series of structs the names and types of the fields.
+    #[getter]
+    fn fields(&self) -> Option<Vec<(String, String)>> {
+        match self.frame.dtypes().first() {
+            Some(DType::Struct(fields)) => {
+                Some(fields.iter().map(|(name, dtype)| (name.to_string(), dtype.to_string())).collect())
+            }
+            _ => None,
+        }
     }
 
     #[getter]
@@ -285,6 +296,19 @@ impl PyFrame {
             other => return Err(misuse(py, &format!("keep={other}"))),
         };
         self.with(self.frame.distinct(subset.as_deref(), keep), py)
+    }
+
+    /// A row for each value of lists; `place` names a further level of the index.
+    #[pyo3(signature = (labels, keep_empty, place=None))]
+    fn explode(
+        &self,
+        py: Python<'_>,
+        labels: &Bound<'_, PyAny>,
+        keep_empty: bool,
+        place: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let place = place.map(label).transpose()?;
+        self.with(self.frame.explode(&self::labels(labels)?, keep_empty, place), py)
     }
 
     #[pyo3(signature = (drop, name=None))]

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import rlm_hypervisor
 from pandas.api.typing import DataFrameGroupBy, Resampler, SeriesGroupBy
+from pandas.core.arrays.arrow.accessors import ListAccessor, StructAccessor
 from pandas.core.indexes.accessors import DatetimeProperties, TimedeltaProperties
 from pandas.core.strings.accessor import StringMethods
 from rlm_hypervisor import RLMClient, _core, errors, task
@@ -22,6 +23,7 @@ from rlm_hypervisor.partition import (
     Partition,
     SeriesGroupBy as OurSeriesGroupBy,
     datetimes,
+    nested,
     resampling,
     rolling,
     surface,
@@ -43,6 +45,8 @@ OURS: dict[str, tuple[type, type]] = {
         pd.api.typing.ExponentialMovingWindow,
     ),
     "StringMethods": (OurStringMethods, StringMethods),
+    "ListAccessor": (nested.ListAccessor, ListAccessor),
+    "StructAccessor": (nested.StructAccessor, StructAccessor),
     "DatetimeProperties": (datetimes.DatetimeProperties, DatetimeProperties),
     "Resampler": (resampling.Resampler, Resampler),
     "TimedeltaProperties": (datetimes.TimedeltaProperties, TimedeltaProperties),

@@ -40,6 +40,8 @@ def pandas_class(surface: str) -> Any:
     """The class of pandas that a surface is called after."""
     accessors = {
         "StringMethods": "str",
+        "ListAccessor": "list",
+        "StructAccessor": "struct",
         "DatetimeProperties": "dt",
         "TimedeltaProperties": "dt",
         "CombinedDatetimelikeProperties": "dt",

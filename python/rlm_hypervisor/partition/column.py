@@ -12,6 +12,7 @@ from rlm_hypervisor.partition.constant import constants
 from rlm_hypervisor.partition.dtypes import DType, target
 from rlm_hypervisor.partition.levels import Levelled
 from rlm_hypervisor.partition.mapping import Mapping
+from rlm_hypervisor.partition.nested import Nested
 from rlm_hypervisor.partition.operators import apply
 from rlm_hypervisor.partition.refusal import (
     boolean,
@@ -57,7 +58,7 @@ def reflection(op: str, reflected: bool, name: str) -> Callable[..., Any]:
     return method
 
 
-class Column(HasText, Temporal, Levelled, Mapping, Replacing, Windows, Statistics):
+class Column(HasText, Nested, Temporal, Levelled, Mapping, Replacing, Windows, Statistics):
     """A column of the input or computed from it; rows stay unknown while the operation is traced.
 
     It has the methods of `pandas.Series` that are native; any other is refused by name.

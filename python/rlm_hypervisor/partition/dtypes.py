@@ -165,8 +165,8 @@ _KINDS = {
     "boolean": ("bool",),
     "str": ("str",),
     "string": ("str",),
-    "object": ("str", "object", "date", "decimal", "binary"),
-    "object_": ("str", "object", "date", "decimal", "binary"),
+    "object": ("str", "object", "date", "decimal", "binary", "list", "struct"),
+    "object_": ("str", "object", "date", "decimal", "binary", "list", "struct"),
     "datetime": ("datetime64[s]", "datetime64[ms]", "datetime64[us]", "datetime64[ns]"),
     "datetime64": ("datetime64[s]", "datetime64[ms]", "datetime64[us]", "datetime64[ns]"),
     "timedelta": ("timedelta",),
@@ -194,6 +194,7 @@ def _among(dtype: str, prefixes: list[str]) -> bool:
     return any(
         dtype == prefix
         or dtype.rstrip("0123456789") == prefix
+        or dtype.startswith(f"{prefix}<")
         or (prefix == "timedelta" and dtype.startswith(prefix))
         or (prefix == "datetimetz" and dtype.startswith("datetime64[") and "," in dtype)
         for prefix in prefixes

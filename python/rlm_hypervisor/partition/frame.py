@@ -17,6 +17,7 @@ from rlm_hypervisor.partition.frame_windows import FrameWindows
 from rlm_hypervisor.partition.labels import Labels
 from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.merging import Merging
+from rlm_hypervisor.partition.nested import NestedFrame
 from rlm_hypervisor.partition.operators import Operators
 from rlm_hypervisor.partition.refusal import (
     boolean,
@@ -50,6 +51,7 @@ class Partition(
     FrameReplacing,
     Merging,
     Reshaping,
+    NestedFrame,
     FrameWindows,
     FrameStatistics,
 ):

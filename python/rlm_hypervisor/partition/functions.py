@@ -81,6 +81,15 @@ def function(given: object, known: tuple[str, ...], call: str) -> Function:
         return Function(name, _NUMPY[name], params | ({"skipna": False} if name == "median" else {}))
     if given is len:
         return Function("len", "size")
+    if given is list and known == GROUPED:
+        return Function("list", "list")
+    if given in (list, set, tuple, frozenset):
+        refuse(
+            f"{call}: the values as a {name} are not native",
+            "In a group-by `agg(list)` collects values, and `unique()` each value once",
+            call=call,
+            aggregate=name,
+        )
     if module == "builtins" and name in known:
         refuse(
             f"{call}: Python's own `{name}` does not skip missing values, and pandas calls it as it is",

@@ -47,8 +47,10 @@ class GroupFunctions(GroupRows):
             return getattr(self, func)(*args, **kwargs)
         if not callable(func):
             refuse(f"`{call}` takes a function of a group", _WHAT, call=call)
-        inside = self._inside()
         series = self._surface == "SeriesGroupBy"
+        if func is list and series and not args and not kwargs:
+            return self.agg(list)  # type: ignore[attr-defined]
+        inside = self._inside()
         group: Any = Column(inside) if series else Partition(inside)
         result = func(group, *args, **kwargs)
         if isinstance(result, Scalar):

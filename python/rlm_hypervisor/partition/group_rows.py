@@ -10,6 +10,7 @@ from rlm_hypervisor.partition import rolling as moving
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.frame import Partition
+from rlm_hypervisor.partition.group_lists import SeriesGroupLists
 from rlm_hypervisor.partition.group_windows import GroupWindows
 from rlm_hypervisor.partition.refusal import only, refuse, whole_number
 
@@ -135,7 +136,7 @@ class GroupRows(GroupWindows):
         )
 
 
-class SeriesGroupRows(GroupRows):
+class SeriesGroupRows(SeriesGroupLists, GroupRows):
     """What only the groups of one column have."""
 
     __slots__ = ()

@@ -23,6 +23,7 @@ REDUCING = frozenset(
     (
         *("sum", "mean", "min", "max", "count", "size", "std", "var", "nunique", "median", "quantile", "sem"),
         *("skew", "kurt", "kurtosis", "prod", "product", "any", "all", "idxmin", "idxmax", "corr", "cov"),
+        *("tolist", "to_list", "unique"),
     )
 )
 """What is a value per group."""
@@ -106,6 +107,16 @@ class _Recorder(Column):
     def size(self) -> Any:
         """The number of rows of each group."""
         return self._reduce("size")
+
+    def tolist(self) -> Any:
+        """The values of each group."""
+        return self._reduce("list")
+
+    to_list = tolist
+
+    def unique(self) -> Any:
+        """Each value of each group once, in order of appearance."""
+        return GroupValue(None, "list_unique", (self.tolist(),))
 
 
 class GroupedColumn:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.errors import SchemaMismatchError
+from rlm_hypervisor.partition.matches import Matches
+from rlm_hypervisor.partition.nested import ListStrings
 from rlm_hypervisor.partition.operators import Operators, apply
 from rlm_hypervisor.partition.patterns import UNSET, compiled
 from rlm_hypervisor.partition.refusal import boolean, only, refuse, whole_number
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from rlm_hypervisor.partition.frame import Partition
 
 
-class StringMethods:
+class StringMethods(Matches):
     """What `column.str` offers: pandas' text methods that are native; any other is refused by name.
 
     Positions count characters (code points). A missing text stays missing; questions answer False for it.
@@ -255,7 +257,7 @@ class StringMethods:
 
     # Pieces.
     def split(self, pat: Any = None, *, n: Any = -1, expand: bool = False, regex: bool | None = None) -> Any:
-        """Split at `pat` (white space), at most `n` times: take pieces with `.str[i]`, count with `.str.len()`.
+        """Split at `pat` (white space), at most `n` times, into lists; `.str[i]` takes pieces without making lists.
 
         With `expand` and `n` the pieces are columns to assign or select: `p[["a", "b"]] = ...`, `...[0]`.
         """
@@ -281,17 +283,17 @@ class StringMethods:
 
     def _split(
         self, call: str, pat: str | None, n: Any, expand: bool, regex: bool, flags: int, right: bool
-    ) -> Split:
+    ) -> Any:
         most = -1 if n is None else whole_number(call, "n", n)
         if most < -1:
             refuse(f"`{call}` with `n={most}` is not native", "Leave `n` out to split everywhere")
         if pat == "":
             refuse(f"`{call}` needs a separator of some characters", call=call)
         limit = most if most > 0 else None
-        call = f"`{call}`"
-        return Split(
-            self._column, (pat, limit, regex, flags, right), boolean(call, "expand", expand), limit, call
-        )
+        how = (pat, limit, regex, flags, right)
+        if boolean(call, "expand", expand):
+            return Split(self._column, how, limit, f"`{call}`")
+        return apply("str_split", self._column, *how, call=f"`{call}`")
 
     def partition(self, sep: str = " ", expand: bool = True) -> Partition:
         """What is before the first `sep`, `sep`, and what is behind it, as three columns."""
@@ -469,11 +471,13 @@ class HasText:
     __slots__ = ()
 
     @property
-    def str(self) -> StringMethods:
-        """The text methods: `p["x"].str.lower()`; only columns of text (and of bytes) have them."""
+    def str(self) -> Any:
+        """The text methods: `p["x"].str.lower()`; columns of text have them, and some those of bytes and of lists."""
         from rlm_hypervisor.partition.column import Column
 
         assert isinstance(self, Column)
+        if self.dtype.startswith(("list<", "struct<")):
+            return ListStrings(self)
         if self.dtype not in ("str", "binary"):
             raise SchemaMismatchError(
                 f"`.str` needs a column of text, and {self!r} is none; `.astype(str)` makes one",

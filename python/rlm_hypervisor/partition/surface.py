@@ -105,6 +105,8 @@ SURFACES: dict[str, frozenset[str]] = {
         wrap zfill
         """
     ),
+    "ListAccessor": _names("flatten len"),
+    "StructAccessor": _names("dtypes explode field"),
     "DatetimeProperties": _names(
         """
         as_unit ceil date day day_name day_of_week day_of_year dayofweek dayofyear days_in_month
@@ -139,6 +141,8 @@ OURS = {
     "Expanding": "rolling.Expanding",
     "ExponentialMovingWindow": "rolling.ExponentialMovingWindow",
     "StringMethods": "strings.StringMethods",
+    "ListAccessor": "nested.ListAccessor",
+    "StructAccessor": "nested.StructAccessor",
     "DatetimeProperties": "datetimes.DatetimeProperties",
     "Resampler": "resampling.Resampler",
     "TimedeltaProperties": "datetimes.TimedeltaProperties",
@@ -182,7 +186,6 @@ ADVICE: dict[str, str] = {
     "pivot_table": "Aggregate with `groupby`, and pivot the answer",
     "unstack": "Unstack the answer: `result.to_pandas().unstack()`",
     "stack": _AFTERWARDS,
-    "explode": _AFTERWARDS,
     "T": "Transpose the answer: `result.to_pandas().T`",
     "transpose": "Transpose the answer: `result.to_pandas().T`",
     "cat": "Categories count as plain values here",

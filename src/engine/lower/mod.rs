@@ -1,6 +1,7 @@
 //! From a plan to a physical plan: DataFusion's operators where they keep the order, ours where they do not.
 
 mod concat;
+mod explode;
 mod fallback;
 mod fill;
 mod group;
@@ -143,6 +144,9 @@ impl Lowering {
             },
             Node::Distinct { input, subset, keep } => {
                 self.lower(&sort::distinct(input, subset, *keep, needed)?, needed)
+            }
+            Node::Explode { input, lists, keep_empty, place } => {
+                self.explode(input, lists, *keep_empty, place.as_ref(), needed)
             }
             Node::Concat { inputs, fields } => self.concat(inputs, fields, needed),
             Node::Join(join) => self.join(join, needed),

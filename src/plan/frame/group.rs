@@ -70,9 +70,13 @@ impl Frame {
                     series.columns[0].clone()
                 }
             };
-            if let DType::Opaque(name) = column.expr.dtype() {
-                return Err(not_decomposable(format!("columns of type {name} cannot be grouped by"))
-                    .hint("Take a part of it that has an order"));
+            let dtype = column.expr.dtype();
+            if !dtype.is_simple() {
+                return Err(not_decomposable(format!(
+                    "column {} of type {dtype} cannot be grouped by, for its values cannot be compared",
+                    column.label
+                ))
+                .hint("Take a part of it that can: `.str[0]`, `.struct.field(...)`, or `explode` it first"));
             }
             columns.push(column);
         }
@@ -242,8 +246,13 @@ impl Groups {
         }
         let mut input = self.frame.domain.clone();
         for (number, part) in parts.iter().enumerate() {
-            if let DType::Opaque(name) = part.expr.dtype() {
-                return Err(not_decomposable(format!("columns of type {name} cannot be counted")));
+            let dtype = part.expr.dtype();
+            if !dtype.is_simple() {
+                return Err(not_decomposable(format!(
+                    "column {} of type {dtype} cannot be counted, for its values cannot be compared",
+                    part.label
+                ))
+                .hint("Take a part of it that can, or `explode` it first"));
             }
             let drops = if number < self.keys.len() { self.dropna } else { dropna };
             if drops {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::rows::ordered;
 use super::{Column, Frame, Index, Key, Kind, Label, other_rows};
 use crate::error::{Code, Error, Result, not_decomposable};
 use crate::plan::DType;
@@ -124,6 +125,7 @@ impl Frame {
         let mut keys = Vec::with_capacity(numbers.len());
         for (position, number) in numbers.iter().enumerate() {
             let level = levels.get(*number).ok_or_else(|| Error::internal("no such level"))?;
+            ordered(level)?;
             let ascending = ascending.get(position).or(ascending.first()).copied().unwrap_or(true);
             keys.push(SortKey { expr: level.expr.clone(), descending: !ascending, missing_first });
         }

@@ -245,9 +245,13 @@ fn labels_of(out: &mut Outputs, side: JoinSide, levels: &[Column]) -> Result<Ind
 /// Two keys as expressions of one type.
 fn in_common(a: &Column, b: &Column) -> Result<(Expr, Expr)> {
     for key in [a, b] {
-        if let DType::Opaque(name) = key.expr.dtype() {
-            return Err(not_decomposable(format!("columns of type {name} cannot be merged on"))
-                .hint("Take a part of it that can be compared"));
+        let dtype = key.expr.dtype();
+        if !dtype.is_simple() {
+            return Err(not_decomposable(format!(
+                "column {} of type {dtype} cannot be merged on, for its values cannot be compared",
+                key.label
+            ))
+            .hint("Take a part of it that can: `.str[0]`, `.struct.field(...)`"));
         }
     }
     let (x, y) = (a.expr.dtype(), b.expr.dtype());

@@ -2,6 +2,7 @@
 
 mod bins;
 mod concat;
+mod explode;
 mod group;
 mod levels;
 mod merge;
@@ -325,6 +326,13 @@ impl Frame {
 
     /// The same frame over a node that has every expression as a column, with explicit index levels.
     fn materialised(&self) -> (Arc<Node>, Vec<Column>, Vec<Column>) {
+        let (base, levels) = self.labelled();
+        let simple = levels.iter().chain(&self.columns).all(|column| matches!(column.expr, Expr::Column(..)));
+        if simple { (base, levels, self.columns.clone()) } else { self.projected(base, &levels) }
+    }
+
+    /// A node with the index levels over it.
+    fn labelled(&self) -> (Arc<Node>, Vec<Column>) {
         let mut base = self.domain.clone();
         let levels = match &self.index {
             Index::Levels(levels) => levels.clone(),
@@ -340,10 +348,11 @@ impl Frame {
                 vec![Column { label: Label::None, expr: Expr::Column(name, DType::Int64) }]
             }
         };
-        let simple = levels.iter().chain(&self.columns).all(|column| matches!(column.expr, Expr::Column(..)));
-        if simple {
-            return (base, levels, self.columns.clone());
-        }
+        (base, levels)
+    }
+
+    /// A node that has each level and each column as a column of its own.
+    fn projected(&self, base: Arc<Node>, levels: &[Column]) -> (Arc<Node>, Vec<Column>, Vec<Column>) {
         let mut taken = HashSet::new();
         let mut columns = Vec::new();
         let mut place = |column: &Column, default: &str| {

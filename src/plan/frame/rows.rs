@@ -63,8 +63,12 @@ impl Frame {
         };
         let mut keys = Vec::with_capacity(exprs.len());
         for (number, expr) in exprs.into_iter().enumerate() {
-            if let DType::Opaque(name) = expr.dtype() {
-                return Err(not_decomposable(format!("columns of type {name} cannot be sorted by")));
+            let dtype = expr.dtype();
+            if !dtype.is_simple() {
+                return Err(not_decomposable(format!(
+                    "a column of type {dtype} cannot be sorted by, for its values have no order"
+                ))
+                .hint("Sort by a part of it, or its length: `.str[0]`, `.str.len()`, `.struct.field(...)`"));
             }
             let ascending = ascending.get(number).or(ascending.first()).copied().unwrap_or(true);
             keys.push(SortKey { expr, descending: !ascending, missing_first });
@@ -80,6 +84,7 @@ impl Frame {
             return Ok(self.clone());
         }
         let (input, levels, columns) = self.materialised();
+        levels.iter().try_for_each(ordered)?;
         let keys = levels
             .iter()
             .map(|level| SortKey { expr: level.expr.clone(), descending: !ascending, missing_first: false })
@@ -149,11 +154,12 @@ impl Frame {
         for place in places {
             let column = &columns[place];
             match &column.expr {
-                Expr::Column(_, DType::Opaque(dtype)) => {
+                Expr::Column(_, dtype) if !dtype.is_simple() => {
                     return Err(not_decomposable(format!(
                         "column {} of type {dtype} cannot be compared for duplicates",
                         column.label
-                    )));
+                    ))
+                    .hint("Name the columns to compare: `subset=[...]`"));
                 }
                 Expr::Column(name, _) => names.push(name.clone()),
                 _ => return Err(Error::internal("an expression where a column was made")),
@@ -164,4 +170,16 @@ impl Frame {
         }
         Ok(self.over(Arc::new(Node::Distinct { input, subset: names, keep }), levels, columns))
     }
+}
+
+/// Refuses a level of the index whose values have no order.
+pub(super) fn ordered(level: &Column) -> Result<()> {
+    let dtype = level.expr.dtype();
+    if dtype.is_simple() {
+        return Ok(());
+    }
+    Err(not_decomposable(format!(
+        "an index of type {dtype} cannot be sorted by, for its values have no order"
+    ))
+    .hint("Sort by a column: `sort_values(...)`"))
 }

@@ -102,8 +102,12 @@ fn constant(arg: &Typed<'_>) -> Option<i128> {
 impl Arithmetic {
     fn refuse(&self, a: &Typed<'_>, b: &Typed<'_>) -> Error {
         let what = format!("{} {} {} is not defined", describe(a), self.symbol, describe(b));
-        let decimal =
-            |arg: &Typed<'_>| matches!(arg.dtype, DType::Decimal(..) | DType::Date | DType::Opaque(_));
+        let simple = |arg: &Typed<'_>| arg.dtype.is_simple();
+        if !simple(a) || !simple(b) {
+            let what = what.replace("is not defined", "cannot be computed natively");
+            return not_decomposable(what).hint("Compute with parts of it: `.str[0]`, `.struct.field(...)`");
+        }
+        let decimal = |arg: &Typed<'_>| matches!(arg.dtype, DType::Decimal(..) | DType::Date);
         if decimal(a) || decimal(b) {
             let what = what.replace("is not defined", "cannot be computed natively");
             return not_decomposable(what).hint(

@@ -110,7 +110,9 @@ impl Operator for AsType {
                 .hint(hint))
         };
         match (&a.dtype, &to) {
-            (Opaque(_) | Binary, _) => refuse("Only numbers, booleans, strings and times can be converted"),
+            (Opaque(_) | List(_) | Struct(_) | Binary, _) => {
+                refuse("Only numbers, booleans, strings and times can be converted")
+            }
             (Timestamp(_, x), Timestamp(_, y)) if x.is_some() != y.is_some() => Err(mismatch(
                 format!("`astype` of {} to {to} would add or remove a time zone", describe(a)),
                 "Keep the zone of the column in the dtype",

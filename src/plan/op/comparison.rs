@@ -96,7 +96,7 @@ enum Compared {
 }
 
 fn kind(order: Order, a: &Typed<'_>, b: &Typed<'_>) -> Result<Compared> {
-    use DType::{Binary, Bool, Date, Decimal, Duration, Null, Opaque, Str, Timestamp};
+    use DType::{Binary, Bool, Date, Decimal, Duration, Null, Str, Timestamp};
     let what = || format!("{} {} {}", describe(a), order.symbol(), describe(b));
     let missing = |arg: &Typed<'_>| arg.dtype == Null || arg.literal.is_some_and(is_missing);
     let list = |arg: &Typed<'_>| matches!(arg.literal, Some(Literal::List(_)));
@@ -106,9 +106,9 @@ fn kind(order: Order, a: &Typed<'_>, b: &Typed<'_>) -> Result<Compared> {
             .hint("Use `.isin([...])` for membership"));
     }
     match (&a.dtype, &b.dtype) {
-        (Opaque(_), _) | (_, Opaque(_)) => {
+        (x, y) if !x.is_simple() || !y.is_simple() => {
             Err(not_decomposable(format!("{} cannot be computed natively", what()))
-                .hint("Only simple columns can be compared"))
+                .hint("Compare parts of it: `.str[0]`, `.str.len()`, `.struct.field(...)`"))
         }
         _ if missing(a) || missing(b) => Ok(Compared::Never),
         (x, y) if number(x) && number(y) => Ok(Compared::Numbers),

@@ -30,7 +30,7 @@ impl Operator for IsIn {
             return Err(not_decomposable("`isin` needs a list of constants")
                 .hint("Pass a list, set or array whose values do not depend on the partition"));
         };
-        if matches!(x.dtype, DType::Opaque(_) | DType::Binary | DType::Decimal(..)) {
+        if !x.dtype.is_simple() || matches!(x.dtype, DType::Binary | DType::Decimal(..)) {
             return Err(not_decomposable(format!("`isin` of {} is not supported", describe(x)))
                 .hint("Convert the column first, e.g. with `.astype(\"float64\")`"));
         }

@@ -8,6 +8,7 @@ mod comparison;
 mod isin;
 mod kept;
 mod key;
+pub(crate) mod lists;
 mod logic;
 mod maths;
 mod missing;
@@ -91,7 +92,8 @@ pub trait Operator: Sync {
 pub type Prepared = Box<dyn Any + Send + Sync>;
 
 /// Every operator there is.
-pub const OPERATORS: &[&[&dyn Operator]] = &[BASIC, maths::OPERATORS, strings::OPERATORS, times::OPERATORS];
+pub const OPERATORS: &[&[&dyn Operator]] =
+    &[BASIC, lists::OPERATORS, maths::OPERATORS, strings::OPERATORS, times::OPERATORS];
 
 const BASIC: &[&dyn Operator] = &[
     &Arithmetic { kind: Kind::Add, name: "add", symbol: "+" },

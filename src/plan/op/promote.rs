@@ -167,7 +167,7 @@ fn meet(a: &DType, b: &DType) -> Option<DType> {
     match (a, b) {
         (DType::Null, other) | (other, DType::Null) => Some(with_missing(other)),
         (DType::Bool, other) | (other, DType::Bool) if *other != DType::Bool => None,
-        (DType::Opaque(_), _) => None,
+        (DType::Opaque(_), _) | (_, DType::Opaque(_)) => None,
         _ => promote(a, b),
     }
 }

@@ -21,10 +21,10 @@ impl<const MAX: bool> Aggregate for Extreme<MAX> {
 
     fn infer(&self, args: &[DType], _params: &Params) -> Result<DType> {
         match one_argument(self, args)? {
-            DType::Opaque(name) => {
+            dtype if !dtype.is_simple() => {
                 let function = self.name();
                 Err(not_decomposable(format!(
-                    "`{function}` has no order to go by in a column of type {name}"
+                    "`{function}` has no order to go by in a column of type {dtype}"
                 ))
                 .hint("Take it of a number, boolean, string, date, time or decimal"))
             }

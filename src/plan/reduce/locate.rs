@@ -28,7 +28,7 @@ impl<const MAX: bool> Aggregate for Locate<MAX> {
             return Err(not_decomposable(format!("`{name}` takes a column and its labels")));
         };
         match value {
-            DType::Opaque(_) | DType::Str | DType::Binary => {
+            value if !value.is_simple() || matches!(value, DType::Str | DType::Binary) => {
                 Err(not_decomposable(format!("`{name}` of a column of type {value} is not native"))
                     .hint("Sort by it, and take the first row: `p.sort_values('column').head(1)`"))
             }

@@ -1,5 +1,6 @@
 //! Mergeable aggregates: empty, update, state, merge, finish. One file each and one line in the list below.
 
+mod collect;
 pub mod combined;
 mod count;
 mod extreme;
@@ -150,6 +151,7 @@ pub const AGGREGATES: &[&dyn Aggregate] = &[
     &pick::Pick::<true, true>,
     &logical::Logical::<false>,
     &logical::Logical::<true>,
+    &collect::Collect,
 ];
 
 pub fn find(name: &str) -> Result<&'static dyn Aggregate> {

@@ -34,8 +34,8 @@ impl Aggregate for Nunique {
 
     fn infer(&self, args: &[DType], _params: &Params) -> Result<DType> {
         match one_argument(self, args)? {
-            DType::Opaque(name) => Err(not_decomposable(format!(
-                "`nunique` cannot compare the values of a column of type {name}"
+            dtype if !dtype.is_simple() => Err(not_decomposable(format!(
+                "`nunique` cannot compare the values of a column of type {dtype}"
             ))
             .hint("Count different numbers, booleans, strings, dates or times")),
             _ => Ok(DType::Int64),

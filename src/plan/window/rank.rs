@@ -20,8 +20,9 @@ impl Function for Rank {
     }
 
     fn infer(&self, call: Signature<'_>) -> Result<DType> {
-        if let DType::Opaque(name) = call.column(self.name())? {
-            return Err(not_decomposable(format!("a column of type {name} has no order to rank by")));
+        let dtype = call.column(self.name())?;
+        if !dtype.is_simple() {
+            return Err(not_decomposable(format!("a column of type {dtype} has no order to rank by")));
         }
         Ok(DType::Float64)
     }

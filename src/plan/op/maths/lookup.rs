@@ -49,7 +49,7 @@ impl Operator for Lookup {
                 values.len()
             )));
         }
-        if matches!(x.dtype, DType::Opaque(_) | DType::Binary | DType::Decimal(..) | DType::Null) {
+        if !x.dtype.is_simple() || matches!(x.dtype, DType::Binary | DType::Decimal(..) | DType::Null) {
             return Err(not_decomposable(format!("`{}` of {} is not supported", self.name, describe(x))));
         }
         let mut dtype = if self.keeps { x.dtype.clone() } else { DType::Null };

@@ -1,14 +1,16 @@
 //! Text: what the str accessor offers. One file each and one line in the list below.
 
 mod affix;
-mod build;
+pub(super) mod build;
 mod case;
 mod cat;
 mod classes;
 mod coding;
 mod contains;
 mod extract;
+mod extract_all;
 mod find;
+mod find_all;
 mod join;
 mod measure;
 mod normalize;
@@ -17,6 +19,7 @@ mod pattern;
 mod replace;
 mod slice;
 mod split;
+mod split_list;
 mod strip;
 #[cfg(test)]
 mod tests;
@@ -60,6 +63,9 @@ pub const OPERATORS: &[&dyn Operator] = &[
     &replace::REPLACE,
     &replace::REPLACE_REGEX,
     &extract::Extract,
+    &extract_all::ExtractAll,
+    &find_all::FindAll,
+    &split_list::SplitList,
     &slice::Slice,
     &slice::Get,
     &slice::SliceReplace,

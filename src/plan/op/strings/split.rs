@@ -28,14 +28,14 @@ enum Separator {
     Pattern(Box<Pattern>),
 }
 
-struct Split {
+pub struct Split {
     separator: Separator,
     most: usize,
     right: bool,
 }
 
 impl Split {
-    fn new(args: &[Option<&Literal>]) -> Result<Self> {
+    pub fn new(args: &[Option<&Literal>]) -> Result<Self> {
         let separator = match maybe_text_at(args, 1)? {
             None => Separator::Space,
             Some("") => return Err(not_decomposable("`str.split` with an empty separator is not native")),
@@ -65,7 +65,7 @@ impl Split {
     }
 
     /// The pieces as bytes from and to, at most `wanted` of them where they are counted from the left.
-    fn pieces(&self, text: &str, wanted: usize, pieces: &mut Vec<(usize, usize)>) -> Result<()> {
+    pub fn pieces(&self, text: &str, wanted: usize, pieces: &mut Vec<(usize, usize)>) -> Result<()> {
         pieces.clear();
         let bytes = text.as_bytes();
         match &self.separator {
@@ -129,7 +129,7 @@ impl Split {
     }
 }
 
-fn split(prepared: Option<&(dyn Any + Send + Sync)>) -> Result<&Split> {
+pub fn split(prepared: Option<&(dyn Any + Send + Sync)>) -> Result<&Split> {
     prepared
         .and_then(|prepared| prepared.downcast_ref::<Split>())
         .ok_or_else(|| Error::internal("a separator was not prepared"))

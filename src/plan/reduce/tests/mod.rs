@@ -13,7 +13,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use proptest::prelude::*;
 
-use self::oracle::{U, by_group, chosen, close, counted, doubles, rounded};
+use self::oracle::{U, by_group, chosen, close, collected, counted, doubles, rounded};
 use self::rows::{Rows, Seed, args_of, direct, dtypes, scattered, seeds};
 use super::{AGGREGATES, Aggregate, Batch, arrow_type};
 use crate::plan::DType;
@@ -43,6 +43,7 @@ fn try_everything(seeds: &[Seed], dice: u64, params: &Params) {
                 "min" | "max" | "first" | "last" | "row_first" | "row_last" => {
                     assert_eq!(&found, &chosen(name, &rows), "{name} of {dtype}");
                 }
+                "list" => assert_eq!(&found, &collected(&rows), "{name} of {dtype}"),
                 // Checked by examples below.
                 "sum" if matches!(dtype, DType::Duration(_) | DType::Decimal(..)) => {}
                 "mean" if !result.is_float() => {}

@@ -6,8 +6,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::*;
+use arrow::buffer::OffsetBuffer;
 use arrow::compute::{cast, take};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field};
 
 use super::rows::Rows;
 use crate::plan::DType;
@@ -99,6 +100,18 @@ pub fn chosen(name: &str, rows: &Rows) -> ArrayRef {
         }
     }
     take(&rows.column, &UInt32Array::from(best), None).unwrap()
+}
+
+/// The values of each group one after the other.
+pub fn collected(rows: &Rows) -> ArrayRef {
+    let (mut order, mut offsets) = (vec![], vec![0]);
+    for group in 0..rows.num_groups() as u32 {
+        order.extend((0..rows.groups.len() as u32).filter(|row| rows.groups[*row as usize] == group));
+        offsets.push(order.len() as i64);
+    }
+    let values = take(&rows.column, &UInt32Array::from(order), None).unwrap();
+    let item = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+    Arc::new(LargeListArray::new(item, OffsetBuffer::new(offsets.into()), values, None))
 }
 
 /// Counts, whole sums and truths, by plain loops over values printed as text.

@@ -54,6 +54,7 @@ pub fn dtypes() -> Vec<DType> {
         Timestamp(Unit::Micro, Some("UTC".to_owned())),
         Duration(Unit::Nano),
         Decimal(10, 2),
+        List(Arc::new(Int64)),
         Opaque(DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true))).to_string()),
     ]
 }
@@ -129,6 +130,10 @@ pub fn array(dtype: &DType, seeds: &[Seed]) -> ArrayRef {
                 .with_precision_and_scale(*precision, *scale)
                 .unwrap(),
         ),
+        DType::List(_) | DType::Struct(_) => {
+            let wanted = DType::List(Arc::new(DType::Int64)).arrow().unwrap();
+            cast(&array(&DType::Opaque(String::new()), seeds), &wanted).unwrap()
+        }
         DType::Opaque(_) => Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(
             seeds.iter().map(|s| of(s).map(|v| (0..v % 3).map(|i| Some(i as i64)).collect::<Vec<_>>())),
         )),
