@@ -114,11 +114,24 @@ struct Inner {
     hint: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Map::is_empty", default)]
     details: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    cause: Option<Arc<Cause>>,
+}
+
+/// The exception of user code behind an error, as its own process told of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cause {
+    pub type_name: String,
+    pub message: String,
+    pub traceback: String,
+    /// The exception itself, where it could be pickled; for the process that asked alone.
+    #[serde(skip)]
+    pub pickled: Option<Arc<[u8]>>,
 }
 
 impl Error {
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { code, message: message.into(), hint: None, details: Map::new() }))
+        Self(Box::new(Inner { code, message: message.into(), hint: None, details: Map::new(), cause: None }))
     }
 
     pub fn internal(message: impl Into<Cow<'static, str>>) -> Self {
@@ -139,6 +152,16 @@ impl Error {
     pub fn detail(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.0.details.insert(key.to_owned(), value.into());
         self
+    }
+
+    #[must_use]
+    pub fn caused_by(mut self, cause: Option<Arc<Cause>>) -> Self {
+        self.0.cause = cause;
+        self
+    }
+
+    pub fn cause(&self) -> Option<Arc<Cause>> {
+        self.0.cause.clone()
     }
 
     /// Adds the column of a file that could not be read.

@@ -11,6 +11,7 @@ pub mod plan;
 mod python;
 pub mod runtime;
 pub mod task;
+pub mod worker;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

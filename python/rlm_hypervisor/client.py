@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from rlm_hypervisor import _core
 from rlm_hypervisor._document import plain
-from rlm_hypervisor.errors import InvalidTaskError, OperationNotFoundError, RLMError
+from rlm_hypervisor.errors import InvalidTaskError, NotDecomposableError, OperationNotFoundError, RLMError
 from rlm_hypervisor.operations import EVERYWHERE, Operations
 from rlm_hypervisor.run import ConstantRun, Run
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from rlm_hypervisor.calling import Calls
     from rlm_hypervisor.partition.frame import Partition
     from rlm_hypervisor.task import ParallelTask, TaskDocument
 
@@ -127,13 +128,17 @@ class RLMClient:
         returns, so errors of those kinds are raised here.
         """
         self._check()
+        if not isinstance(task, type) and hasattr(type(task), "__task__"):
+            task = task.__task__()
         document, objects = plain(task)
         registered = {**EVERYWHERE.descriptions(), **self._operations.descriptions()}
         spec = _core.parse_task(document, list(registered.items()))
         sql = spec["operation"].get("sql")
-        operation = None if sql is not None else self._operation(spec["operation"], objects)
         started_at = time.monotonic()
         timeout_ms = (spec.get("options") or {}).get("timeoutMs")
+        if sql is None and "source" not in spec["input"]:
+            return self._submit_calls(spec, task, objects, timeout_ms)
+        operation = None if sql is not None else self._operation(spec["operation"], objects)
         if operation is None:
             name = "sql"
             plan: Any = self._query(sql, spec["input"], objects, timeout_ms)
@@ -141,7 +146,20 @@ class RLMClient:
             from rlm_hypervisor.partition.trace import trace
 
             name = getattr(operation, "__name__", type(operation).__name__)
-            plan = trace(operation, self._open(spec["input"], objects, timeout_ms))
+            frame = self._open(spec["input"], objects, timeout_ms)
+            mode = spec["options"]["mode"]
+            mode = self._engine.settings()["mode"] if mode == "auto" else mode
+            if mode == "auto" and spec["combine"] != "auto":
+                # How results of chunks come together means nothing to a plan, which has no such results.
+                mode = "python"
+            if mode == "python":
+                return self._submit_rows(spec, frame, operation, objects, timeout_ms, started_at, None)
+            try:
+                plan = trace(operation, frame)
+            except NotDecomposableError as error:
+                if mode == "native":
+                    raise
+                return self._submit_rows(spec, frame, operation, objects, timeout_ms, started_at, error)
         options = _options(spec, time.monotonic() - started_at)
         started = (
             self._engine.submit(plan, options) if isinstance(plan, _core.Frame) else ConstantRun(plan.value)
@@ -155,6 +173,76 @@ class RLMClient:
             progress=given.get("progress"),
             client=self,
         )
+
+    def _submit_rows(
+        self,
+        spec: Mapping[str, Any],
+        frame: _core.Frame,
+        operation: Callable[..., Any],
+        objects: list[Any],
+        timeout_ms: int | None,
+        started_at: float,
+        refusal: NotDecomposableError | None,
+    ) -> Run:
+        """Starts a task whose operation runs on the chunks of its source in workers."""
+        from rlm_hypervisor.calling import over_rows
+
+        if timeout_ms is not None:
+            timeout_ms = max(int(timeout_ms - (time.monotonic() - started_at) * 1000), 0)
+        combine = spec["combine"]
+        if isinstance(combine, Mapping):
+            combine = objects[_handle(combine["callable"])]
+        try:
+            made = over_rows(spec, frame, operation, combine, timeout_ms, refusal and str(refusal))
+        except (ImportError, InvalidTaskError):
+            # Python mode was the second choice; what stands in the way of the first is what there is to say.
+            if refusal is not None:
+                raise refusal from None
+            raise
+        return self._run(spec, made)
+
+    def _run(self, spec: Mapping[str, Any], made: Calls) -> Run:
+        return Run(
+            self._engine.call(made.function, made.feed, made.asked, made.then),
+            made.name,
+            description=spec.get("description"),
+            tags=spec["options"].get("tags"),
+            progress=spec["options"].get("progress"),
+            client=self,
+            shape=made.shape,
+        )
+
+    def _submit_calls(
+        self, spec: Mapping[str, Any], task: Any, objects: list[Any], timeout_ms: int | None
+    ) -> Run:
+        """Starts a task whose operation runs in workers, on the user's own value or on items."""
+        from rlm_hypervisor.calling import calls
+
+        given = spec["input"]
+        items = objects[_handle(given["items"]["object"])] if "items" in given else None
+        found = spec["operation"]
+        references = found["steps"] if "steps" in found else [found]
+        operations = [self._operation(reference, objects) for reference in references]
+        made = calls(spec, task.get("input"), items, operations, timeout_ms)
+        return self._run(spec, made)
+
+    def warm(self, workers: int | None = None, *, timeout: float = 60.0) -> int:
+        """Starts worker processes before they are needed; returns how many live.
+
+        Args:
+            workers: how many; default the setting `workers`, which is also the most there are.
+            timeout: seconds to wait until they are ready.
+
+        >>> from rlm_hypervisor import RLMClient
+        >>> with RLMClient(workers=1) as client:
+        ...     client.warm()
+        1
+        """
+        from rlm_hypervisor.calling import launch
+
+        self._check()
+        most = int(self._engine.settings()["workers"])
+        return self._engine.warm(most if workers is None else min(workers, most), timeout, launch())
 
     async def aexecute(self, task: AnyTask) -> Any:
         """`execute` for a running event loop, such as a notebook's; cancelling it cancels the run."""

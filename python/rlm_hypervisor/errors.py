@@ -236,9 +236,32 @@ class MissingColumnError(SchemaMismatchError, KeyError):
     """A column that is used is not there: `SchemaMismatchError` that `except KeyError` catches too."""
 
 
-def from_core(code: str, message: str, details: dict[str, Any] | None = None) -> RLMError:
-    """The exception for an error of the core; a code that is not in the table is a defect."""
+def from_core(
+    code: str, message: str, details: dict[str, Any] | None = None, cause: bytes | None = None
+) -> RLMError:
+    """The exception for an error of the core; a code that is not in the table is a defect.
+
+    `cause` is the user's exception as a worker pickled it.
+    """
     cls = CLASSES.get(code)
     if cls is None:
         return InternalError(f"{message} (unknown code {code})", details=details)
-    return cls(message, details=details)
+    error = cls(message, details=details)
+    if cause is not None:
+        error.__cause__ = _cause(cause, error.details.get("traceback"))
+    return error
+
+
+def _cause(pickled: bytes, traceback: Any) -> BaseException | None:
+    """The user's exception; its traceback, which is another process's, is a note."""
+    import pickle
+
+    try:
+        cause = pickle.loads(pickled)
+    except Exception:
+        return None
+    if not isinstance(cause, BaseException):
+        return None
+    if isinstance(traceback, str) and hasattr(cause, "add_note"):  # Python 3.11
+        cause.add_note("in the worker:\n" + traceback.rstrip())
+    return cause

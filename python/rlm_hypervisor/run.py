@@ -30,6 +30,9 @@ class CoreRun(Protocol):
     def cancel(self) -> None: ...
     def answer(self) -> Answer: ...
     def explain(self) -> dict[str, Any]: ...
+    def has_values(self) -> bool: ...
+    def values(self) -> tuple[list[Any], list[Any]]: ...
+    def written(self) -> list[dict[str, Any]]: ...
 
 
 class Run:
@@ -59,8 +62,10 @@ class Run:
         tags: list[str] | dict[str, str] | None = None,
         progress: bool | Literal["auto"] | None = None,
         client: object = None,
+        shape: str = "one",
     ) -> None:
         self._core = core
+        self._shape = shape
         # Until the answer is there: a client that nothing refers to stops what it runs.
         self._client = client
         self._pid = os.getpid()
@@ -117,7 +122,7 @@ class Run:
             )
         if self._value is None:
             try:
-                self._value = (_value(self._core),)
+                self._value = (_value(self._core, self._shape),)
             except RLMError as error:
                 error.task_id = error.task_id or self.id
                 raise
@@ -170,6 +175,19 @@ class Run:
             found.append({"time": found[0]["time"], "event": "running"})
         return sorted(found, key=lambda event: event["time"])
 
+    def output(self) -> list[dict[str, Any]]:
+        """What the operation wrote in workers: dicts of `at` (seconds since the start), `stream`
+        (`stdout`, `stderr` or `log`) and `text`; the first million characters."""
+        self._check()
+        return self._core.written()
+
+    def failures(self) -> dict[int, RLMError]:
+        """Of a run that is done: the errors of items that failed for good while it went on, by item."""
+        self._check()
+        if not self._core.has_values():
+            return {}
+        return dict(self._core.values()[1])
+
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
 
@@ -214,9 +232,11 @@ class Run:
         return f"<Run {self.id} {self._operation!r}, {state}>"
 
 
-def _value(core: CoreRun) -> Any:
+def _value(core: CoreRun, shape: str) -> Any:
     if isinstance(core, ConstantRun):
         return core.value
+    if core.has_values():
+        return _returned(*core.values(), shape)
     answer = core.answer()
     if answer.kind == "scalar":
         from rlm_hypervisor._scalar import python_value
@@ -225,6 +245,25 @@ def _value(core: CoreRun) -> Any:
     from rlm_hypervisor.result import Result
 
     return Result(answer)
+
+
+def _returned(segments: list[Any], failures: list[Any], shape: str) -> Any:
+    """What calls returned, in the order of their items; where a failed item is kept, its error is its result."""
+    import pickle
+
+    if shape.startswith("rows"):
+        from rlm_hypervisor.rows import whole
+
+        return whole(segments)
+    placed: list[tuple[int, Any]] = list(failures) if shape.endswith("collect") else []
+    for first, count, failed, blobs, _ in segments:
+        gone = set(failed)
+        kept = (item for item in range(first, first + count) if item not in gone)
+        placed += zip(kept, pickle.loads(blobs[0]), strict=True)
+    if failures:
+        placed.sort(key=lambda pair: pair[0])
+    values = [value for _, value in placed]
+    return values[0] if shape.startswith("one") else values
 
 
 class Explanation:
@@ -283,6 +322,15 @@ class ConstantRun:
 
     def answer(self) -> Answer:
         raise InvalidTaskError("a constant has no table")
+
+    def has_values(self) -> bool:
+        return False
+
+    def values(self) -> tuple[list[Any], list[Any]]:
+        return [], []
+
+    def written(self) -> list[dict[str, Any]]:
+        return []
 
     def explain(self) -> dict[str, Any]:
         text = "mode: constant\nThe operation returned a plain value without using rows; none was read."

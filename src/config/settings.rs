@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::memory;
 use crate::error::{Code, Error, Result};
 use crate::names::nearest;
-use crate::task::{At, Kind, Preset, Progress};
+use crate::task::{At, Kind, Mode, Preset, Progress};
 
 /// What holds for all runs of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct Settings {
     pub progress: Progress,
     pub grouping: Grouping,
     pub io_threads: usize,
+    pub workers: usize,
+    pub mode: Mode,
 }
 
 /// Which operator groups rows.
@@ -80,6 +82,12 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "io_threads", kind: Kind::Int { min: 1, max: 256 }, unit: "threads",
         default: Fixed(Preset::Int(2)), env: "RLM_IO_THREADS",
         meaning: "threads that wait for files and object stores" },
+    Setting { key: "workers", kind: Kind::Int { min: 1, max: 1024 }, unit: "processes",
+        default: Machine("the cores that the process may use, container quota included", cores), env: "RLM_WORKERS",
+        meaning: "processes that run user code in Python; started when they are needed" },
+    Setting { key: "mode", kind: Kind::Choice(&["auto", "native", "python"]), unit: "",
+        default: Fixed(Preset::Word("auto")), env: "RLM_MODE",
+        meaning: "how operations on sources run where the task says \"auto\": native where possible, native or not at all, or in Python" },
 ];
 
 impl Settings {

@@ -113,6 +113,16 @@ impl Control {
         self.stop.load(Ordering::Relaxed) != 0
     }
 
+    /// Why the run is to stop, if it is.
+    pub fn reason(&self) -> Option<Stop> {
+        match self.stop.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(Stop::Cancel),
+            2 => Some(Stop::Deadline),
+            _ => Some(Stop::Abandon),
+        }
+    }
+
     /// To be called at least every few milliseconds of work.
     pub fn check(&self) -> Result<()> {
         match self.stop.load(Ordering::Relaxed) {
@@ -173,6 +183,14 @@ impl Control {
         self.rows_read.store(0, Ordering::Relaxed);
         self.scans.lock().clear();
         self.stages.lock().clear();
+    }
+
+    /// Sets the count of a run that keeps its own books.
+    pub fn account(&self, counted: Accounting) {
+        let mut accounting = self.accounting.lock();
+        if !self.settled.load(Ordering::Relaxed) {
+            *accounting = counted;
+        }
     }
 
     pub fn accounting(&self) -> Accounting {

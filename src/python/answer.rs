@@ -7,21 +7,33 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use arrow::util::display::array_value_to_string;
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyList};
 use pyo3_arrow::PyTable;
 use pyo3_arrow::ffi::to_schema_pycapsule;
 
+use super::engine::exported;
 use super::errors::raised;
-use super::literal::from_labels;
+use super::literal::{from_labels, labels};
 use crate::error::{Error, Result};
 use crate::plan::dtype::Unit;
-use crate::runtime::Answer;
+use crate::runtime::{Answer, Finished};
 use crate::runtime::answer::Shape;
 
 #[pyclass(name = "Answer", module = "rlm_hypervisor._core", frozen)]
 pub struct PyAnswer {
-    pub answer: Arc<Answer>,
+    /// A table: `Run.answer` sees to it.
+    pub finished: Arc<Finished>,
+}
+
+impl PyAnswer {
+    fn table(&self) -> PyResult<&Answer> {
+        match &*self.finished {
+            Finished::Table(answer) => Ok(answer),
+            Finished::Values(_) => Err(PyTypeError::new_err("values are no table")),
+        }
+    }
 }
 
 fn out<T>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T>
@@ -33,41 +45,57 @@ where
 
 #[pymethods]
 impl PyAnswer {
+    /// An answer from an object with an Arrow capsule.
+    #[staticmethod]
+    fn of(
+        py: Python<'_>,
+        table: &Bound<'_, PyAny>,
+        series: bool,
+        index: Option<&Bound<'_, PyAny>>,
+        columns: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let (schema, batches) = exported(py, table)?;
+        let shape = if series { Shape::Series } else { Shape::Frame };
+        let index = index.map(labels).transpose()?;
+        let answer = Answer::of(shape, index, labels(columns)?, schema, batches);
+        Ok(Self { finished: Arc::new(Finished::Table(answer)) })
+    }
+
     #[getter]
-    fn kind(&self) -> &'static str {
-        match self.answer.shape {
+    fn kind(&self) -> PyResult<&'static str> {
+        Ok(match self.table()?.shape {
             Shape::Frame => "frame",
             Shape::Series => "series",
             Shape::Scalar => "scalar",
-        }
+        })
     }
 
     #[getter]
     fn index<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
-        self.answer.index.as_ref().map(|labels| from_labels(py, labels)).transpose()
+        self.table()?.index.as_ref().map(|labels| from_labels(py, labels)).transpose()
     }
 
     #[getter]
     fn columns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        from_labels(py, &self.answer.columns)
+        from_labels(py, &self.table()?.columns)
     }
 
     #[getter]
-    fn num_rows(&self) -> usize {
-        self.answer.num_rows()
+    fn num_rows(&self) -> PyResult<usize> {
+        Ok(self.table()?.num_rows())
     }
 
     #[getter]
-    fn num_columns(&self) -> usize {
-        self.answer.columns.len()
+    fn num_columns(&self) -> PyResult<usize> {
+        Ok(self.table()?.columns.len())
     }
 
-    fn size_bytes(&self) -> usize {
-        self.answer.size_bytes()
+    fn size_bytes(&self) -> PyResult<usize> {
+        Ok(self.table()?.size_bytes())
     }
 
     fn scalar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let Some(value) = self.answer.value() else {
+        let Some(value) = self.table()?.value() else {
             return Err(raised(py, Error::internal("a scalar without a value")));
         };
         scalar(py, &value)
@@ -79,24 +107,24 @@ impl PyAnswer {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let answer = &self.answer;
+        let answer = self.table()?;
         let batches = out(py, || answer.batches())?;
         let table = PyTable::try_new(batches, answer.schema())?.into_pyobject(py)?;
         table.call_method1("__arrow_c_stream__", (requested_schema,))
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        Ok(to_schema_pycapsule(py, self.answer.schema().as_ref())?)
+        Ok(to_schema_pycapsule(py, self.table()?.schema().as_ref())?)
     }
 
     fn preview(&self, py: Python<'_>, rows: usize) -> PyResult<Vec<Vec<Option<String>>>> {
-        let answer = &self.answer;
+        let answer = self.table()?;
         out(py, || answer.preview(rows))
     }
 
     #[pyo3(signature = (path, compression="zstd", mode="error"))]
     fn write_parquet(&self, py: Python<'_>, path: &str, compression: &str, mode: &str) -> PyResult<()> {
-        let answer = &self.answer;
+        let answer = self.table()?;
         out(py, || answer.write_parquet(path, compression, mode))
     }
 }

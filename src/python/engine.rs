@@ -8,9 +8,10 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 use pyo3_arrow::input::AnyRecordBatch;
 
+use super::calls;
 use super::errors::raised;
 use super::frame::PyFrame;
 use super::json;
@@ -22,6 +23,10 @@ use crate::plan::Node;
 use crate::plan::frame::Frame;
 use crate::runtime::engine::Given;
 use crate::runtime::{Engine, RunOptions};
+use crate::worker::Launch;
+
+/// Program, arguments, environment.
+type LaunchArguments = (String, Vec<String>, Vec<(String, String)>);
 
 #[pyclass(name = "Engine", module = "rlm_hypervisor._core", frozen)]
 pub struct PyEngine {
@@ -120,6 +125,30 @@ impl PyEngine {
         let (plan, sources) = (frame.frame.clone(), frame.sources.clone());
         let run = py.detach(|| engine.submit(plan, sources, options)).map_err(|error| raised(py, error))?;
         Ok(PyRun { run })
+    }
+
+    #[pyo3(signature = (function, feed, asked, then=None))]
+    fn call(
+        &self,
+        py: Python<'_>,
+        function: &Bound<'_, PyBytes>,
+        feed: Bound<'_, PyAny>,
+        asked: &Bound<'_, PyDict>,
+        then: Option<&Bound<'_, PyBytes>>,
+    ) -> PyResult<PyRun> {
+        Ok(PyRun { run: calls::submit(py, self.engine()?, function, feed, asked, then)? })
+    }
+
+    fn warm(&self, py: Python<'_>, count: usize, seconds: f64, launch: LaunchArguments) -> PyResult<usize> {
+        let engine = self.engine()?;
+        let (program, arguments, environment) = launch;
+        let patience = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+        let warmed = py.detach(|| {
+            let pool = engine.pool(|| Launch { program, arguments, environment })?;
+            pool.warm(count, patience)
+                .map_err(|error| Error::new(Code::OutOfMemory, format!("cannot start workers: {error}")))
+        });
+        warmed.map_err(|error| raised(py, error))
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {

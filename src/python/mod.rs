@@ -1,6 +1,7 @@
 //! The Python binding: the only folder that knows PyO3.
 
 mod answer;
+mod calls;
 mod engine;
 mod errors;
 mod frame;
@@ -96,6 +97,12 @@ mod _core {
         let spec = serde_json::to_value(&spec)
             .map_err(|error| raised(py, Error::internal(format!("a task cannot be written: {error}"))))?;
         json::to_python(py, &spec)
+    }
+
+    /// Ends this process and its group as soon as whoever holds the other end of the socket is gone.
+    #[pyfunction]
+    fn watch_parent(fd: i32) -> PyResult<()> {
+        crate::worker::process::watch_parent(fd).map_err(Into::into)
     }
 
     #[pyfunction]

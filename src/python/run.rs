@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use pyo3::types::PyCFunction;
+use pyo3::types::{PyCFunction, PyList};
 use serde_json::Value;
 
 use super::answer::PyAnswer;
+use super::calls;
 use super::errors::raised;
 use super::json;
 use crate::error::Error;
-use crate::runtime::{Run, explain};
+use crate::runtime::{Finished, Run, explain};
 
 /// How long a wait goes on before it looks for Ctrl-C.
 pub(super) const SIGNALS_EVERY: Duration = Duration::from_millis(25);
@@ -85,8 +86,23 @@ impl PyRun {
     }
 
     fn answer(&self, py: Python<'_>) -> PyResult<PyAnswer> {
-        let answer = self.run.outcome().map_err(|error| raised(py, error))?;
-        Ok(PyAnswer { answer })
+        let finished = self.run.outcome().map_err(|error| raised(py, error))?;
+        match *finished {
+            Finished::Table(_) => Ok(PyAnswer { finished }),
+            Finished::Values(_) => Err(raised(py, Error::internal("the table of a run that has values"))),
+        }
+    }
+
+    fn has_values(&self) -> bool {
+        self.run.outcome().is_ok_and(|finished| matches!(*finished, Finished::Values(_)))
+    }
+
+    fn values<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
+        calls::values(py, &self.run)
+    }
+
+    fn written<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        plain(serde_json::to_value(self.run.written()), py)
     }
 
     fn explain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -38,6 +38,17 @@ impl Answer {
         Self { shape: Shape::Scalar, index: None, columns: Vec::new(), schema, batches }
     }
 
+    /// An answer that was put together elsewhere: `index` are the labels of the leading columns that are the index.
+    pub fn of(
+        shape: Shape,
+        index: Option<Vec<Label>>,
+        columns: Vec<Label>,
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+    ) -> Self {
+        Self { shape, index, columns, schema, batches }
+    }
+
     pub(super) fn new(frame: &Frame, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<Self> {
         let shape = match &frame.kind {
             Kind::Cells(cells) => return Self::of_cells(cells, &batches),
@@ -191,6 +202,17 @@ fn plain_field(field: &FieldRef) -> FieldRef {
         return field.clone();
     }
     Arc::new(field.as_ref().clone().with_data_type(plain))
+}
+
+/// A batch with types that every reader understands.
+pub(super) fn handed_out_batch(batch: &RecordBatch) -> Result<RecordBatch> {
+    let fields: Vec<_> = batch
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| Arc::new(field.as_ref().clone().with_data_type(plain(field.data_type()))))
+        .collect();
+    handed_out(batch, &Arc::new(Schema::new(fields)))
 }
 
 fn handed_out(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {

@@ -9,8 +9,10 @@ use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
+use super::calls::work::Conclude;
+use super::calls::{CallRun, CallSpec, Feed};
 use super::execute;
-use super::run::{Finisher, Run};
+use super::run::{Finished, Finisher, Run};
 use crate::config::Settings;
 use crate::engine::control::Stop;
 use crate::error::{Code, Error, Result};
@@ -19,6 +21,7 @@ use crate::io::source::{MemorySource, ParquetSource, Source, Sources};
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
 use crate::plan::frame::Frame;
+use crate::worker::{Launch, Pool};
 
 /// How long closing waits for threads that are in the middle of something.
 const PATIENCE: Duration = Duration::from_millis(1_000);
@@ -44,6 +47,8 @@ pub struct Engine {
     closed: Arc<AtomicBool>,
     /// How many runs have ended.
     ended: AtomicU64,
+    /// Worker processes, from their first use on.
+    pool: Mutex<Option<Arc<Pool>>>,
 }
 
 /// What a run may be told beyond its plan.
@@ -96,6 +101,7 @@ impl Engine {
             runs: Mutex::default(),
             closed: Arc::default(),
             ended: AtomicU64::new(0),
+            pool: Mutex::default(),
         })
     }
 
@@ -109,7 +115,7 @@ impl Engine {
         })
     }
 
-    pub(super) fn io(&self) -> Result<tokio::runtime::Handle> {
+    pub fn io(&self) -> Result<tokio::runtime::Handle> {
         Self::handle(&self.io)
     }
 
@@ -188,7 +194,7 @@ impl Engine {
             }
             let work = execute::execute(engine, &running, frame, sources, options);
             let outcome = supervised(&running, timeout, work).await;
-            running.finish(outcome);
+            running.finish(outcome.map(Finished::Table));
             drop((running, finisher));
             let Some(ended) = idle.upgrade().map(|engine| engine.ended.fetch_add(1, Ordering::Relaxed) + 1)
             else {
@@ -197,6 +203,65 @@ impl Engine {
             tokio::time::sleep(IDLE).await;
             if idle.upgrade().is_some_and(|engine| engine.is_idle_since(ended)) {
                 give_back_freed_pages();
+            }
+        });
+        Ok(run)
+    }
+
+    /// The worker processes of this engine; the first call says how they are started.
+    pub fn pool(&self, launch: impl FnOnce() -> Launch) -> Result<Arc<Pool>> {
+        Self::handle(&self.compute)?;
+        let mut pool = self.pool.lock();
+        Ok(pool.get_or_insert_with(|| Arc::new(Pool::new(launch(), self.settings.workers))).clone())
+    }
+
+    /// A run that is to be started.
+    pub fn prepared(&self) -> Arc<Run> {
+        Arc::new(Run::new())
+    }
+
+    /// Starts a run of calls; `why` says why it is not native.
+    #[allow(clippy::too_many_arguments)]
+    pub fn submit_calls(
+        self: &Arc<Self>,
+        run: Arc<Run>,
+        pool: &Arc<Pool>,
+        spec: CallSpec,
+        feed: Box<dyn Feed>,
+        timeout: Option<Duration>,
+        why: Option<String>,
+        conclude: Conclude,
+    ) -> Result<Arc<Run>> {
+        let compute = Self::handle(&self.compute)?;
+        {
+            let mut runs = self.runs.lock();
+            runs.retain(|run| !run.is_done());
+            runs.push(run.clone());
+        }
+        if let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+            let _ = run.control.deadline.set(deadline);
+        }
+        run.begin_in_python(format!("{} of `{}`", spec.kind, spec.function.name), why);
+        let calls = Arc::new(CallRun::new(run.clone(), pool, spec, feed, conclude));
+        let (watched, watching) = (run.clone(), Arc::downgrade(&calls));
+        pool.add(calls).map_err(|error| {
+            Error::new(Code::OutOfMemory, format!("cannot start a thread for a worker: {error}"))
+                .hint("Raise the limit of threads, or lower `workers`")
+        })?;
+        compute.spawn(async move {
+            let deadline = async {
+                match timeout {
+                    Some(timeout) => tokio::time::sleep(timeout).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = deadline => watched.control.stop(Stop::Deadline),
+                () = watched.control.wish_to_stop() => {}
+                () = watched.over() => return,
+            }
+            if let Some(calls) = watching.upgrade() {
+                calls.wind_down();
             }
         });
         Ok(run)
@@ -220,6 +285,10 @@ impl Engine {
         for run in &runs {
             run.wait(deadline.saturating_duration_since(Instant::now()));
         }
+        let pool = self.pool.lock().take();
+        if let Some(pool) = pool {
+            pool.close(PATIENCE);
+        }
         for runtime in [&self.compute, &self.io] {
             if let Some(runtime) = runtime.lock().take() {
                 runtime.shutdown_timeout(PATIENCE);
@@ -230,6 +299,9 @@ impl Engine {
     /// Lets go of threads that are not there: in a forked child only the calling thread lives on.
     pub fn forget(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        if let Some(mut pool) = self.pool.try_lock() {
+            std::mem::forget(pool.take());
+        }
         for runtime in [&self.compute, &self.io] {
             if let Some(mut runtime) = runtime.try_lock() {
                 std::mem::forget(runtime.take());

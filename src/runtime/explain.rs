@@ -16,7 +16,14 @@ pub fn explain(run: &Run) -> Result<Value> {
     let mut text = String::new();
     let state = format!("{:?}", run.state()).to_lowercase();
     let _ = writeln!(text, "{} {state} in {:.3} s", run.id, progress.elapsed_seconds);
-    let _ = writeln!(text, "mode: native (the operation was traced once; no Python ran over the rows)");
+    let python = run.python();
+    let _ = match &python {
+        None => writeln!(text, "mode: native (the operation was traced once; no Python ran over the rows)"),
+        Some(None) => writeln!(text, "mode: python (the operation ran in worker processes)"),
+        Some(Some(why)) => {
+            writeln!(text, "mode: python (the operation ran in worker processes, because it is not native: {why})")
+        }
+    };
     for scan in &scans {
         describe_scan(scan, &mut text);
     }
@@ -47,7 +54,8 @@ pub fn explain(run: &Run) -> Result<Value> {
     Ok(json!({
         "id": run.id,
         "state": run.state(),
-        "mode": "native",
+        "mode": if python.is_some() { "python" } else { "native" },
+        "why": python.flatten(),
         "plan": plan,
         "operators": physical,
         "scans": scans,

@@ -1,6 +1,7 @@
 //! Runs: how a symbolic frame becomes an answer, under supervision.
 
 pub mod answer;
+pub mod calls;
 pub mod engine;
 mod execute;
 pub mod explain;
@@ -8,4 +9,4 @@ pub mod run;
 
 pub use answer::Answer;
 pub use engine::{Engine, RunOptions};
-pub use run::{Progress, Run, State};
+pub use run::{Finished, Progress, Run, State};

@@ -8,6 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::calls::Values;
 use crate::engine::control::{Accounting, Control, Stop};
 use crate::error::{Code, Error, Result};
 
@@ -34,20 +35,41 @@ pub struct Progress {
     pub accounting: Accounting,
 }
 
+/// What a run came to.
+pub enum Finished {
+    /// A table, series or scalar.
+    Table(Answer),
+    /// What calls of user code returned.
+    Values(Values),
+}
+
+/// Something that user code wrote.
+#[derive(Debug, Clone, Serialize)]
+pub struct Written {
+    /// Seconds since the run began.
+    pub at: f64,
+    /// `stdout`, `stderr` or `log`.
+    pub stream: &'static str,
+    pub text: String,
+}
+
 pub struct Run {
     pub id: String,
     pub control: Arc<Control>,
     inner: Mutex<Inner>,
     done: Condvar,
+    over: tokio::sync::Notify,
 }
 
 struct Inner {
     state: State,
-    outcome: Option<Result<Arc<Answer>>>,
+    outcome: Option<Result<Arc<Finished>>>,
     finished: Option<Instant>,
     plan: String,
     physical: String,
     callbacks: Vec<Box<dyn FnOnce() + Send>>,
+    written: Vec<Written>,
+    python: Option<Option<String>>,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -65,8 +87,11 @@ impl Run {
                 plan: String::new(),
                 physical: String::new(),
                 callbacks: Vec::new(),
+                written: Vec::new(),
+                python: None,
             }),
             done: Condvar::new(),
+            over: tokio::sync::Notify::new(),
         }
     }
 
@@ -76,12 +101,23 @@ impl Run {
         inner.plan = plan;
     }
 
+    /// As `begin`, for a run of user code in workers; `why` says why it is not native.
+    pub(super) fn begin_in_python(&self, plan: String, why: Option<String>) {
+        self.begin(plan);
+        self.inner.lock().python = Some(why);
+    }
+
+    /// Whether user code runs in workers; and why, where it might have been native.
+    pub fn python(&self) -> Option<Option<String>> {
+        self.inner.lock().python.clone()
+    }
+
     pub(super) fn planned(&self, physical: String) {
         self.inner.lock().physical = physical;
     }
 
     /// Gives the run its end; the first one stays.
-    pub(super) fn finish(&self, outcome: Result<Answer>) {
+    pub(super) fn finish(&self, outcome: Result<Finished>) {
         if self.is_done() {
             return;
         }
@@ -97,11 +133,17 @@ impl Run {
         let callbacks = std::mem::take(&mut inner.callbacks);
         drop(inner);
         self.done.notify_all();
+        self.over.notify_one();
         for callback in callbacks {
             callback();
         }
         // Threads that read ahead for an answer that needs no more, or that failed, give up.
         self.control.stop(Stop::Abandon);
+    }
+
+    /// Resolves, for one who waits, when the run is done.
+    pub(super) async fn over(&self) {
+        self.over.notified().await;
     }
 
     pub fn state(&self) -> State {
@@ -140,11 +182,26 @@ impl Run {
     }
 
     /// The answer or the error of a run that is done.
-    pub fn outcome(&self) -> Result<Arc<Answer>> {
+    pub fn outcome(&self) -> Result<Arc<Finished>> {
         match &self.inner.lock().outcome {
             Some(outcome) => outcome.clone(),
             None => Err(Error::internal("the answer of a run that is not done")),
         }
+    }
+
+    pub(super) fn wrote(&self, stream: &'static str, text: &str) {
+        let at = self.control.started.elapsed().as_secs_f64();
+        let mut inner = self.inner.lock();
+        match inner.written.last_mut() {
+            // What one call writes in pieces stays together.
+            Some(last) if last.stream == stream && stream != "log" => last.text.push_str(text),
+            _ => inner.written.push(Written { at, stream, text: text.to_owned() }),
+        }
+    }
+
+    /// What user code wrote, in order.
+    pub fn written(&self) -> Vec<Written> {
+        self.inner.lock().written.clone()
     }
 
     pub fn elapsed(&self) -> Duration {

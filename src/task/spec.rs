@@ -166,6 +166,8 @@ pub struct Options {
     pub priority: Priority,
     pub retries: u32,
     pub on_error: OnError,
+    pub max_failures: Option<u64>,
+    pub backoff_ms: u64,
     pub parallelism: Option<usize>,
     pub memory_limit: Option<u64>,
     pub max_depth: u32,

@@ -1,0 +1,53 @@
+"""The chunks' rows that workers sent back, as one answer."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+from rlm_hypervisor import _core
+from rlm_hypervisor.errors import CombineRequiredError
+
+
+def whole(segments: list[Any]) -> Any:
+    """The answer of a run whose results are rows of their chunks; of a single chunk, whatever was returned.
+
+    Types that differ between chunks (integers here, floats with missing values there) become the one that holds
+    both, as `pandas.concat` has it.
+    """
+    import pyarrow
+
+    from rlm_hypervisor.result import Result
+
+    if len(segments) == 1 and "value" in segments[0][4]:
+        return pickle.loads(segments[0][3][0])[0]
+    if not segments:
+        raise CombineRequiredError(
+            "the source has no rows, so the operation was not called and what it returns is not known. "
+            "Check for rows before, or give the operation a source that has some"
+        )
+    tables, facts = [], []
+    for _, _, _, blobs, more in segments:
+        with pyarrow.ipc.open_stream(pyarrow.py_buffer(blobs[0])) as stream:
+            tables.append(stream.read_all())
+        facts.append(more)
+    first = facts[0]
+    for number, more in enumerate(facts):
+        if more["labels"] != first["labels"] or more["series"] != first["series"]:
+            raise CombineRequiredError(
+                f"the operation returned columns {more['labels']} for chunk {number} and {first['labels']} for "
+                "chunk 0. Return the same columns for every chunk",
+                details={"chunk": number},
+            )
+    table = pyarrow.concat_tables(tables, promote_options="permissive")
+    labels = [tuple(label) if isinstance(label, list) else label for label in first["labels"]]
+    rows = table.column(table.num_columns - 1)
+    table = table.remove_column(table.num_columns - 1)
+    index = None
+    if not all(more["whole"] for more in facts):
+        index = [None]
+        table = table.add_column(0, "index", rows)
+    offset = 0 if index is None else 1
+    names = ["index"] * offset + [str(label) if label is not None else "value" for label in labels]
+    table = table.rename_columns(names)
+    return Result(_core.Answer.of(table, first["series"], index, labels))

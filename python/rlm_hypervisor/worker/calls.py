@@ -1,0 +1,224 @@
+"""How a call is run: the payload read, the function called on each item, results and exceptions sent back."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from rlm_hypervisor.worker import context
+from rlm_hypervisor.worker.channel import Channel
+from rlm_hypervisor.worker.rows import Encoded
+
+FLUSH_SECONDS = 0.01
+"""How long results wait at most while their call goes on: what a crash can lose."""
+
+_MESSAGE = 4_000
+_TRACEBACK = 20_000
+
+
+class Server:
+    """Runs calls, one after the other, with the functions that were sent."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._functions: dict[str, Any] = {}
+        self._page: context.Page | None = None
+
+    def start(self, page: Any) -> None:
+        """Takes the page that the supervisor reads."""
+        self._page = context.Page(page)
+
+    def function(self, head: dict[str, Any], blob: Any) -> None:
+        """Keeps a function; it is unpickled when it is first called, so that an error has its call."""
+        self._functions[head["id"]] = bytes(blob)
+
+    def call(self, head: dict[str, Any], blobs: list[Any]) -> None:
+        """Runs a call and sends all of its results."""
+        assert self._page is not None
+        current = context.Current(head, self._page, self._channel)
+        context.current = current
+        call, start, stop = head["call"], head["from"], head["to"]
+        self._page.at(call, start)
+        try:
+            function = self._function(head["function"])
+            items = _items(head, blobs)
+        except BaseException as error:
+            self._broken(call, start, stop, error)
+            return
+        results: list[Any] = []
+        failed: list[dict[str, Any]] = []
+        pickles: list[bytes] = []
+        sent = start
+        flushed = time.monotonic()
+        for place in range(start, stop):
+            self._page.at(call, place)
+            current.item = current.first + place
+            try:
+                results.append(function(items[place]))
+            except BaseException as error:
+                failed.append(_failure(place, error, pickles))
+            if place + 1 < stop:
+                now = time.monotonic()
+                if now - flushed > FLUSH_SECONDS:
+                    flushed = now
+                    self._send(call, sent, place + 1, False, results, failed, pickles)
+                    results, failed, pickles, sent = [], [], [], place + 1
+        self._send(call, sent, stop, True, results, failed, pickles)
+        context.current = None
+
+    def _function(self, name: str) -> Callable[..., Any]:
+        found = self._functions[name]
+        if isinstance(found, bytes):
+            found = self._functions[name] = load(found)
+        return found  # type: ignore[no-any-return]
+
+    def _send(
+        self,
+        call: int,
+        start: int,
+        stop: int,
+        last: bool,
+        results: list[Any],
+        failed: list[dict[str, Any]],
+        pickles: list[bytes],
+    ) -> None:
+        more = None
+        if len(results) == 1 and isinstance(results[0], Encoded):
+            packed, more = results[0].blobs, results[0].more
+        else:
+            try:
+                packed = [dump(results)]
+            except BaseException:
+                packed = [self._one_by_one(start, stop, results, failed, pickles)]
+        for failure in failed:
+            if failure["blob"] is not None:
+                failure["blob"] += len(packed)
+        head = {"t": "part", "call": call, "from": start, "to": stop, "last": last, "failed": failed}
+        if more is not None:
+            head["more"] = more
+        _flush()
+        self._channel.send(head, [*packed, *pickles])
+
+    def _one_by_one(
+        self, start: int, stop: int, results: list[Any], failed: list[dict[str, Any]], pickles: list[bytes]
+    ) -> bytes:
+        """Some result cannot be pickled: its item fails, and no other."""
+        gone = {failure["item"] for failure in failed}
+        kept = []
+        for place, result in zip((p for p in range(start, stop) if p not in gone), results, strict=True):
+            try:
+                dump(result)
+            except BaseException as error:
+                text = f"the result, a {type(result).__name__}, cannot be sent back: {_text(error)}"
+                failed.append(_failure(place, TypeError(text), pickles, retryable=False))
+            else:
+                kept.append(result)
+        failed.sort(key=lambda failure: failure["item"])
+        return dump(kept)
+
+    def _broken(self, call: int, start: int, stop: int, error: BaseException) -> None:
+        """Neither function nor items could be read: nothing ran."""
+        pickles: list[bytes] = []
+        failed = [_failure(place, error, pickles, retryable=False) for place in range(start, stop)]
+        self._send(call, start, stop, True, [], failed, pickles)
+
+
+def _items(head: dict[str, Any], blobs: list[Any]) -> Any:
+    """The items of a call's payload."""
+    kind = head["kind"]
+    if kind == "items":
+        return pickle.loads(blobs[0])
+    if kind == "rows":
+        return [(blobs[0], head["more"])]
+    if kind == "then":
+        values: list[Any] = []
+        place = 0
+        for part in head["more"]["parts"]:
+            # Exceptions of items that failed lie behind the results.
+            values += pickle.loads(blobs[place])
+            place += part["blobs"]
+        return [values]
+    return [pickle.loads(blobs[0])]
+
+
+def load(data: bytes) -> Any:
+    """The function of a message, with the places its modules are found in."""
+    paths, pickled = pickle.loads(data)
+    for path in paths:
+        if path not in sys.path:
+            sys.path.append(path)
+    return pickle.loads(pickled)
+
+
+def dump(value: Any) -> bytes:
+    """A value for another process; classes and functions of `__main__` go with it."""
+    try:
+        return pickle.dumps(value, protocol=5)
+    except Exception:
+        import cloudpickle
+
+        return bytes(cloudpickle.dumps(value, protocol=5))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:_MESSAGE]
+    except BaseException:
+        return "an exception whose text raises another one"
+
+
+def _failure(
+    place: int, error: BaseException, pickles: list[bytes], retryable: bool | None = None
+) -> dict[str, Any]:
+    """What is told of an exception; itself too, where it can be pickled and read again."""
+    if retryable is None:
+        retryable = isinstance(error, Exception) and bool(getattr(error, "retryable", True))
+    blob = None
+    try:
+        packed = dump(error)
+        pickle.loads(packed)
+        blob = len(pickles)
+        pickles.append(packed)
+    except BaseException:
+        pass
+    try:
+        lines = traceback.format_exception(type(error), error, _users(error))
+        text = "".join(lines)[-_TRACEBACK:]
+    except BaseException:
+        text = ""
+    code = getattr(error, "code", None)
+    return {
+        "item": place,
+        "type": type(error).__name__,
+        "message": _text(error),
+        "traceback": text,
+        "retryable": retryable,
+        "code": code if isinstance(code, str) and _is_ours(error) else None,
+        "blob": blob,
+    }
+
+
+def _is_ours(error: BaseException) -> bool:
+    from rlm_hypervisor.errors import RLMError
+
+    return isinstance(error, RLMError)
+
+
+def _users(error: BaseException) -> Any:
+    """The traceback without the frames of this file."""
+    found = error.__traceback__
+    while found is not None and found.tb_frame.f_code.co_filename == __file__:
+        found = found.tb_next
+    return found
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass

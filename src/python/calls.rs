@@ -1,0 +1,212 @@
+//! Runs of calls: the items of a Python iterable on their way to workers, and the results on their way back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use serde::Deserialize;
+
+use super::errors::raised;
+use super::frame::PyFrame;
+use super::json;
+use crate::error::{Cause, Code, Error, Result};
+use crate::io::source::Source;
+use crate::plan::Node;
+use crate::runtime::calls::rows::SourceFeed;
+use crate::runtime::calls::{CallSpec, Feed, Once, Parcel, Policy};
+use crate::runtime::run::Finished;
+use crate::runtime::{Engine, Run};
+use crate::task::{OnError, Priority};
+use crate::worker::{Blob, Function, Launch};
+
+/// What Python says of a run of calls.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    name: String,
+    kind: String,
+    single: bool,
+    more: serde_json::Value,
+    priority: Priority,
+    retries: u32,
+    backoff_ms: u64,
+    on_error: OnError,
+    max_failures: Option<u64>,
+    in_flight: Option<u64>,
+    most: Option<u64>,
+    parallelism: Option<u64>,
+    memory_limit: Option<u64>,
+    timeout_ms: Option<u64>,
+    /// Rows of a chunk of a source.
+    chunk_rows: Option<u64>,
+    /// Whether the results of a source's chunks are put together by their rows.
+    aligned: bool,
+    /// Why the run is not native.
+    why: Option<String>,
+    launch: (String, Vec<String>, Vec<(String, String)>),
+}
+
+/// What workers know how to do; `worker/calls.py` has the same words.
+const KINDS: &[&str] = &["value", "items", "batch", "rows"];
+
+/// Starts a run. `feed` is the payload of a single call, or an object with `next(most)` and `left()`.
+pub fn submit(
+    py: Python<'_>,
+    engine: &Arc<Engine>,
+    function: &Bound<'_, PyBytes>,
+    feed: Bound<'_, PyAny>,
+    asked: &Bound<'_, PyDict>,
+    then: Option<&Bound<'_, PyBytes>>,
+) -> PyResult<Arc<Run>> {
+    let asked: Asked = serde_json::from_value(json::from_python(asked.as_any())?)
+        .map_err(|error| raised(py, Error::internal(format!("a call is not understood: {error}"))))?;
+    let bytes = function.as_bytes();
+    let then = then.map(|then| then.as_bytes());
+    let feed = if let Ok(payload) = feed.cast::<PyBytes>() {
+        Given::Payload(payload.as_bytes().to_vec())
+    } else if let Ok(frame) = feed.cast::<PyFrame>() {
+        let frame = frame.get();
+        match &*frame.frame.domain {
+            Node::Scan { source, .. } => {
+                let found = frame.sources.check().and_then(|()| frame.sources.get(*source).cloned());
+                Given::Source(found.map_err(|error| raised(py, error))?)
+            }
+            _ => return Err(raised(py, Error::internal("chunks of what is no source"))),
+        }
+    } else {
+        Given::Feed(feed.unbind())
+    };
+    let started = py.detach(|| start(engine, bytes, then, feed, asked));
+    started.map_err(|error| raised(py, error))
+}
+
+enum Given {
+    Payload(Vec<u8>),
+    Feed(Py<PyAny>),
+    Source(Source),
+}
+
+fn start(
+    engine: &Arc<Engine>,
+    function: &[u8],
+    then: Option<&[u8]>,
+    feed: Given,
+    asked: Asked,
+) -> Result<Arc<Run>> {
+    let kind = KINDS.iter().find(|kind| **kind == asked.kind);
+    let kind = kind.ok_or_else(|| Error::internal(format!("workers do not know `{}`", asked.kind)))?;
+    let settings = engine.settings();
+    let workers = asked.parallelism.unwrap_or(settings.workers as u64).min(settings.workers as u64).max(1);
+    let then = then.map(|then| Function::new(asked.name.clone(), then)).transpose().map_err(not_shared)?;
+    let function = Function::new(asked.name, function).map_err(not_shared)?;
+    let run = engine.prepared();
+    let (program, arguments, environment) = asked.launch;
+    let pool = engine.pool(|| Launch { program, arguments, environment })?;
+    let limit = asked.memory_limit.unwrap_or(settings.memory_limit);
+    let feed: Box<dyn Feed> = match feed {
+        Given::Payload(bytes) => Box::new(Once::new(vec![Blob::new(&bytes).map_err(not_shared)?])),
+        Given::Feed(object) => Box::new(PyFeed { object, next: 0, left: None }),
+        Given::Source(source) => {
+            let (control, io) = (run.control.clone(), engine.io()?);
+            Box::new(SourceFeed::new(source, asked.chunk_rows, workers, control, io))
+        }
+    };
+    let spec = CallSpec {
+        function: Arc::new(function),
+        kind,
+        more: asked.more,
+        single: asked.single,
+        priority: asked.priority as u8,
+        policy: Policy {
+            retries: asked.retries,
+            on_error: asked.on_error,
+            max_failures: asked.max_failures,
+            in_flight: asked.in_flight.unwrap_or(u64::MAX),
+            backoff: Duration::from_millis(asked.backoff_ms),
+        },
+        most: asked.most.unwrap_or(u64::MAX),
+        workers,
+        memory_limit: limit / workers,
+        then: then.map(Arc::new),
+        aligned: if asked.aligned { feed.left() } else { None },
+    };
+    let timeout = asked.timeout_ms.map(Duration::from_millis);
+    let conclude = Box::new(|values| Ok(Finished::Values(values)));
+    engine.submit_calls(run, &pool, spec, feed, timeout, asked.why, conclude)
+}
+
+fn not_shared(error: std::io::Error) -> Error {
+    Error::new(Code::OutOfMemory, format!("there is no shared memory for a call: {error}"))
+        .hint("Free memory, or give the operation smaller pieces")
+}
+
+/// Items of a Python iterable, pickled when they are wanted.
+struct PyFeed {
+    object: Py<PyAny>,
+    next: u64,
+    left: Option<u64>,
+}
+
+impl Feed for PyFeed {
+    fn next(&mut self, most: u64) -> Result<Option<Parcel>> {
+        let fed = Python::try_attach(|py| -> Result<Option<(u64, Blob)>> {
+            let object = self.object.bind(py);
+            let fed = object.call_method1("next", (most,)).and_then(|fed| {
+                let fed = fed.extract::<Option<(u64, Bound<'_, PyBytes>)>>()?;
+                Ok((fed, object.call_method0("left")?.extract::<Option<u64>>()?))
+            });
+            let (fed, left) = fed.map_err(|error| of_exception(py, &error))?;
+            self.left = left;
+            let Some((count, bytes)) = fed else { return Ok(None) };
+            Ok(Some((count, Blob::new(bytes.as_bytes()).map_err(not_shared)?)))
+        });
+        // Without an interpreter there is nobody left to ask.
+        let Some((count, blob)) = fed.unwrap_or(Ok(None))? else { return Ok(None) };
+        let first = self.next;
+        self.next += count;
+        let more = serde_json::Value::Null;
+        Ok(Some(Parcel { first, count, payload: vec![blob], more, label: None }))
+    }
+
+    fn left(&self) -> Option<u64> {
+        self.left
+    }
+}
+
+/// An error of the core for an exception; one of ours keeps its code.
+fn of_exception(py: Python<'_>, error: &PyErr) -> Error {
+    let value = error.value(py);
+    let type_name = value.get_type().name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
+    let message = value.str().map(|text| text.to_string()).unwrap_or_default();
+    let known = value.getattr("code").and_then(|code| code.extract::<String>()).ok();
+    let code = known.and_then(|code| serde_json::from_value(code.into()).ok());
+    let cause = Cause { type_name: type_name.clone(), message: message.clone(), traceback: String::new(), pickled: None };
+    match code {
+        Some(code) => Error::new(code, message),
+        None => Error::new(Code::OperationFailed, format!("taking the next item raised {type_name}: {message}"))
+            .detail("exception", type_name),
+    }
+    .caused_by(Some(cause.into()))
+}
+
+/// The results of a run of calls: `(segments, failures)`.
+///
+/// A segment is `(first, count, failed, blobs, more)`; failures are `(item, exception)`.
+pub fn values<'py>(py: Python<'py>, run: &Run) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
+    let finished = run.outcome().map_err(|error| raised(py, error))?;
+    let Finished::Values(values) = &*finished else {
+        return Err(raised(py, Error::internal("the values of a run that has a table")));
+    };
+    let segments = PyList::empty(py);
+    for segment in &values.segments {
+        let blobs: Vec<_> = segment.blobs.iter().map(|blob| PyBytes::new(py, blob.bytes())).collect();
+        let more = json::to_python(py, &segment.more)?;
+        segments.append((segment.first, segment.count, segment.failed.clone(), blobs, more))?;
+    }
+    let failures = PyList::empty(py);
+    for (item, error) in &values.failures {
+        failures.append((*item, raised(py, error.clone()).into_value(py)))?;
+    }
+    Ok((segments, failures))
+}

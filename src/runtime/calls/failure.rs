@@ -1,0 +1,101 @@
+//! What went wrong with an item, in words: who failed, on what, at which attempt, and why.
+
+use super::ledger::Slice;
+use crate::error::{Cause, Code, Error};
+use crate::worker::{Blob, Crash, Crashed, Failure};
+
+/// What the items of a run are called.
+fn subject(slice: &Slice, item: u64, single: bool) -> String {
+    match (&slice.parcel.label, single) {
+        (Some(label), _) => format!(" on {label}"),
+        (None, true) => String::new(),
+        (None, false) => format!(" on item {}", slice.parcel.first + item),
+    }
+}
+
+fn attempt(slice: &Slice) -> String {
+    if slice.attempt > 1 { format!(" (attempt {})", slice.attempt) } else { String::new() }
+}
+
+fn details(error: Error, function: &str, slice: &Slice, item: u64) -> Error {
+    let error = error
+        .detail("operation", function)
+        .detail("item", slice.parcel.first + item)
+        .detail("attempt", slice.attempt);
+    match &slice.parcel.label {
+        Some(label) => error.detail("chunk", label.as_str()),
+        None => error,
+    }
+}
+
+/// User code raised.
+pub fn raised(function: &str, slice: &Slice, failure: &Failure, blobs: &[Blob], single: bool) -> Error {
+    let item = failure.item;
+    let said = match failure.message.trim() {
+        "" => String::new(),
+        text => format!(": {text}"),
+    };
+    let message = format!(
+        "`{function}` raised {}{}{}{said}",
+        failure.type_name,
+        subject(slice, item, single),
+        attempt(slice)
+    );
+    let pickled = failure.blob.and_then(|place| blobs.get(place)).map(|blob| blob.bytes().into());
+    let cause = Cause {
+        type_name: failure.type_name.clone(),
+        message: failure.message.clone(),
+        traceback: failure.traceback.clone(),
+        pickled,
+    };
+    let code = failure.code.unwrap_or(Code::OperationFailed);
+    let error = Error::new(code, message).detail("exception", failure.type_name.as_str());
+    let error = error.detail("traceback", failure.traceback.as_str());
+    details(error, function, slice, item).caused_by(Some(cause.into()))
+}
+
+/// The worker died.
+pub fn crashed(function: &str, slice: &Slice, crash: &Crash, item: u64, single: bool) -> Error {
+    let message = match crash.what {
+        Crashed::Starting => format!("a worker for `{function}` {}", crash.how),
+        Crashed::Calling => format!(
+            "the worker {} while it ran `{function}`{}{}",
+            crash.how,
+            subject(slice, item, single),
+            attempt(slice)
+        ),
+    };
+    let hint = match (crash.what, crash.signal) {
+        (Crashed::Starting, _) => "What it wrote says why (`details['stderr']`)",
+        (_, Some(9)) => "Something outside ended it: often the system, when memory runs out",
+        (_, Some(_)) => "The stack of the crash is in `details['stderr']`",
+        (_, None) => "The operation, or a library it uses, ended the process",
+    };
+    let error = Error::new(Code::WorkerCrashed, message).hint(hint);
+    let error = match crash.stderr.as_str() {
+        "" => error,
+        text => error.detail("stderr", text),
+    };
+    let error = match crash.signal {
+        Some(signal) => error.detail("signal", signal),
+        None => error,
+    };
+    details(error, function, slice, item)
+}
+
+/// The worker held more than it may, and was ended.
+pub fn too_large(function: &str, slice: &Slice, item: u64, held: u64, limit: u64, single: bool) -> Error {
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let message = format!(
+        "a worker held {} MiB while it ran `{function}`{}{}, and it may hold {} MiB; it was stopped",
+        mib(held),
+        subject(slice, item, single),
+        attempt(slice),
+        mib(limit)
+    );
+    let error = Error::new(Code::OutOfMemory, message)
+        .hint("Give the operation smaller pieces (`chunkSize`), or raise `memoryLimit`")
+        .detail("held_bytes", held)
+        .detail("limit_bytes", limit);
+    details(error, function, slice, item)
+}

@@ -1,0 +1,17 @@
+//! Runs of user code in workers: what is called, on what, and what becomes of each item.
+//!
+//! `feed` brings the items, `ledger` decides what happens to each (pure, the clock is passed in), `pace` how many go
+//! together, `rows` brings the chunks of a source, `failure` says what went wrong in words, `work` is the shell that the pool of workers sees.
+
+pub mod feed;
+mod failure;
+pub mod ledger;
+mod pace;
+pub mod rows;
+pub mod values;
+pub mod work;
+
+pub use feed::{Feed, Once, Parcel};
+pub use ledger::Policy;
+pub use values::Values;
+pub use work::{CallRun, CallSpec};

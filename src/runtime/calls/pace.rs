@@ -1,0 +1,65 @@
+//! How many items go to a worker together: so many that passing them on costs little, so few that none waits long.
+
+use std::time::Duration;
+
+/// What the items of one call are to take together. Passing a call on costs a twentieth of a millisecond.
+const TARGET: Duration = Duration::from_millis(4);
+
+/// Never more than this, however quick they are.
+const MOST: u64 = 2_048;
+
+/// The pace of a run: a moving average of the time of an item.
+#[derive(Debug, Default)]
+pub struct Pace {
+    seconds: Option<f64>,
+}
+
+impl Pace {
+    /// So many items took so long.
+    pub fn learn(&mut self, items: u64, took: Duration) {
+        if items == 0 {
+            return;
+        }
+        let new = took.as_secs_f64() / items as f64;
+        self.seconds = Some(match self.seconds {
+            None => new,
+            // Slower is believed at once, faster by and by.
+            Some(old) if new > old => new,
+            Some(old) => 0.5 * old + 0.5 * new,
+        });
+    }
+
+    /// How many go together next; `left` are known to be left, for `workers`.
+    pub fn batch(&self, left: Option<u64>, workers: u64) -> u64 {
+        let by_time = match self.seconds {
+            None => 1,
+            Some(seconds) => (TARGET.as_secs_f64() / seconds.max(1e-9)) as u64,
+        };
+        let share = left.map_or(MOST, |left| left.div_ceil(2 * workers.max(1)));
+        by_time.min(share).clamp(1, MOST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quick_items_go_together_and_slow_ones_alone() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.batch(None, 2), 1);
+        pace.learn(1, Duration::from_micros(10));
+        assert_eq!(pace.batch(None, 2), 400);
+        pace.learn(1, Duration::from_secs(1));
+        assert_eq!(pace.batch(None, 2), 1);
+    }
+
+    #[test]
+    fn the_last_items_are_shared_among_the_workers() {
+        let mut pace = Pace::default();
+        pace.learn(1000, Duration::from_micros(10));
+        assert_eq!(pace.batch(Some(40), 2), 10);
+        assert_eq!(pace.batch(Some(1), 2), 1);
+        assert_eq!(pace.batch(None, 2), MOST);
+    }
+}

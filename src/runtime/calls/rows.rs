@@ -1,0 +1,107 @@
+//! The feed of a source: its rows in chunks, in their order, written to shared memory for the workers.
+
+use std::io;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::ipc::writer::StreamWriter;
+use serde_json::json;
+
+use super::feed::{Feed, Parcel};
+use crate::engine::control::Control;
+use crate::engine::scan::{MorselQueue, MorselReader, MorselReaders, Scan, morsels};
+use crate::error::{Code, Error, Result};
+use crate::io::source::Source;
+use crate::runtime::answer::handed_out_batch;
+use crate::worker::Blob;
+
+/// Rows of a chunk that the task leaves to the engine: enough to be worth a call, few enough to share.
+const FEWEST: u64 = 16_384;
+const MOST: u64 = 1 << 20;
+
+pub struct SourceFeed {
+    readers: MorselReaders,
+    current: Option<MorselReader>,
+    chunks: u64,
+    handed: u64,
+    row: u64,
+}
+
+impl SourceFeed {
+    pub fn new(
+        source: Source,
+        chunk_rows: Option<u64>,
+        workers: u64,
+        control: Arc<Control>,
+        io: tokio::runtime::Handle,
+    ) -> Self {
+        let auto = (source.rows() / (4 * workers.max(1))).clamp(FEWEST, MOST);
+        let chunk_rows = usize::try_from(chunk_rows.unwrap_or(auto)).unwrap_or(usize::MAX).max(1);
+        let scan = Arc::new(Scan {
+            // Pieces are for threads that share a row group; here one reads.
+            morsels: morsels(&source, |_, _| true, 1),
+            columns: (0..source.columns().len()).collect(),
+            dictionaries: Vec::new(),
+            row_numbers: false,
+            chunk_rows,
+            control,
+            io,
+            source,
+        });
+        let chunks = scan.chunks();
+        let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()));
+        Self { readers: MorselReaders::new(queue), current: None, chunks, handed: 0, row: 0 }
+    }
+
+    /// How many chunks there are.
+    pub fn chunks(&self) -> u64 {
+        self.chunks
+    }
+
+    fn chunk(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(reader) = &mut self.current
+                && let Some(chunk) = reader.next_chunk()?
+            {
+                return Ok(Some(chunk));
+            }
+            self.current = self.readers.next_reader()?;
+            if self.current.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+impl Feed for SourceFeed {
+    fn next(&mut self, _: u64) -> Result<Option<Parcel>> {
+        let Some(chunk) = self.chunk()? else { return Ok(None) };
+        let rows = chunk.num_rows() as u64;
+        let (number, first_row) = (self.handed, self.row);
+        self.handed += 1;
+        self.row += rows;
+        let chunk = handed_out_batch(&chunk)?;
+        let written = Blob::written(|file| {
+            let failed = |error| io::Error::other(format!("{error}"));
+            let mut writer = StreamWriter::try_new_buffered(file, &chunk.schema()).map_err(failed)?;
+            writer.write(&chunk).map_err(failed)?;
+            writer.finish().map_err(failed)
+        });
+        let blob = written.map_err(|error| {
+            Error::new(Code::OutOfMemory, format!("there is no shared memory for a chunk: {error}"))
+                .hint("Free memory, or lower `chunkSize`")
+        })?;
+        let last = first_row + rows.saturating_sub(1);
+        Ok(Some(Parcel {
+            first: number,
+            count: 1,
+            payload: vec![blob],
+            more: json!({ "first_row": first_row, "rows": rows }),
+            label: Some(format!("chunk {number} (rows {first_row} to {last})")),
+        }))
+    }
+
+    fn left(&self) -> Option<u64> {
+        Some(self.chunks.saturating_sub(self.handed))
+    }
+}

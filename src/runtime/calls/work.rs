@@ -1,0 +1,367 @@
+//! A run of calls as the pool of workers sees it: the shell around the ledger.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use serde_json::json;
+
+use super::failure;
+use super::feed::{Feed, Parcel};
+use super::ledger::{Failed, Ledger, Policy, Slice};
+use super::pace::Pace;
+use super::values::Values;
+use crate::engine::control::{Accounting, Stop};
+use crate::error::{Code, Error, Result};
+use crate::runtime::run::{Finished, Run};
+use crate::worker::{
+    Call, End, Function, Head, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work,
+};
+
+/// Characters of user output that a run keeps.
+const MOST_OUTPUT: usize = 1 << 20;
+
+/// What a run of calls does.
+#[derive(Debug, Clone)]
+pub struct CallSpec {
+    pub function: Arc<Function>,
+    /// How workers read the payload and call the function.
+    pub kind: &'static str,
+    /// What else every call says.
+    pub more: serde_json::Value,
+    /// Whether there is just one item, which errors need not number.
+    pub single: bool,
+    pub priority: u8,
+    pub policy: Policy,
+    /// Items that go together at most; the pace decides below.
+    pub most: u64,
+    pub workers: u64,
+    /// Bytes that a worker may hold.
+    pub memory_limit: u64,
+    /// What is called on all results together, once they are there; what it returns is the answer then.
+    pub then: Option<Arc<Function>>,
+    /// The chunks of a source whose results are put together by their rows: how many there are.
+    pub aligned: Option<u64>,
+}
+
+/// The kind of the call that puts results together.
+const THEN: &str = "then";
+
+/// What turns the results of a run into its answer.
+pub type Conclude = Box<dyn FnOnce(Values) -> Result<Finished> + Send>;
+
+pub struct CallRun {
+    run: Arc<Run>,
+    pool: Weak<Pool>,
+    spec: CallSpec,
+    feed: Mutex<Box<dyn Feed>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    ledger: Ledger,
+    pace: Pace,
+    /// When each running call began.
+    began: HashMap<u64, Instant>,
+    feeding: bool,
+    open: bool,
+    left: Option<u64>,
+    /// The last call, over all results, has been given out.
+    then: bool,
+    failed: Option<Error>,
+    /// Failures of before the last call.
+    gone: BTreeMap<u64, Error>,
+    conclude: Option<Conclude>,
+    output: usize,
+}
+
+impl CallRun {
+    pub fn new(run: Arc<Run>, pool: &Arc<Pool>, spec: CallSpec, feed: Box<dyn Feed>, conclude: Conclude) -> Self {
+        let state = State {
+            ledger: Ledger::new(spec.policy.clone()),
+            pace: Pace::default(),
+            began: HashMap::new(),
+            feeding: false,
+            open: true,
+            left: feed.left(),
+            then: false,
+            failed: None,
+            gone: BTreeMap::new(),
+            conclude: Some(conclude),
+            output: 0,
+        };
+        Self { run, pool: Arc::downgrade(pool), spec, feed: Mutex::new(feed), state: Mutex::new(state) }
+    }
+
+    /// Starts nothing more, and ends the run as soon as nothing runs.
+    pub fn wind_down(&self) {
+        let mut state = self.state.lock();
+        state.open = false;
+        state.ledger.wind_down();
+        self.settle(state);
+    }
+
+    fn fail(&self, state: &mut State, error: Error) {
+        state.failed.get_or_insert(error);
+        state.open = false;
+        state.ledger.wind_down();
+        self.run.control.stop(Stop::Abandon);
+    }
+
+    /// Brings the books up to date, and ends the run if everything has its end.
+    fn settle(&self, mut state: parking_lot::MutexGuard<'_, State>) {
+        let counts = state.ledger.counts();
+        self.run.control.account(Accounting {
+            accepted: counts.accepted,
+            pending: counts.waiting + counts.running,
+            succeeded: counts.succeeded,
+            failed: counts.failed,
+            cancelled: counts.cancelled,
+            skipped: 0,
+        });
+        let stopping = self.run.control.stopped();
+        // A feed that does not come back does not hold up a run that is to stop.
+        if state.open || (state.feeding && !stopping) || !state.ledger.is_settled() {
+            return;
+        }
+        if self.spec.then.is_some() && !state.then && state.failed.is_none() && !stopping {
+            state.then = true;
+            let (segments, failures) = state.ledger.outcome();
+            let parts = segments.iter().map(|segment| {
+                json!({ "blobs": segment.blobs.len(), "count": segment.count, "more": segment.more })
+            });
+            let more = json!({ "parts": parts.collect::<Vec<_>>() });
+            let payload = segments.iter().flat_map(|segment| segment.blobs.clone()).collect();
+            state.ledger.offer(Parcel { first: counts.accepted, count: 1, payload, more, label: None });
+            state.gone = failures;
+            drop(state);
+            self.nudge();
+            return;
+        }
+        let Some(conclude) = state.conclude.take() else { return };
+        let (failed, (segments, mut failures)) = (state.failed.take(), state.ledger.outcome());
+        failures.append(&mut state.gone);
+        drop(state);
+        let outcome = match (failed, self.run.control.reason()) {
+            (_, Some(Stop::Deadline | Stop::Cancel)) => {
+                Err(self.run.control.check().err().unwrap_or_else(Error::cancelled))
+            }
+            (Some(error), _) => Err(error),
+            (None, Some(Stop::Abandon)) => Err(Error::cancelled()),
+            (None, None) => conclude(Values { segments, failures }),
+        };
+        self.run.finish(outcome);
+    }
+
+    fn unit(&self, pool: &Pool, id: u64, slice: &Slice, then: bool) -> Unit {
+        let (function, kind) = match &self.spec.then {
+            Some(last) if then => (last, THEN),
+            _ => (&self.spec.function, self.spec.kind),
+        };
+        let deadline = self.run.control.deadline.get();
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let head = Head {
+            t: "call",
+            call: pool.number(),
+            function: function.id.clone(),
+            kind,
+            run: self.run.id.as_str().into(),
+            from: slice.from,
+            to: slice.to,
+            first: slice.parcel.first,
+            attempt: slice.attempt,
+            left_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+            more: if slice.parcel.more.is_null() { self.spec.more.clone() } else { slice.parcel.more.clone() },
+        };
+        let function = function.clone();
+        Unit { id, call: Call { function, head, payload: slice.parcel.payload.clone() } }
+    }
+
+    /// Why the result of a chunk cannot be put beside those of the others.
+    fn unaligned(&self, slice: &Slice, part: &Part) -> Option<Error> {
+        let chunks = self.spec.aligned.filter(|chunks| *chunks > 1)?;
+        let what = part.more.get("value")?.as_str()?;
+        let name = &self.spec.function.name;
+        let label = slice.parcel.label.as_deref().unwrap_or_default();
+        let message = format!(
+            "`{name}` returned {what} for {label}, one of {chunks} chunks, and how the chunks' results become one answer is not known"
+        );
+        let hint = "Return the chunk's own rows or some of them, with their index; or say how with `combine`: \"concat\" for one after the other, \"list\" for a list, or a function of the list of results";
+        Some(Error::new(Code::CombineRequired, message).hint(hint).detail("chunks", chunks).detail("returned", what))
+    }
+
+    fn nudge(&self) {
+        if let Some(pool) = self.pool.upgrade() {
+            pool.nudge();
+        }
+    }
+}
+
+impl Work for CallRun {
+    fn priority(&self) -> u8 {
+        self.spec.priority
+    }
+
+    fn ready(&self, now: Instant) -> Ready {
+        let state = self.state.lock();
+        if state.conclude.is_none() {
+            return Ready::Over;
+        }
+        if self.run.control.stopped() {
+            return Ready::No;
+        }
+        if state.ledger.ready(now) || (state.open && !state.feeding && state.ledger.room() > 0) {
+            return Ready::Now;
+        }
+        state.ledger.due().map_or(Ready::No, Ready::At)
+    }
+
+    fn take(&self, _: u32) -> Option<Unit> {
+        let pool = self.pool.upgrade()?;
+        let mut state = self.state.lock();
+        let mut taken = state.ledger.take(Instant::now());
+        let then = state.then;
+        if taken.is_none() && state.open && !state.feeding && state.ledger.room() > 0 {
+            let most = state.pace.batch(state.left, self.spec.workers);
+            let most = most.min(state.ledger.room()).min(self.spec.most);
+            state.feeding = true;
+            drop(state);
+            let (fed, left) = {
+                let mut feed = self.feed.lock();
+                (feed.next(most), feed.left())
+            };
+            state = self.state.lock();
+            state.feeding = false;
+            state.left = left;
+            match fed {
+                // It came too late.
+                Ok(_) if !state.open => {}
+                Ok(Some(parcel)) => {
+                    state.ledger.offer(parcel);
+                    taken = state.ledger.take(Instant::now());
+                }
+                Ok(None) => state.open = false,
+                Err(error) => self.fail(&mut state, error),
+            }
+            let more = state.open;
+            if let Some((id, _)) = &taken {
+                state.began.insert(*id, Instant::now());
+            }
+            self.settle(state);
+            if more {
+                // The feed is free for another worker.
+                pool.nudge();
+            }
+        } else if let Some((id, _)) = &taken {
+            state.began.insert(*id, Instant::now());
+        }
+        let (id, slice) = taken?;
+        Some(self.unit(&pool, id, &slice, then))
+    }
+
+    fn part(&self, unit: u64, part: Part) {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        let Some(slice) = state.ledger.running(unit).cloned() else { return };
+        if let Some(began) = state.began.insert(unit, now) {
+            state.pace.learn(part.to.saturating_sub(part.from), now - began);
+        }
+        if part.last {
+            state.began.remove(&unit);
+        }
+        let failed: Vec<Failed> = part
+            .failed
+            .iter()
+            .map(|found| Failed {
+                item: found.item,
+                retryable: found.retryable,
+                error: failure::raised(&self.spec.function.name, &slice, found, &part.blobs, self.spec.single),
+            })
+            .collect();
+        let unaligned = self.unaligned(&slice, &part);
+        let told = state.ledger.part(unit, part.to, failed, part.blobs, part.more, now);
+        let told = told.and(unaligned.map_or(Ok(()), Err));
+        if let Err(error) = told {
+            self.fail(&mut state, error);
+        }
+        let again = !part.last || state.ledger.due().is_some();
+        self.settle(state);
+        if again {
+            self.nudge();
+        }
+    }
+
+    fn stop(&self, now: Instant) -> Option<StopCause> {
+        if self.run.control.deadline.get().is_some_and(|deadline| now >= *deadline) {
+            self.run.control.stop(Stop::Deadline);
+        }
+        self.run.control.reason().map(|reason| match reason {
+            Stop::Deadline => StopCause::Deadline,
+            Stop::Cancel | Stop::Abandon => StopCause::Cancelled,
+        })
+    }
+
+    fn wrote(&self, _: u64, stream: Stream, text: &str) {
+        let mut state = self.state.lock();
+        let room = MOST_OUTPUT.saturating_sub(state.output);
+        state.output += text.len();
+        drop(state);
+        let kept: String = text.chars().take(room).collect();
+        let name = if stream == Stream::Out { "stdout" } else { "stderr" };
+        if !kept.is_empty() {
+            self.run.wrote(name, &kept);
+        }
+    }
+
+    fn said(&self, _: u64, said: Said) {
+        if let Said::Log { level, name, text } = said {
+            self.run.wrote("log", &format!("{level} {name}: {text}\n"));
+        }
+    }
+
+    fn memory_limit(&self) -> Option<u64> {
+        Some(self.spec.memory_limit)
+    }
+
+    fn ended(&self, unit: u64, end: End, item: Option<u64>) {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        state.began.remove(&unit);
+        let name = self.spec.function.name.as_str();
+        let told = match (end, state.ledger.running(unit).cloned()) {
+            (_, None) => Ok(()),
+            (End::Done, Some(slice)) => {
+                let message = format!("a worker said no more of the items from {} on", slice.from);
+                let error = Error::internal(message);
+                state.ledger.crashed(unit, None, false, error, now)
+            }
+            (End::Stopped(StopCause::Memory(held)), Some(slice)) => {
+                let at = item.unwrap_or(slice.from).clamp(slice.from, slice.to - 1);
+                let limit = self.spec.memory_limit;
+                let error = failure::too_large(name, &slice, at, held, limit, self.spec.single);
+                state.ledger.crashed(unit, Some(at), false, error, now)
+            }
+            (End::Stopped(_), Some(_)) => {
+                state.ledger.stopped(unit);
+                Ok(())
+            }
+            (End::Died(crash), Some(slice)) => {
+                let at = crash.item.or(item).unwrap_or(slice.from).clamp(slice.from, slice.to - 1);
+                let error = failure::crashed(name, &slice, &crash, at, self.spec.single);
+                if crash.what == crate::worker::Crashed::Starting {
+                    // No worker at all: the next attempt would be the same.
+                    Err(error)
+                } else {
+                    state.ledger.crashed(unit, Some(at), Code::WorkerCrashed.retryable(), error, now)
+                }
+            }
+        };
+        if let Err(error) = told {
+            state.ledger.stopped(unit);
+            self.fail(&mut state, error);
+        }
+        self.settle(state);
+        self.nudge();
+    }
+}

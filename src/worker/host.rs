@@ -1,0 +1,354 @@
+//! One worker and the call it runs: everything it says is passed on, and it is ended when it has to be.
+
+use std::collections::HashSet;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::json;
+
+use super::call::{Call, Part, Said};
+use super::process::{Launch, Process, ending};
+use super::shared::{Blob, Page};
+use super::wire;
+
+/// How often a call is looked after while its worker says nothing.
+const TICK_MS: u8 = 10;
+
+/// How long a call that was asked to stop may take to end by itself.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// How long a worker may take to be ready for its first call.
+const START: Duration = Duration::from_secs(60);
+
+/// How long one message may take once it has begun.
+const MESSAGE: Duration = Duration::from_secs(10);
+
+/// What is kept of the end of a worker's error output, to say why it died.
+const TAIL: usize = 16 * 1024;
+
+/// Why a call was ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCause {
+    /// The run is not wanted any more.
+    Cancelled,
+    Deadline,
+    /// The worker held more than it may: so many bytes.
+    Memory(u64),
+}
+
+/// A worker that died, and what is known of why.
+#[derive(Debug, Clone)]
+pub struct Crash {
+    pub what: Crashed,
+    /// In words, to follow "the worker".
+    pub how: String,
+    /// The item it was at.
+    pub item: Option<u64>,
+    /// The end of what it wrote to its error output.
+    pub stderr: String,
+    pub signal: Option<i32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crashed {
+    /// It never came to a call.
+    Starting,
+    Calling,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub enum End {
+    Done,
+    Stopped(StopCause),
+    Died(Crash),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Out,
+    Err,
+}
+
+/// Who looks after a call.
+pub trait Watch {
+    /// Results, as soon as the worker sends them.
+    fn part(&self, part: Part);
+    /// Whether the call is to stop, and why.
+    fn stop(&self, now: Instant) -> Option<StopCause>;
+    /// What the call wrote.
+    fn wrote(&self, stream: Stream, text: &str);
+    /// A record of logging, or of progress.
+    fn said(&self, said: Said);
+    /// Bytes that the worker may hold.
+    fn memory_limit(&self) -> Option<u64>;
+}
+
+/// A living worker.
+#[derive(Debug)]
+pub struct Host {
+    process: Process,
+    page: Page,
+    functions: HashSet<String>,
+    /// The end of its error output since the last call began.
+    tail: Vec<u8>,
+    open: [bool; 2],
+    /// Calls that it has run.
+    pub calls: u64,
+}
+
+/// What a look at the worker's channels found.
+enum Heard {
+    Said(Said, Vec<Blob>),
+    Nothing,
+    /// It is gone, or makes no sense.
+    Gone(String),
+}
+
+impl Host {
+    /// Starts a worker and waits until it is ready.
+    pub fn start(launch: &Launch, watch: &dyn Watch) -> Result<Self, End> {
+        let failed = |how: String, stderr: String, signal| {
+            End::Died(Crash { what: Crashed::Starting, how, item: None, stderr, signal })
+        };
+        let cannot = |error: io::Error| failed(format!("cannot be started: {error}"), String::new(), None);
+        let process = Process::start(launch).map_err(cannot)?;
+        process.socket.set_read_timeout(Some(MESSAGE)).map_err(cannot)?;
+        process.socket.set_write_timeout(Some(MESSAGE)).map_err(cannot)?;
+        let page = Page::new().map_err(cannot)?;
+        let shared = page.file().try_clone_to_owned().and_then(Blob::mapped).map_err(cannot)?;
+        let mut host = Self {
+            process,
+            page,
+            functions: HashSet::new(),
+            tail: Vec::new(),
+            open: [true; 2],
+            calls: 0,
+        };
+        wire::send(&mut host.process.socket, &json!({ "t": "start" }), &[shared]).map_err(cannot)?;
+        let began = Instant::now();
+        loop {
+            match host.hear(watch) {
+                Heard::Said(Said::Ready, _) => return Ok(host),
+                Heard::Said(..) => {}
+                Heard::Nothing => {
+                    let now = Instant::now();
+                    if let Some(cause) = watch.stop(now) {
+                        return Err(End::Stopped(cause));
+                    }
+                    if now.duration_since(began) > START {
+                        let how = format!("was not ready after {} s", START.as_secs());
+                        return Err(failed(how, host.stderr(), None));
+                    }
+                }
+                Heard::Gone(why) => {
+                    let Crash { how, stderr, signal, .. } = host.crash(Crashed::Starting, why, None, watch);
+                    return Err(failed(how, stderr, signal));
+                }
+            }
+        }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn memory(&self) -> Option<u64> {
+        self.process.memory()
+    }
+
+    /// Whether it lives and may be given a call.
+    pub fn alive(&mut self) -> bool {
+        self.process.exited().is_none()
+    }
+
+    /// Runs a call. After anything but `Done` the worker is gone with all that it started.
+    pub fn run(&mut self, call: &Call, watch: &dyn Watch) -> End {
+        self.tail.clear();
+        self.calls += 1;
+        let number = call.head.call;
+        if let Err(error) = self.send(call) {
+            return End::Died(self.crash(Crashed::Calling, error.to_string(), Some(number), watch));
+        }
+        let mut asked: Option<(StopCause, Instant)> = None;
+        let mut looked = Instant::now();
+        loop {
+            match self.hear(watch) {
+                Heard::Said(Said::Part(mut part), blobs) if part.call == number => {
+                    part.blobs = blobs;
+                    let last = part.last;
+                    if last {
+                        self.drain(watch);
+                    }
+                    watch.part(part);
+                    if last {
+                        return End::Done;
+                    }
+                }
+                Heard::Said(Said::Part(_), _) => {}
+                Heard::Said(said, _) => watch.said(said),
+                Heard::Nothing => {}
+                Heard::Gone(why) => {
+                    return End::Died(self.crash(Crashed::Calling, why, Some(number), watch));
+                }
+            }
+            let now = Instant::now();
+            if now.duration_since(looked) < Duration::from_millis(TICK_MS.into()) {
+                continue;
+            }
+            looked = now;
+            match asked {
+                Some((cause, since)) if now.duration_since(since) >= GRACE => {
+                    self.process.kill();
+                    self.drain(watch);
+                    return End::Stopped(cause);
+                }
+                Some(_) => {}
+                None => {
+                    asked = watch.stop(now).map(|cause| (cause, now));
+                    if asked.is_some() {
+                        self.page.ask_to_stop(number);
+                    }
+                }
+            }
+            if let (Some(limit), Some(held)) = (watch.memory_limit(), self.process.memory())
+                && held > limit
+            {
+                let item = self.page.item_of(number);
+                self.process.kill();
+                self.drain(watch);
+                let _ = item;
+                return End::Stopped(StopCause::Memory(held));
+            }
+        }
+    }
+
+    /// The item that a call was at.
+    pub fn item_of(&self, call: u64) -> Option<u64> {
+        self.page.item_of(call)
+    }
+
+    fn send(&mut self, call: &Call) -> io::Result<()> {
+        let function = &call.function;
+        if !self.functions.contains(&function.id) {
+            let head = json!({ "t": "function", "id": function.id, "name": function.name });
+            wire::send(&mut self.process.socket, &head, std::slice::from_ref(&function.bytes))?;
+            self.functions.insert(function.id.clone());
+        }
+        wire::send(&mut self.process.socket, &call.head, &call.payload)
+    }
+
+    /// Waits a moment for the worker to say or write something; writing is passed on.
+    fn hear(&mut self, watch: &dyn Watch) -> Heard {
+        let [said, out, err] = match self.poll(TICK_MS) {
+            Ok(ready) => ready,
+            Err(error) => return Heard::Gone(error.to_string()),
+        };
+        if out {
+            self.read(Stream::Out, watch);
+        }
+        if err {
+            self.read(Stream::Err, watch);
+        }
+        if !said {
+            // A child of its own may hold the other end of the socket.
+            return match self.process.exited() {
+                Some(_) => Heard::Gone(String::new()),
+                None => Heard::Nothing,
+            };
+        }
+        match wire::receive::<Said>(&mut self.process.socket) {
+            Ok((said, blobs)) => Heard::Said(said, blobs),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Heard::Gone(String::new()),
+            Err(error) => Heard::Gone(format!("said what cannot be understood: {error}")),
+        }
+    }
+
+    /// Whether the socket and the two outputs have something.
+    fn poll(&self, wait: u8) -> io::Result<[bool; 3]> {
+        let flags = PollFlags::POLLIN;
+        let mut fds = vec![PollFd::new(self.process.socket.as_fd(), flags)];
+        if self.open[0] {
+            fds.push(PollFd::new(self.process.stdout.as_fd(), flags));
+        }
+        if self.open[1] {
+            fds.push(PollFd::new(self.process.stderr.as_fd(), flags));
+        }
+        match poll(&mut fds, PollTimeout::from(wait)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
+        let mut next = |open: bool| open && ready.next().unwrap_or(false);
+        Ok([next(true), next(self.open[0]), next(self.open[1])])
+    }
+
+    fn read(&mut self, stream: Stream, watch: &dyn Watch) {
+        let mut bytes = [0_u8; 64 * 1024];
+        let read = match stream {
+            Stream::Out => self.process.stdout.read(&mut bytes),
+            Stream::Err => self.process.stderr.read(&mut bytes),
+        };
+        match read {
+            Ok(0) => self.open[stream as usize] = false,
+            Ok(count) => {
+                let bytes = &bytes[..count];
+                watch.wrote(stream, &String::from_utf8_lossy(bytes));
+                if stream == Stream::Err {
+                    self.tail.extend_from_slice(bytes);
+                    let spare = self.tail.len().saturating_sub(TAIL);
+                    self.tail.drain(..spare);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => self.open[stream as usize] = false,
+        }
+    }
+
+    /// Passes on what is already written.
+    fn drain(&mut self, watch: &dyn Watch) {
+        // A child that goes on writing does not hold this up.
+        for _ in 0..64 {
+            match self.poll(0) {
+                Ok([_, false, false]) | Err(_) => return,
+                Ok([_, out, err]) => {
+                    if out {
+                        self.read(Stream::Out, watch);
+                    }
+                    if err {
+                        self.read(Stream::Err, watch);
+                    }
+                }
+            }
+        }
+    }
+
+    fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.tail).trim_end().to_owned()
+    }
+
+    /// What there is to say about a worker that is gone, or is now.
+    fn crash(&mut self, what: Crashed, why: String, call: Option<u64>, watch: &dyn Watch) -> Crash {
+        let item = call.and_then(|call| self.page.item_of(call));
+        // Its socket may close a moment before it can be waited for.
+        let patience = Instant::now() + Duration::from_millis(100);
+        while self.process.exited().is_none() && why.is_empty() && Instant::now() < patience {
+            let _ = self.poll(1);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let by_itself = self.process.exited();
+        self.process.kill();
+        self.drain(watch);
+        let how = match by_itself {
+            Some(status) => ending(status),
+            None if why.is_empty() => "closed its channel".to_owned(),
+            None => why,
+        };
+        let signal = by_itself.and_then(|status| status.signal());
+        Crash { what, how, item, stderr: self.stderr(), signal }
+    }
+}

@@ -1,0 +1,18 @@
+//! Worker processes: what hosts the user's Python, and what watches over it.
+//!
+//! `wire` and `shared` carry bytes, `process` starts and ends a process, `host` runs one call in it under watch,
+//! `pool` decides which run's call a free worker takes. Nothing here knows what a call means.
+
+pub mod call;
+pub mod host;
+pub mod pool;
+pub mod process;
+pub mod queue;
+pub mod shared;
+pub mod wire;
+
+pub use call::{Call, Failure, Function, Head, Part, Said};
+pub use host::{Crash, Crashed, End, StopCause, Stream, Watch};
+pub use pool::{Pool, Ready, Unit, Work};
+pub use process::Launch;
+pub use shared::Blob;

@@ -1,0 +1,170 @@
+//! Bytes on their way between processes: small ones inline, large ones in memory that both map.
+//!
+//! Shared memory is a file without a name: it goes when the last process that holds it does, whatever way that
+//! process ends, so nothing can stay behind.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use memmap2::{Mmap, MmapMut};
+
+/// From here on bytes are shared, not sent: below, a copy through the socket costs less than a mapping.
+pub const SHARED_FROM: usize = 256 * 1024;
+
+/// Bytes that may lie in shared memory. Cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Blob {
+    Inline(Arc<[u8]>),
+    Shared(Arc<Shared>),
+}
+
+#[derive(Debug)]
+pub struct Shared {
+    file: OwnedFd,
+    map: Mmap,
+}
+
+impl Blob {
+    /// Bytes, in shared memory where that is worth while.
+    pub fn new(bytes: &[u8]) -> io::Result<Self> {
+        if bytes.len() < SHARED_FROM {
+            return Ok(Self::Inline(bytes.into()));
+        }
+        Self::written(|file| file.write_all(bytes))
+    }
+
+    /// What `write` writes, in shared memory.
+    pub fn written(write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Self> {
+        let mut file = unnamed()?;
+        write(&mut file)?;
+        Self::mapped(file.into())
+    }
+
+    /// The whole of a file without a name, as another process sent it.
+    pub fn mapped(file: OwnedFd) -> io::Result<Self> {
+        let file = File::from(file);
+        if file.metadata()?.len() == 0 {
+            return Ok(Self::Inline(Arc::from([])));
+        }
+        // SAFETY: the file has no name; who else holds it are this process and a worker, and neither changes it
+        // once it was sent. A worker that breaks this only makes its own answer wrong: the mapping is not
+        // shortened, because nothing here or there truncates it.
+        let map = unsafe { Mmap::map(&file)? };
+        Ok(Self::Shared(Arc::new(Shared { file: file.into(), map })))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Inline(bytes) => bytes,
+            Self::Shared(shared) => &shared.map,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn file(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Shared(shared) => Some(shared.file.as_fd()),
+        }
+    }
+}
+
+impl AsRef<[u8]> for Blob {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+/// A page that supervisor and worker both write: where the worker is, and whether it should stop.
+#[derive(Debug)]
+pub struct Page {
+    file: OwnedFd,
+    map: MmapMut,
+}
+
+/// Where the parts of the page lie; `worker/context.py` has the same numbers.
+const CALL: usize = 0;
+const ITEM: usize = 8;
+const STOP: usize = 16;
+const PAGE: u64 = 4096;
+
+impl Page {
+    pub fn new() -> io::Result<Self> {
+        let file = unnamed()?;
+        file.set_len(PAGE)?;
+        // SAFETY: both sides read and write single words of it, and neither takes their values on trust.
+        let map = unsafe { MmapMut::map_mut(&file)? };
+        Ok(Self { file: file.into(), map })
+    }
+
+    pub fn file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    fn word(&self, at: usize) -> u64 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.map[at..at + 8]);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// The item that the worker was at, if it was in this call.
+    pub fn item_of(&self, call: u64) -> Option<u64> {
+        (self.word(CALL) == call).then(|| self.word(ITEM))
+    }
+
+    /// Tells user code that asks for it that its call is to stop.
+    pub fn ask_to_stop(&mut self, call: u64) {
+        self.map[STOP..STOP + 8].copy_from_slice(&call.to_le_bytes());
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn unnamed() -> io::Result<File> {
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    Ok(File::from(memfd_create(c"rlm", MFdFlags::MFD_CLOEXEC)?))
+}
+
+/// Where there is no such call, a file whose name is taken away at once.
+#[cfg(not(target_os = "linux"))]
+fn unnamed() -> io::Result<File> {
+    let nonce = std::time::SystemTime::now().elapsed().map_or(0, |time| time.as_nanos());
+    let path = std::env::temp_dir().join(format!("rlm-{}-{nonce}", std::process::id()));
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(path)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_whether_they_are_shared_or_not() {
+        for size in [0, 1, SHARED_FROM - 1, SHARED_FROM, 3 * SHARED_FROM] {
+            let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            let blob = Blob::new(&bytes).unwrap();
+            assert_eq!(blob.bytes(), bytes);
+            assert_eq!(blob.file().is_some(), size >= SHARED_FROM);
+        }
+    }
+
+    #[test]
+    fn a_page_tells_the_item_of_its_call_only() {
+        let mut page = Page::new().unwrap();
+        assert_eq!(page.item_of(7), None);
+        page.map[..8].copy_from_slice(&7_u64.to_le_bytes());
+        page.map[8..16].copy_from_slice(&3_u64.to_le_bytes());
+        assert_eq!(page.item_of(7), Some(3));
+        assert_eq!(page.item_of(8), None);
+    }
+}
