@@ -16,6 +16,7 @@ __all__ = [
     "decode_seconds",
     "describe",
     "parse_task",
+    "watch_parent",
 ]
 
 _Label: TypeAlias = str | int | float | tuple[Any, ...] | None
@@ -38,6 +39,9 @@ def parse_task(document: Any, registered: list[tuple[str, str]]) -> dict[str, An
     Raises the error classes of `rlm_hypervisor.errors`.
     """
 
+def watch_parent(fd: int) -> None:
+    """In a worker: ends the process and its group as soon as the other end of the socket is closed."""
+
 @final
 class Engine:
     """Threads, memory, object stores. One per client."""
@@ -53,6 +57,16 @@ class Engine:
 
     def submit(self, frame: Frame, options: dict[str, Any]) -> Run:
         """Starts a run. Options: chunk_size (int | None), timeout_ms, parallelism, memory_limit."""
+
+    def call(self, function: bytes, feed: object, asked: dict[str, Any], then: bytes | None = None) -> Run:
+        """Starts a run of user code in workers.
+
+        `feed`: the payload of a single call, a `Frame` that is a source, or an object with `next(most)` and `left()`.
+        `then` is called on all results together.
+        """
+
+    def warm(self, count: int, seconds: float, launch: tuple[str, list[str], list[tuple[str, str]]]) -> int:
+        """Starts workers and waits for them; returns how many live."""
 
     def close(self) -> None:
         """Cancels what runs and stops the threads. A second call does nothing."""
@@ -274,6 +288,15 @@ class Run:
     def answer(self) -> Answer:
         """Of a run that is done; raises its error."""
 
+    def has_values(self) -> bool:
+        """Whether it came to what calls of user code returned, not to a table."""
+
+    def values(self) -> tuple[list[Any], list[Any]]:
+        """Segments (first, count, failed, blobs, more) in order, and failures (item, exception)."""
+
+    def written(self) -> list[dict[str, Any]]:
+        """What user code wrote: at, stream, text."""
+
     def explain(self) -> dict[str, Any]:
         """mode, plan text, stages [{name, rows, chunks, bytes, seconds, details}], scan facts (files, row groups
         pruned of total, columns read of total, predicate pushed), grouping, and `text`, all of it for a person."""
@@ -281,6 +304,10 @@ class Run:
 @final
 class Answer:
     """A finished value, Arrow inside; strings as large_string."""
+
+    @staticmethod
+    def of(table: object, series: bool, index: Sequence[_Label] | None, columns: Sequence[_Label]) -> Answer:
+        """An answer from an object with an Arrow capsule; `index`: labels of the leading columns that are the index."""
 
     kind: L["frame", "series", "scalar"]
     index: list[_Label] | None

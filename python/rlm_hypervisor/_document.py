@@ -17,7 +17,11 @@ def plain(task: Any) -> tuple[Any, list[Any]]:
 
 def _convert(value: Any, objects: list[Any], path: str, within: tuple[int, ...]) -> Any:
     # Items are not looked into: there may be millions, and they are the user's own.
-    if path == "input.items" and hasattr(type(value), "__iter__") and not isinstance(value, str | bytes | dict):
+    if (
+        path == "input.items"
+        and hasattr(type(value), "__iter__")
+        and not isinstance(value, str | bytes | dict)
+    ):
         return _marker("$object", value, objects)
     if value is None or type(value) in (str, bool, int, float):
         return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -16,7 +16,12 @@ BATCH_ITEMS = 100
 
 
 def over_rows(
-    spec: Mapping[str, Any], frame: Any, operation: Callable[..., Any], combine: Any, timeout_ms: int | None, why: str | None
+    spec: Mapping[str, Any],
+    frame: Any,
+    operation: Callable[..., Any],
+    combine: Any,
+    timeout_ms: int | None,
+    why: str | None,
 ) -> Calls:
     """What the core needs to run an operation on the chunks of a source in workers.
 
@@ -31,7 +36,11 @@ def over_rows(
     aligned = combine == "auto"
     asked = _asked(spec, name, timeout_ms)
     chunk = spec["chunkSize"]
-    asked.update(kind="rows", aligned=aligned, why=why, chunk_rows=chunk if isinstance(chunk, int) else None, most=1)
+    asked.update(
+        kind="rows", aligned=aligned, why=why, chunk_rows=chunk if isinstance(chunk, int) else None, most=1
+    )
+    if spec["type"] == "sequential":
+        asked.update(in_flight=1)
     then = None if combine in ("auto", "list") else pack(Together(None if combine == "concat" else combine))
     shape = "rows" if aligned else "list" if combine == "list" else "one"
     return Calls(name, pack(OverRows(operation, aligned)), frame, asked, _shape(shape, spec["options"]), then)
@@ -80,7 +89,11 @@ class Calls(NamedTuple):
 
 
 def calls(
-    spec: Mapping[str, Any], value: Any, items: Any, operations: list[Callable[..., Any]], timeout_ms: int | None
+    spec: Mapping[str, Any],
+    value: Any,
+    items: Any,
+    operations: list[Callable[..., Any]],
+    timeout_ms: int | None,
 ) -> Calls:
     """What the core needs to run a task's operation on the user's own value or on items.
 
@@ -106,6 +119,7 @@ def calls(
         asked.update(in_flight=size)
     return Calls(name, pack(operation), feed, asked, _shape("list", options))
 
+
 _CODE = (
     "import sys, json; sys.path[:] = json.loads(sys.argv.pop()); "
     "from rlm_hypervisor.worker.main import main; main()"
@@ -118,7 +132,9 @@ def launch() -> tuple[str, list[str], list[tuple[str, str]]]:
 
     program = sys.executable
     if not program:
-        raise InvalidTaskError("this process does not know its Python interpreter (`sys.executable` is empty)")
+        raise InvalidTaskError(
+            "this process does not know its Python interpreter (`sys.executable` is empty)"
+        )
     return program, ["-c", _CODE, json.dumps(_paths())], []
 
 
@@ -163,7 +179,7 @@ class Items:
     """The items of a task, taken from their iterable and pickled when a worker is free for them."""
 
     def __init__(self, items: Iterable[Any]) -> None:
-        self._left = len(items) if hasattr(items, "__len__") else None
+        self._left = len(items) if isinstance(items, Sized) else None
         self._items: Iterator[Any] = iter(items)
         self._taken = 0
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from rlm_hypervisor import _core
 from rlm_hypervisor._document import plain
-from rlm_hypervisor.errors import InvalidTaskError, NotDecomposableError, OperationNotFoundError, RLMError
+from rlm_hypervisor.errors import (
+    InvalidTaskError,
+    NotDecomposableError,
+    OperationNotFoundError,
+    PythonModeWarning,
+    RLMError,
+)
 from rlm_hypervisor.operations import EVERYWHERE, Operations
 from rlm_hypervisor.run import ConstantRun, Run
 
@@ -128,8 +134,9 @@ class RLMClient:
         returns, so errors of those kinds are raised here.
         """
         self._check()
-        if not isinstance(task, type) and hasattr(type(task), "__task__"):
-            task = task.__task__()
+        helper = None if isinstance(task, type) else getattr(task, "__task__", None)
+        if helper is not None:
+            task = helper()
         document, objects = plain(task)
         registered = {**EVERYWHERE.descriptions(), **self._operations.descriptions()}
         spec = _core.parse_task(document, list(registered.items()))
@@ -193,12 +200,23 @@ class RLMClient:
         if isinstance(combine, Mapping):
             combine = objects[_handle(combine["callable"])]
         try:
-            made = over_rows(spec, frame, operation, combine, timeout_ms, refusal and str(refusal))
+            why = None if refusal is None else str(refusal)
+            made = over_rows(spec, frame, operation, combine, timeout_ms, why)
         except (ImportError, InvalidTaskError):
             # Python mode was the second choice; what stands in the way of the first is what there is to say.
             if refusal is not None:
                 raise refusal from None
             raise
+        if refusal is not None:
+            import warnings
+
+            warnings.warn(
+                f"`{made.name}` is not native, so it is called on each chunk by itself in Python; what it computes "
+                'over rows it computes over one chunk. `mode: "python"` says that this is meant, `mode: "native"` '
+                f"refuses it. Why: {refusal}",
+                PythonModeWarning,
+                stacklevel=4,
+            )
         return self._run(spec, made)
 
     def _run(self, spec: Mapping[str, Any], made: Calls) -> Run:
@@ -221,7 +239,7 @@ class RLMClient:
         given = spec["input"]
         items = objects[_handle(given["items"]["object"])] if "items" in given else None
         found = spec["operation"]
-        references = found["steps"] if "steps" in found else [found]
+        references = found.get("steps", [found])
         operations = [self._operation(reference, objects) for reference in references]
         made = calls(spec, task.get("input"), items, operations, timeout_ms)
         return self._run(spec, made)

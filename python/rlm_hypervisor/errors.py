@@ -19,6 +19,7 @@ __all__ = [
     "OperationNotFoundError",
     "OutOfMemoryError",
     "OutputFailedError",
+    "PythonModeWarning",
     "QuotaExceededError",
     "RLMError",
     "RateLimitedError",
@@ -30,6 +31,10 @@ __all__ = [
     "WorkerCrashedError",
     "from_core",
 ]
+
+
+class PythonModeWarning(UserWarning):
+    """An operation on a source is not native, and is called on each chunk by itself instead."""
 
 
 class RLMError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
@@ -35,13 +35,15 @@ Operation: TypeAlias = Callable[[Any], Any] | str | Query
 
 
 class SourceInput(TypedDict, total=False):
-    """`input` of a task over a source."""
+    """`input` of a task over a source, or over items."""
 
     source: Source
+    items: Iterable[Any]
     operation: Operation
+    steps: Sequence[Callable[[Any], Any] | str]
     chunkSize: int | Literal["auto"]
     format: str
-    combine: Literal["auto", "concat", "list"]
+    combine: Literal["auto", "concat", "list"] | Callable[[list[Any]], Any]
 
 
 class Options(TypedDict, total=False):
@@ -51,6 +53,8 @@ class Options(TypedDict, total=False):
     priority: Literal["low", "normal", "high", "critical"]
     retries: int
     onError: Literal["fail", "collect", "skip"]
+    maxFailures: int
+    backoffMs: int
     parallelism: int
     memoryLimit: int | str
     mode: Literal["auto", "native", "python"]
@@ -66,7 +70,7 @@ class TaskDocument(TypedDict, total=False):
     ]
     description: str
     operation: Operation
-    input: SourceInput
+    input: SourceInput | Any
     options: Options
 
 

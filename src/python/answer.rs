@@ -18,8 +18,8 @@ use super::errors::raised;
 use super::literal::{from_labels, labels};
 use crate::error::{Error, Result};
 use crate::plan::dtype::Unit;
-use crate::runtime::{Answer, Finished};
 use crate::runtime::answer::Shape;
+use crate::runtime::{Answer, Finished};
 
 #[pyclass(name = "Answer", module = "rlm_hypervisor._core", frozen)]
 pub struct PyAnswer {

@@ -177,15 +177,23 @@ impl Feed for PyFeed {
 /// An error of the core for an exception; one of ours keeps its code.
 fn of_exception(py: Python<'_>, error: &PyErr) -> Error {
     let value = error.value(py);
-    let type_name = value.get_type().name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
+    let type_name =
+        value.get_type().name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
     let message = value.str().map(|text| text.to_string()).unwrap_or_default();
     let known = value.getattr("code").and_then(|code| code.extract::<String>()).ok();
     let code = known.and_then(|code| serde_json::from_value(code.into()).ok());
-    let cause = Cause { type_name: type_name.clone(), message: message.clone(), traceback: String::new(), pickled: None };
+    let cause = Cause {
+        type_name: type_name.clone(),
+        message: message.clone(),
+        traceback: String::new(),
+        pickled: None,
+    };
     match code {
         Some(code) => Error::new(code, message),
-        None => Error::new(Code::OperationFailed, format!("taking the next item raised {type_name}: {message}"))
-            .detail("exception", type_name),
+        None => {
+            Error::new(Code::OperationFailed, format!("taking the next item raised {type_name}: {message}"))
+                .detail("exception", type_name)
+        }
     }
     .caused_by(Some(cause.into()))
 }

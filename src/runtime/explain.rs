@@ -21,7 +21,10 @@ pub fn explain(run: &Run) -> Result<Value> {
         None => writeln!(text, "mode: native (the operation was traced once; no Python ran over the rows)"),
         Some(None) => writeln!(text, "mode: python (the operation ran in worker processes)"),
         Some(Some(why)) => {
-            writeln!(text, "mode: python (the operation ran in worker processes, because it is not native: {why})")
+            writeln!(
+                text,
+                "mode: python (the operation ran in worker processes, because it is not native: {why})"
+            )
         }
     };
     for scan in &scans {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fields::{Field, INPUT, OPTIONS, Runs, TYPES};
-use super::spec::{Input, OperationRef, TaskSpec};
+use super::spec::{Input, Mode, OperationRef, TaskSpec};
 use super::value::invalid;
 use crate::error::{Error, Result};
 
@@ -21,7 +21,34 @@ pub fn supported(spec: &TaskSpec) -> Result<()> {
         return Err(refused("output", None).hint("Write the answer with `result.write.parquet(...)`"));
     }
     let options = plain(&spec.options)?;
-    OPTIONS.iter().try_for_each(|field| judge("options", field, options.get(field.key).cloned()))
+    OPTIONS.iter().try_for_each(|field| judge("options", field, options.get(field.key).cloned()))?;
+    if let Input::Source(_) = &spec.input {
+        if matches!(spec.operation, OperationRef::Steps(_)) {
+            return Err(
+                refused("input.steps", None).hint("Over a source, give one operation that does all steps")
+            );
+        }
+        if spec.options.mode != Mode::Python {
+            return in_workers(&options);
+        }
+    }
+    Ok(())
+}
+
+/// Options that say how user code is run in workers mean nothing to a native plan, which runs none.
+const IN_WORKERS: &[&str] = &["priority", "retries", "onError", "maxFailures", "backoffMs"];
+
+fn in_workers(options: &Value) -> Result<()> {
+    let given = |field: &&Field| {
+        IN_WORKERS.contains(&field.key) && options.get(field.key).cloned() != field.default.value()
+    };
+    let Some(field) = OPTIONS.iter().find(given) else { return Ok(()) };
+    let path = format!("options.{}", field.key);
+    let message = format!(
+        "{path} is for operations that run in workers, and one on a source runs natively where it can"
+    );
+    let hint = "Leave it out, or add `mode: \"python\"` to the options: then the operation is called on every chunk in a worker";
+    Err(invalid(&path, message).hint(hint))
 }
 
 /// What the spec holds of a key of `input`; nothing where the default or another key does.

@@ -312,20 +312,32 @@ fn an_input_is_structured_or_the_users_own() {
 }
 
 #[test]
+fn what_only_workers_do_is_refused_where_there_may_be_none() {
+    for (key, value) in [
+        ("retries", json!(2)),
+        ("onError", json!("skip")),
+        ("priority", json!("high")),
+        ("maxFailures", json!(1)),
+    ] {
+        let options = |mode: &str| json!({ key: value, "mode": mode });
+        for mode in ["auto", "native"] {
+            let spec = read(seed("options", options(mode))).unwrap();
+            let error = supported(&spec).unwrap_err();
+            assert_eq!(error.details()["path"], format!("options.{key}"), "{error}");
+        }
+        supported(&read(seed("options", options("python"))).unwrap()).unwrap();
+    }
+}
+
+#[test]
 fn what_does_not_run_yet_is_refused_by_name() {
     let refusal = |document: Value| supported(&read(document).unwrap()).expect_err("it does not run");
     for (place, more, path) in [
-        ("options", json!({ "retries": 2 }), "options.retries"),
-        ("options", json!({ "onError": "skip" }), "options.onError"),
-        ("options", json!({ "mode": "python" }), "options.mode"),
         ("options", json!({ "secrets": ["TOKEN"] }), "options.secrets"),
         ("options", json!({ "idempotencyKey": "k" }), "options.idempotencyKey"),
         ("options", json!({ "cache": true, "maxDepth": 3 }), "options.maxDepth"),
-        ("input", json!({ "combine": "list" }), "input.combine"),
-        ("input", json!({ "combine": callable(1) }), "input.combine"),
         ("input", json!({ "format": "csv" }), "input.format"),
         ("", json!({ "output": "x.parquet" }), "output"),
-        ("", json!({ "input": { "items": [1], "operation": callable(1) } }), "input.items"),
     ] {
         let error = refusal(seed(place, more));
         assert_eq!(
@@ -337,8 +349,8 @@ fn what_does_not_run_yet_is_refused_by_name() {
             error.sentence().ends_with("but this version does not run it yet") && error.advice().is_some()
         );
     }
-    let error = refusal(seed("options", json!({ "retries": 2 }))).to_string();
-    assert!(error.starts_with("options.retries is part of the task contract but"), "{error}");
+    let error = refusal(seed("options", json!({ "secrets": ["a"] }))).to_string();
+    assert!(error.starts_with("options.secrets is part of the task contract but"), "{error}");
     for row in TYPES.iter().filter(|row| matches!(row.runs, Runs::NotYet)) {
         let document = json!({ "type": row.name, "operation": callable(1), "input": { "source": "a" } });
         assert_eq!(refusal(document).details()["unsupported"], "type");

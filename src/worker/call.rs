@@ -65,9 +65,16 @@ pub enum Said {
     Ready,
     Part(Part),
     /// A record of the user's logging.
-    Log { level: String, name: String, text: String },
+    Log {
+        level: String,
+        name: String,
+        text: String,
+    },
     /// How far the call says it is.
-    Progress { done: f64, note: Option<String> },
+    Progress {
+        done: f64,
+        note: Option<String>,
+    },
 }
 
 /// Results of some items of a call.

@@ -121,14 +121,8 @@ impl Host {
         process.socket.set_write_timeout(Some(MESSAGE)).map_err(cannot)?;
         let page = Page::new().map_err(cannot)?;
         let shared = page.file().try_clone_to_owned().and_then(Blob::mapped).map_err(cannot)?;
-        let mut host = Self {
-            process,
-            page,
-            functions: HashSet::new(),
-            tail: Vec::new(),
-            open: [true; 2],
-            calls: 0,
-        };
+        let mut host =
+            Self { process, page, functions: HashSet::new(), tail: Vec::new(), open: [true; 2], calls: 0 };
         wire::send(&mut host.process.socket, &json!({ "t": "start" }), &[shared]).map_err(cannot)?;
         let began = Instant::now();
         loop {

@@ -137,11 +137,6 @@ impl Pool {
         Ok(state.warm)
     }
 
-    /// How many workers live.
-    pub fn living(&self) -> usize {
-        self.inner.state.lock().warm
-    }
-
     /// Ends all workers. Their runs have been told to stop before.
     pub fn close(&self, patience: Duration) {
         let threads = {

@@ -78,15 +78,9 @@ WRONG: dict[str, tuple[Change, list[str]]] = {
 
 NOT_YET: dict[str, tuple[Change, str]] = {
     "output": (_set(output="s3://bucket/out"), "output"),
-    "combine concat": (_input(combine="concat"), "input.combine"),
-    "combine callable": (_input(combine=list), "input.combine"),
     "format csv": (lambda t: t["input"].update(format="csv", source="a.csv"), "input.format"),
-    "priority high": (_options(priority="high"), "options.priority"),
-    "retries": (_options(retries=2), "options.retries"),
-    "onError": (_options(onError="skip"), "options.onError"),
     "cache": (_options(cache=True), "options.cache"),
     "idempotencyKey": (_options(idempotencyKey="a"), "options.idempotencyKey"),
-    "mode python": (_options(mode="python"), "options.mode"),
     "secrets": (_options(secrets=["token"]), "options.secrets"),
     "maxDepth": (_options(maxDepth=3), "options.maxDepth"),
 }
@@ -121,8 +115,19 @@ def test_what_does_not_run_yet_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    "kind", ["sequential", "recursive", "map_reduce", "batch_processing", "parallel_inference"]
+    "option", [{"retries": 2}, {"onError": "skip"}, {"priority": "high"}, {"maxFailures": 0}]
 )
+def test_what_only_workers_do_is_refused_on_a_native_operation(
+    client: RLMClient, task: dict[str, Any], called: list[int], option: dict[str, Any]
+) -> None:
+    task["options"] = option
+    with pytest.raises(InvalidTaskError, match='mode: "python"') as caught:
+        client.execute(task)
+    assert f"options.{next(iter(option))}" in str(caught.value)
+    assert not called
+
+
+@pytest.mark.parametrize("kind", ["recursive", "map_reduce", "parallel_inference"])
 def test_the_other_types_are_known_and_do_not_run_yet(
     client: RLMClient, task: dict[str, Any], called: list[int], kind: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import sys
 import time
@@ -178,13 +179,11 @@ def _failure(
     if retryable is None:
         retryable = isinstance(error, Exception) and bool(getattr(error, "retryable", True))
     blob = None
-    try:
+    with contextlib.suppress(BaseException):
         packed = dump(error)
         pickle.loads(packed)
         blob = len(pickles)
         pickles.append(packed)
-    except BaseException:
-        pass
     try:
         lines = traceback.format_exception(type(error), error, _users(error))
         text = "".join(lines)[-_TRACEBACK:]
@@ -218,7 +217,5 @@ def _users(error: BaseException) -> Any:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(Exception):
             stream.flush()
-        except Exception:
-            pass

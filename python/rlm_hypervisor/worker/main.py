@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import signal
@@ -32,10 +33,8 @@ def main() -> None:
     from rlm_hypervisor.worker.channel import Channel
 
     channel = Channel(connection)
-    try:
+    with contextlib.suppress(EOFError, ConnectionError):
         _serve(Server(channel), channel)
-    except (EOFError, ConnectionError):
-        pass
     # Threads that user code left behind do not keep the process.
     os._exit(0)
 

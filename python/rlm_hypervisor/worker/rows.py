@@ -45,8 +45,6 @@ def partition_class() -> Any:
     class Partition(pandas.DataFrame):  # type: ignore[misc]
         """The rows of one chunk. What is made of it are ordinary frames."""
 
-        _metadata = ["_arrow"]
-
         @property
         def _constructor(self) -> Any:
             return pandas.DataFrame
@@ -104,7 +102,9 @@ def _encoded(result: Any, first_row: int, rows: int) -> Encoded | Any:
     import pyarrow
 
     series = isinstance(result, pandas.Series)
-    frame = result.to_frame("0") if series else result.set_axis([str(i) for i in range(result.shape[1])], axis=1)
+    frame = (
+        result.to_frame("0") if series else result.set_axis([str(i) for i in range(result.shape[1])], axis=1)
+    )
     numbers = pandas.Series(result.index, index=result.index, dtype="int64")
     frame = frame.assign(rows=numbers)
     table = pyarrow.Table.from_pandas(frame, preserve_index=False)
@@ -204,5 +204,5 @@ def concatenated(parts: list[Any]) -> Any:
     if isinstance(first, list | tuple):
         return [value for part in parts for value in part]
     raise TypeError(
-        f"results of type {type(first).__name__} cannot be concatenated; give `combine` a function, or \"list\""
+        f'results of type {type(first).__name__} cannot be concatenated; give `combine` a function, or "list"'
     )

@@ -121,7 +121,8 @@ impl Ledger {
     /// Whether `take` would give something.
     pub fn ready(&self, now: Instant) -> bool {
         self.room() > 0
-            && (!self.waiting.is_empty() || self.delayed.first_key_value().is_some_and(|(key, _)| key.0 <= now))
+            && (!self.waiting.is_empty()
+                || self.delayed.first_key_value().is_some_and(|(key, _)| key.0 <= now))
     }
 
     /// When the next attempt is due, if nothing else is to do.
@@ -256,7 +257,8 @@ impl Ledger {
         if over {
             let most = self.policy.max_failures.unwrap_or_default();
             let failed = self.counts.failed;
-            let message = format!("{failed} items failed, and the task allows {most}; the last: {}", error.sentence());
+            let message =
+                format!("{failed} items failed, and the task allows {most}; the last: {}", error.sentence());
             let hint = "Look at the failures, or raise `maxFailures`";
             return Err(Error::new(error.code(), message).hint(hint).caused_by(error.cause()));
         }
@@ -335,7 +337,8 @@ mod tests {
         ledger.offer(parcel(0, 5));
         let (id, _) = ledger.take(now).unwrap();
         ledger.crashed(id, Some(2), true, error(), now).unwrap();
-        let again: Vec<_> = std::iter::from_fn(|| ledger.take(now)).map(|(_, s)| (s.from, s.to, s.attempt)).collect();
+        let again: Vec<_> =
+            std::iter::from_fn(|| ledger.take(now)).map(|(_, s)| (s.from, s.to, s.attempt)).collect();
         assert_eq!(again, [(0, 2, 1), (3, 5, 1)]);
         assert_eq!(ledger.outcome().1.keys().collect::<Vec<_>>(), [&2]);
         adds_up(&ledger);
@@ -358,8 +361,7 @@ mod tests {
     #[test]
     fn the_budget_of_failures_is_exact() {
         let now = Instant::now();
-        let mut ledger =
-            Ledger::new(Policy { max_failures: Some(2), ..policy(0, OnError::Skip) });
+        let mut ledger = Ledger::new(Policy { max_failures: Some(2), ..policy(0, OnError::Skip) });
         ledger.offer(parcel(0, 5));
         for number in 0..3 {
             let (id, slice) = ledger.take(now).unwrap();

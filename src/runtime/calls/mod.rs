@@ -3,8 +3,8 @@
 //! `feed` brings the items, `ledger` decides what happens to each (pure, the clock is passed in), `pace` how many go
 //! together, `rows` brings the chunks of a source, `failure` says what went wrong in words, `work` is the shell that the pool of workers sees.
 
-pub mod feed;
 mod failure;
+pub mod feed;
 pub mod ledger;
 mod pace;
 pub mod rows;

@@ -15,9 +15,7 @@ use super::values::Values;
 use crate::engine::control::{Accounting, Stop};
 use crate::error::{Code, Error, Result};
 use crate::runtime::run::{Finished, Run};
-use crate::worker::{
-    Call, End, Function, Head, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work,
-};
+use crate::worker::{Call, End, Function, Head, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work};
 
 /// Characters of user output that a run keeps.
 const MOST_OUTPUT: usize = 1 << 20;
@@ -77,7 +75,13 @@ struct State {
 }
 
 impl CallRun {
-    pub fn new(run: Arc<Run>, pool: &Arc<Pool>, spec: CallSpec, feed: Box<dyn Feed>, conclude: Conclude) -> Self {
+    pub fn new(
+        run: Arc<Run>,
+        pool: &Arc<Pool>,
+        spec: CallSpec,
+        feed: Box<dyn Feed>,
+        conclude: Conclude,
+    ) -> Self {
         let state = State {
             ledger: Ledger::new(spec.policy.clone()),
             pace: Pace::default(),
@@ -172,7 +176,11 @@ impl CallRun {
             first: slice.parcel.first,
             attempt: slice.attempt,
             left_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
-            more: if slice.parcel.more.is_null() { self.spec.more.clone() } else { slice.parcel.more.clone() },
+            more: if slice.parcel.more.is_null() {
+                self.spec.more.clone()
+            } else {
+                slice.parcel.more.clone()
+            },
         };
         let function = function.clone();
         Unit { id, call: Call { function, head, payload: slice.parcel.payload.clone() } }
@@ -188,7 +196,12 @@ impl CallRun {
             "`{name}` returned {what} for {label}, one of {chunks} chunks, and how the chunks' results become one answer is not known"
         );
         let hint = "Return the chunk's own rows or some of them, with their index; or say how with `combine`: \"concat\" for one after the other, \"list\" for a list, or a function of the list of results";
-        Some(Error::new(Code::CombineRequired, message).hint(hint).detail("chunks", chunks).detail("returned", what))
+        Some(
+            Error::new(Code::CombineRequired, message)
+                .hint(hint)
+                .detail("chunks", chunks)
+                .detail("returned", what),
+        )
     }
 
     fn nudge(&self) {
@@ -276,7 +289,13 @@ impl Work for CallRun {
             .map(|found| Failed {
                 item: found.item,
                 retryable: found.retryable,
-                error: failure::raised(&self.spec.function.name, &slice, found, &part.blobs, self.spec.single),
+                error: failure::raised(
+                    &self.spec.function.name,
+                    &slice,
+                    found,
+                    &part.blobs,
+                    self.spec.single,
+                ),
             })
             .collect();
         let unaligned = self.unaligned(&slice, &part);
