@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -308,16 +309,23 @@ async fn plan_tables(
     let workers = (0..partitions).map(|partition| {
         let (plan, work, context) = (plan.clone(), work.clone(), context.clone());
         let collector = new((partition, partitions));
-        async move {
+        SpawnedTask::spawn(async move {
             let mut collector = collector?;
             let mut batches = plan.execute(partition, context)?;
             while let Some(batch) = batches.next().await {
                 work.apply(&mut collector, &batch?)?;
             }
             collector.finish()
-        }
+        })
     });
-    futures::future::try_join_all(workers).await
+    // All are at work before the first is waited for; those that are left when one fails are stopped.
+    let workers: Vec<_> = workers.collect();
+    let mut tables = Vec::with_capacity(partitions);
+    for worker in workers {
+        let table = worker.join().await.map_err(|_| Error::internal("a thread of the engine panicked"))?;
+        tables.push(table?);
+    }
+    Ok(tables)
 }
 
 /// Waits for every worker, also after one failed: nothing may still be running when the error is told.

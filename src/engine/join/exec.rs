@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -20,6 +20,8 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::begin::{Begun, begin};
+use super::filter::KeyFilter;
 use super::keys::{Keys, picked};
 use super::output::{Cursor, Keeps, Origin, Pairs, held, unmatched};
 use super::table::JoinTable;
@@ -42,6 +44,11 @@ pub struct JoinSpec {
     /// What the keys of a side are called, where no two of its rows may have the same.
     pub probe_unique: Option<(&'static str, String)>,
     pub build_unique: Option<(&'static str, String)>,
+    /// The streaming side comes first, as long as it has no more rows than this.
+    pub begin: Option<usize>,
+    /// What scans of a side learn of the other one's keys: the number of the key, and the filter.
+    pub probe_filters: Vec<(usize, Arc<KeyFilter>)>,
+    pub build_filters: Vec<(usize, Arc<KeyFilter>)>,
     pub display: String,
 }
 
@@ -51,6 +58,7 @@ struct Built {
     table: JoinTable,
     matched: Vec<AtomicBool>,
     seen: Option<Mutex<Seen>>,
+    begun: Begun,
     _reservation: MemoryReservation,
 }
 
@@ -140,11 +148,14 @@ impl ExecutionPlan for JoinExec {
         let probe = self.probe.clone();
         stream.spawn(async move {
             let built = cell
-                .get_or_try_init(|| collect(build, &spec, &control, threads, context.clone()))
+                .get_or_try_init(|| collect((&probe, build), &spec, &control, threads, context.clone()))
                 .await?
                 .clone();
             if partition < partitions {
-                let mut rows = probe.execute(partition, context)?;
+                let mut rows = match built.begun.rest(partition) {
+                    Some(rows) => rows,
+                    None => probe.execute(partition, context)?,
+                };
                 let mut heads = Vec::new();
                 while let Some(batch) = rows.next().await {
                     let batch = batch?;
@@ -191,12 +202,21 @@ impl ExecutionPlan for JoinExec {
 
 /// Collects a plan's rows, all partitions at once, and puts them into a table.
 async fn collect(
-    plan: Arc<dyn ExecutionPlan>,
+    (probe, plan): (&Arc<dyn ExecutionPlan>, Arc<dyn ExecutionPlan>),
     spec: &JoinSpec,
     control: &Arc<Control>,
     threads: usize,
     context: Arc<TaskContext>,
 ) -> Result<Arc<Built>> {
+    let begun = match spec.begin {
+        Some(rows) => begin(probe, rows, &context).await?,
+        None => Begun::default(),
+    };
+    let mut reservation_of_filters = MemoryConsumer::new("join").register(context.memory_pool());
+    if begun.is_complete() {
+        let keys = |place: usize| begun.column(spec.probe_keys[place]);
+        tell(&spec.build_filters, keys, begun.rows(), &mut reservation_of_filters)?;
+    }
     let started = Instant::now();
     let schema = plan.schema();
     let reservation = MemoryConsumer::new("join").register(context.memory_pool());
@@ -257,6 +277,26 @@ async fn collect(
         seconds: started.elapsed().as_secs_f64(),
         details: format!("{}: one side collected, rows are its own", spec.display),
     });
+    if !begun.is_complete() {
+        let keys = |place: usize| vec![batch.column(spec.build_keys[place]).clone()];
+        tell(&spec.probe_filters, keys, rows, &mut reservation_of_filters)?;
+    }
+    reservation.grow(reservation_of_filters.free());
     let matched = (0..marks).map(|_| AtomicBool::new(false)).collect();
-    Ok(Arc::new(Built { batch, table, matched, seen, _reservation: reservation }))
+    Ok(Arc::new(Built { batch, table, matched, seen, begun, _reservation: reservation }))
+}
+
+/// Lets scans know of the keys that there are, if there is room for that.
+fn tell(
+    filters: &[(usize, Arc<KeyFilter>)],
+    keys: impl Fn(usize) -> Vec<ArrayRef>,
+    rows: usize,
+    reservation: &mut MemoryReservation,
+) -> Result<()> {
+    for (key, filter) in filters {
+        if reservation.try_grow(KeyFilter::estimate(rows)).is_ok() {
+            filter.set(&keys(*key))?;
+        }
+    }
+    Ok(())
 }

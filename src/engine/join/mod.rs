@@ -4,10 +4,16 @@
 //! comes out has the order of the side that streams, and no sort is needed. Keys are compared as words or bytes
 //! ([`keys`]); where they are dense integers the table is addressed by them directly. Columns of the collected
 //! side are gathered by row number ([`output`]); strings are views, which are gathered without their bytes.
+//!
+//! Scans below one side leave out rows whose key the other side does not have ([`filter`]). So the side that is
+//! collected is read first, unless the streaming one has few rows: then these are, and held meanwhile ([`begin`]).
 
+pub mod begin;
 pub mod exec;
+pub mod filter;
 pub mod keys;
 pub mod lookup;
 pub mod output;
+mod runs;
 pub mod table;
 pub mod unique;

@@ -109,7 +109,7 @@ impl Pairs {
                     return;
                 }
                 self.probe.push(row);
-                self.build.push(partner);
+                self.build.push(table.row(partner));
                 partner = table.after(partner);
             }
             cursor.row += 1;

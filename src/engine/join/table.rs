@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::keys::Keys;
+use super::runs::{self, Runs};
 use crate::engine::control::Control;
 use crate::engine::group::intern::{AHEAD, mix, prefetch};
 use crate::error::{Code, Error, Result};
@@ -26,13 +27,15 @@ struct HashSlot {
     head: u32,
 }
 
-/// Rows by key: the first row of each, and behind every row the next one of the same key.
+/// Rows by key. A key leads to a place, which leads to a row and to the next place of the same key.
 pub struct JoinTable {
     rows: usize,
     lookup: Lookup,
-    /// None where no key has two rows.
+    /// No key has two rows: places are rows.
+    unique: bool,
+    /// Behind every row the next one of the same key; `None` where no key has two, or where they are in runs.
     next: Option<Vec<AtomicU32>>,
-    /// The first row without a key, where that is one column.
+    /// The place of the rows without a key, where that is one column.
     missing: u32,
     /// The rows' keys, where slots do not hold them.
     keys: Option<Keys>,
@@ -45,6 +48,11 @@ enum Lookup {
     Direct {
         least: u64,
         heads: Vec<u32>,
+    },
+    /// The rows of `word` are `runs.rows[runs.starts[word - least]..runs.starts[word - least + 1]]`.
+    Runs {
+        least: u64,
+        runs: Runs,
     },
     /// Open addressing, in shards of a power of two each, by the upper bits of the hash.
     Words(Vec<Vec<WordSlot>>),
@@ -77,7 +85,11 @@ impl JoinTable {
             .hint("Filter or aggregate it first"));
         }
         if keys.columns.is_empty() {
-            return Ok(Self { rows, lookup: Lookup::All, next: None, missing: NONE, keys: None });
+            let unique = rows <= 1;
+            return Ok(Self { rows, lookup: Lookup::All, unique, next: None, missing: NONE, keys: None });
+        }
+        if let Some(table) = Self::by_place(&keys, threads, control)? {
+            return Ok(table);
         }
         let next: Vec<AtomicU32> = (0..rows).map(|_| AtomicU32::new(NONE)).collect();
         let several = AtomicBool::new(false);
@@ -91,40 +103,65 @@ impl JoinTable {
                     }
                 }
                 let skips = |row: usize| column.has_missing() && column.is_missing(row);
-                match direct_range(words, skips) {
-                    Some((least, size)) => {
-                        let heads = direct(words, (least, size), &next, &several, threads, skips, control)?;
-                        Lookup::Direct { least, heads }
-                    }
-                    None => Lookup::Words(by_words(words, &next, &several, threads, skips, control)?),
-                }
+                Lookup::Words(by_words(words, &next, &several, threads, skips, control)?)
             }
             None => Lookup::Hashed(by_hash(&keys, &next, &several, threads, control)?),
         };
         let keep = matches!(lookup, Lookup::Hashed(_)).then_some(keys);
         let next = several.into_inner().then_some(next);
-        Ok(Self { rows, lookup, next, missing, keys: keep })
+        Ok(Self { rows, lookup, unique: next.is_none(), next, missing, keys: keep })
+    }
+
+    /// The table that is addressed by the keys themselves, where they are numbers close to each other.
+    fn by_place(keys: &Keys, threads: usize, control: &Control) -> Result<Option<Self>> {
+        let Some((words, column)) = keys.words() else { return Ok(None) };
+        let rows = keys.rows;
+        let skips = |row: usize| column.has_missing() && column.is_missing(row);
+        let threads = if rows < PATIENCE { 1 } else { threads };
+        let Some((least, size)) = direct_range(words, skips).filter(|_| rows < runs::MOST) else {
+            return Ok(None);
+        };
+        let without_key: Vec<u32> = match column.has_missing() {
+            true => (0..rows as u32).filter(|row| column.is_missing(*row as usize)).collect(),
+            false => Vec::new(),
+        };
+        let table = |lookup, unique, missing| Self { rows, lookup, unique, next: None, missing, keys: None };
+        if without_key.len() <= 1
+            && let Some(heads) = direct(words, (least, size), threads, skips, control)?
+        {
+            let missing = without_key.first().copied().unwrap_or(NONE);
+            return Ok(Some(table(Lookup::Direct { least, heads }, true, missing)));
+        }
+        let (runs, missing) = Runs::new(words, (least, size), &without_key, threads, skips, control)?;
+        Ok(Some(table(Lookup::Runs { least, runs }, false, missing)))
     }
 
     /// No key has two rows.
     pub fn is_unique(&self) -> bool {
-        match self.lookup {
-            Lookup::All => self.rows <= 1,
-            _ => self.next.is_none(),
+        self.unique
+    }
+
+    /// The row at a place.
+    #[inline(always)]
+    pub fn row(&self, place: u32) -> u32 {
+        match &self.lookup {
+            Lookup::Runs { runs, .. } => runs.row(place),
+            _ => place,
         }
     }
 
-    /// The row after this one of the same key, or [`NONE`].
+    /// The place after this one of the same key, or [`NONE`].
     #[inline(always)]
-    pub fn after(&self, row: u32) -> u32 {
+    pub fn after(&self, place: u32) -> u32 {
         match (&self.lookup, &self.next) {
-            (Lookup::All, _) if row as usize + 1 < self.rows => row + 1,
-            (_, Some(next)) => next[row as usize].load(Ordering::Relaxed),
+            (Lookup::Runs { runs, .. }, _) => runs.after(place),
+            (Lookup::All, _) if place as usize + 1 < self.rows => place + 1,
+            (_, Some(next)) => next[place as usize].load(Ordering::Relaxed),
             _ => NONE,
         }
     }
 
-    /// Replaces `heads` by the first row of each key, or [`NONE`].
+    /// Replaces `heads` by the first place of each key, or [`NONE`].
     pub fn find(&self, keys: &Keys, heads: &mut Vec<u32>) {
         heads.clear();
         heads.reserve(keys.rows);
@@ -137,6 +174,11 @@ impl JoinTable {
                     if place < first.len() as u64 { first[place as usize] } else { NONE }
                 };
                 heads.extend(words.iter().map(find));
+                self.missing_heads(column, heads);
+            }
+            Lookup::Runs { least, runs } => {
+                let Some((words, column)) = keys.words() else { return heads.resize(keys.rows, NONE) };
+                heads.extend(words.iter().map(|word| runs.first(word.wrapping_sub(*least))));
                 self.missing_heads(column, heads);
             }
             Lookup::Words(shards) => {
@@ -190,6 +232,7 @@ impl JoinTable {
         let lookup = match &self.lookup {
             Lookup::All => 0,
             Lookup::Direct { heads, .. } => size_of_val(heads.as_slice()),
+            Lookup::Runs { runs, .. } => runs.size(),
             Lookup::Words(shards) => shards.iter().map(|slots| size_of_val(slots.as_slice())).sum(),
             Lookup::Hashed(shards) => shards.iter().map(|slots| size_of_val(slots.as_slice())).sum(),
         };
@@ -219,31 +262,35 @@ fn direct_range(words: &[u64], skips: impl Fn(usize) -> bool) -> Option<(u64, us
     (size < words.len() as u64 * 4 + 1024).then_some((least as u64, size as usize + 1))
 }
 
+/// The row of every word; `None` where one has two.
 fn direct(
     words: &[u64],
     (least, size): (u64, usize),
-    next: &[AtomicU32],
-    several: &AtomicBool,
     threads: usize,
     skips: impl Fn(usize) -> bool + Sync,
     control: &Control,
-) -> Result<Vec<u32>> {
+) -> Result<Option<Vec<u32>>> {
     let mut heads = vec![NONE; size];
+    let several = AtomicBool::new(false);
     let per = size.div_ceil(threads).max(1);
     let parts: Vec<_> = heads.chunks_mut(per).enumerate().collect();
-    let skips = &skips;
+    let (several, skips) = (&several, &skips);
     each(parts, |(number, part)| {
         let from = least.wrapping_add((number * per) as u64);
-        for row in (0..words.len()).rev() {
+        for (row, word) in words.iter().enumerate() {
             look(control, row)?;
-            let place = words[row].wrapping_sub(from);
+            let place = word.wrapping_sub(from);
             if place < part.len() as u64 && !skips(row) {
-                chain(&mut part[place as usize], row, next, several);
+                if part[place as usize] != NONE {
+                    several.store(true, Ordering::Relaxed);
+                    return Ok(());
+                }
+                part[place as usize] = row as u32;
             }
         }
         Ok(())
     })?;
-    Ok(heads)
+    Ok((!several.load(Ordering::Relaxed)).then_some(heads))
 }
 
 fn by_words(
@@ -345,12 +392,12 @@ fn counts(hashes: impl Iterator<Item = u64>, shards: usize) -> Vec<usize> {
 }
 
 #[inline(always)]
-fn look(control: &Control, row: usize) -> Result<()> {
+pub(super) fn look(control: &Control, row: usize) -> Result<()> {
     if row.is_multiple_of(PATIENCE) { control.check() } else { Ok(()) }
 }
 
 /// Does the work of every part, each on a thread of its own where there are several.
-fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) -> Result<()> + Sync) -> Result<()> {
+pub(super) fn each<T: Send>(parts: Vec<T>, work: impl Fn(T) -> Result<()> + Sync) -> Result<()> {
     if parts.len() == 1 {
         return parts.into_iter().try_for_each(work);
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field as ArrowField, Schema};
 
+use super::sideways::Sideways;
 use super::{Lowering, Names, Plan};
 use crate::engine::join::exec::{JoinExec, JoinSpec};
 use crate::engine::join::output::{Keeps, Origin};
@@ -25,8 +26,10 @@ impl Lowering {
         let swapped = join.kind == JoinKind::Right;
         let (probe_side, build_side) =
             if swapped { (JoinSide::Right, JoinSide::Left) } else { (JoinSide::Left, JoinSide::Right) };
-        let probe = self.side(join, probe_side, &kept)?;
-        let build = self.side(join, build_side, &kept)?;
+        let Sideways { inputs: [probe, build], filters: [probe_filters, build_filters], begin } =
+            self.sideways(join, [probe_side, build_side]);
+        let probe = self.side(join, (probe_side, &probe), &kept)?;
+        let build = self.side(join, (build_side, &build), &kept)?;
         let (keeps, unmatched) = match join.kind {
             JoinKind::Inner | JoinKind::Cross => (Keeps::Matched, false),
             JoinKind::Left | JoinKind::Right => (Keeps::All, false),
@@ -73,14 +76,16 @@ impl Lowering {
             schema: Arc::new(Schema::new(fields)),
             probe_unique,
             build_unique,
+            begin,
+            probe_filters,
+            build_filters,
             display: format!("{} join on {on}", format!("{:?}", join.kind).to_lowercase()),
         };
         let (spec, control) = (Arc::new(spec), self.control.clone());
         Ok(Arc::new(JoinExec::new(probe.plan, build.plan, spec, control, self.threads)))
     }
 
-    fn side(&self, join: &Join, side: JoinSide, kept: &[&JoinColumn]) -> Result<Side> {
-        let input = if side == JoinSide::Left { &join.left } else { &join.right };
+    fn side(&self, join: &Join, (side, input): (JoinSide, &Arc<Node>), kept: &[&JoinColumn]) -> Result<Side> {
         let keys = join.keys.iter().map(|(left, right)| if side == JoinSide::Left { left } else { right });
         let keys = keys.enumerate().map(|(number, key)| (key_name(number), key.clone()));
         let values = kept.iter().enumerate().filter(|(_, column)| column.from == side);

@@ -1,6 +1,7 @@
 //! From a plan to a physical plan: DataFusion's operators where they keep the order, ours where they do not.
 
 mod concat;
+mod estimate;
 mod explode;
 mod fallback;
 mod fill;
@@ -8,10 +9,13 @@ mod group;
 mod join;
 mod pipeline;
 mod prune;
+mod push;
+mod sideways;
 mod sort;
 pub mod sql;
 mod sql_filter;
 mod top;
+mod trim;
 mod window;
 
 use std::collections::BTreeSet;
@@ -67,6 +71,7 @@ impl Lowering {
         let node = Arc::new(Node::Project { input: node.clone(), columns: columns.to_vec() });
         let node = crate::plan::window::extract::extract(&node)?;
         let names: Names = columns.iter().map(|(name, _)| name.clone()).collect();
+        let node = push::pushed(&trim::trimmed(&node, &names));
         let plan = self.lower(&node, &names)?;
         let order: Vec<_> = columns
             .iter()

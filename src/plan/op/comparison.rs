@@ -10,11 +10,11 @@ use arrow::datatypes::{Date32Type, Float32Type, Float64Type, Int64Type, UInt64Ty
 use super::super::dtype::{DType, Unit};
 use super::super::expr::Literal;
 use super::operand::{
-    argument, bits, bits_of_pairs, column, constant, convert, counts, primitive, unexpected, with_integer,
-    with_number,
+    argument, bits, bits_of_pairs, column, constant, convert, counts, primitive, strings, unexpected,
+    with_integer, with_number,
 };
 use super::promote::{as_integer, bare, describe, fits, is_missing, mismatch, promote};
-use super::{Operand, Operator, Typed, time};
+use super::{Operand, Operator, Typed, time, views};
 use crate::error::{Error, Result, not_decomposable};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -361,6 +361,12 @@ fn same(order: Order, a: &ArrayRef, dtype: &DType, b: &Operand, rows: usize) -> 
         let right = constant(literal, dtype, 1)?;
         let right = primitive::<Date32Type>(&right)?.value(0);
         return Ok(loop_constant(order, primitive::<Date32Type>(a)?.values(), right));
+    }
+    if let (DType::Str, Operand::Literal(literal), Order::Eq | Order::Ne) = (dtype, b, order)
+        && let Literal::Str(text) = bare(literal)
+    {
+        let equal = views::equal(strings(a)?, text);
+        return Ok(if order == Order::Eq { equal } else { !&equal });
     }
     let compared = |right: &dyn arrow::array::Datum| match order {
         Order::Eq => cmp::eq(a, right),

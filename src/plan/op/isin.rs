@@ -14,8 +14,12 @@ use super::operand::{
     argument, bits, booleans, column, counts, present, primitive, strings, unexpected, with_integer,
 };
 use super::promote::{as_integer, bare, describe, fits};
+use super::views::{equal, inline};
 use super::{Operand, Operator, Typed, time};
 use crate::error::{Error, Result, not_decomposable};
+
+/// So many long strings are compared one by one.
+const FEW: usize = 4;
 
 pub struct IsIn;
 
@@ -156,6 +160,14 @@ fn search(array: &ArrayRef, dtype: &DType, wanted: &Wanted<'_>) -> Result<Boolea
         }
         DType::Str => {
             let array = strings(array)?;
+            if let Some(wanted) = wanted.strings.iter().map(|text| inline(text)).collect() {
+                // A view of a short string is the string.
+                return Ok(member(array.views(), |view| view, wanted));
+            }
+            if wanted.strings.len() <= FEW {
+                let found = wanted.strings.iter().map(|text| equal(array, text)).reduce(|a, b| &a | &b);
+                return Ok(found.unwrap_or_else(|| BooleanBuffer::new_unset(array.len())));
+            }
             let set: HashSet<&str, foldhash::fast::FixedState> = wanted.strings.iter().copied().collect();
             let longest = wanted.strings.iter().map(|text| text.len()).max().unwrap_or(0);
             BooleanBuffer::collect_bool(array.len(), |row| {

@@ -23,6 +23,7 @@ mod tests;
 mod text;
 pub(crate) mod time;
 mod times;
+mod views;
 
 pub use promote::promote;
 pub use times::{Bins, Side};
