@@ -62,6 +62,15 @@ pub fn trimmed(node: &Arc<Node>, needed: &Names) -> Arc<Node> {
             below.extend(subset.iter().cloned());
             Node::Distinct { input: trimmed(input, &below), subset: subset.clone(), keep: *keep }
         }
+        Node::Explode { input, lists, keep_empty, place } => {
+            let mut below = needed.clone();
+            place.iter().for_each(|name| {
+                below.remove(name);
+            });
+            below.extend(lists.iter().cloned());
+            let (lists, place) = (lists.clone(), place.clone());
+            Node::Explode { input: trimmed(input, &below), lists, keep_empty: *keep_empty, place }
+        }
         Node::Join(join) => {
             let mut join = join.clone();
             join.columns.retain(|column| needed.contains(&column.name));
