@@ -20,6 +20,7 @@ use crate::io::ranged::Ranged;
 use crate::io::source::parquet::guarded;
 use crate::io::source::{MemorySource, ParquetSource, Source};
 use crate::plan::node::ROW;
+use crate::plan::op::lists::trimmed;
 
 /// Row groups are cut into pieces no smaller than this where there are too few for all threads.
 const SMALLEST_PIECE: usize = 128 * 1024;
@@ -229,6 +230,9 @@ impl MorselReader {
             let column = &self.source.columns()[*place];
             let codes = is_codes(array.data_type()) && self.dictionaries.contains(place);
             let keep = codes || *array.data_type() == column.arrow;
+            if array.data_type().is_nested() {
+                *array = trimmed(array)?;
+            }
             if !keep {
                 *array = cast(array, &column.arrow)
                     .map_err(|error| self.unconvertible(&column.field.name, &error))?;

@@ -357,9 +357,74 @@ def test_deep_queries_that_are_allowed(client: RLMClient, data: pa.Table) -> Non
     assert client.sql(union, source=data).to_arrow().num_rows == 151
 
 
-def test_fields_of_structs_are_refused(client: RLMClient) -> None:
-    """DataFusion would give the field of a struct that is missing."""
-    table = pa.table({"s": pa.array([{"a": 1}, None], pa.struct([("a", pa.int64())]))})
-    for query in ("select s.a from partition", "select * from partition where (s)['a'] = 0"):
-        with pytest.raises(InvalidTaskError, match="field of a struct"):
-            client.execute(task(query, table))
+STRUCTS = pa.table(
+    {
+        "i": [1, 2, 3, 4],
+        "s": pa.StructArray.from_arrays(
+            [
+                pa.array([5, 6, 7, None]),
+                pa.array(["a", "b", "c", "d"]),
+                pa.StructArray.from_arrays(
+                    [pa.array([1, 2, 3, 4])], ["e"], mask=pa.array([False, False, False, True])
+                ),
+            ],
+            ["a", "b", "c"],
+            # The field of a struct that is missing has a value below it.
+            mask=pa.array([False, True, False, False]),
+        ),
+        "l": pa.array([[{"x": 1}, None], [], None, [{"x": None}]], pa.list_(pa.struct([("x", pa.int64())]))),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("select s.a from partition order by i", [5, None, 7, None]),
+        ("select (s)['b'] from partition order by i", ["a", None, "c", "d"]),
+        ("select s.c.e from partition order by i", [1, None, 3, None]),
+        ("select i from partition where s.a is null order by i", [2, 4]),
+        ("select i from partition where s.a > 5", [3]),
+        ("select sum(s.a) from partition", [12]),
+        ("select count(s.c.e) from partition", [2]),
+        ("select max(i) from partition group by s.b order by s.b", [1, 3, 4, 2]),
+        ("select i from partition order by s.a desc nulls last, i limit 2", [3, 1]),
+        ("select l[1]['x'] from partition order by i", [1, None, None, None]),
+        ("select p.s.a from (select * from partition) p order by i", [5, None, 7, None]),
+        (
+            "select r.s.a from partition l left join partition r on l.i = r.i + 1 order by l.i",
+            [None, 5, None, 7],
+        ),
+        (
+            "select nullif(s, (select s from partition where i = 1))['a'] from partition order by i",
+            [None, None, 7, None],
+        ),
+        ("select (case when i > 1 then s end)['b'] from partition order by i", [None, None, "c", "d"]),
+        ("select (lag(s) over (order by i))['b'] from partition order by i", [None, "a", None, "c"]),
+        ("select named_struct('q', i)['q'] from partition order by i", [1, 2, 3, 4]),
+        ("select named_struct('q', s)['q']['b'] from partition order by i", ["a", None, "c", "d"]),
+        (
+            "with t as (select s.c inner_struct from partition) select inner_struct.e from t order by 1",
+            [1, 3, None, None],
+        ),
+        ("select first_value(s order by i desc)['b'] from partition", ["d"]),
+    ],
+)
+def test_fields_of_missing_structs_are_missing(client: RLMClient, query: str, expected: list[Any]) -> None:
+    for chunk in (1, "auto"):
+        asked = task(query, STRUCTS)
+        asked["input"]["chunkSize"] = chunk
+        answer = client.execute(asked).to_arrow()
+        assert answer.column(answer.num_columns - 1).to_pylist() == expected
+
+
+def test_structs_in_columns_of_their_own(client: RLMClient) -> None:
+    answer = client.execute(task("select i, unnest(s) from partition order by i", STRUCTS)).to_arrow()
+    assert [column.to_pylist()[1] for column in answer.columns] == [2, None, None, None]
+    assert answer.column(1).to_pylist() == [5, None, 7, None]
+
+
+def test_fields_that_are_not_there(client: RLMClient) -> None:
+    for query in ("select s.z from partition", "select i.a from partition", "select (i)['a'] from partition"):
+        with pytest.raises(RLMError):
+            client.execute(task(query, STRUCTS))

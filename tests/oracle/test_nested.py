@@ -293,6 +293,27 @@ def test_lists_of_texts_and_values_of_lists(clients: Any, files: str, name: str)
     everywhere(clients, files, TEXTS[name], TEXTS[name](DATA.to_pandas()))
 
 
+VALUES: dict[str, Callable[[Any], Any]] = {
+    "len": lambda p: p["full"].map(len),
+    "apply len": lambda p: p["full"].apply(len),
+    "len of a lambda": lambda p: p["full"].apply(lambda x: len(x) * 2),
+    "in": lambda p: p["full"].apply(lambda x: 3 in x),
+    "in, as condition": lambda p: p[p["full"].apply(lambda x: 3 in x or 5 in x)][["n", "full"]],
+    "text in": lambda p: p["twin"].dropna().apply(lambda x: "bé" in x),
+    "not in": lambda p: p["full"].apply(lambda x: "a" not in x),
+    "item": lambda p: p["full"].apply(lambda x: x[0] if len(x) > 0 else -1),
+    "item from the end": lambda p: p["twin"].dropna().apply(lambda x: x[-1].upper()),
+    "slice": lambda p: p["full"].apply(lambda x: x[1:]),
+    "of rows": lambda p: p.apply(lambda r: len(r["full"]) + r["n"], axis=1),
+    "two items": lambda p: p[p["ints"].str.len() > 1]["ints"].apply(lambda x: x[0] + x[1]),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_functions_of_single_lists(clients: Any, files: str, name: str) -> None:
+    everywhere(clients, files, VALUES[name], VALUES[name](DATA.to_pandas()))
+
+
 ACCESSORS: dict[str, Callable[[Any], Any]] = {
     "list.len": lambda p: p["ints"].list.len(),
     "list.flatten": lambda p: p["words"].list.flatten(),
@@ -323,6 +344,9 @@ def test_accessors_of_arrow_columns(clients: Any, files: str, name: str) -> None
 
 def test_the_types_of_fields(client: RLMClient) -> None:
     found = client.execute(make_task(DATA, lambda p: p["s"].struct.dtypes))
+    assert client.execute(
+        make_task(DATA, lambda p: [p["s"].dtype == object, p["ints"].dtype == "object"])
+    ) == [True, True]
     assert found == {"a": "int64", "b": "str", "c": "struct<d: int32, e: list<int64>>"}
 
 
@@ -361,24 +385,24 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "grouped by struct": (lambda p: p.groupby("s")["n"].sum(), "column 's' of type struct"),
     "counted": (lambda p: p["words"].value_counts(), "'words'"),
-    "nunique": (lambda p: p["words"].nunique(), "type list<str>"),
+    "nunique": (lambda p: p["words"].nunique(), "column 'words'.*type list<str>"),
     "unique": (lambda p: p["words"].unique(), "'words' of type list<str>"),
     "duplicates": (lambda p: p.drop_duplicates(), "cannot be compared for duplicates"),
     "sorted": (lambda p: p.sort_values("ints"), "no order"),
-    "compared": (lambda p: p["ints"] == p["ints"], "cannot be computed"),
+    "compared": (lambda p: p["ints"] == p["ints"], "column 'ints'.*cannot be computed"),
     "added": (lambda p: p["ints"] + p["ints"], "cannot be computed"),
     "isin": (lambda p: p["words"].isin(["a"]), "isin"),
     "merged on": (
         lambda p: p[["ints"]].merge(p[["ints", "n"]], on="ints"),
         "column 'ints' of type list<int64>",
     ),
-    "largest": (lambda p: p["ints"].max(), "max"),
+    "largest": (lambda p: p["ints"].max(), "column 'ints'.*max"),
     "sum": (lambda p: p.groupby("k")["ints"].sum(), "'ints'"),
     "mean": (lambda p: p.groupby("k")["s"].mean(), "'s'"),
-    "rank": (lambda p: p["ints"].rank(), "rank"),
-    "cumsum": (lambda p: p["ints"].cumsum(), "cumsum"),
+    "rank": (lambda p: p["ints"].rank(), "column 'ints'.*rank"),
+    "cumsum": (lambda p: p["ints"].cumsum(), "column 'ints'.*cumsum"),
     "rolling": (lambda p: p["ints"].rolling(2).sum(), "sum"),
-    "diff": (lambda p: p["ints"].diff(), "diff"),
+    "diff": (lambda p: p["ints"].diff(), "column 'ints'.*diff"),
     "astype": (lambda p: p["ints"].astype(str), "astype"),
     "fillna": (lambda p: p["ints"].fillna(0), "fillna"),
     "explode of structs": (lambda p: p.explode("s"), "column 's' is struct"),
@@ -387,6 +411,10 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "joined numbers": (lambda p: p["ints"].str.join(","), "lists of int64"),
     "findall of groups": (lambda p: p["t"].str.findall("(a)(b)"), "several groups"),
     "index of lists": (lambda p: p.set_index("ints").sort_index(), "no order"),
+    "truth": (lambda p: p["full"].apply(lambda x: 1 if x else 0), "truth of a list"),
+    "class": (lambda p: p["full"].apply(lambda x: isinstance(x, list)), "class of a list"),
+    "loops": (lambda p: p["full"].apply(lambda x: [i + 1 for i in x]), "iteration"),
+    "fields by functions": (lambda p: p["s"].apply(lambda x: x["a"]), "Take fields"),
     "negative slice": (lambda p: p["ints"].list[-2:], "negative"),
 }
 
@@ -401,6 +429,10 @@ def test_what_has_no_meaning_is_refused_while_tracing(client: RLMClient, name: s
 def test_failures_that_only_the_rows_show(client: RLMClient) -> None:
     with pytest.raises(OperationFailedError, match="not as long"):
         client.execute(make_task(DATA, lambda p: p.explode(["full", "words"])))
+    with pytest.raises(OperationFailedError, match="no len"):
+        client.execute(make_task(DATA, lambda p: p["ints"].apply(len)))
+    with pytest.raises(OperationFailedError, match="out of range"):
+        client.execute(make_task(DATA, lambda p: p["full"].apply(lambda x: x[0])))
     with pytest.raises(OperationFailedError, match="values only"):
         client.execute(make_task(DATA, lambda p: p["ints"].list[0]))
 

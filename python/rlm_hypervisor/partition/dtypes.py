@@ -64,9 +64,11 @@ class DType(str):
         return self.kind in "iufb"
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, type):
+        if isinstance(other, type) and other is not object:
             return str(self) == (_PYTHON.get(other) or other.__name__)
-        text = str(other)
+        text = "object" if other is object else str(other)
+        if text == "object" and self.startswith(("list<", "struct<")):
+            return True
         return str(self) == _SAME.get(text, text)
 
     def __ne__(self, other: object) -> bool:

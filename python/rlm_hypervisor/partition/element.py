@@ -22,12 +22,13 @@ _CLASSES: dict[str, type] = {
     "str": str,
     "time": datetime.datetime,
     "span": datetime.timedelta,
+    "list": list,
 }
 _ADVICE = "Write it with column arithmetic, `np.where` or `np.select`"
 
 
 def kind_of(dtype: str) -> str | None:
-    """What Python calls a value of that type: int, float, bool, str, time or span; None for others."""
+    """What Python calls a value of that type: int, float, bool, str, time, span or list; None for others."""
     for prefix, kind in (
         ("int", "int"),
         ("uint", "int"),
@@ -36,6 +37,7 @@ def kind_of(dtype: str) -> str | None:
         ("str", "str"),
         ("datetime", "time"),
         ("timedelta", "span"),
+        ("list", "list"),
     ):
         if dtype.startswith(prefix):
             return kind
@@ -47,7 +49,8 @@ def element(column: Any, numpy: bool = False) -> Element:
     dtype = column._frame.dtypes[0]
     kind = kind_of(dtype)
     if kind is None or dtype == "uint64":
-        refuse(f"a function of single values of type {dtype} is not native", _ADVICE, call="apply")
+        advice = "Take fields: `.struct.field(...)`" if dtype.startswith("struct<") else _ADVICE
+        refuse(f"a function of single values of type {dtype} is not native", advice, call="apply")
     wide = {"int": "int64", "float": "float64"}.get(kind, dtype)
     return Element(column if dtype == wide else apply("astype", column, wide), kind, numpy)
 
@@ -70,11 +73,15 @@ class Element:
     def __class__(self) -> type:
         """What `isinstance` is told: the type of the value it stands for; a missing text is a float."""
         users = not sys._getframe(1).f_code.co_filename.startswith(_PACKAGE)
+        if users and self._kind == "list" and exploring.current() is not None:
+            self._end("the class of a list, which is a NumPy array where it comes from a file,")
         if users and self._kind == "str" and exploring.current() is not None:
             return self._class()
         return _CLASSES[self._kind]
 
     def _class(self) -> type:
+        if self._kind == "list":
+            self._end("the class of a list, which is a NumPy array where it comes from a file,")
         if self._kind == "str" and _path().decide(self._missing()):
             return float
         return _CLASSES[self._kind]
@@ -91,13 +98,15 @@ class Element:
             condition = apply("ne", column, 0)
         elif self._kind == "str":
             condition = apply("ne", column, "")
+        elif self._kind == "list":
+            self._end("the truth of a list (ask for its `len()`)")
         else:
             condition = apply("notna", column)
         return _path().decide(condition)
 
     def _present(self, error: Callable[[], Exception]) -> None:
-        """The path on which a text is missing ends as Python's does: the value is NaN there."""
-        if self._kind == "str" and _path().decide(self._missing()):
+        """The path on which a text or list is missing ends as Python's does: the value is NaN or None there."""
+        if self._kind in ("str", "list") and _path().decide(self._missing()):
             raise error()
 
     # Operators.
@@ -181,12 +190,16 @@ class Element:
 
     # What text can do.
     def __contains__(self, part: Any) -> bool:
+        if self._kind == "list":
+            return bool(lists().contains(self, part))
         if self._kind != "str" or not isinstance(part, str):
             self._end("`in` of a value")
         self._present(lambda: TypeError("argument of type 'float' is not iterable"))
         return _path().decide(self._column.str.contains(part, regex=False).fillna(False))
 
     def __getitem__(self, key: Any) -> Any:
+        if self._kind == "list":
+            return lists().item(self, key)
         if self._kind != "str" or not isinstance(key, slice):
             self._end("`[]` of a value")
         self._present(lambda: TypeError("'float' object is not subscriptable"))
@@ -230,6 +243,13 @@ class Element:
 
     def __repr__(self) -> str:
         return f"<value of type {self._kind}, not known while tracing>"
+
+
+def lists() -> Any:
+    """What values that are lists can do."""
+    from rlm_hypervisor.partition import element_lists
+
+    return element_lists
 
 
 def isinstance_of(value: Any) -> bool:

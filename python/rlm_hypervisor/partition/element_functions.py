@@ -62,7 +62,7 @@ def _bool(value: Any = False) -> Any:
 def _len(value: Any) -> Any:
     if not isinstance_of(value):
         return len(value)
-    if value._kind != "str":
+    if value._kind not in ("str", "list"):
         raise TypeError(f"object of type '{value._kind}' has no len()")
     value._present(lambda: TypeError("object of type 'float' has no len()"))
     return element(value._column.str.len())

@@ -17,6 +17,7 @@ use crate::engine::stop_exec::stoppable;
 use crate::error::{Error, Result, not_decomposable};
 use crate::io::source::{Source, Sources};
 use crate::plan::node::Field;
+use crate::plan::op::lists::has_structs;
 use crate::plan::{DType, Expr, Label, Node, frame, sql};
 
 /// The frame that a query answers with. `tables` are whole sources.
@@ -133,9 +134,14 @@ impl SqlTable {
             .map(|place| self.schema.field(*place))
             .map(|field| {
                 let name: Arc<str> = field.name().as_str().into();
-                (name.clone(), Expr::Column(name, DType::from_arrow(field.data_type())))
+                let dtype = DType::from_arrow(field.data_type());
+                let nested = has_structs(&dtype);
+                let column = Expr::Column(name.clone(), dtype);
+                // DataFusion reads fields without a look at whether the struct is there.
+                let column = if nested { Expr::call("struct_settled", vec![column])? } else { column };
+                Ok((name, column))
             })
-            .collect();
+            .collect::<Result<_>>()?;
         self.lowering.columns(&node, &columns)
     }
 }

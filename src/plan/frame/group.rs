@@ -101,7 +101,7 @@ impl Frame {
         let params = Params { grouped: false, ..params };
         let (function, domain, label) = self.located(function)?;
         args.extend(label);
-        Self::whole(&domain, function, args, params)
+        Self::whole(&domain, function, args, params).map_err(|error| self.of_nested(error))
     }
 
     /// Of an aggregate that finds rows, the core's name for it, the rows with their labels (or positions), and those.
@@ -298,7 +298,7 @@ fn aggregate_dtype(function: &str, args: &[Expr], params: &Params) -> Result<DTy
 }
 
 /// The same error, saying which column it is about.
-fn named(error: Error, label: &Label) -> Error {
+pub(super) fn named(error: Error, label: &Label) -> Error {
     let again = Error::new(error.code(), format!("column {label}: {}", error.sentence()))
         .detail("column", label.arrow_name(""));
     match error.advice() {

@@ -185,6 +185,14 @@ impl Frame {
         }
     }
 
+    /// An error about this series, which says its name where it has lists or structs: many things have no meaning there.
+    fn of_nested(&self, error: Error) -> Error {
+        match self.columns.first() {
+            Some(column) if !column.expr.dtype().is_simple() => group::named(error, &column.label),
+            _ => error,
+        }
+    }
+
     fn described(&self) -> &'static str {
         match self.kind {
             Kind::Frame => "frame",
@@ -269,7 +277,10 @@ impl Frame {
             return Err(not_decomposable("this expression has grown beyond 20,000 operations")
                 .hint("Does a loop double it? Aggregate in between, or split the operation in two"));
         }
-        let expr = Expr::call(op, exprs)?;
+        let expr = Expr::call(op, exprs).map_err(|error| match &rows {
+            Some(rows) => rows.of_nested(error),
+            None => error,
+        })?;
         let Some(rows) = rows else {
             let domain = group.unwrap_or_else(|| Arc::new(Node::Unit));
             return Ok(Self { domain, ..Self::scalar(expr) });

@@ -45,7 +45,9 @@ impl Frame {
             return Ok(self.like(vec![Column { label, expr }], Kind::Series));
         }
         let call = WindowCall { function: function.into(), args, options, by, dropna, params };
-        let expr = Expr::window(call)?;
+        let nested = call.args.first().is_some_and(|arg| !arg.dtype().is_simple());
+        let expr = Expr::window(call)
+            .map_err(|error| if nested { super::group::named(error, &label) } else { error })?;
         Ok(self.like(vec![Column { label, expr }], Kind::Series))
     }
 

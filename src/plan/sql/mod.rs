@@ -4,6 +4,7 @@
 
 mod depth;
 mod errors;
+mod fields;
 mod labels;
 mod reads;
 mod session;
@@ -16,9 +17,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::empty::EmptyTable;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Expr as LogicalExpr, LogicalPlan};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as Parsed;
@@ -57,28 +57,9 @@ pub fn planned(
     let logical = logical.map_err(|error| {
         errors::unknown_function(&error, &state).unwrap_or_else(|| errors::planning(error))
     })?;
-    without_fields(&logical)?;
+    let logical = fields::read_rightly(logical).map_err(errors::planning)?;
     let labels = labels::labels(&parsed, logical.schema(), &written);
     Ok(Planned { state, logical, labels })
-}
-
-/// Refuses fields of structs: DataFusion 55 reads the field of a struct that is missing as if it were there.
-fn without_fields(logical: &LogicalPlan) -> Result<()> {
-    let mut found = false;
-    let outcome = logical.apply_with_subqueries(|plan| {
-        plan.apply_expressions(|expr| {
-            expr.apply(|expr| {
-                found |= matches!(expr, LogicalExpr::ScalarFunction(call) if call.func.name() == "get_field");
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    });
-    outcome.map_err(errors::planning)?;
-    if found {
-        return Err(wrong("the query reads a field of a struct, which is not native in this version")
-            .hint("Make the field a column of its own where the data is written"));
-    }
-    Ok(())
 }
 
 impl Planned {

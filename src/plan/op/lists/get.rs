@@ -25,7 +25,7 @@ impl Operator for Get {
         let strict = matches!(argument(args, 2)?, Operand::Literal(Literal::Bool(true)));
         let mut found = Vec::with_capacity(rows);
         for row in 0..lists.len() {
-            let Some((start, end)) = range(lists, row) else {
+            let Some((start, end)) = range(&lists, row) else {
                 found.push(None);
                 continue;
             };

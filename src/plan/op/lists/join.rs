@@ -36,7 +36,8 @@ impl Operator for Join {
         let mut texts = Texts::new(rows);
         let mut valid = Vec::with_capacity(rows);
         for row in 0..lists.len() {
-            let found = range(lists, row).filter(|(start, end)| (*start..*end).all(|at| values.is_valid(at)));
+            let found =
+                range(&lists, row).filter(|(start, end)| (*start..*end).all(|at| values.is_valid(at)));
             valid.push(found.is_some());
             match found {
                 None => texts.missing(),

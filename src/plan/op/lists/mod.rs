@@ -1,11 +1,14 @@
 //! Lists and structs: their lengths, values and fields. One file each and one line in the list below.
 
+mod contains;
 mod field;
 mod fuse;
 mod get;
 mod join;
 mod len;
+mod settled;
 mod slice;
+mod trim;
 mod unique;
 
 use std::sync::Arc;
@@ -20,7 +23,10 @@ use super::{Operand, Operator, Typed};
 use crate::error::{Error, Result, not_decomposable};
 use crate::plan::{DType, Literal};
 
+pub use self::field::masked;
 pub use self::fuse::fused;
+pub use self::settled::has_structs;
+pub use self::trim::trimmed;
 
 pub const OPERATORS: &[&dyn Operator] = &[
     &len::Len { name: "list_len", dtype: DType::Int64 },
@@ -28,8 +34,10 @@ pub const OPERATORS: &[&dyn Operator] = &[
     &get::Get,
     &slice::Slice,
     &join::Join,
+    &contains::Contains,
     &unique::Unique,
     &field::Field,
+    &settled::Settled,
 ];
 
 /// The type of the values of an operator's first argument, which must be lists.
@@ -44,11 +52,12 @@ fn item_of<'a>(args: &'a [Typed<'_>], call: &str) -> Result<&'a DType> {
 }
 
 /// The column of lists that is an operator's first argument.
-fn lists(args: &[Operand]) -> Result<&LargeListArray> {
+fn lists(args: &[Operand]) -> Result<LargeListArray> {
     match argument(args, 0)? {
-        Operand::Array(array) => {
-            array.as_list_opt::<i64>().ok_or_else(|| Error::internal("a list operator was given no lists"))
-        }
+        Operand::Array(array) => match array.as_list_opt::<i64>() {
+            Some(lists) => trim::cut(lists),
+            None => Err(Error::internal("a list operator was given no lists")),
+        },
         Operand::Literal(_) => Err(Error::internal("a list operator was given a constant")),
     }
 }

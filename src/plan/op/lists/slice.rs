@@ -26,7 +26,7 @@ impl Operator for Slice {
         let mut offsets: Vec<i64> = Vec::with_capacity(rows + 1);
         offsets.push(0);
         for row in 0..lists.len() {
-            if let Some((first, end)) = range(lists, row) {
+            if let Some((first, end)) = range(&lists, row) {
                 let length = (end - first) as i64;
                 let (mut at, stop) = bounds(start, stop, step, length);
                 while if step > 0 { at < stop } else { at > stop } {

@@ -40,7 +40,7 @@ impl Operator for Unique {
         let mut seen = HashSet::new();
         for row in 0..lists.len() {
             seen.clear();
-            if let Some((start, end)) = range(lists, row) {
+            if let Some((start, end)) = range(&lists, row) {
                 kept.extend((start..end).filter(|at| seen.insert(keys.row(*at))).map(|at| at as u64));
             }
             offsets.push(kept.len() as i64);
