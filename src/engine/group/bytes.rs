@@ -317,6 +317,11 @@ impl Interner for BytesInterner {
         })
     }
 
+    fn reserve(&mut self, values: usize) {
+        self.views.reserve(values);
+        self.slots.reserve(self.views.len() + values);
+    }
+
     fn size(&self) -> usize {
         self.slots.size()
             + self.views.capacity() * size_of::<u128>()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
-use arrow::compute::cast;
+use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::execution::memory_pool::MemoryReservation;
 
@@ -12,14 +12,17 @@ use super::numbers::Numberer;
 use super::scatter::{self, Scatter};
 use super::shares::{SHARES, Shares};
 use super::table::GroupTable;
-use super::{GroupSpec, limit};
+use super::{GroupSpec, estimate, limit};
 use crate::engine::control::Control;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A table of more groups than this leaves the inner caches: from here on it pays to set rows apart by share.
 const OWN_GROUPS: usize = limit(48 * 1024, 8);
 /// The same where all keys are codes, which are found by two look-ups in small arrays.
 const OWN_GROUPS_OF_CODES: usize = 16 * OWN_GROUPS;
+/// Bytes that the outermost cache holds of all threads' tables: while they are likely to stay below, rows are not set
+/// apart.
+const OUTER: usize = limit(24 << 20, 16 << 10);
 /// Bytes of rows that a thread sets apart: as many as a quarter of the groups have, within these bounds. A visit
 /// to a share is worth the more the more rows it brings.
 const SET_APART: (usize, usize) = (limit(2 << 20, 64 << 10), 32 << 20);
@@ -37,10 +40,28 @@ pub struct Rows {
 }
 
 impl Rows {
-    fn add_to(&self, table: &mut GroupTable) -> Result<()> {
+    pub fn add_to(&self, table: &mut GroupTable) -> Result<()> {
         let positions: Option<&Int64Array> =
             self.positions.as_ref().map(|positions| positions.as_primitive::<Int64Type>());
         table.update(&self.keys, &self.args, positions, self.rows)
+    }
+
+    /// Bytes that the rows take.
+    pub fn size(&self) -> usize {
+        self.columns().iter().map(|column| column.get_buffer_memory_size()).sum()
+    }
+
+    /// Rows of one layout, one after the other.
+    pub fn joined(parts: Vec<Self>) -> Result<Self> {
+        let Some(first) = parts.first() else { return Err(Error::internal("no rows to be joined")) };
+        let (layout, rows) = (first.layout(), parts.iter().map(|part| part.rows).sum());
+        let columns: Vec<Vec<ArrayRef>> = parts.iter().map(Self::columns).collect();
+        let join = |column: usize| {
+            let parts: Vec<&dyn Array> = columns.iter().map(|columns| columns[column].as_ref()).collect();
+            concat(&parts)
+        };
+        let columns = (0..columns[0].len()).map(join).collect::<Result<_, _>>()?;
+        Ok(layout.rows(columns, rows))
     }
 
     /// Every column once, in a fixed order.
@@ -74,8 +95,11 @@ pub struct Collector {
     shares: Arc<Shares>,
     control: Arc<Control>,
     reservation: MemoryReservation,
-    /// Where this thread begins with the shares.
+    /// Where this thread begins with the shares, and how many threads there are.
     begin: usize,
+    threads: usize,
+    /// Groups that its own table may have.
+    limit: usize,
     apart: Option<Apart>,
 }
 
@@ -101,7 +125,8 @@ impl Collector {
     ) -> Result<Self> {
         let own = GroupTable::new(spec.clone())?;
         let begin = number * SHARES / threads.max(1);
-        Ok(Self { spec, own, shares, control, reservation, begin, apart: None })
+        let limit = OWN_GROUPS;
+        Ok(Self { spec, own, shares, control, reservation, begin, threads, limit, apart: None })
     }
 
     pub fn add(&mut self, rows: Rows) -> Result<()> {
@@ -115,9 +140,12 @@ impl Collector {
                 rows.add_to(&mut self.own)?;
                 let dictionaries =
                     rows.keys.iter().all(|key| matches!(key.data_type(), DataType::Dictionary(..)));
-                let limit = if dictionaries { OWN_GROUPS_OF_CODES } else { OWN_GROUPS };
+                let limit = if dictionaries { OWN_GROUPS_OF_CODES } else { self.limit };
                 if !by_codes && self.own.len() > limit {
-                    self.share(rows)?;
+                    self.limit = self.likely().max(self.limit);
+                    if self.own.len() > self.limit {
+                        self.share(rows)?;
+                    }
                 }
             }
         }
@@ -138,6 +166,13 @@ impl Collector {
         Ok((self.own, self.reservation))
     }
 
+    /// How many groups there will be, and some more, if all threads' tables of them fit the outermost cache.
+    fn likely(&self) -> usize {
+        let groups = estimate::distinct(self.own.rows(), self.own.len()) * 1.25;
+        let bytes = self.own.size() as f64 / self.own.len() as f64 * groups * self.threads as f64;
+        if bytes <= OUTER as f64 { groups as usize } else { 0 }
+    }
+
     /// Moves the thread's own groups to the shares, to which later rows go at once; these are of their like.
     fn share(&mut self, like: Rows) -> Result<()> {
         let like = self.without_dictionaries(like)?;
@@ -148,9 +183,10 @@ impl Collector {
         let (by, mut numberer) = self.shares.split_by(&own)?;
         self.shares.absorb(own, by, &mut numberer, self.begin, &self.control)?;
         let mut types = numberer.types(&like.keys);
+        let layout = Layout { keys: types.len(), ..like.layout() };
         types.extend(like.columns().iter().skip(like.keys.len()).map(|column| column.data_type().clone()));
         let scatter = Scatter::new(&types, self.room(&types));
-        self.apart = Some(Apart { scatter, types, layout: like.layout(), by, numberer, hashes: Vec::new() });
+        self.apart = Some(Apart { scatter, types, layout, by, numberer, hashes: Vec::new() });
         Ok(())
     }
 
@@ -227,8 +263,7 @@ impl Collector {
             self.control.check()?;
             let (columns, rows) = apart.scatter.take(share)?;
             if rows > 0 {
-                let rows = apart.layout.rows(columns, rows);
-                self.shares.visit(share, |table| rows.add_to(table))?;
+                self.shares.add(share, apart.layout.rows(columns, rows))?;
             }
         }
         Ok(())

@@ -19,8 +19,10 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 
 use super::GroupSpec;
+use super::arrange::batch;
 use super::collect::{Collector, Rows};
-use super::merge::{batch, combine, merge};
+use super::merge::{combine, merge};
+use super::numbers::Meaning;
 use super::shares::{SHARES, Shares};
 use super::table::GroupTable;
 use crate::engine::control::{Control, Stage, Stop};
@@ -175,7 +177,11 @@ impl ExecutionPlan for GroupExec {
         let answer = async move {
             let started = Instant::now();
             let spills = disk.is_some();
-            let shares = Arc::new(Shares::new(spec.clone(), reserve(&context), disk));
+            let rows = match &input {
+                GroupInput::Scan(scan) => Some(scan.rows()),
+                GroupInput::Plan(_) => None,
+            };
+            let shares = Arc::new(Shares::new(spec.clone(), rows, reserve(&context), disk));
             let new = |(number, threads)| {
                 let (spec, shares, control) = (spec.clone(), shares.clone(), control.clone());
                 Collector::new(spec, shares, control, reserve(&context), (number, threads))
@@ -238,7 +244,7 @@ async fn in_shares(
     let only = only.await?;
     drop(reservations);
     if let Some(only) = only {
-        return Ok(futures::stream::once(async move { Ok(batch(&spec, only, &[])?) }).boxed());
+        return Ok(futures::stream::once(async move { Ok(batch(&spec, only, &Meaning::default())?) }).boxed());
     }
     if shares.spilled() > 0 {
         control.note(format!(
@@ -246,11 +252,12 @@ async fn in_shares(
             shares.spilled()
         ));
     }
-    let values: Arc<[Option<ArrayRef>]> = shares.values()?.into();
+    let meaning = Arc::new(shares.meaning()?);
     let finish = move |share| {
-        let (spec, shares, control, values) = (spec.clone(), shares.clone(), control.clone(), values.clone());
+        let (spec, shares, control, meaning) =
+            (spec.clone(), shares.clone(), control.clone(), meaning.clone());
         let finish = move || match shares.finish_one(share, &control)? {
-            Some(finished) => batch(&spec, finished, &values).map(Some),
+            Some(finished) => batch(&spec, finished, &meaning).map(Some),
             None => Ok(None),
         };
         async move { Ok(blocking(finish).await?) }

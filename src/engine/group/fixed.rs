@@ -13,6 +13,7 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, TimeUnit};
 
 use super::bytes::too_many;
+use super::direct::Direct;
 use super::intern::{AHEAD, Interner, MISSING, mix, prefetch};
 use super::slots::Slots;
 use crate::error::{Error, Result};
@@ -21,6 +22,8 @@ use crate::memory::prefetch_all;
 pub struct FixedInterner {
     arrow: DataType,
     slots: Slots,
+    /// In place of the slots for as long as all values lie close together.
+    direct: Option<Direct>,
     /// By id.
     words: Vec<u64>,
     /// A batch's values as words, and which of them are missing.
@@ -29,6 +32,8 @@ pub struct FixedInterner {
 
 /// A native value as a word, and back. `None` is missing.
 trait Word: Copy {
+    /// A whole number, signed or small enough to be.
+    const WHOLE: bool;
     fn to_word(self) -> Option<u64>;
     fn from_word(word: u64) -> Self;
 }
@@ -36,6 +41,7 @@ trait Word: Copy {
 macro_rules! integer_words {
     ($($native:ty)*) => {$(
         impl Word for $native {
+            const WHOLE: bool = true;
             #[inline]
             fn to_word(self) -> Option<u64> {
                 Some(self as u64)
@@ -50,6 +56,7 @@ macro_rules! integer_words {
 integer_words!(i8 i16 i32 i64 u8 u16 u32 u64);
 
 impl Word for f64 {
+    const WHOLE: bool = false;
     #[inline]
     fn to_word(self) -> Option<u64> {
         // -0.0 + 0.0 is 0.0: both zeros are one key.
@@ -62,6 +69,7 @@ impl Word for f64 {
 }
 
 impl Word for f32 {
+    const WHOLE: bool = false;
     #[inline]
     fn to_word(self) -> Option<u64> {
         if self.is_nan() { None } else { Some(u64::from((self + 0.0).to_bits())) }
@@ -111,7 +119,13 @@ impl FixedInterner {
     }
 
     pub fn new(arrow: DataType) -> Self {
-        Self { arrow, slots: Slots::new(1024), words: vec![0], batch: Vec::new() }
+        let direct = Some(Direct::new());
+        Self { arrow, slots: Slots::new(1024), direct, words: vec![0], batch: Vec::new() }
+    }
+
+    /// The same by hashes alone: for one of many interners, each of which has a part of the values.
+    pub fn hashed(self) -> Self {
+        Self { direct: None, ..self }
     }
 
     fn intern_primitive<T>(&mut self, array: &PrimitiveArray<T>, ids: &mut Vec<u32>) -> Result<()>
@@ -119,6 +133,10 @@ impl FixedInterner {
         T: ArrowPrimitiveType,
         T::Native: Word,
     {
+        if T::Native::WHOLE && self.direct.is_some() && self.intern_direct(array, ids)? {
+            return Ok(());
+        }
+        self.leave_direct();
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
         batch.extend(array.values().iter().map(|value| value.to_word().unwrap_or(0)));
@@ -141,6 +159,56 @@ impl FixedInterner {
         }
         self.batch = batch;
         Ok(())
+    }
+
+    /// Ids by where the values lie, if they lie close together.
+    fn intern_direct<T>(&mut self, array: &PrimitiveArray<T>, ids: &mut Vec<u32>) -> Result<bool>
+    where
+        T: ArrowPrimitiveType,
+        T::Native: Word,
+    {
+        let Some(direct) = &mut self.direct else { return Ok(false) };
+        let word = |value: &T::Native| value.to_word().unwrap_or(0);
+        let values = array.values();
+        ids.clear();
+        ids.extend(values.iter().map(|value| direct.id(word(value))));
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+        if let Some(nulls) = nulls {
+            for (id, valid) in ids.iter_mut().zip(nulls) {
+                *id = if valid { *id } else { MISSING };
+            }
+        }
+        // As a rule every value is known already.
+        let new = |row: usize, id: u32| id == MISSING && nulls.is_none_or(|nulls| nulls.is_valid(row));
+        if !ids.contains(&MISSING) || !ids.iter().enumerate().any(|(row, id)| new(row, *id)) {
+            return Ok(true);
+        }
+        let rows = values.iter().zip(ids.iter()).enumerate();
+        let unknown = rows.filter(|(row, (_, id))| new(*row, **id)).map(|(_, (value, _))| word(value) as i64);
+        let (least, most) =
+            unknown.fold((i64::MAX, i64::MIN), |(least, most), value| (least.min(value), most.max(value)));
+        if !direct.fit(&self.words, least, most) {
+            return Ok(false);
+        }
+        for (row, (id, value)) in ids.iter_mut().zip(values.iter()).enumerate() {
+            if new(row, *id) {
+                let word = word(value);
+                *id = direct.id(word);
+                if *id == MISSING {
+                    *id = u32::try_from(self.words.len()).map_err(|_| too_many())?;
+                    self.words.push(word);
+                    direct.put(word, *id);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// From here on values are found by their hashes.
+    fn leave_direct(&mut self) {
+        if self.direct.take().is_some() {
+            self.slots.fill(self.words.iter().map(|word| mix(*word, 0)));
+        }
     }
 
     fn hash_primitive<T>(array: &PrimitiveArray<T>, hashes: &mut Vec<u64>)
@@ -218,6 +286,7 @@ impl Interner for FixedInterner {
             return Err(unexpected(&self.arrow, column.data_type()));
         }
         if self.arrow == DataType::Boolean {
+            self.leave_direct();
             ids.clear();
             for value in column.as_boolean() {
                 ids.push(match value {
@@ -278,8 +347,17 @@ impl Interner for FixedInterner {
         with_primitive!(&self.arrow, values, Err(unexpected(&self.arrow, &self.arrow)))
     }
 
+    fn reserve(&mut self, values: usize) {
+        if self.direct.is_none() {
+            self.words.reserve(values);
+            self.slots.reserve(self.words.len() + values);
+        }
+    }
+
     fn size(&self) -> usize {
-        self.slots.size() + self.words.capacity() * size_of::<u64>()
+        self.slots.size()
+            + self.direct.as_ref().map_or(0, Direct::size)
+            + self.words.capacity() * size_of::<u64>()
     }
 }
 

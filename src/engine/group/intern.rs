@@ -30,6 +30,9 @@ pub trait Interner: Send {
 
     /// Bytes held.
     fn size(&self) -> usize;
+
+    /// Makes room for so many values more, where that is known.
+    fn reserve(&mut self, _values: usize) {}
 }
 
 /// The interner for a key column of this Arrow type.
@@ -39,6 +42,14 @@ pub fn interner(arrow: &DataType) -> Result<Box<dyn Interner>> {
         other if FixedInterner::takes(other) => Box::new(FixedInterner::new(other.clone())),
         other => Box::new(RowsInterner::new(other.clone())?),
     })
+}
+
+/// The same for one of many tables, each of which has a part of the values.
+pub fn interner_of_share(arrow: &DataType) -> Result<Box<dyn Interner>> {
+    match arrow {
+        fixed if FixedInterner::takes(fixed) => Ok(Box::new(FixedInterner::new(fixed.clone()).hashed())),
+        other => interner(other),
+    }
 }
 
 const SPREAD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];

@@ -7,15 +7,20 @@
 //! itself: rows are split by the keys' hashes among tables that all threads share ([`collect`], [`shares`]). What
 //! is left in the threads' own tables is merged into one, in parallel where there is much of it ([`merge`]).
 
+mod appearance;
+mod arrange;
 pub mod bytes;
 pub mod codes;
 pub mod collect;
+mod direct;
+mod estimate;
 pub mod exec;
 pub mod fixed;
 pub mod intern;
 pub mod merge;
 mod numbers;
 pub mod order;
+mod packed;
 pub mod pairs;
 pub mod rows;
 pub mod scatter;
@@ -55,6 +60,7 @@ pub struct KeySpec {
     pub arrow: DataType,
 }
 
+#[derive(Clone)]
 pub struct AggregateSpec {
     pub name: Arc<str>,
     pub function: &'static dyn Aggregate,
@@ -76,6 +82,12 @@ impl GroupSpec {
 
     pub fn needs_first(&self) -> bool {
         !self.sorted && !self.keys.is_empty()
+    }
+
+    /// The same groups by one key that all keys are packed into; a row with none is left out.
+    fn packed(&self) -> Self {
+        let key = KeySpec { name: "keys".into(), arrow: DataType::UInt64 };
+        Self { keys: vec![key], aggregates: self.aggregates.clone(), sorted: self.sorted, dropna: true }
     }
 
     /// Which aggregates' arguments are looked at: those of the first of each unit.

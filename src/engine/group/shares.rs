@@ -3,15 +3,16 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{ArrayRef, UInt32Array};
+use arrow::array::UInt32Array;
 use datafusion::execution::disk_manager::DiskManager;
 use datafusion::execution::memory_pool::MemoryReservation;
 use parking_lot::Mutex;
 
-use super::numbers::{Numberer, Numbers};
+use super::collect::Rows;
+use super::numbers::{Meaning, Numberer, Numbers};
 use super::spill::Spilled;
 use super::table::{Finished, GroupTable, Partial};
-use super::{GroupSpec, limit};
+use super::{GroupSpec, estimate, limit};
 use crate::engine::control::Control;
 use crate::error::{Error, Result};
 
@@ -22,6 +23,9 @@ pub const SHARES: usize = 256;
 /// share, which has few values of it and can pair them with those of other keys by a small matrix.
 const DIVERSE: usize = limit(32 * SHARES, 6);
 
+/// Rows wait where no more than this many are expected of each group.
+const ROWS: f64 = 2.0;
+
 /// The share of a hash: by its highest bits, as tables go by the lowest.
 #[inline(always)]
 pub fn share_of(hash: u64) -> usize {
@@ -31,11 +35,18 @@ pub fn share_of(hash: u64) -> usize {
 /// Development builds that may spill do so at this many groups in a share.
 const SPILLED_ANYWAY: usize = limit(usize::MAX, 3);
 
-/// One share: its table, and what of it is on disk.
+/// One share: its table, rows that are yet to be added to it, and what of it is on disk.
 #[derive(Default)]
 struct Share {
     table: Option<GroupTable>,
+    waiting: Vec<Rows>,
     spilled: Option<Spilled>,
+}
+
+impl Share {
+    fn size(&self) -> usize {
+        self.table.as_ref().map_or(0, GroupTable::size) + self.waiting.iter().map(Rows::size).sum::<usize>()
+    }
 }
 
 /// One table a share, each locked for as long as rows are added to it.
@@ -47,6 +58,12 @@ pub struct Shares {
     by: OnceLock<Option<usize>>,
     numbers: Arc<Numbers>,
     spec: Arc<GroupSpec>,
+    /// The same where all keys are packed into one.
+    packed: Arc<GroupSpec>,
+    /// How many rows there will be, where that is known.
+    rows: Option<u64>,
+    /// Rows wait until all of their share are there: nearly every one is a group of its own.
+    waits: AtomicBool,
     reservation: Mutex<MemoryReservation>,
     /// Where groups go that memory has no room for.
     disk: Option<Arc<DiskManager>>,
@@ -59,7 +76,13 @@ pub struct Shares {
 }
 
 impl Shares {
-    pub fn new(spec: Arc<GroupSpec>, reservation: MemoryReservation, disk: Option<Arc<DiskManager>>) -> Self {
+    pub fn new(
+        spec: Arc<GroupSpec>,
+        rows: Option<u64>,
+        reservation: MemoryReservation,
+        disk: Option<Arc<DiskManager>>,
+    ) -> Self {
+        let packed = Arc::new(spec.packed());
         Self {
             shares: (0..SHARES).map(|_| Mutex::default()).collect(),
             size: AtomicUsize::new(0),
@@ -67,6 +90,9 @@ impl Shares {
             by: OnceLock::new(),
             numbers: Arc::default(),
             spec,
+            packed,
+            rows,
+            waits: AtomicBool::new(false),
             reservation: Mutex::new(reservation),
             disk,
             spilled: AtomicUsize::new(0),
@@ -89,16 +115,23 @@ impl Shares {
         self.spilled.load(Ordering::Relaxed)
     }
 
-    /// How many groups there are so far in memory.
+    /// How many groups there are so far in memory; a row that waits counts as one.
     pub fn groups(&self) -> usize {
-        self.shares.iter().map(|share| share.lock().table.as_ref().map_or(0, GroupTable::len)).sum()
+        let groups = |share: &Share| {
+            share.table.as_ref().map_or(0, GroupTable::len)
+                + share.waiting.iter().map(|rows| rows.rows).sum::<usize>()
+        };
+        self.shares.iter().map(|share| groups(&share.lock())).sum()
     }
 
     /// By which key rows are split, if not by all; and a way to numbers of the keys that are numbered. The first
     /// table to ask decides it for all.
     pub fn split_by(&self, table: &GroupTable) -> Result<(Option<usize>, Numberer)> {
-        self.numbers.decide(&self.spec, table)?;
+        self.numbers.decide(&self.spec, table, self.rows)?;
         let by = self.by.get_or_init(|| {
+            let groups = estimate::distinct(table.rows(), table.len());
+            let few = self.rows.is_some_and(|rows| rows as f64 <= groups * ROWS);
+            self.waits.store(few && table.rows() > 0, Ordering::Relaxed);
             let numbered = self.numbers.numbered();
             let diverse = table.heights().into_iter().enumerate();
             let diverse = diverse.filter(|(key, values)| *values >= DIVERSE && !numbered[*key]);
@@ -107,20 +140,67 @@ impl Shares {
         Ok((*by, Numberer::new(&self.spec, self.numbers.clone())?))
     }
 
-    /// The values behind each key that is numbered.
-    pub fn values(&self) -> Result<Vec<Option<ArrayRef>>> {
-        self.numbers.values()
+    /// What the keys of finished shares stand for.
+    pub fn meaning(&self) -> Result<Meaning> {
+        self.numbers.meaning()
     }
 
     fn table(&self) -> Result<GroupTable> {
+        if self.numbers.are_packed() {
+            return GroupTable::of_share(self.packed.clone(), &[]);
+        }
         GroupTable::of_share(self.spec.clone(), &self.numbers.numbered())
+    }
+
+    /// Adds rows to a share, now or later.
+    pub fn add(&self, share: usize, rows: Rows) -> Result<()> {
+        if !self.waits.load(Ordering::Relaxed) {
+            return self.visit(share, |table| rows.add_to(table));
+        }
+        self.open.store(true, Ordering::Release);
+        self.resized(0, rows.size());
+        let mut share = self.shares[share].lock();
+        share.waiting.push(rows);
+        if self.disk.is_some() && share.waiting.len() > SPILLED_ANYWAY {
+            return self.spill(&mut share);
+        }
+        drop(share);
+        if let Err(error) = self.reserve() {
+            if self.disk.is_none() {
+                return Err(error);
+            }
+            // From here on rows are added at once: if the same keys come again, that takes less.
+            self.waits.store(false, Ordering::Relaxed);
+            self.relieve()?;
+            self.reserve()?;
+        }
+        Ok(())
+    }
+
+    /// Adds the rows that wait to their share's table.
+    fn settle(&self, share: &mut Share) -> Result<()> {
+        if share.waiting.is_empty() {
+            return Ok(());
+        }
+        let waiting = std::mem::take(&mut share.waiting);
+        let before = share.size() + waiting.iter().map(Rows::size).sum::<usize>();
+        let rows = Rows::joined(waiting)?;
+        let table = match &mut share.table {
+            Some(table) => table,
+            none => none.insert(self.table()?),
+        };
+        table.reserve(rows.rows);
+        rows.add_to(table)?;
+        self.resized(before, share.size());
+        Ok(())
     }
 
     /// Lets `work` add to the table of a share.
     pub fn visit(&self, share: usize, work: impl FnOnce(&mut GroupTable) -> Result<()>) -> Result<()> {
         self.open.store(true, Ordering::Release);
         let mut share = self.shares[share].lock();
-        let before = share.table.as_ref().map_or(0, GroupTable::size);
+        self.settle(&mut share)?;
+        let before = share.size();
         let table = match &mut share.table {
             Some(table) => table,
             none => none.insert(self.table()?),
@@ -180,7 +260,7 @@ impl Shares {
             let share = self.next.fetch_add(1, Ordering::Relaxed) % SHARES;
             // Who is being added to is spilled by whoever does it.
             if let Some(mut share) = self.shares[share].try_lock()
-                && share.table.is_some()
+                && (share.table.is_some() || !share.waiting.is_empty())
             {
                 self.spill(&mut share)?;
                 some = true;
@@ -195,6 +275,7 @@ impl Shares {
     }
 
     fn spill(&self, share: &mut Share) -> Result<()> {
+        self.settle(share)?;
         let (Some(disk), Some(table)) = (&self.disk, share.table.take()) else { return Ok(()) };
         let size = table.size();
         if !table.is_empty() {
@@ -247,7 +328,9 @@ impl Shares {
 
     /// Finishes one share; nothing of it stays.
     pub fn finish_one(&self, share: usize, control: &Control) -> Result<Option<Finished>> {
-        let Share { table, spilled } = std::mem::take(&mut *self.shares[share].lock());
+        let mut share = std::mem::take(&mut *self.shares[share].lock());
+        self.settle(&mut share)?;
+        let Share { table, spilled, .. } = share;
         let mut held = table.as_ref().map_or(0, GroupTable::size);
         let table = match spilled {
             None => table,

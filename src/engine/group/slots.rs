@@ -18,6 +18,7 @@ struct Slot {
     id: u32,
 }
 
+#[derive(Clone)]
 pub struct Slots(Vec<Slot>);
 
 impl Slots {
@@ -71,9 +72,30 @@ impl Slots {
         }
     }
 
+    /// Enters the values from id 1 on, by their hashes, into slots that are empty.
+    pub fn fill(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
+        self.reserve(hashes.len());
+        for (id, hash) in hashes.enumerate().skip(1) {
+            let (position, _) = self.find(hash, |_| false);
+            self.0[position] = Slot { tag: hash as u32, id: id as u32 };
+        }
+    }
+
+    /// Makes room for `count` values in all.
+    pub fn reserve(&mut self, count: usize) {
+        let wanted = (count + 1).saturating_mul(3).div_ceil(2).next_power_of_two();
+        if wanted > self.0.len() {
+            self.grow_to(wanted);
+        }
+    }
+
     #[cold]
     fn grow(&mut self) {
-        let mut grown = Slots::new(self.0.len() * if self.0.len() < QUADRUPLED { 4 } else { 2 });
+        self.grow_to(self.0.len() * if self.0.len() < QUADRUPLED { 4 } else { 2 });
+    }
+
+    fn grow_to(&mut self, size: usize) {
+        let mut grown = Slots::new(size);
         for slot in self.0.iter().filter(|slot| slot.id != MISSING) {
             let (position, _) = grown.find(u64::from(slot.tag), |_| false);
             grown.0[position] = *slot;

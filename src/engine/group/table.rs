@@ -7,7 +7,7 @@ use arrow::compute::take;
 use arrow::datatypes::UInt32Type;
 
 use super::codes::Codes;
-use super::intern::{Interner, interner};
+use super::intern::{Interner, interner, interner_of_share};
 use super::pairs::Pairs;
 use super::words::Words;
 use super::{GroupSpec, Unit};
@@ -30,6 +30,8 @@ pub struct GroupTable {
     zero: bool,
     /// A row reached it.
     used: bool,
+    /// How many rows were added, those of other tables not counted.
+    rows: usize,
     groups: Vec<u32>,
     ids: Vec<u32>,
 }
@@ -67,7 +69,7 @@ impl GroupTable {
             several => Numbering::Pairs((1..several).map(|_| Pairs::new()).collect()),
         };
         let codes = Codes::new(&spec)?;
-        Self::with(spec, &[], numbering, codes)
+        Self::with(spec, None, numbering, codes)
     }
 
     /// The table of a share, in which some keys come as ids.
@@ -76,24 +78,37 @@ impl GroupTable {
             0 | 1 => Numbering::Direct,
             several => Numbering::Words(Words::new(several)),
         };
-        Self::with(spec, numbered, numbering, None)
+        Self::with(spec, Some(numbered), numbering, None)
     }
 
     fn with(
         spec: Arc<GroupSpec>,
-        numbered: &[bool],
+        of_share: Option<&[bool]>,
         numbering: Numbering,
         codes: Option<Codes>,
     ) -> Result<Self> {
-        let interners = spec.keys.iter().enumerate().map(|(number, key)| {
-            let numbered = numbered.get(number).is_some_and(|numbered| *numbered);
-            if numbered { Ok(None) } else { interner(&key.arrow).map(Some) }
+        let interners = spec.keys.iter().enumerate().map(|(number, key)| match of_share {
+            Some(numbered) if numbered.get(number) == Some(&true) => Ok(None),
+            Some(_) => interner_of_share(&key.arrow).map(Some),
+            None => interner(&key.arrow).map(Some),
         });
         let interners = interners.collect::<Result<Vec<_>>>()?;
         let first = spec.needs_first().then(Vec::new);
         let units = spec.units()?;
         let (groups, ids) = (Vec::new(), Vec::new());
-        Ok(Self { spec, interners, numbering, units, codes, first, zero: false, used: false, groups, ids })
+        Ok(Self {
+            spec,
+            interners,
+            numbering,
+            units,
+            codes,
+            first,
+            zero: false,
+            used: false,
+            rows: 0,
+            groups,
+            ids,
+        })
     }
 
     /// No row ever reached it.
@@ -109,6 +124,11 @@ impl GroupTable {
             (Numbering::Direct, [Some(interner)]) => interner.height(),
             (Numbering::Direct, _) => 1,
         }
+    }
+
+    /// How many rows were added to it.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     pub fn size(&self) -> usize {
@@ -132,6 +152,13 @@ impl GroupTable {
             .collect()
     }
 
+    /// Makes room for so many rows, each a new group, where there is one key.
+    pub fn reserve(&mut self, rows: usize) {
+        if let [Some(interner)] = self.interners.as_mut_slice() {
+            interner.reserve(rows);
+        }
+    }
+
     /// Adds rows: their keys, the arguments of each aggregate, and their positions where those are needed.
     pub fn update(
         &mut self,
@@ -144,6 +171,7 @@ impl GroupTable {
             return Ok(());
         }
         self.used = true;
+        self.rows += rows;
         let positions = positions.map(|positions| &positions.values()[..]);
         if let ([key], Some(mut codes)) = (keys, self.codes.take()) {
             let done = match Codes::takes(key) {

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::memory::prefetch_all;
 
 /// Numbers distinct rows of as many ids as there are keys, from 1 in order of arrival.
+#[derive(Clone)]
 pub struct Words {
     width: usize,
     slots: Slots,
@@ -30,6 +31,11 @@ impl Words {
 
     pub fn size(&self) -> usize {
         self.slots.size() + (self.rows.capacity() + self.batch.capacity()) * size_of::<u32>()
+    }
+
+    /// The ids of a number.
+    pub fn row(&self, number: usize) -> &[u32] {
+        self.rows.get(number * self.width..(number + 1) * self.width).unwrap_or_default()
     }
 
     /// The ids of one key, by number from `start` on.

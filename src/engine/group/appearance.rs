@@ -1,0 +1,123 @@
+//! The order of appearance without a sort: a group's place is how many others appeared before it.
+
+use arrow::array::Int64Array;
+
+use crate::engine::control::Control;
+use crate::error::Result;
+
+/// Positions that lie further apart than so many for each group are sorted.
+const SPARSE: usize = 64;
+
+/// The groups of several tables in order, each as the number of its table and its row there.
+pub struct Places {
+    places: Vec<u32>,
+    /// Bits of a row.
+    shift: u32,
+}
+
+/// A word of positions: which of them are a group's first, and how many such lie before the word.
+#[derive(Clone, Copy, Default)]
+struct Word {
+    first: u64,
+    before: u32,
+}
+
+impl Places {
+    /// Groups by their first positions. None where the positions are too sparse, or the tables too uneven.
+    pub fn by_first(tables: &[Int64Array], control: &Control) -> Result<Option<Self>> {
+        let total: usize = tables.iter().map(|table| table.values().len()).sum();
+        let longest = tables.iter().map(|table| table.values().len()).max().unwrap_or(0);
+        let bits = |count: usize| usize::BITS - count.saturating_sub(1).leading_zeros();
+        let shift = bits(longest);
+        if total == 0 || bits(tables.len()) + shift > u32::BITS || total > u32::MAX as usize {
+            return Ok(None);
+        }
+        let (mut least, mut most) = (i64::MAX, i64::MIN);
+        for first in tables.iter().flat_map(|table| table.values()) {
+            (least, most) = (least.min(*first), most.max(*first));
+        }
+        let span = i128::from(most) - i128::from(least) + 1;
+        if span > total.saturating_mul(SPARSE) as i128 {
+            return Ok(None);
+        }
+        control.check()?;
+        let mut words = vec![Word::default(); (span as usize).div_ceil(64)];
+        let place = |first: &i64| {
+            let distance = (first - least) as usize;
+            (distance / 64, distance % 64)
+        };
+        for (word, bit) in tables.iter().flat_map(|table| table.values()).map(place) {
+            words[word].first |= 1 << bit;
+        }
+        control.check()?;
+        let mut before = 0;
+        for word in &mut words {
+            word.before = before;
+            before += word.first.count_ones();
+        }
+        if before as usize != total {
+            // Several groups appeared at one position.
+            return Ok(None);
+        }
+        let mut places = vec![0; total];
+        for (table, firsts) in tables.iter().enumerate() {
+            control.check()?;
+            for (row, (word, bit)) in firsts.values().iter().map(place).enumerate() {
+                let word = words[word];
+                let rank = word.before + (word.first & ((1 << bit) - 1)).count_ones();
+                places[rank as usize] = ((table as u64) << shift) as u32 | row as u32;
+            }
+        }
+        Ok(Some(Self { places, shift }))
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// For each group in order its table and its row there.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (usize, usize)> + Clone {
+        let (shift, mask) = (self.shift, (1u64 << self.shift) - 1);
+        self.places.iter().map(move |place| {
+            let place = u64::from(*place);
+            ((place >> shift) as usize, (place & mask) as usize)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn places_are_those_of_a_sort(
+            firsts in prop::collection::btree_set(-200i64..200, 1..60),
+            tables in 1usize..9,
+            seed in any::<u64>(),
+        ) {
+            let mut parts: Vec<Vec<i64>> = vec![Vec::new(); tables];
+            for first in &firsts {
+                let part = super::super::intern::mix(*first as u64, seed) as usize % tables;
+                parts[part].insert(0, *first);
+            }
+            let arrays: Vec<Int64Array> = parts.iter().map(|part| Int64Array::from(part.clone())).collect();
+            if let Some(places) = Places::by_first(&arrays, &Control::default()).unwrap() {
+                let found: Vec<i64> = places.iter().map(|(table, row)| parts[table][row]).collect();
+                prop_assert_eq!(found, firsts.into_iter().collect::<Vec<_>>());
+            } else {
+                prop_assert!(firsts.len() < 10);
+            }
+        }
+
+        #[test]
+        fn equal_positions_are_left_to_a_sort(twice in 0i64..9) {
+            let parts = [Int64Array::from(vec![1, twice]), Int64Array::from(vec![twice])];
+            prop_assert!(Places::by_first(&parts, &Control::default()).unwrap().is_none());
+        }
+    }
+}
