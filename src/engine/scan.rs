@@ -111,6 +111,11 @@ impl Scan {
         self.morsels.iter().map(|morsel| morsel.rows as u64).sum()
     }
 
+    /// One above the highest number of a row.
+    pub fn end(&self) -> u64 {
+        self.morsels.iter().map(|morsel| morsel.first_row + morsel.rows as u64).max().unwrap_or(0)
+    }
+
     /// The schema of the batches where no column comes as a dictionary.
     pub fn schema(&self) -> SchemaRef {
         let columns = self.source.columns();

@@ -10,6 +10,7 @@ use arrow::compute::{cast, concat, concat_batches};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::texts::converted;
 use crate::error::{Error, Result};
 use crate::io::sink;
 use crate::plan::frame::{Cells, Frame, Kind};
@@ -114,16 +115,7 @@ impl Answer {
 
     /// The schema as it is handed out: strings with 64-bit offsets, which every reader understands.
     pub fn schema(&self) -> SchemaRef {
-        let fields: Vec<_> = self
-            .schema
-            .fields()
-            .iter()
-            .map(|field| {
-                let plain = plain(field.data_type());
-                Arc::new(field.as_ref().clone().with_data_type(plain))
-            })
-            .collect();
-        Arc::new(Schema::new(fields))
+        plain_schema(&self.schema)
     }
 
     pub fn batches(&self) -> Result<Vec<RecordBatch>> {
@@ -183,6 +175,11 @@ impl Answer {
     }
 }
 
+/// The same fields as they are handed out.
+pub(super) fn plain_schema(schema: &Schema) -> SchemaRef {
+    Arc::new(Schema::new(schema.fields().iter().map(plain_field).collect::<Vec<_>>()))
+}
+
 fn plain(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8View => DataType::LargeUtf8,
@@ -206,26 +203,14 @@ fn plain_field(field: &FieldRef) -> FieldRef {
 
 /// A batch with types that every reader understands.
 pub(super) fn handed_out_batch(batch: &RecordBatch) -> Result<RecordBatch> {
-    let fields: Vec<_> = batch
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| Arc::new(field.as_ref().clone().with_data_type(plain(field.data_type()))))
-        .collect();
-    handed_out(batch, &Arc::new(Schema::new(fields)))
+    handed_out(batch, &plain_schema(&batch.schema()))
 }
 
-fn handed_out(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+/// A batch with the fields of [`plain_schema`].
+pub(super) fn handed_out(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = batch.columns().iter().zip(schema.fields());
-    let columns = columns
-        .map(|(column, field)| {
-            if column.data_type() == field.data_type() {
-                Ok(column.clone())
-            } else {
-                cast(column, field.data_type())
-            }
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let columns =
+        columns.map(|(column, field)| converted(column, field.data_type())).collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
 }

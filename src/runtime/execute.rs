@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool};
@@ -12,7 +13,7 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionConfig;
 use futures::TryStreamExt;
 
-use super::answer::Answer;
+use super::answer::{Answer, handed_out, plain_schema};
 use super::engine::{Engine, RunOptions};
 use super::run::Run;
 use crate::config;
@@ -31,6 +32,9 @@ const LARGEST_CHUNK: usize = 128 * 1024;
 
 /// What a sort keeps aside for merging what it spilled, where the limit allows as much.
 const SORT_RESERVE: usize = 10 << 20;
+
+/// A batch of fewer rows than this is not worth another thread.
+const SMALL: usize = 8 * 1024;
 
 pub(super) async fn execute(
     engine: Arc<Engine>,
@@ -176,9 +180,14 @@ async fn attempt(
         .collect::<Result<Vec<_>>>()?;
     let plan = lowering.columns(&domain, &outputs)?;
     run.planned(displayable(plan.as_ref()).indent(false).to_string());
-    let schema = plan.schema();
+    let mut schema = plan.schema();
     let started = Instant::now();
-    let batches = collect(plan, &context).await?;
+    let batches = if matches!(frame.kind, Kind::Frame | Kind::Series) {
+        schema = plain_schema(&schema);
+        collect_plain(plan, &schema, lowering.threads, &context).await?
+    } else {
+        collect(plan, &context).await?
+    };
     run.control.check()?;
     run.control.stage(Stage {
         name: "collect".to_owned(),
@@ -203,6 +212,35 @@ async fn collect(plan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Re
     for stream in streams {
         let stream = stream?;
         tasks.push(async move { stream.try_collect::<Vec<_>>().await });
+    }
+    let collected = futures::future::try_join_all(tasks).await?;
+    Ok(collected.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
+}
+
+/// The same with the columns as they are handed out, so that no more than a few batches are there twice.
+async fn collect_plain(
+    plan: Arc<dyn ExecutionPlan>,
+    schema: &SchemaRef,
+    threads: usize,
+    context: &Arc<TaskContext>,
+) -> Result<Vec<RecordBatch>> {
+    if *schema.fields() == *plan.schema().fields() {
+        return collect(plan, context).await;
+    }
+    let partitions = plan.properties().partitioning.partition_count();
+    let mut tasks = Vec::with_capacity(partitions);
+    for partition in 0..partitions {
+        let stream = plan.execute(partition, context.clone())?.map_err(Error::from);
+        let plain = stream.map_ok(|batch| {
+            let schema = schema.clone();
+            async move {
+                match batch.num_rows() {
+                    0..SMALL => handed_out(&batch, &schema),
+                    _ => blocking(move || handed_out(&batch, &schema)).await,
+                }
+            }
+        });
+        tasks.push(async move { plain.try_buffered(threads).try_collect::<Vec<_>>().await });
     }
     let collected = futures::future::try_join_all(tasks).await?;
     Ok(collected.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())

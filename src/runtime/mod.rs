@@ -6,6 +6,7 @@ pub mod engine;
 mod execute;
 pub mod explain;
 pub mod run;
+mod texts;
 
 pub use answer::Answer;
 pub use engine::{Engine, RunOptions};

@@ -18,7 +18,7 @@ def test_groups_beyond_the_limit_are_spilled_and_right() -> None:
     rows = 300_000
     keys = np.random.default_rng(7).permutation(rows)
     data = pa.table({"k": [f"key {key:09}" for key in keys], "v": keys.astype("float64")})
-    with RLMClient(threads=2, memory_limit="24MB", grouping="auto") as client:
+    with RLMClient(threads=2, memory_limit="20MB", grouping="auto") as client:
         run = client.submit(make_task(data, lambda p: p.groupby("k")["v"].sum()))
         answer = run.result().to_arrow()
         text = str(run.explain())

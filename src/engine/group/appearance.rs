@@ -1,5 +1,7 @@
 //! The order of appearance without a sort: a group's place is how many others appeared before it.
 
+use std::ops::Range;
+
 use arrow::array::Int64Array;
 
 use crate::engine::control::Control;
@@ -75,10 +77,10 @@ impl Places {
         self.places.len()
     }
 
-    /// For each group in order its table and its row there.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (usize, usize)> + Clone {
+    /// For each group of a part of the order its table and its row there.
+    pub fn iter(&self, part: Range<usize>) -> impl ExactSizeIterator<Item = (usize, usize)> + Clone {
         let (shift, mask) = (self.shift, (1u64 << self.shift) - 1);
-        self.places.iter().map(move |place| {
+        self.places[part].iter().map(move |place| {
             let place = u64::from(*place);
             ((place >> shift) as usize, (place & mask) as usize)
         })
@@ -107,7 +109,7 @@ mod tests {
             }
             let arrays: Vec<Int64Array> = parts.iter().map(|part| Int64Array::from(part.clone())).collect();
             if let Some(places) = Places::by_first(&arrays, &Control::default()).unwrap() {
-                let found: Vec<i64> = places.iter().map(|(table, row)| parts[table][row]).collect();
+                let found: Vec<i64> = places.iter(0..places.len()).map(|(table, row)| parts[table][row]).collect();
                 prop_assert_eq!(found, firsts.into_iter().collect::<Vec<_>>());
             } else {
                 prop_assert!(firsts.len() < 10);

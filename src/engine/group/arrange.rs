@@ -1,26 +1,24 @@
-//! The groups of all tables put in the order of the answer, column by column, several at once.
+//! The groups of all tables put in the order of the answer, a batch at a time.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array,
-    make_array,
+    Array, ArrayData, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, make_array,
 };
 use arrow::buffer::{Buffer, NullBuffer};
 use arrow::compute::{concat, take};
 use arrow::datatypes::{ArrowNativeType, UInt64Type};
-use parking_lot::Mutex;
 
 use super::appearance::Places;
 use super::numbers::Meaning;
-use super::shares::in_parallel;
 use super::table::Finished;
 use super::{GroupSpec, limit, order};
 use crate::engine::control::Control;
 use crate::error::{Error, Result};
 
-/// Fewer groups than this are put in order by one thread.
-const PARALLEL_FROM: usize = limit(64 * 1024, 32);
+/// Groups are handed out in batches of so many: what follows works on one while the next is put in order.
+const BATCH: usize = limit(512 * 1024, 48);
 
 /// The groups of one table as they lie there.
 pub fn batch(spec: &GroupSpec, finished: Finished, meaning: &Meaning) -> Result<RecordBatch> {
@@ -38,87 +36,135 @@ fn record(spec: &GroupSpec, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new_with_options(spec.schema(), columns, &options)?)
 }
 
-/// The groups of all tables in order. What is no longer needed is given back as soon as it is copied: at this point
-/// everything is there twice.
-pub fn arrange(
-    spec: &GroupSpec,
-    finished: Vec<Finished>,
-    meaning: &Meaning,
-    threads: usize,
-    control: &Control,
-) -> Result<RecordBatch> {
-    if finished.is_empty() {
-        // Rows there were, but no group: their keys were missing.
-        return Ok(RecordBatch::new_empty(spec.schema()));
-    }
-    let mut first: Vec<Int64Array> = Vec::new();
-    let mut keys: Vec<Vec<ArrayRef>> = Vec::new();
-    let mut values: Vec<Vec<ArrayRef>> = vec![Vec::new(); spec.aggregates.len()];
-    for table in finished {
-        first.extend(table.first);
-        let table_keys = if spec.sorted { meaning.ids(table.keys)? } else { table.keys };
-        keys.resize(table_keys.len(), Vec::new());
-        for (column, part) in keys.iter_mut().zip(table_keys).chain(values.iter_mut().zip(table.values)) {
-            column.push(part);
-        }
-    }
-    let order = if spec.keys.is_empty() {
-        Order::AsTheyLie
-    } else if spec.sorted {
-        let mut joined_keys = Vec::with_capacity(keys.len());
-        for parts in &mut keys {
-            joined_keys.push(joined(std::mem::take(parts))?);
-            *parts = joined_keys.last().cloned().into_iter().collect();
-        }
-        Order::Rows(order::by_keys(&joined_keys, &meaning.values, threads, control)?)
-    } else if let Some(places) = Places::by_first(&first, control)? {
-        Order::Places(places)
-    } else {
-        let first = joined(first.iter().map(|first| Arc::new(first.clone()) as ArrayRef).collect())?;
-        Order::Rows(order::by_keys(&[first], &[], threads, control)?)
-    };
-    drop(first);
-
-    let packed = meaning.is_packed() && !spec.sorted;
-    let words = if packed { Some(order.of(keys.pop().unwrap_or_default())?) } else { None };
-    let words: Option<&UInt64Array> = words.as_ref().map(|words| words.as_primitive::<UInt64Type>());
-    let threads = if order.len() < PARALLEL_FROM { 1 } else { threads };
-    let key = |number: usize, parts: Vec<ArrayRef>| match words {
-        Some(words) => meaning.value_of_words(number, words),
-        None => meaning.value(number, order.of(parts)?),
-    };
-    keys.resize(spec.keys.len(), Vec::new());
-    let keys = keys.into_iter().enumerate();
-    let values = values.into_iter().enumerate().map(|(number, parts)| (number + spec.keys.len(), parts));
-    let columns = each(keys.chain(values).collect(), threads, |number, parts| {
-        control.check()?;
-        if number < spec.keys.len() { key(number, parts) } else { order.of(parts) }
-    })?;
-    record(spec, columns)
+/// The groups of all tables, and the order in which they are the answer's rows.
+pub struct Arranged {
+    spec: Arc<GroupSpec>,
+    meaning: Meaning,
+    order: Order,
+    /// One a key, or the only one that all keys are packed into.
+    keys: Vec<Column>,
+    values: Vec<Column>,
+    rows: usize,
 }
 
-/// Does the same with every column, on several threads.
-fn each(
-    columns: Vec<(usize, Vec<ArrayRef>)>,
-    threads: usize,
-    work: impl Fn(usize, Vec<ArrayRef>) -> Result<ArrayRef> + Sync,
-) -> Result<Vec<ArrayRef>> {
-    let queue = Mutex::new(columns.into_iter());
-    let run = || -> Result<Vec<(usize, ArrayRef)>> {
-        let mut done = Vec::new();
-        loop {
-            let next = queue.lock().next();
-            let Some((number, parts)) = next else { return Ok(done) };
-            done.push((number, work(number, parts)?));
+impl Arranged {
+    pub fn new(
+        spec: Arc<GroupSpec>,
+        finished: Vec<Finished>,
+        meaning: Meaning,
+        threads: usize,
+        control: &Control,
+    ) -> Result<Self> {
+        let mut first: Vec<Int64Array> = Vec::new();
+        let mut keys: Vec<Vec<ArrayRef>> = Vec::new();
+        let mut values: Vec<Vec<ArrayRef>> = vec![Vec::new(); spec.aggregates.len()];
+        for table in finished {
+            first.extend(table.first);
+            let table_keys = if spec.sorted { meaning.ids(table.keys)? } else { table.keys };
+            keys.resize(table_keys.len(), Vec::new());
+            for (column, part) in keys.iter_mut().zip(table_keys).chain(values.iter_mut().zip(table.values)) {
+                column.push(part);
+            }
         }
-    };
-    let mut done: Vec<(usize, ArrayRef)> = if threads > 1 {
-        in_parallel((0..threads).map(|_| &run).collect())?.into_iter().flatten().collect()
-    } else {
-        run()?
-    };
-    done.sort_unstable_by_key(|(number, _)| *number);
-    Ok(done.into_iter().map(|(_, column)| column).collect())
+        let mut sorted: Vec<Column> = Vec::new();
+        let order = if spec.keys.is_empty() {
+            Order::AsTheyLie
+        } else if spec.sorted {
+            let columns = keys.into_iter().map(joined).collect::<Result<Vec<_>>>()?;
+            keys = Vec::new();
+            let order = order::by_keys(&columns, &meaning.values, threads, control)?;
+            sorted.extend(columns.into_iter().map(Column::Whole));
+            Order::Rows(order)
+        } else if let Some(places) = Places::by_first(&first, control)? {
+            let mut next = 0;
+            let from = first.iter().map(|first| {
+                let from = next;
+                next += first.len() as u32;
+                from
+            });
+            Order::Places { from: from.collect(), places }
+        } else {
+            let first = joined(first.iter().map(|first| Arc::new(first.clone()) as ArrayRef).collect())?;
+            Order::Rows(order::by_keys(&[first], &[], threads, control)?)
+        };
+        drop(first);
+        let in_parts = matches!(order, Order::Places { .. });
+        let columns = |columns: Vec<Vec<ArrayRef>>| {
+            let columns = columns.into_iter().map(|parts| {
+                control.check()?;
+                Column::of(parts, in_parts)
+            });
+            columns.collect::<Result<Vec<_>>>()
+        };
+        sorted.extend(columns(keys)?);
+        let values = columns(values)?;
+        let rows = match &order {
+            Order::AsTheyLie => 1,
+            Order::Rows(rows) => rows.len(),
+            Order::Places { places, .. } => places.len(),
+        };
+        Ok(Self { spec, meaning, order, keys: sorted, values, rows })
+    }
+
+    /// How many groups there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes held.
+    pub fn size(&self) -> usize {
+        let columns = self.keys.iter().chain(&self.values).map(|column| match column {
+            Column::Parts(parts) => parts.iter().map(|part| part.get_buffer_memory_size()).sum(),
+            Column::Whole(whole) => whole.get_buffer_memory_size(),
+        });
+        columns.sum::<usize>() + self.rows * size_of::<u32>()
+    }
+
+    /// How many batches they are handed out in.
+    pub fn batches(&self) -> usize {
+        self.rows.div_ceil(BATCH)
+    }
+
+    /// One of the batches.
+    pub fn batch(&self, number: usize) -> Result<RecordBatch> {
+        let part = number * BATCH..self.rows.min((number + 1) * BATCH);
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.spec.keys.len() + self.values.len());
+        match self.keys.as_slice() {
+            [words] if self.meaning.is_packed() && !self.spec.sorted => {
+                let words = self.order.of(words, part.clone())?;
+                let words = words.as_primitive::<UInt64Type>();
+                for number in 0..self.spec.keys.len() {
+                    columns.push(self.meaning.value_of_words(number, words)?);
+                }
+            }
+            keys => {
+                for (number, key) in keys.iter().enumerate() {
+                    columns.push(self.meaning.value(number, self.order.of(key, part.clone())?)?);
+                }
+            }
+        }
+        for column in &self.values {
+            columns.push(self.order.of(column, part.clone())?);
+        }
+        record(&self.spec, columns)
+    }
+}
+
+/// A column of all tables.
+enum Column {
+    Parts(Vec<ArrayRef>),
+    Whole(ArrayRef),
+}
+
+impl Column {
+    /// In its parts where those can be gathered from.
+    fn of(parts: Vec<ArrayRef>, in_parts: bool) -> Result<Self> {
+        let width = parts.first().and_then(|part| part.data_type().primitive_width());
+        match width {
+            Some(4 | 8 | 16) if in_parts => Ok(Self::Parts(parts)),
+            _ => joined(parts).map(Self::Whole),
+        }
+    }
 }
 
 /// Where the rows of the answer come from.
@@ -126,58 +172,52 @@ enum Order {
     AsTheyLie,
     /// Rows of all tables, one after the other.
     Rows(UInt32Array),
-    Places(Places),
+    /// Rows of each table, and where those of each begin among all.
+    Places {
+        places: Places,
+        from: Vec<u32>,
+    },
 }
 
 impl Order {
-    fn len(&self) -> usize {
-        match self {
-            Self::AsTheyLie => 1,
-            Self::Rows(rows) => rows.len(),
-            Self::Places(places) => places.len(),
-        }
-    }
-
-    /// A column of the answer, from its parts in each table.
-    fn of(&self, parts: Vec<ArrayRef>) -> Result<ArrayRef> {
-        match self {
-            Self::AsTheyLie => joined(parts),
-            Self::Rows(rows) => Ok(take(&joined(parts)?, rows, None)?),
-            Self::Places(places) => placed(parts, places),
+    /// A part of a column of the answer.
+    fn of(&self, column: &Column, part: Range<usize>) -> Result<ArrayRef> {
+        match (self, column) {
+            (Self::AsTheyLie, Column::Whole(column)) => Ok(column.clone()),
+            (Self::Rows(rows), Column::Whole(column)) => {
+                Ok(take(column, &rows.slice(part.start, part.len()), None)?)
+            }
+            (Self::Places { places, from }, Column::Whole(column)) => {
+                let rows = places.iter(part).map(|(table, row)| from[table] + row as u32);
+                Ok(take(column, &UInt32Array::from_iter_values(rows), None)?)
+            }
+            (Self::Places { places, .. }, Column::Parts(parts)) => gathered(parts, places, part),
+            (_, Column::Parts(_)) => Err(Error::internal("parts of a column in no order")),
         }
     }
 }
 
-fn placed(parts: Vec<ArrayRef>, places: &Places) -> Result<ArrayRef> {
+fn gathered(parts: &[ArrayRef], places: &Places, part: Range<usize>) -> Result<ArrayRef> {
     let Some(first) = parts.first() else { return Err(Error::internal("a column without parts")) };
     let values = match first.data_type().primitive_width() {
-        Some(4) => gathered::<u32>(&parts, places),
-        Some(8) => gathered::<u64>(&parts, places),
-        Some(16) => gathered::<i128>(&parts, places),
-        _ => {
-            let mut from = Vec::with_capacity(parts.len());
-            let mut next = 0;
-            for part in &parts {
-                from.push(next);
-                next += part.len() as u32;
-            }
-            let rows: UInt32Array = places.iter().map(|(table, row)| from[table] + row as u32).collect();
-            return Ok(take(&joined(parts)?, &rows, None)?);
-        }
+        Some(4) => values_of::<u32>(parts, places, part.clone()),
+        Some(8) => values_of::<u64>(parts, places, part.clone()),
+        _ => values_of::<i128>(parts, places, part.clone()),
     };
     let nulls = parts.iter().any(|part| part.null_count() > 0).then(|| {
         let nulls: Vec<Option<&NullBuffer>> = parts.iter().map(|part| part.nulls()).collect();
-        places.iter().map(|(table, row)| nulls[table].is_none_or(|nulls| nulls.is_valid(row))).collect()
+        let valid = |(table, row): (usize, usize)| nulls[table].is_none_or(|nulls| nulls.is_valid(row));
+        places.iter(part.clone()).map(valid).collect::<NullBuffer>()
     });
-    let data = first.to_data().into_builder().offset(0).len(places.len());
-    Ok(make_array(data.buffers(vec![values]).nulls(nulls).build()?))
+    let data = ArrayData::builder(first.data_type().clone()).len(part.len()).nulls(nulls);
+    Ok(make_array(data.add_buffer(values).build()?))
 }
 
-fn gathered<T: ArrowNativeType>(parts: &[ArrayRef], places: &Places) -> Buffer {
+fn values_of<T: ArrowNativeType>(parts: &[ArrayRef], places: &Places, part: Range<usize>) -> Buffer {
     let data: Vec<_> = parts.iter().map(|part| part.to_data()).collect();
     let values: Vec<&[T]> =
         data.iter().map(|data| &data.buffers()[0].typed_data::<T>()[data.offset()..][..data.len()]).collect();
-    Buffer::from_vec(places.iter().map(|(table, row)| values[table][row]).collect::<Vec<T>>())
+    Buffer::from_vec(places.iter(part).map(|(table, row)| values[table][row]).collect::<Vec<T>>())
 }
 
 fn joined(parts: Vec<ArrayRef>) -> Result<ArrayRef> {

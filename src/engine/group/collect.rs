@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::execution::memory_pool::MemoryReservation;
@@ -26,6 +27,8 @@ const OUTER: usize = limit(24 << 20, 16 << 10);
 /// Bytes of rows that a thread sets apart: as many as a quarter of the groups have, within these bounds. A visit
 /// to a share is worth the more the more rows it brings.
 const SET_APART: (usize, usize) = (limit(2 << 20, 64 << 10), 32 << 20);
+/// The same where rows wait for the others of their share, and a visit is no more than leaving them there.
+const WAITING: usize = limit(8 << 20, 64 << 10);
 /// Bytes set apart, long strings included, from which all of them are brought to their shares at once.
 const MOST_APART: usize = limit(96 << 20, 1 << 20);
 /// No share has room for fewer rows than this.
@@ -41,9 +44,24 @@ pub struct Rows {
 
 impl Rows {
     pub fn add_to(&self, table: &mut GroupTable) -> Result<()> {
-        let positions: Option<&Int64Array> =
-            self.positions.as_ref().map(|positions| positions.as_primitive::<Int64Type>());
+        let wide = self.positions.as_ref().map(|positions| cast(positions, &DataType::Int64)).transpose()?;
+        let positions: Option<&Int64Array> = wide.as_ref().map(|wide| wide.as_primitive::<Int64Type>());
         table.update(&self.keys, &self.args, positions, self.rows)
+    }
+
+    /// The same in fewer bytes, for rows that are kept: positions in half of theirs where all of them fit, and flags in
+    /// place of what is only counted.
+    fn narrowed(mut self, spec: &GroupSpec, narrow: bool) -> Result<Self> {
+        if narrow && let Some(positions) = &mut self.positions {
+            *positions = cast(positions, &DataType::UInt32)?;
+        }
+        for (args, aggregate) in self.args.iter_mut().zip(&spec.aggregates) {
+            if let ([arg], true) = (args.as_mut_slice(), aggregate.only_counts()) {
+                let flags = BooleanBuffer::new_set(arg.len());
+                *arg = Arc::new(BooleanArray::new(flags, arg.logical_nulls()));
+            }
+        }
+        Ok(self)
     }
 
     /// Bytes that the rows take.
@@ -175,7 +193,8 @@ impl Collector {
 
     /// Moves the thread's own groups to the shares, to which later rows go at once; these are of their like.
     fn share(&mut self, like: Rows) -> Result<()> {
-        let like = self.without_dictionaries(like)?;
+        let like =
+            self.without_dictionaries(like)?.narrowed(&self.spec, self.shares.has_narrow_positions())?;
         if !like.columns().iter().all(|column| scatter::takes(column.data_type())) {
             return Ok(());
         }
@@ -193,7 +212,10 @@ impl Collector {
     /// Rows that each share is to have room for.
     fn room(&self, types: &[DataType]) -> usize {
         let (least, most) = SET_APART;
-        let bytes = (self.shares.size() / 4).clamp(least, most);
+        let bytes = match self.shares.waits() && !self.shares.spills() {
+            true => WAITING,
+            false => (self.shares.size() / 4).clamp(least, most),
+        };
         (bytes / (SHARES * Scatter::row_bytes(types))).max(LEAST_ROOM).next_power_of_two()
     }
 
@@ -208,7 +230,8 @@ impl Collector {
     }
 
     fn set_apart(&mut self, rows: Rows) -> Result<()> {
-        let mut rows = self.without_dictionaries(rows)?;
+        let narrow = self.shares.has_narrow_positions();
+        let mut rows = self.without_dictionaries(rows)?.narrowed(&self.spec, narrow)?;
         let Some(apart) = &mut self.apart else { return Ok(()) };
         let mut hashes = std::mem::take(&mut apart.hashes);
         rows.keys = apart.numberer.columns(&rows.keys)?;

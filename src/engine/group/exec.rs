@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
@@ -23,7 +23,7 @@ use super::arrange::batch;
 use super::collect::{Collector, Rows};
 use super::merge::{combine, merge};
 use super::numbers::Meaning;
-use super::shares::{SHARES, Shares};
+use super::shares::{Expected, SHARES, Shares};
 use super::table::GroupTable;
 use crate::engine::control::{Control, Stage, Stop};
 use crate::engine::keep::kept;
@@ -178,8 +178,8 @@ impl ExecutionPlan for GroupExec {
             let started = Instant::now();
             let spills = disk.is_some();
             let rows = match &input {
-                GroupInput::Scan(scan) => Some(scan.rows()),
-                GroupInput::Plan(_) => None,
+                GroupInput::Scan(scan) => Expected { count: Some(scan.rows()), end: Some(scan.end()) },
+                GroupInput::Plan(_) => Expected::default(),
             };
             let shares = Arc::new(Shares::new(spec.clone(), rows, reserve(&context), disk));
             let new = |(number, threads)| {
@@ -208,18 +208,33 @@ impl ExecutionPlan for GroupExec {
             let merging = Instant::now();
             let (tables, reservations): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
             if spills {
-                return in_shares(spec, tables, shares, threads, control, reservations).await;
+                let limit = match context.memory_pool().memory_limit() {
+                    MemoryLimit::Finite(limit) => Some(limit),
+                    _ => None,
+                };
+                return in_shares(spec, tables, shares, threads, control, reservations, limit).await;
             }
             let merger = control.clone();
             let merged = blocking(move || merge(&spec, tables, &shares, threads, &merger)).await?;
             drop(reservations);
+            let held = reserve(&context);
+            held.try_resize(merged.size())?;
             control.stage(Stage {
                 name: "merge".to_owned(),
-                rows: merged.num_rows() as u64,
+                rows: merged.rows() as u64,
                 seconds: merging.elapsed().as_secs_f64(),
                 details: "threads' groups merged by hash, then put in order".to_owned(),
             });
-            Ok(futures::stream::once(async { Ok(merged) }).boxed())
+            let merged = Arc::new((merged, held));
+            let batches = futures::stream::iter(0..merged.0.batches()).map(move |number| {
+                let (merged, control) = (merged.clone(), control.clone());
+                let batch = move || {
+                    control.check()?;
+                    merged.0.batch(number)
+                };
+                async move { Ok(blocking(batch).await?) }
+            });
+            Ok(batches.buffered(threads.max(1)).boxed())
         };
         let answer = futures::stream::once(answer).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), answer)))
@@ -234,11 +249,12 @@ async fn in_shares(
     threads: usize,
     control: Arc<Control>,
     reservations: Vec<MemoryReservation>,
+    limit: Option<usize>,
 ) -> DataFusionResult<BoxStream<'static, DataFusionResult<RecordBatch>>> {
     let (work, to, by) = (spec.clone(), shares.clone(), control.clone());
     let only = blocking(move || {
         let only = combine(&work, tables, &to, threads, &by)?;
-        to.make_room()?;
+        to.make_room(limit)?;
         Ok(only)
     });
     let only = only.await?;

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-
-use super::arrange::arrange;
+use super::arrange::Arranged;
 use super::numbers::Meaning;
 use super::shares::{SHARES, Shares, in_parallel};
 use super::table::{Finished, GroupTable};
@@ -18,20 +16,20 @@ const PARALLEL_FROM: usize = limit(64 * 1024, 32);
 /// States of more bytes than this are handed over by all threads at once, however few groups they are of.
 const HEAVY: usize = limit(16 << 20, 4 << 10);
 
-/// Merges tables with the shares and finishes them: the answer's rows in their final order.
+/// Merges tables with the shares and finishes them: the answer's rows and their order.
 pub fn merge(
     spec: &Arc<GroupSpec>,
     tables: Vec<GroupTable>,
     shares: &Shares,
     threads: usize,
     control: &Control,
-) -> Result<RecordBatch> {
+) -> Result<Arranged> {
     let (finished, meaning) = match combine(spec, tables, shares, threads, control)? {
         Some(only) => (vec![only], Meaning::default()),
         None => (shares.finish(threads, control)?, shares.meaning()?),
     };
     control.check()?;
-    arrange(spec, finished, &meaning, threads, control)
+    Arranged::new(spec.clone(), finished, meaning, threads, control)
 }
 
 /// Brings all groups together: in the one table that is returned finished, or in the shares.

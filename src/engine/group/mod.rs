@@ -143,6 +143,12 @@ impl Unit {
 }
 
 impl AggregateSpec {
+    /// It looks at nothing but which values of its column there are, and shares that column with no other.
+    fn only_counts(&self) -> bool {
+        let float = self.args.iter().any(|dtype| matches!(dtype, DType::Float32 | DType::Float64));
+        self.function.name() == "count" && !float && self.params.skipna && self.family().is_none()
+    }
+
     fn family(&self) -> Option<combined::Family> {
         combined::family(self.function.name(), &self.args, &self.params)
     }

@@ -49,6 +49,15 @@ impl Share {
     }
 }
 
+/// What is known of the rows before any is read.
+#[derive(Clone, Copy, Default)]
+pub struct Expected {
+    /// How many there are, before filters.
+    pub count: Option<u64>,
+    /// Above all of their positions.
+    pub end: Option<u64>,
+}
+
 /// One table a share, each locked for as long as rows are added to it.
 pub struct Shares {
     shares: Vec<Mutex<Share>>,
@@ -60,8 +69,7 @@ pub struct Shares {
     spec: Arc<GroupSpec>,
     /// The same where all keys are packed into one.
     packed: Arc<GroupSpec>,
-    /// How many rows there will be, where that is known.
-    rows: Option<u64>,
+    rows: Expected,
     /// Rows wait until all of their share are there: nearly every one is a group of its own.
     waits: AtomicBool,
     reservation: Mutex<MemoryReservation>,
@@ -78,7 +86,7 @@ pub struct Shares {
 impl Shares {
     pub fn new(
         spec: Arc<GroupSpec>,
-        rows: Option<u64>,
+        rows: Expected,
         reservation: MemoryReservation,
         disk: Option<Arc<DiskManager>>,
     ) -> Self {
@@ -110,6 +118,21 @@ impl Shares {
         self.size.load(Ordering::Relaxed)
     }
 
+    /// Every position of a row fits four bytes.
+    pub fn has_narrow_positions(&self) -> bool {
+        self.rows.end.is_some_and(|end| end <= u64::from(u32::MAX))
+    }
+
+    /// Groups that memory has no room for go to disk.
+    pub fn spills(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// Rows wait for the others of their share.
+    pub fn waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
+    }
+
     /// How many groups were written to disk.
     pub fn spilled(&self) -> usize {
         self.spilled.load(Ordering::Relaxed)
@@ -127,10 +150,10 @@ impl Shares {
     /// By which key rows are split, if not by all; and a way to numbers of the keys that are numbered. The first
     /// table to ask decides it for all.
     pub fn split_by(&self, table: &GroupTable) -> Result<(Option<usize>, Numberer)> {
-        self.numbers.decide(&self.spec, table, self.rows)?;
+        self.numbers.decide(&self.spec, table, self.rows.count)?;
         let by = self.by.get_or_init(|| {
             let groups = estimate::distinct(table.rows(), table.len());
-            let few = self.rows.is_some_and(|rows| rows as f64 <= groups * ROWS);
+            let few = self.rows.count.is_some_and(|rows| rows as f64 <= groups * ROWS);
             self.waits.store(few && table.rows() > 0, Ordering::Relaxed);
             let numbered = self.numbers.numbered();
             let diverse = table.heights().into_iter().enumerate();
@@ -154,7 +177,7 @@ impl Shares {
 
     /// Adds rows to a share, now or later.
     pub fn add(&self, share: usize, rows: Rows) -> Result<()> {
-        if !self.waits.load(Ordering::Relaxed) {
+        if !self.waits() {
             return self.visit(share, |table| rows.add_to(table));
         }
         self.open.store(true, Ordering::Release);
@@ -318,12 +341,14 @@ impl Shares {
         Ok(())
     }
 
-    /// Makes room for what takes the groups, if memory ran out before: that needs some as well.
-    pub fn make_room(&self) -> Result<()> {
-        match self.full.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            full => self.spill_down_to(full / 2).map(|_| ()),
+    /// Makes room for what takes the groups: that needs some as well, of `limit` bytes that there are in all.
+    pub fn make_room(&self, limit: Option<usize>) -> Result<()> {
+        if self.disk.is_none() {
+            return Ok(());
         }
+        let full = self.full.load(Ordering::Relaxed);
+        let half = if full > 0 { full / 2 } else { usize::MAX };
+        self.spill_down_to(limit.map_or(half, |limit| half.min(limit / 4))).map(|_| ())
     }
 
     /// Finishes one share; nothing of it stays.
