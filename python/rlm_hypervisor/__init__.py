@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rlm_hypervisor._core import __version__ as __version__
     from rlm_hypervisor.client import RLMClient as RLMClient
+    from rlm_hypervisor.context import CurrentTask as CurrentTask, current_task as current_task
     from rlm_hypervisor.errors import (
         CombineRequiredError as CombineRequiredError,
         DepthExceededError as DepthExceededError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from rlm_hypervisor.progress import Progress as Progress
     from rlm_hypervisor.result import Result as Result
     from rlm_hypervisor.run import Explanation as Explanation, Run as Run
+    from rlm_hypervisor.splitting import split as split
     from rlm_hypervisor.task import ParallelTask as ParallelTask, Task as Task
 
 _HOMES = {
@@ -55,6 +57,9 @@ _HOMES = {
     "Result": "result",
     "Explanation": "run",
     "Run": "run",
+    "split": "splitting",
+    "CurrentTask": "context",
+    "current_task": "context",
     "ParallelTask": "task",
     "Task": "task",
     **dict.fromkeys(
@@ -88,6 +93,7 @@ _HOMES = {
 __all__ = [
     "Column",
     "CombineRequiredError",
+    "CurrentTask",
     "DepthExceededError",
     "Explanation",
     "InternalError",
@@ -117,7 +123,9 @@ __all__ = [
     "TaskTimeoutError",
     "WorkerCrashedError",
     "__version__",
+    "current_task",
     "operation",
+    "split",
 ]
 
 

@@ -16,6 +16,11 @@ def plain(task: Any) -> tuple[Any, list[Any]]:
 
 
 def _convert(value: Any, objects: list[Any], path: str, within: tuple[int, ...]) -> Any:
+    if path == "input.items" and isinstance(value, bytes | bytearray):
+        raise InvalidTaskError(
+            f"`{path}` is a {type(value).__name__}, but must be a list or another iterable of items",
+            details={"path": path},
+        )
     # Items are not looked into: there may be millions, and they are the user's own.
     if (
         path == "input.items"

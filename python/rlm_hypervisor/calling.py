@@ -1,31 +1,45 @@
-"""Tasks that run user code in workers: functions and items pickled, and how a worker is started."""
+"""Tasks whose operation runs in workers: what is called on what, and how the results become the answer."""
 
 from __future__ import annotations
 
-import pickle
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from itertools import islice
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from rlm_hypervisor.errors import InvalidTaskError
+from rlm_hypervisor.packing import Batches, Items, launch, pack, pack_value
 from rlm_hypervisor.worker import programs
 
 BATCH_ITEMS = 100
 """Items of a batch where the task leaves it to the engine."""
 
 
+class Calls(NamedTuple):
+    """A run of calls, ready for the core."""
+
+    name: str
+    function: bytes
+    feed: Any
+    """The payload of a single call, or what hands out items."""
+    asked: dict[str, Any]
+    shape: str
+    """How results become the answer: `one` value, a `list`, `flat` lists joined, `rows` of chunks, results by key
+    (`keyed`), or what the only one is (`reduced`); with ` collect`, errors of failed items stand in their places."""
+    then: bytes | None = None
+    """What is called on all results together."""
+
+
 def over_rows(
     spec: Mapping[str, Any],
     frame: Any,
     operation: Callable[..., Any],
-    combine: Any,
+    others: Mapping[str, Any],
     timeout_ms: int | None,
     why: str | None,
 ) -> Calls:
     """What the core needs to run an operation on the chunks of a source in workers.
 
-    `combine` is the task's word, or the user's function. `why` says why the operation is not native.
+    `others` has the task's `combine` (its word, or the user's function), `key`, `reduce`, `setup`. `why` says why
+    the operation is not native.
     """
     from rlm_hypervisor._lazy import require
     from rlm_hypervisor.worker.rows import OverRows, Together
@@ -33,12 +47,16 @@ def over_rows(
     require("pandas", "an operation in Python mode")
     require("pyarrow", "an operation in Python mode")
     name = getattr(operation, "__name__", type(operation).__name__)
-    aligned = combine == "auto"
     asked = _asked(spec, name, timeout_ms)
     chunk = spec["chunkSize"]
-    asked.update(
-        kind="rows", aligned=aligned, why=why, chunk_rows=chunk if isinstance(chunk, int) else None, most=1
-    )
+    asked.update(kind="rows", why=why, chunk_rows=chunk if isinstance(chunk, int) else None, most=1)
+    if spec["type"] == "map_reduce":
+        return _map_reduce(name, frame, operation, others, spec, asked, rows=True)
+    if spec["type"] == "parallel_inference":
+        operation = programs.Inference(others.get("setup"), operation, counted=False)
+    combine = others.get("combine", "auto")
+    aligned = combine == "auto"
+    asked.update(aligned=aligned)
     if spec["type"] == "sequential":
         asked.update(in_flight=1)
     then = None if combine in ("auto", "list") else pack(Together(None if combine == "concat" else combine))
@@ -65,6 +83,9 @@ def _asked(spec: Mapping[str, Any], name: str, timeout_ms: int | None) -> dict[s
         "timeout_ms": timeout_ms,
         "chunk_rows": None,
         "aligned": False,
+        "max_depth": options["maxDepth"],
+        "memoised": False,
+        "parts": None,
         "why": None,
         "launch": launch(),
     }
@@ -74,30 +95,17 @@ def _shape(shape: str, options: Mapping[str, Any]) -> str:
     return f"{shape} collect" if options["onError"] == "collect" else shape
 
 
-class Calls(NamedTuple):
-    """A run of calls, ready for the core."""
-
-    name: str
-    function: bytes
-    feed: Any
-    """The payload of a single call, or what hands out items."""
-    asked: dict[str, Any]
-    shape: str
-    then: bytes | None = None
-    """What is called on all results together."""
-    """`one` value or a `list`; with ` collect`, errors of failed items stand in their places."""
-
-
 def calls(
     spec: Mapping[str, Any],
     value: Any,
     items: Any,
     operations: list[Callable[..., Any]],
+    others: Mapping[str, Any],
     timeout_ms: int | None,
 ) -> Calls:
     """What the core needs to run a task's operation on the user's own value or on items.
 
-    `operations` are the operation, or the steps of a chain.
+    `operations` are the operation, or the steps of a chain; `others` the task's `key`, `reduce`, `combine`, `setup`.
     """
     kind = spec["type"]
     operation = operations[0] if len(operations) == 1 else programs.Chain(operations)
@@ -107,112 +115,52 @@ def calls(
     asked = _asked(spec, name, timeout_ms)
     if items is None:
         asked.update(kind="value", single=True)
-        function = pack(programs.Handler(operation))
-        return Calls(name, function, pack_value(value, "the task's `input`"), asked, _shape("one", options))
+        payload = pack_value(value, "the task's `input`")
+        if kind == "recursive":
+            asked.update(kind="tree", memoised=options["cache"])
+            return Calls(name, pack(programs.Recursive(operation)), payload, asked, "one tree")
+        return Calls(name, pack(programs.Handler(operation)), payload, asked, _shape("one", options))
     feed: Any = Items(items)
+    shape = "list"
     if kind == "sequential":
         asked.update(in_flight=1)
-    elif kind == "batch_processing":
+    elif kind in ("batch_processing", "parallel_inference"):
         asked.update(kind="batch")
         feed = Batches(items, size or BATCH_ITEMS)
+        if kind == "parallel_inference":
+            operation, shape = programs.Inference(others.get("setup"), operation, counted=True), "flat"
     else:
         asked.update(in_flight=size)
-    return Calls(name, pack(operation), feed, asked, _shape("list", options))
+    if kind == "map_reduce":
+        return _map_reduce(name, feed, operation, others, spec, asked, rows=False)
+    return Calls(name, pack(operation), feed, asked, _shape(shape, options))
 
 
-_CODE = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv.pop()); "
-    "from rlm_hypervisor.worker.main import main; main()"
-)
+PARTS = 8
+"""Into how many parts the values of a map and reduce are shuffled by their keys."""
 
 
-def launch() -> tuple[str, list[str], list[tuple[str, str]]]:
-    """Program, arguments and environment of a worker: this interpreter, which finds what this process finds."""
-    import json
-
-    program = sys.executable
-    if not program:
+def _map_reduce(
+    name: str,
+    feed: Any,
+    operation: Any,
+    others: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    asked: dict[str, Any],
+    *,
+    rows: bool,
+) -> Calls:
+    key = others.get("key")
+    combine = others.get("combine")
+    if combine is not None and not callable(combine):
         raise InvalidTaskError(
-            "this process does not know its Python interpreter (`sys.executable` is empty)"
+            f"`input.combine` of a map_reduce task is a function of a list of values, not {combine!r}. "
+            "Leave it out, or give a function whose result stands for the values",
+            details={"path": "input.combine"},
         )
-    return program, ["-c", _CODE, json.dumps(_paths())], []
-
-
-def _paths() -> list[str]:
-    import os
-
-    # An empty entry means the directory that one is in; it stays that one.
-    return [path or os.getcwd() for path in sys.path if isinstance(path, str)]
-
-
-def pack(function: Callable[..., Any], what: str = "the operation") -> bytes:
-    """A function for workers: by name where its module can be imported, else with its code and what it closes over."""
-    import cloudpickle
-
-    try:
-        return pickle.dumps((_paths(), cloudpickle.dumps(function, protocol=5)), protocol=5)
-    except Exception as error:
-        name = getattr(function, "__name__", type(function).__name__)
-        raise InvalidTaskError(
-            f"{what} `{name}` cannot be sent to a worker: {type(error).__name__}: {error}. "
-            "It closes over something that belongs to this process; make that inside the function",
-            details={"path": "input.operation"},
-        ) from error
-
-
-def pack_value(value: Any, what: str) -> bytes:
-    """A value for workers."""
-    try:
-        try:
-            return pickle.dumps(value, protocol=5)
-        except Exception:
-            import cloudpickle
-
-            return bytes(cloudpickle.dumps(value, protocol=5))
-    except Exception as error:
-        raise InvalidTaskError(
-            f"{what} cannot be sent to a worker: {type(error).__name__}: {error}"
-        ) from error
-
-
-class Items:
-    """The items of a task, taken from their iterable and pickled when a worker is free for them."""
-
-    def __init__(self, items: Iterable[Any]) -> None:
-        self._left = len(items) if isinstance(items, Sized) else None
-        self._items: Iterator[Any] = iter(items)
-        self._taken = 0
-
-    def next(self, most: int) -> tuple[int, bytes] | None:
-        """Up to `most` further items as a pickled list; None when there are no more."""
-        found = list(islice(self._items, most))
-        if not found:
-            return None
-        first = self._taken
-        self._taken += len(found)
-        try:
-            return len(found), pickle.dumps(found, protocol=5)
-        except Exception:
-            return len(found), pack_value(found, f"of the items from {first} on, one")
-
-    def left(self) -> int | None:
-        """How many are left, if the iterable tells."""
-        return None if self._left is None else max(self._left - self._taken, 0)
-
-
-class Batches(Items):
-    """The items of a task, a list of `size` of them at a time."""
-
-    def __init__(self, items: Iterable[Any], size: int) -> None:
-        super().__init__(items)
-        self._size = size
-
-    def next(self, most: int) -> tuple[int, bytes] | None:
-        """The next list; `most` is not asked, for a batch is one call."""
-        found = super().next(self._size)
-        return None if found is None else (1, found[1])
-
-    def left(self) -> int | None:
-        """How many batches are left."""
-        items = super().left()
-        return None if items is None else -(-items // self._size)
+    parts = PARTS if key is not None else 1
+    mapped = programs.MapSide(operation, key, combine, parts, rows)
+    reduced = programs.ReduceSide(others["reduce"], key is not None)
+    asked.update(kind="map_rows" if rows else "map", parts=parts, aligned=False)
+    shape = "keyed" if key is not None else "reduced"
+    return Calls(name, pack(mapped), feed, asked, shape, pack(reduced, "`input.reduce`"))

@@ -15,16 +15,15 @@ from rlm_hypervisor.errors import (
     InvalidTaskError,
     NotDecomposableError,
     OperationNotFoundError,
-    PythonModeWarning,
     RLMError,
 )
 from rlm_hypervisor.operations import EVERYWHERE, Operations
 from rlm_hypervisor.run import ConstantRun, Run
+from rlm_hypervisor.submitting import Submitting, handle_of
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from rlm_hypervisor.calling import Calls
     from rlm_hypervisor.partition.frame import Partition
     from rlm_hypervisor.task import ParallelTask, TaskDocument
 
@@ -45,7 +44,7 @@ def _close_all() -> None:
         client.close()
 
 
-class RLMClient:
+class RLMClient(Submitting):
     """Executes tasks on this machine.
 
     A client owns threads, a memory limit and connections to object stores. It may be shared between threads.
@@ -156,8 +155,14 @@ class RLMClient:
             frame = self._open(spec["input"], objects, timeout_ms)
             mode = spec["options"]["mode"]
             mode = self._engine.settings()["mode"] if mode == "auto" else mode
-            if mode == "auto" and spec["combine"] != "auto":
-                # How results of chunks come together means nothing to a plan, which has no such results.
+            if spec["type"] in ("map_reduce", "parallel_inference") or spec["combine"] != "auto":
+                # A plan has no results of chunks that could be reduced, or put together in another way.
+                if mode == "native":
+                    raise InvalidTaskError(
+                        'the task is to run natively (`mode: "native"`), and results of chunks (`combine`, map_reduce, '
+                        'parallel_inference) are only there in workers. Leave `mode` out, or say "python"',
+                        details={"path": "options.mode"},
+                    )
                 mode = "python"
             if mode == "python":
                 return self._submit_rows(spec, frame, operation, objects, timeout_ms, started_at, None)
@@ -181,69 +186,6 @@ class RLMClient:
             client=self,
         )
 
-    def _submit_rows(
-        self,
-        spec: Mapping[str, Any],
-        frame: _core.Frame,
-        operation: Callable[..., Any],
-        objects: list[Any],
-        timeout_ms: int | None,
-        started_at: float,
-        refusal: NotDecomposableError | None,
-    ) -> Run:
-        """Starts a task whose operation runs on the chunks of its source in workers."""
-        from rlm_hypervisor.calling import over_rows
-
-        if timeout_ms is not None:
-            timeout_ms = max(int(timeout_ms - (time.monotonic() - started_at) * 1000), 0)
-        combine = spec["combine"]
-        if isinstance(combine, Mapping):
-            combine = objects[_handle(combine["callable"])]
-        try:
-            why = None if refusal is None else str(refusal)
-            made = over_rows(spec, frame, operation, combine, timeout_ms, why)
-        except (ImportError, InvalidTaskError):
-            # Python mode was the second choice; what stands in the way of the first is what there is to say.
-            if refusal is not None:
-                raise refusal from None
-            raise
-        if refusal is not None:
-            import warnings
-
-            warnings.warn(
-                f"`{made.name}` is not native, so it is called on each chunk by itself in Python; what it computes "
-                'over rows it computes over one chunk. `mode: "python"` says that this is meant, `mode: "native"` '
-                f"refuses it. Why: {refusal}",
-                PythonModeWarning,
-                stacklevel=4,
-            )
-        return self._run(spec, made)
-
-    def _run(self, spec: Mapping[str, Any], made: Calls) -> Run:
-        return Run(
-            self._engine.call(made.function, made.feed, made.asked, made.then),
-            made.name,
-            description=spec.get("description"),
-            tags=spec["options"].get("tags"),
-            progress=spec["options"].get("progress"),
-            client=self,
-            shape=made.shape,
-        )
-
-    def _submit_calls(
-        self, spec: Mapping[str, Any], task: Any, objects: list[Any], timeout_ms: int | None
-    ) -> Run:
-        """Starts a task whose operation runs in workers, on the user's own value or on items."""
-        from rlm_hypervisor.calling import calls
-
-        given = spec["input"]
-        items = objects[_handle(given["items"]["object"])] if "items" in given else None
-        found = spec["operation"]
-        references = found.get("steps", [found])
-        operations = [self._operation(reference, objects) for reference in references]
-        made = calls(spec, task.get("input"), items, operations, timeout_ms)
-        return self._run(spec, made)
-
     def warm(self, workers: int | None = None, *, timeout: float = 60.0) -> int:
         """Starts worker processes before they are needed; returns how many live.
 
@@ -256,7 +198,7 @@ class RLMClient:
         ...     client.warm()
         1
         """
-        from rlm_hypervisor.calling import launch
+        from rlm_hypervisor.packing import launch
 
         self._check()
         most = int(self._engine.settings()["workers"])
@@ -339,7 +281,7 @@ class RLMClient:
             raise InvalidTaskError("this version runs tasks on `input.source`, and the task has none")
         items = found.get("sources", found.get("source")) if isinstance(found, Mapping) else found
         file_format = found.get("format") if isinstance(found, Mapping) else None
-        opened = [objects[_handle(item["arrow"])] if "arrow" in item else item["url"] for item in items]
+        opened = [objects[handle_of(item["arrow"])] if "arrow" in item else item["url"] for item in items]
         return self._opened(opened, file_format or source.get("format"), timeout_ms)
 
     def _opened(self, opened: list[Any], file_format: str | None, timeout_ms: int | None) -> _core.Frame:
@@ -357,7 +299,7 @@ class RLMClient:
 
     def _operation(self, found: Mapping[str, Any], objects: list[Any]) -> Callable[..., Any]:
         if "callable" in found:
-            function: Callable[..., Any] = objects[_handle(found["callable"])]
+            function: Callable[..., Any] = objects[handle_of(found["callable"])]
             return function
         name = found.get("named")
         registered = isinstance(name, str) and (self._operations.get(name) or EVERYWHERE.get(name))
@@ -475,10 +417,6 @@ def _option(value: object) -> str:
     if isinstance(value, os.PathLike):
         return os.fsdecode(os.fspath(value))
     return str(value)
-
-
-def _handle(found: Any) -> int:
-    return int(found["id"]) if isinstance(found, Mapping) else int(found)
 
 
 def _options(spec: Mapping[str, Any], spent: float) -> dict[str, Any]:

@@ -177,7 +177,7 @@ class Run:
 
     def output(self) -> list[dict[str, Any]]:
         """What the operation wrote in workers: dicts of `at` (seconds since the start), `stream`
-        (`stdout`, `stderr` or `log`) and `text`; the first million characters."""
+        (`stdout`, `stderr`, `log` or `progress`) and `text`; the first million characters."""
         self._check()
         return self._core.written()
 
@@ -255,6 +255,14 @@ def _returned(segments: list[Any], failures: list[Any], shape: str) -> Any:
         from rlm_hypervisor.rows import whole
 
         return whole(segments)
+    if shape in ("keyed", "reduced"):
+        found = [entry for _, _, _, blobs, _ in segments for part in pickle.loads(blobs[0]) for entry in part]
+        found.sort(key=lambda entry: entry[0])
+        if shape == "keyed":
+            return {key: value for _, key, value in found}
+        return found[0][2] if found else None
+    if shape == "one tree":
+        return pickle.loads(segments[0][3][0])
     placed: list[tuple[int, Any]] = list(failures) if shape.endswith("collect") else []
     for first, count, failed, blobs, _ in segments:
         gone = set(failed)
@@ -263,7 +271,11 @@ def _returned(segments: list[Any], failures: list[Any], shape: str) -> Any:
     if failures:
         placed.sort(key=lambda pair: pair[0])
     values = [value for _, value in placed]
-    return values[0] if shape.startswith("one") else values
+    if shape.startswith("one"):
+        return values[0]
+    if shape.startswith("flat"):
+        return [one for value in values for one in (value if isinstance(value, list) else [value])]
+    return values
 
 
 class Explanation:

@@ -30,7 +30,7 @@ class Query(_Sql, total=False):
     tables: Mapping[str, Source]
 
 
-Operation: TypeAlias = Callable[[Any], Any] | str | Query
+Operation: TypeAlias = Callable[..., Any] | str | Query
 """A function of a partition, the name of a registered one, or a query."""
 
 
@@ -41,6 +41,10 @@ class SourceInput(TypedDict, total=False):
     items: Iterable[Any]
     operation: Operation
     steps: Sequence[Callable[[Any], Any] | str]
+    map: Callable[[Any], Any] | str
+    key: str | Sequence[str] | Callable[[Any], Any]
+    reduce: Callable[..., Any] | str
+    setup: Callable[[], Any] | str
     chunkSize: int | Literal["auto"]
     format: str
     combine: Literal["auto", "concat", "list"] | Callable[[list[Any]], Any]
@@ -57,6 +61,8 @@ class Options(TypedDict, total=False):
     backoffMs: int
     parallelism: int
     memoryLimit: int | str
+    maxDepth: int
+    cache: bool
     mode: Literal["auto", "native", "python"]
     tags: list[str] | dict[str, str]
     progress: bool | Literal["auto"]

@@ -14,7 +14,8 @@ use crate::error::{Cause, Code, Error, Result};
 use crate::io::source::Source;
 use crate::plan::Node;
 use crate::runtime::calls::rows::SourceFeed;
-use crate::runtime::calls::{CallSpec, Feed, Once, Parcel, Policy};
+use crate::runtime::calls::tree::Tree;
+use crate::runtime::calls::{CallSpec, Fed, Feed, Once, Parcel, Policy};
 use crate::runtime::run::Finished;
 use crate::runtime::{Engine, Run};
 use crate::task::{OnError, Priority};
@@ -42,13 +43,18 @@ struct Asked {
     chunk_rows: Option<u64>,
     /// Whether the results of a source's chunks are put together by their rows.
     aligned: bool,
+    max_depth: u32,
+    /// Whether equal inputs of a recursive task run once.
+    memoised: bool,
+    /// Into how many parts results are shuffled before the last calls, one for each part.
+    parts: Option<usize>,
     /// Why the run is not native.
     why: Option<String>,
     launch: (String, Vec<String>, Vec<(String, String)>),
 }
 
 /// What workers know how to do; `worker/calls.py` has the same words.
-const KINDS: &[&str] = &["value", "items", "batch", "rows"];
+const KINDS: &[&str] = &["value", "items", "batch", "rows", "tree", "map", "map_rows"];
 
 /// Starts a run. `feed` is the payload of a single call, or an object with `next(most)` and `left()`.
 pub fn submit(
@@ -105,6 +111,10 @@ fn start(
     let pool = engine.pool(|| Launch { program, arguments, environment })?;
     let limit = asked.memory_limit.unwrap_or(settings.memory_limit);
     let feed: Box<dyn Feed> = match feed {
+        Given::Payload(bytes) if kind == &"tree" => {
+            let root = Blob::new(&bytes).map_err(not_shared)?;
+            Box::new(Tree::new(root, asked.max_depth, asked.memoised))
+        }
         Given::Payload(bytes) => Box::new(Once::new(vec![Blob::new(&bytes).map_err(not_shared)?])),
         Given::Feed(object) => Box::new(PyFeed { object, next: 0, left: None }),
         Given::Source(source) => {
@@ -129,6 +139,7 @@ fn start(
         workers,
         memory_limit: limit / workers,
         then: then.map(Arc::new),
+        parts: asked.parts,
         aligned: if asked.aligned { feed.left() } else { None },
     };
     let timeout = asked.timeout_ms.map(Duration::from_millis);
@@ -149,7 +160,7 @@ struct PyFeed {
 }
 
 impl Feed for PyFeed {
-    fn next(&mut self, most: u64) -> Result<Option<Parcel>> {
+    fn next(&mut self, most: u64) -> Result<Fed> {
         let fed = Python::try_attach(|py| -> Result<Option<(u64, Blob)>> {
             let object = self.object.bind(py);
             let fed = object.call_method1("next", (most,)).and_then(|fed| {
@@ -162,11 +173,11 @@ impl Feed for PyFeed {
             Ok(Some((count, Blob::new(bytes.as_bytes()).map_err(not_shared)?)))
         });
         // Without an interpreter there is nobody left to ask.
-        let Some((count, blob)) = fed.unwrap_or(Ok(None))? else { return Ok(None) };
+        let Some((count, blob)) = fed.unwrap_or(Ok(None))? else { return Ok(Fed::Over) };
         let first = self.next;
         self.next += count;
         let more = serde_json::Value::Null;
-        Ok(Some(Parcel { first, count, payload: vec![blob], more, label: None }))
+        Ok(Fed::Parcel(Parcel { first, count, payload: vec![blob], more, label: None }))
     }
 
     fn left(&self) -> Option<u64> {

@@ -48,7 +48,7 @@ pub enum Finished {
 pub struct Written {
     /// Seconds since the run began.
     pub at: f64,
-    /// `stdout`, `stderr` or `log`.
+    /// `stdout`, `stderr`, `log` or `progress`.
     pub stream: &'static str,
     pub text: String,
 }
@@ -194,7 +194,9 @@ impl Run {
         let mut inner = self.inner.lock();
         match inner.written.last_mut() {
             // What one call writes in pieces stays together.
-            Some(last) if last.stream == stream && stream != "log" => last.text.push_str(text),
+            Some(last) if last.stream == stream && matches!(stream, "stdout" | "stderr") => {
+                last.text.push_str(text)
+            }
             _ => inner.written.push(Written { at, stream, text: text.to_owned() }),
         }
     }

@@ -76,13 +76,13 @@ pub const TYPES: &[TypeRow] = &[
         meaning: "the operation on every partition or item, side by side" },
     TypeRow { kind: Sequential, name: "sequential", structured: false, runs: Since("0.1"),
         meaning: "the operation, or several steps, one after another" },
-    TypeRow { kind: Recursive, name: "recursive", structured: false, runs: NotYet,
+    TypeRow { kind: Recursive, name: "recursive", structured: false, runs: Since("0.1"),
         meaning: "an operation that may split its input into tasks of its own kind" },
-    TypeRow { kind: MapReduce, name: "map_reduce", structured: true, runs: NotYet,
+    TypeRow { kind: MapReduce, name: "map_reduce", structured: true, runs: Since("0.1"),
         meaning: "a map over partitions or items, and a reduce over the values of each key" },
     TypeRow { kind: BatchProcessing, name: "batch_processing", structured: true, runs: Since("0.1"),
         meaning: "the operation on batches of items" },
-    TypeRow { kind: ParallelInference, name: "parallel_inference", structured: true, runs: NotYet,
+    TypeRow { kind: ParallelInference, name: "parallel_inference", structured: true, runs: Since("0.1"),
         meaning: "a model, set up once per worker, over partitions or items" },
 ];
 
@@ -105,11 +105,11 @@ pub const INPUT: &[Field] = &[
         "rows per partition of a source; items in flight together, or per call of a batch_processing task"),
     field("combine", Kind::ChoiceOrCallable(&["auto", "concat", "list"]), Word("auto"), ALL, Since("0.1"), "how the chunks' results become the answer"),
     field("format", FORMATS, Null, ALL, Only("0.1", &["parquet"]), "the format of the source's files, where their names do not tell"),
-    field("map", Kind::Operation, Absent, &[MapReduce], NotYet, "what runs on each partition or item; the operation by its other name"),
-    field("key", Kind::Key, Absent, &[MapReduce], NotYet, "what the mapped values are grouped by"),
-    field("reduce", Kind::Operation, Absent, &[MapReduce], NotYet, "what is done with the values of one key"),
+    field("map", Kind::Operation, Absent, &[MapReduce], Since("0.1"), "what runs on each partition or item; the operation by its other name"),
+    field("key", Kind::Key, Absent, &[MapReduce], Since("0.1"), "what the mapped values are grouped by"),
+    field("reduce", Kind::Operation, Absent, &[MapReduce], Since("0.1"), "what is done with the values of one key"),
     field("steps", Kind::Operations, Absent, &[Sequential], Since("0.1"), "operations, each of which receives what the one before returned"),
-    field("setup", Kind::Operation, Absent, &[ParallelInference], NotYet, "what a worker calls once, before its first chunk, to load the model"),
+    field("setup", Kind::Operation, Absent, &[ParallelInference], Since("0.1"), "what a worker calls once, before its first chunk, to load the model"),
 ];
 
 #[rustfmt::skip]
@@ -130,8 +130,8 @@ pub const OPTIONS: &[Field] = &[
     field("backoffMs", Kind::Int { min: 0, max: 3_600_000 }, Preset::Int(100), ALL, Since("0.1"), "milliseconds before the second attempt, less up to half of it; doubled for each further one"),
     field("parallelism", Kind::Int { min: 1, max: 1024 }, Null, ALL, Since("0.1"), "threads that work on the run; None for the client's `threads`"),
     field("memoryLimit", Kind::Bytes { min: LEAST_MEMORY }, Null, ALL, Since("0.1"), "bytes the run may hold; None for the client's `memory_limit`"),
-    field("maxDepth", Kind::Int { min: 1, max: 1000 }, Preset::Int(16), ALL, NotYet, "how deep a recursive task may split"),
-    field("cache", Kind::Bool, Preset::Bool(false), ALL, NotYet, "whether the answer of an equal, earlier task may be returned"),
+    field("maxDepth", Kind::Int { min: 1, max: 1000 }, Preset::Int(16), ALL, Since("0.1"), "how deep a recursive task may split"),
+    field("cache", Kind::Bool, Preset::Bool(false), ALL, Since("0.1"), "whether equal inputs of a recursive task run once"),
     field("idempotencyKey", Kind::Name, Null, ALL, NotYet, "a key under which the task runs at most once"),
     field("mode", Kind::Choice(&["auto", "native", "python"]), Word("auto"), ALL, Since("0.1"), "how the operation runs: as a native plan, in Python, or what is possible"),
     field("tags", Kind::Tags, EmptyList, ALL, Since("0.1"), "labels of the run, for people and for lists of runs"),

@@ -3,17 +3,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::fields::{Field, INPUT, OPTIONS, Runs, TYPES};
-use super::spec::{Input, Mode, OperationRef, TaskSpec};
+use super::fields::{Field, INPUT, OPTIONS, Runs};
+use super::spec::{Combine, Input, Mode, OnError, OperationRef, TaskSpec, TaskType};
 use super::value::invalid;
 use crate::error::{Error, Result};
 
 /// Refuses the first part of a task that this version does not run.
 pub fn supported(spec: &TaskSpec) -> Result<()> {
-    if matches!(spec.kind.row().runs, Runs::NotYet) {
-        let hint = format!("Types that run: {}", running(TYPES.iter().map(|row| (row.name, row.runs))));
-        return Err(refused("type", Some(&spec.kind.name().into())).hint(hint));
-    }
     for field in INPUT {
         judge("input", field, input_value(spec, field.key)?)?;
     }
@@ -22,15 +18,48 @@ pub fn supported(spec: &TaskSpec) -> Result<()> {
     }
     let options = plain(&spec.options)?;
     OPTIONS.iter().try_for_each(|field| judge("options", field, options.get(field.key).cloned()))?;
+    only_for(spec)?;
     if let Input::Source(_) = &spec.input {
+        if spec.kind == TaskType::Recursive {
+            let hint = "Give the operation the user's own value as `input`: it may read files itself";
+            return Err(refused("input.source of a recursive task", None).hint(hint));
+        }
         if matches!(spec.operation, OperationRef::Steps(_)) {
             return Err(
                 refused("input.steps", None).hint("Over a source, give one operation that does all steps")
             );
         }
-        if spec.options.mode != Mode::Python {
+        let native = spec.combine == Combine::Auto
+            && !matches!(spec.kind, TaskType::MapReduce | TaskType::ParallelInference);
+        if spec.options.mode != Mode::Python && native {
             return in_workers(&options);
         }
+    }
+    Ok(())
+}
+
+/// Options that mean something for one type of task alone.
+fn only_for(spec: &TaskSpec) -> Result<()> {
+    let wrong =
+        |path: &str, why: &str, hint: &'static str| Err(invalid(path, format!("{path} {why}")).hint(hint));
+    let recursive = spec.kind == TaskType::Recursive;
+    if spec.options.cache && !recursive {
+        return wrong("options.cache", "is for recursive tasks in this version", "Leave it out");
+    }
+    if recursive && spec.options.on_error != OnError::Fail {
+        let why = "of a recursive task can only be \"fail\": an input that failed has no result to combine";
+        return wrong("options.onError", why, "Catch the error in the operation, and return a value for it");
+    }
+    if spec.kind == TaskType::MapReduce && spec.reduce.is_none() {
+        return wrong(
+            "input.reduce",
+            "is missing",
+            "Give a function of the values of one key, or of key and values",
+        );
+    }
+    if recursive && matches!(spec.input, Input::Items(_)) {
+        let hint = "Give one value as `input` and `operation` at the top; it may be a list that the operation splits";
+        return wrong("input.items", "is not for recursive tasks, which run on one value", hint);
     }
     Ok(())
 }

@@ -79,10 +79,8 @@ WRONG: dict[str, tuple[Change, list[str]]] = {
 NOT_YET: dict[str, tuple[Change, str]] = {
     "output": (_set(output="s3://bucket/out"), "output"),
     "format csv": (lambda t: t["input"].update(format="csv", source="a.csv"), "input.format"),
-    "cache": (_options(cache=True), "options.cache"),
     "idempotencyKey": (_options(idempotencyKey="a"), "options.idempotencyKey"),
     "secrets": (_options(secrets=["token"]), "options.secrets"),
-    "maxDepth": (_options(maxDepth=3), "options.maxDepth"),
 }
 
 
@@ -124,21 +122,6 @@ def test_what_only_workers_do_is_refused_on_a_native_operation(
     with pytest.raises(InvalidTaskError, match='mode: "python"') as caught:
         client.execute(task)
     assert f"options.{next(iter(option))}" in str(caught.value)
-    assert not called
-
-
-@pytest.mark.parametrize("kind", ["recursive", "map_reduce", "parallel_inference"])
-def test_the_other_types_are_known_and_do_not_run_yet(
-    client: RLMClient, task: dict[str, Any], called: list[int], kind: str
-) -> None:
-    task["type"] = kind
-    if kind == "map_reduce":
-        task["input"]["reduce"] = sum
-    with pytest.raises(InvalidTaskError) as caught:
-        client.execute(task)
-    assert kind in str(caught.value)
-    assert "not run it yet" in str(caught.value)
-    assert "parallel" in str(caught.value)
     assert not called
 
 

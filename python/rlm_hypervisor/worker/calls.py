@@ -10,8 +10,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from rlm_hypervisor.worker import context
+from rlm_hypervisor.worker import context, programs
 from rlm_hypervisor.worker.channel import Channel
+from rlm_hypervisor.worker.codec import dump, load
 from rlm_hypervisor.worker.rows import Encoded
 
 FLUSH_SECONDS = 0.01
@@ -28,6 +29,7 @@ class Server:
         self._channel = channel
         self._functions: dict[str, Any] = {}
         self._page: context.Page | None = None
+        self._encode: Callable[[list[int], list[Any]], tuple[list[Any], dict[str, Any]]] | None = None
 
     def start(self, page: Any) -> None:
         """Takes the page that the supervisor reads."""
@@ -44,12 +46,14 @@ class Server:
         context.current = current
         call, start, stop = head["call"], head["from"], head["to"]
         self._page.at(call, start)
+        self._encode = None
         try:
             function = self._function(head["function"])
             items = _items(head, blobs)
         except BaseException as error:
             self._broken(call, start, stop, error)
             return
+        self._encode = function.encode if isinstance(function, programs.Encoding) else None
         results: list[Any] = []
         failed: list[dict[str, Any]] = []
         pickles: list[bytes] = []
@@ -88,7 +92,18 @@ class Server:
         pickles: list[bytes],
     ) -> None:
         more = None
-        if len(results) == 1 and isinstance(results[0], Encoded):
+        if self._encode is not None and results:
+            gone = {failure["item"] for failure in failed}
+            try:
+                packed, more = self._encode([p for p in range(start, stop) if p not in gone], results)
+            except BaseException as error:
+                # What all of them make together cannot be sent: that is every one's failure.
+                failed += [
+                    _failure(p, error, pickles, retryable=False) for p in range(start, stop) if p not in gone
+                ]
+                failed.sort(key=lambda failure: failure["item"])
+                packed = []
+        elif len(results) == 1 and isinstance(results[0], Encoded):
             packed, more = results[0].blobs, results[0].more
         else:
             try:
@@ -133,8 +148,14 @@ def _items(head: dict[str, Any], blobs: list[Any]) -> Any:
     kind = head["kind"]
     if kind == "items":
         return pickle.loads(blobs[0])
-    if kind == "rows":
+    if kind in ("rows", "map_rows"):
         return [(blobs[0], head["more"])]
+    if kind == "tree":
+        return programs.jobs(head["more"]["jobs"], blobs)
+    if kind == "map":
+        return pickle.loads(blobs[0])
+    if kind == "then" and "part" in head["more"]:
+        return [blobs]
     if kind == "then":
         values: list[Any] = []
         place = 0
@@ -144,25 +165,6 @@ def _items(head: dict[str, Any], blobs: list[Any]) -> Any:
             place += part["blobs"]
         return [values]
     return [pickle.loads(blobs[0])]
-
-
-def load(data: bytes) -> Any:
-    """The function of a message, with the places its modules are found in."""
-    paths, pickled = pickle.loads(data)
-    for path in paths:
-        if path not in sys.path:
-            sys.path.append(path)
-    return pickle.loads(pickled)
-
-
-def dump(value: Any) -> bytes:
-    """A value for another process; classes and functions of `__main__` go with it."""
-    try:
-        return pickle.dumps(value, protocol=5)
-    except Exception:
-        import cloudpickle
-
-        return bytes(cloudpickle.dumps(value, protocol=5))
 
 
 def _text(error: BaseException) -> str:

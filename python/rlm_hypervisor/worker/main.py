@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import logging
 import os
 import signal
 import socket
@@ -33,10 +34,27 @@ def main() -> None:
     from rlm_hypervisor.worker.channel import Channel
 
     channel = Channel(connection)
+    logging.getLogger().addHandler(_Forwarding(channel))
     with contextlib.suppress(EOFError, ConnectionError):
         _serve(Server(channel), channel)
     # Threads that user code left behind do not keep the process.
     os._exit(0)
+
+
+class _Forwarding(logging.Handler):
+    """Sends records of the user's logging to the run."""
+
+    def __init__(self, channel: Any) -> None:
+        super().__init__()
+        self._channel = channel
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Sends one record."""
+        try:
+            text = self.format(record)
+            self._channel.send({"t": "log", "level": record.levelname, "name": record.name, "text": text})
+        except Exception:
+            self.handleError(record)
 
 
 def _serve(server: Any, channel: Any) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any
+import numbers
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from typing import Any, TypeAlias
+
+from rlm_hypervisor.splitting import Split
+from rlm_hypervisor.worker.codec import dump
 
 
 class Chain:
@@ -46,3 +52,202 @@ def wants_context(function: Callable[..., Any]) -> bool:
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     wanted = [p for p in parameters if p.kind in positional and p.default is inspect.Parameter.empty]
     return len(wanted) == 2
+
+
+class Inference:
+    """A model and what is asked of it: `setup` is called once in each worker, before its first batch.
+
+    Args:
+        setup: makes the model; None where the operation has what it needs.
+        operation: a function of the model and a batch, or of the batch alone where there is no `setup`.
+        counted: whether the batch is a list, for which the operation has to return as many results.
+    """
+
+    def __init__(self, setup: Callable[[], Any] | None, operation: Callable[..., Any], counted: bool) -> None:
+        self._setup = setup
+        self._operation = operation
+        self._counted = counted
+        self._model: tuple[Any] | None = None
+        self.__name__ = getattr(operation, "__name__", type(operation).__name__)
+
+    def __call__(self, batch: Any) -> Any:
+        """The results for a batch."""
+        if self._setup is None:
+            results = self._operation(batch)
+        else:
+            if self._model is None:
+                self._model = (self._setup(),)
+            results = self._operation(self._model[0], batch)
+        if not self._counted:
+            return results
+        results = list(results)
+        if len(results) != len(batch):
+            raise ValueError(
+                f"`{self.__name__}` returned {len(results)} results for a batch of {len(batch)}; "
+                "it has to return one for each"
+            )
+        return results
+
+
+class Encoding:
+    """A program whose results of a call go together, in blobs of its own."""
+
+    def encode(self, places: list[int], results: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The blobs, and what is said of them."""
+        raise NotImplementedError
+
+
+class Recursive(Encoding):
+    """An operation that returns a value, or `split(...)`: what it is to be called on instead."""
+
+    def __init__(self, operation: Callable[..., Any]) -> None:
+        self._operation = Handler(operation)
+        self.__name__ = self._operation.__name__
+
+    def __call__(self, job: tuple[bool, list[Any]]) -> tuple[int | None, list[Any]]:
+        """What becomes of an input, or of the results of the inputs that one was split into."""
+        combines, (first, *parts) = job
+        if not combines:
+            value = self._operation(pickle.loads(first))
+        else:
+            combine = pickle.loads(first)
+            results = [pickle.loads(part) for part in parts]
+            value = results if combine is None else combine(results)
+        if isinstance(value, Split):
+            return len(value.inputs), [dump(value.combine), *(dump(one) for one in value.inputs)]
+        return None, [dump(value)]
+
+    def encode(self, places: list[int], results: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The blobs of all results, and how many inputs each was split into."""
+        return [blob for _, blobs in results for blob in blobs], {"splits": [splits for splits, _ in results]}
+
+
+def jobs(counts: list[int], blobs: list[Any]) -> list[tuple[bool, list[Any]]]:
+    """The jobs of a call: whether each combines, and its blobs. An input counts as 0, and has one blob."""
+    sizes = [count or 1 for count in counts]
+    ends = accumulate(sizes)
+    return [
+        (count > 0, blobs[end - size : end]) for count, size, end in zip(counts, sizes, ends, strict=True)
+    ]
+
+
+Place: TypeAlias = tuple[int, int]
+"""Where a key came up first: the item, and which of the item's values."""
+
+
+class MapSide(Encoding):
+    """The first half of a map and reduce: values by key, shuffled into parts.
+
+    Args:
+        function: the user's map.
+        key: the user's function of a mapped value, columns of it, or None for a single group.
+        combine: the user's function of a list of values, which becomes one; None keeps all.
+        parts: into how many parts keys are shuffled.
+        rows: whether what is mapped are the rows of a chunk.
+    """
+
+    def __init__(self, function: Any, key: Any, combine: Any, parts: int, rows: bool) -> None:
+        self._function, self._key, self._combine, self._parts, self._rows = (
+            function,
+            key,
+            combine,
+            parts,
+            rows,
+        )
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+
+    def __call__(self, item: Any) -> list[tuple[Any, Any]]:
+        """The mapped value of an item with its key; several where it is a frame that is grouped by columns."""
+        if self._rows:
+            from rlm_hypervisor.worker.rows import concrete, plain
+
+            data, facts = item
+            value = plain(self._function(concrete(data, facts["first_row"])))
+        else:
+            value = self._function(item)
+        if self._key is None:
+            return [(None, value)]
+        if callable(self._key):
+            return [(self._key(value), value)]
+        columns = list(self._key)
+        if hasattr(value, "groupby"):
+            groups: Iterable[tuple[Any, Any]] = value.groupby(columns, sort=False, dropna=False)
+            return [(key if len(columns) > 1 else key[0], group) for key, group in groups]
+        found = tuple(value[column] for column in columns)
+        return [(found if len(columns) > 1 else found[0], value)]
+
+    def encode(self, places: list[int], results: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """A blob for each part: `{key: (place of its first value, values)}`."""
+        from rlm_hypervisor.worker import context
+
+        first = context.current.first if context.current is not None else 0
+        parts: list[dict[Any, tuple[Place, list[Any]]]] = [{} for _ in range(self._parts)]
+        for place, pairs in zip(places, results, strict=True):
+            for number, (key, value) in enumerate(pairs):
+                _, values = parts[part_of(key, self._parts)].setdefault(key, ((first + place, number), []))
+                values.append(value)
+        if self._combine is not None:
+            parts = [
+                {key: (place, [self._combine(values)]) for key, (place, values) in part.items()}
+                for part in parts
+            ]
+        return [dump(part) for part in parts], {}
+
+
+def part_of(key: Any, parts: int) -> int:
+    """The part that a key belongs to, the same in every process: Python's own hash of text is not.
+
+    Keys that are equal have to be in one part, so numbers go by their value, whatever their type.
+    """
+    import zlib
+
+    if parts == 1:
+        return 0
+    if isinstance(key, tuple):
+        found = 0
+        for one in key:
+            found = zlib.crc32(found.to_bytes(4, "little"), part_of(one, 1 << 30))
+        return found % parts
+    if isinstance(key, str):
+        return zlib.crc32(key.encode("utf-8", "surrogatepass")) % parts
+    if isinstance(key, bytes):
+        return zlib.crc32(key) % parts
+    if isinstance(key, numbers.Number):
+        return hash(key) % parts
+    # Equal keys of other types may have other bytes, so they are all in one part.
+    return 0
+
+
+class ReduceSide:
+    """The second half: the values of each key of a part, in the order of their items, are reduced.
+
+    Args:
+        function: the user's, of the values, or of the key and the values.
+        keyed: whether there are keys.
+    """
+
+    def __init__(self, function: Any, keyed: bool) -> None:
+        self._function = function
+        self._keyed = keyed
+        self._with_key = keyed and wants_two(function)
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+
+    def __call__(self, blobs: list[Any]) -> list[tuple[Place, Any, Any]]:
+        """`(first place, key, result)` of each key of the part."""
+        groups: dict[Any, tuple[Place, list[Any]]] = {}
+        for blob in blobs:
+            for key, (place, values) in pickle.loads(blob).items():
+                found = groups.get(key)
+                if found is None:
+                    groups[key] = (place, values)
+                else:
+                    found[1].extend(values)
+        call = self._function
+        if self._with_key:
+            return [(place, key, call(key, values)) for key, (place, values) in groups.items()]
+        return [(place, key, call(values)) for key, (place, values) in groups.items()]
+
+
+def wants_two(function: Callable[..., Any]) -> bool:
+    """Whether a function has to be given two positional arguments."""
+    return wants_context(function)

@@ -96,7 +96,7 @@ def _encoded(result: Any, first_row: int, rows: int) -> Encoded | Any:
 
     result = plain(result)
     if not isinstance(result, pandas.DataFrame | pandas.Series) or not _are_rows(result, first_row, rows):
-        from rlm_hypervisor.worker.calls import dump
+        from rlm_hypervisor.worker.codec import dump
 
         return Encoded([dump([result])], {"value": described(result)})
     import pyarrow

@@ -1,5 +1,6 @@
 //! Where a run's items come from: asked for more only when a worker is free, so nothing piles up.
 
+use super::values::Segment;
 use crate::error::Result;
 use crate::worker::Blob;
 
@@ -16,13 +17,33 @@ pub struct Parcel {
     pub label: Option<String>,
 }
 
+/// What a feed has.
+#[derive(Debug)]
+pub enum Fed {
+    Parcel(Parcel),
+    /// Nothing before some of what runs has ended.
+    Later,
+    /// Nothing any more.
+    Over,
+}
+
 pub trait Feed: Send {
-    /// Up to `most` further items; None when there are no more. May take its time.
-    fn next(&mut self, most: u64) -> Result<Option<Parcel>>;
+    /// Up to `most` further items. May take its time.
+    fn next(&mut self, most: u64) -> Result<Fed>;
 
     /// How many items are left, if that is known.
     fn left(&self) -> Option<u64> {
         None
+    }
+
+    /// Whether results make new items: `results` is called with all of them then.
+    fn grows(&self) -> bool {
+        false
+    }
+
+    /// Takes results; what it gives back is the run's.
+    fn results(&mut self, segment: Segment) -> Result<Option<Segment>> {
+        Ok(Some(segment))
     }
 }
 
@@ -36,8 +57,8 @@ impl Once {
 }
 
 impl Feed for Once {
-    fn next(&mut self, _: u64) -> Result<Option<Parcel>> {
-        Ok(self.0.take())
+    fn next(&mut self, _: u64) -> Result<Fed> {
+        Ok(self.0.take().map_or(Fed::Over, Fed::Parcel))
     }
 
     fn left(&self) -> Option<u64> {

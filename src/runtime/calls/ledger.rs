@@ -275,6 +275,16 @@ impl Ledger {
         doubled.mul_f64(1.0 - 0.5 * (draw as f64 / u64::MAX as f64))
     }
 
+    /// Results that have come since they were last asked for.
+    pub fn results(&mut self) -> Vec<Segment> {
+        std::mem::take(&mut self.segments)
+    }
+
+    /// Results that are the run's after all.
+    pub fn keep(&mut self, segment: Segment) {
+        self.segments.push(segment);
+    }
+
     /// What the run's items returned, in their order.
     pub fn outcome(&mut self) -> (Vec<Segment>, BTreeMap<u64, Error>) {
         let mut segments = std::mem::take(&mut self.segments);

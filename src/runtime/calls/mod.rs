@@ -1,17 +1,19 @@
 //! Runs of user code in workers: what is called, on what, and what becomes of each item.
 //!
 //! `feed` brings the items, `ledger` decides what happens to each (pure, the clock is passed in), `pace` how many go
-//! together, `rows` brings the chunks of a source, `failure` says what went wrong in words, `work` is the shell that the pool of workers sees.
+//! together, `rows` brings the chunks of a source,
+//! `tree` the inputs of a recursive run, `failure` says what went wrong in words, `work` is the shell that the pool of workers sees.
 
 mod failure;
 pub mod feed;
 pub mod ledger;
 mod pace;
 pub mod rows;
+pub mod tree;
 pub mod values;
 pub mod work;
 
-pub use feed::{Feed, Once, Parcel};
+pub use feed::{Fed, Feed, Once, Parcel};
 pub use ledger::Policy;
 pub use values::Values;
 pub use work::{CallRun, CallSpec};

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::ipc::writer::StreamWriter;
 use serde_json::json;
 
-use super::feed::{Feed, Parcel};
+use super::feed::{Fed, Feed, Parcel};
 use crate::engine::control::Control;
 use crate::engine::scan::{MorselQueue, MorselReader, MorselReaders, Scan, morsels};
 use crate::error::{Code, Error, Result};
@@ -74,8 +74,8 @@ impl SourceFeed {
 }
 
 impl Feed for SourceFeed {
-    fn next(&mut self, _: u64) -> Result<Option<Parcel>> {
-        let Some(chunk) = self.chunk()? else { return Ok(None) };
+    fn next(&mut self, _: u64) -> Result<Fed> {
+        let Some(chunk) = self.chunk()? else { return Ok(Fed::Over) };
         let rows = chunk.num_rows() as u64;
         let (number, first_row) = (self.handed, self.row);
         self.handed += 1;
@@ -92,7 +92,7 @@ impl Feed for SourceFeed {
                 .hint("Free memory, or lower `chunkSize`")
         })?;
         let last = first_row + rows.saturating_sub(1);
-        Ok(Some(Parcel {
+        Ok(Fed::Parcel(Parcel {
             first: number,
             count: 1,
             payload: vec![blob],

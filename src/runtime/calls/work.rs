@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use super::failure;
-use super::feed::{Feed, Parcel};
+use super::feed::{Fed, Feed, Parcel};
 use super::ledger::{Failed, Ledger, Policy, Slice};
 use super::pace::Pace;
-use super::values::Values;
+use super::values::{Segment, Values};
 use crate::engine::control::{Accounting, Stop};
 use crate::error::{Code, Error, Result};
 use crate::runtime::run::{Finished, Run};
@@ -39,6 +39,8 @@ pub struct CallSpec {
     pub memory_limit: u64,
     /// What is called on all results together, once they are there; what it returns is the answer then.
     pub then: Option<Arc<Function>>,
+    /// Results come in so many parts, and the last function is called on each of them.
+    pub parts: Option<usize>,
     /// The chunks of a source whose results are put together by their rows: how many there are.
     pub aligned: Option<u64>,
 }
@@ -65,6 +67,10 @@ struct State {
     feeding: bool,
     open: bool,
     left: Option<u64>,
+    /// The feed has nothing before results come.
+    later: bool,
+    /// Whether results make new items.
+    grows: bool,
     /// The last call, over all results, has been given out.
     then: bool,
     failed: Option<Error>,
@@ -72,6 +78,12 @@ struct State {
     gone: BTreeMap<u64, Error>,
     conclude: Option<Conclude>,
     output: usize,
+}
+
+impl State {
+    fn can_feed(&self) -> bool {
+        self.open && !self.feeding && !self.later && self.ledger.room() > 0
+    }
 }
 
 impl CallRun {
@@ -89,6 +101,8 @@ impl CallRun {
             feeding: false,
             open: true,
             left: feed.left(),
+            later: false,
+            grows: feed.grows(),
             then: false,
             failed: None,
             gone: BTreeMap::new(),
@@ -132,12 +146,11 @@ impl CallRun {
         if self.spec.then.is_some() && !state.then && state.failed.is_none() && !stopping {
             state.then = true;
             let (segments, failures) = state.ledger.outcome();
-            let parts = segments.iter().map(|segment| {
-                json!({ "blobs": segment.blobs.len(), "count": segment.count, "more": segment.more })
-            });
-            let more = json!({ "parts": parts.collect::<Vec<_>>() });
-            let payload = segments.iter().flat_map(|segment| segment.blobs.clone()).collect();
-            state.ledger.offer(Parcel { first: counts.accepted, count: 1, payload, more, label: None });
+            let mut next = counts.accepted;
+            for parcel in last_parcels(&segments, self.spec.parts) {
+                state.ledger.offer(Parcel { first: next, ..parcel });
+                next += 1;
+            }
             state.gone = failures;
             drop(state);
             self.nudge();
@@ -186,6 +199,23 @@ impl CallRun {
         Unit { id, call: Call { function, head, payload: slice.parcel.payload.clone() } }
     }
 
+    /// Gives results to the feed, which may have new items then.
+    fn grow(&self, state: &mut State) -> Result<()> {
+        let mut feed = self.feed.lock();
+        for segment in state.ledger.results() {
+            if let Some(answer) = feed.results(segment)? {
+                if let Some(note) = answer.more.get("note").and_then(serde_json::Value::as_str) {
+                    self.run.control.note(note);
+                }
+                state.ledger.keep(answer);
+                state.open = false;
+            }
+        }
+        state.left = feed.left();
+        state.later = false;
+        Ok(())
+    }
+
     /// Why the result of a chunk cannot be put beside those of the others.
     fn unaligned(&self, slice: &Slice, part: &Part) -> Option<Error> {
         let chunks = self.spec.aligned.filter(|chunks| *chunks > 1)?;
@@ -204,11 +234,41 @@ impl CallRun {
         )
     }
 
+    /// Keeps what user code wrote, as long as there is room.
+    fn write(&self, stream: &'static str, text: &str) {
+        let mut state = self.state.lock();
+        let room = MOST_OUTPUT.saturating_sub(state.output);
+        state.output += text.len();
+        drop(state);
+        let kept: String = text.chars().take(room).collect();
+        if !kept.is_empty() {
+            self.run.wrote(stream, &kept);
+        }
+    }
+
     fn nudge(&self) {
         if let Some(pool) = self.pool.upgrade() {
             pool.nudge();
         }
     }
+}
+
+/// The payloads of the last calls: all results together, or each part of them.
+fn last_parcels(segments: &[Segment], parts: Option<usize>) -> Vec<Parcel> {
+    let Some(parts) = parts else {
+        let told = segments.iter().map(|segment| json!({ "blobs": segment.blobs.len() }));
+        let more = json!({ "parts": told.collect::<Vec<_>>() });
+        let payload = segments.iter().flat_map(|segment| segment.blobs.clone()).collect();
+        return vec![Parcel { first: 0, count: 1, payload, more, label: Some("all results".to_owned()) }];
+    };
+    let parcel = |part: usize| Parcel {
+        first: 0,
+        count: 1,
+        payload: segments.iter().filter_map(|segment| segment.blobs.get(part).cloned()).collect(),
+        more: json!({ "part": part }),
+        label: Some(format!("part {part} of {parts}")),
+    };
+    (0..parts).map(parcel).collect()
 }
 
 impl Work for CallRun {
@@ -224,7 +284,7 @@ impl Work for CallRun {
         if self.run.control.stopped() {
             return Ready::No;
         }
-        if state.ledger.ready(now) || (state.open && !state.feeding && state.ledger.room() > 0) {
+        if state.ledger.ready(now) || state.can_feed() {
             return Ready::Now;
         }
         state.ledger.due().map_or(Ready::No, Ready::At)
@@ -235,29 +295,39 @@ impl Work for CallRun {
         let mut state = self.state.lock();
         let mut taken = state.ledger.take(Instant::now());
         let then = state.then;
-        if taken.is_none() && state.open && !state.feeding && state.ledger.room() > 0 {
+        if taken.is_none() && state.can_feed() {
             let most = state.pace.batch(state.left, self.spec.workers);
             let most = most.min(state.ledger.room()).min(self.spec.most);
-            state.feeding = true;
-            drop(state);
-            let (fed, left) = {
+            let fed = if state.grows {
+                // Quick, and nothing may come in between that it does not know of.
                 let mut feed = self.feed.lock();
-                (feed.next(most), feed.left())
+                let fed = feed.next(most);
+                state.left = feed.left();
+                fed
+            } else {
+                state.feeding = true;
+                drop(state);
+                let (fed, left) = {
+                    let mut feed = self.feed.lock();
+                    (feed.next(most), feed.left())
+                };
+                state = self.state.lock();
+                state.feeding = false;
+                state.left = left;
+                fed
             };
-            state = self.state.lock();
-            state.feeding = false;
-            state.left = left;
             match fed {
                 // It came too late.
                 Ok(_) if !state.open => {}
-                Ok(Some(parcel)) => {
+                Ok(Fed::Parcel(parcel)) => {
                     state.ledger.offer(parcel);
                     taken = state.ledger.take(Instant::now());
                 }
-                Ok(None) => state.open = false,
+                Ok(Fed::Later) => state.later = true,
+                Ok(Fed::Over) => state.open = false,
                 Err(error) => self.fail(&mut state, error),
             }
-            let more = state.open;
+            let more = state.open && !state.later;
             if let Some((id, _)) = &taken {
                 state.began.insert(*id, Instant::now());
             }
@@ -301,10 +371,11 @@ impl Work for CallRun {
         let unaligned = self.unaligned(&slice, &part);
         let told = state.ledger.part(unit, part.to, failed, part.blobs, part.more, now);
         let told = told.and(unaligned.map_or(Ok(()), Err));
+        let told = told.and_then(|()| if state.grows { self.grow(&mut state) } else { Ok(()) });
         if let Err(error) = told {
             self.fail(&mut state, error);
         }
-        let again = !part.last || state.ledger.due().is_some();
+        let again = !part.last || state.grows || state.ledger.due().is_some();
         self.settle(state);
         if again {
             self.nudge();
@@ -322,20 +393,17 @@ impl Work for CallRun {
     }
 
     fn wrote(&self, _: u64, stream: Stream, text: &str) {
-        let mut state = self.state.lock();
-        let room = MOST_OUTPUT.saturating_sub(state.output);
-        state.output += text.len();
-        drop(state);
-        let kept: String = text.chars().take(room).collect();
-        let name = if stream == Stream::Out { "stdout" } else { "stderr" };
-        if !kept.is_empty() {
-            self.run.wrote(name, &kept);
-        }
+        self.write(if stream == Stream::Out { "stdout" } else { "stderr" }, text);
     }
 
     fn said(&self, _: u64, said: Said) {
-        if let Said::Log { level, name, text } = said {
-            self.run.wrote("log", &format!("{level} {name}: {text}\n"));
+        match said {
+            Said::Log { level, name, text } => self.write("log", &format!("{level} {name}: {text}\n")),
+            Said::Progress { done, note } => {
+                let note = note.map(|note| format!(" {note}")).unwrap_or_default();
+                self.write("progress", &format!("{done}{note}\n"));
+            }
+            Said::Ready | Said::Part(_) => {}
         }
     }
 

@@ -1,0 +1,106 @@
+"""How a client starts tasks whose operation runs in workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rlm_hypervisor import _core
+from rlm_hypervisor.errors import InvalidTaskError, NotDecomposableError, PythonModeWarning
+from rlm_hypervisor.run import Run
+
+if TYPE_CHECKING:
+    from rlm_hypervisor.calling import Calls
+
+__all__ = ["Submitting", "handle_of"]
+
+
+def handle_of(found: Any) -> int:
+    """The handle of a marker: where its object lies."""
+    return int(found["id"]) if isinstance(found, Mapping) else int(found)
+
+
+class Submitting:
+    """The part of a client that runs user code in workers."""
+
+    _engine: _core.Engine
+
+    def _operation(self, found: Mapping[str, Any], objects: list[Any]) -> Callable[..., Any]:
+        raise NotImplementedError
+
+    def _submit_rows(
+        self,
+        spec: Mapping[str, Any],
+        frame: _core.Frame,
+        operation: Callable[..., Any],
+        objects: list[Any],
+        timeout_ms: int | None,
+        started_at: float,
+        refusal: NotDecomposableError | None,
+    ) -> Run:
+        """Starts a task whose operation runs on the chunks of its source in workers."""
+        from rlm_hypervisor.calling import over_rows
+
+        if timeout_ms is not None:
+            timeout_ms = max(int(timeout_ms - (time.monotonic() - started_at) * 1000), 0)
+        others = self._others(spec, objects)
+        try:
+            why = None if refusal is None else str(refusal)
+            made = over_rows(spec, frame, operation, others, timeout_ms, why)
+        except (ImportError, InvalidTaskError):
+            # Python mode was the second choice; what stands in the way of the first is what there is to say.
+            if refusal is not None:
+                raise refusal from None
+            raise
+        if refusal is not None:
+            import warnings
+
+            warnings.warn(
+                f"`{made.name}` is not native, so it is called on each chunk by itself in Python; what it computes "
+                'over rows it computes over one chunk. `mode: "python"` says that this is meant, `mode: "native"` '
+                f"refuses it. Why: {refusal}",
+                PythonModeWarning,
+                stacklevel=4,
+            )
+        return self._run(spec, made)
+
+    def _run(self, spec: Mapping[str, Any], made: Calls) -> Run:
+        return Run(
+            self._engine.call(made.function, made.feed, made.asked, made.then),
+            made.name,
+            description=spec.get("description"),
+            tags=spec["options"].get("tags"),
+            progress=spec["options"].get("progress"),
+            client=self,
+            shape=made.shape,
+        )
+
+    def _submit_calls(
+        self, spec: Mapping[str, Any], task: Any, objects: list[Any], timeout_ms: int | None
+    ) -> Run:
+        """Starts a task whose operation runs in workers, on the user's own value or on items."""
+        from rlm_hypervisor.calling import calls
+
+        given = spec["input"]
+        items = objects[handle_of(given["items"]["object"])] if "items" in given else None
+        found = spec["operation"]
+        references = found.get("steps", [found])
+        operations = [self._operation(reference, objects) for reference in references]
+        made = calls(spec, task.get("input"), items, operations, self._others(spec, objects), timeout_ms)
+        return self._run(spec, made)
+
+    def _others(self, spec: Mapping[str, Any], objects: list[Any]) -> dict[str, Any]:
+        """What a task says besides its operation: `combine`, `key`, `reduce`, `setup`, where they are given."""
+        found: dict[str, Any] = {}
+        for name in ("reduce", "setup"):
+            if spec.get(name) is not None:
+                found[name] = self._operation(spec[name], objects)
+        for name in ("combine", "key"):
+            given = spec.get(name)
+            if isinstance(given, Mapping):
+                handle = given.get("callable")
+                found[name] = given["columns"] if handle is None else objects[handle_of(handle)]
+            elif given not in (None, "auto"):
+                found[name] = given
+        return found

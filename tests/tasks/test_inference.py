@@ -1,0 +1,67 @@
+"""Inference: the model is set up once in each worker, batches are as large as asked, results are one for one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rlm_hypervisor import OperationFailedError, RLMClient
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_results_are_one_for_each_item_and_the_model_is_made_once_a_worker(
+    crew: RLMClient, tmp_path: Path, size: int
+) -> None:
+    def setup() -> int:
+        (tmp_path / f"{os.getpid()}-{os.urandom(4).hex()}").touch()
+        return 10
+
+    def predict(model: int, batch: list[int]) -> list[int]:
+        assert len(batch) <= size
+        return [model * value for value in batch]
+
+    document = {
+        "type": "parallel_inference",
+        "input": {"items": range(50), "setup": setup, "operation": predict, "chunkSize": size},
+    }
+    assert crew.execute(document) == [10 * value for value in range(50)]
+    made = [path.name.partition("-")[0] for path in tmp_path.iterdir()]
+    assert len(made) == len(set(made)) <= 2
+
+
+def test_a_wrong_number_of_results_is_an_error(crew: RLMClient) -> None:
+    document = {
+        "type": "parallel_inference",
+        "input": {"items": [1, 2], "operation": lambda batch: batch[:1]},
+    }
+    with pytest.raises(OperationFailedError, match="1 results for a batch of 2"):
+        crew.execute(document)
+
+
+def test_a_setup_that_fails_is_an_error(crew: RLMClient) -> None:
+    def setup() -> None:
+        raise OSError("no model")
+
+    document = {
+        "type": "parallel_inference",
+        "input": {"items": [1], "setup": setup, "operation": lambda model, batch: batch},
+    }
+    with pytest.raises(OperationFailedError, match="raised OSError on item 0: no model"):
+        crew.execute(document)
+
+
+def test_partitions_get_predictions(crew: RLMClient) -> None:
+    data = pd.DataFrame({"x": range(100)})
+    document = {
+        "type": "parallel_inference",
+        "input": {
+            "source": data,
+            "setup": lambda: 3,
+            "operation": lambda model, p: p.assign(y=p["x"] * model),
+            "chunkSize": 30,
+        },
+        "options": {"mode": "python"},
+    }
+    pd.testing.assert_frame_equal(crew.execute(document).to_pandas(), data.assign(y=data["x"] * 3))
