@@ -146,10 +146,8 @@ impl CallRun {
         if self.spec.then.is_some() && !state.then && state.failed.is_none() && !stopping {
             state.then = true;
             let (segments, failures) = state.ledger.outcome();
-            let mut next = counts.accepted;
-            for parcel in last_parcels(&segments, self.spec.parts) {
-                state.ledger.offer(Parcel { first: next, ..parcel });
-                next += 1;
+            for (first, parcel) in (counts.accepted..).zip(last_parcels(&segments, self.spec.parts)) {
+                state.ledger.offer(Parcel { first, ..parcel });
             }
             state.gone = failures;
             drop(state);
