@@ -11,6 +11,7 @@ mod node_exec;
 pub mod ordered;
 pub mod owned_exec;
 pub mod physical_expr;
+pub mod predicate;
 pub mod scalars;
 pub mod scan;
 pub mod scan_exec;

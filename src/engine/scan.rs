@@ -15,6 +15,7 @@ use parquet::errors::ParquetError;
 use tokio::task::JoinHandle;
 
 use super::control::Control;
+use super::predicate::{Early, Predicate, order};
 use crate::error::{Code, Error, Result};
 use crate::io::ranged::Ranged;
 use crate::io::source::parquet::guarded;
@@ -47,6 +48,8 @@ pub struct Scan {
     pub row_numbers: bool,
     /// Columns that may come as dictionaries, morsel by morsel, where their pages are.
     pub dictionaries: Vec<usize>,
+    /// Conditions that may be met while decoding.
+    pub early: Option<Arc<Early>>,
     /// In source order.
     pub morsels: Vec<Morsel>,
     pub chunk_rows: usize,
@@ -150,6 +153,7 @@ impl Scan {
         };
         Ok(MorselReader {
             decoder,
+            filtered: false,
             morsel,
             done: 0,
             columns: self.columns.clone(),
@@ -187,27 +191,40 @@ impl Scan {
             selectors.push(RowSelector::select(morsel.rows));
             builder = builder.with_row_selection(RowSelection::from(selectors));
         }
-        let reader = guarded(&file.file.name, || builder.build())?;
-        // The decoder delivers columns in the file's order.
-        let mut places: Vec<(usize, usize)> =
-            self.columns.iter().enumerate().map(|(place, column)| (file.positions[*column], place)).collect();
-        places.sort_unstable();
-        let mut order = vec![0; places.len()];
-        for (position, (_, place)) in places.iter().enumerate() {
-            order[*place] = position;
+        let (order, file_number) = (order(file, &self.columns), morsel.file);
+        // What comes as a dictionary is of no condition.
+        if let Some(early) = self.early.clone().filter(|_| dictionaries.is_empty()) {
+            let builder = Some(Box::new(builder));
+            return Ok(Decoder::Planned { builder, early, order, file: file_number });
         }
-        Ok(Decoder::Parquet { reader: Box::new(reader), order, file: morsel.file })
+        let reader = Box::new(guarded(&file.file.name, || builder.build())?);
+        Ok(Decoder::Parquet { reader, order, file: file_number })
     }
 }
 
 enum Decoder {
-    Parquet { reader: Box<ParquetRecordBatchReader>, order: Vec<usize>, file: usize },
-    Memory { source: Arc<MemorySource>, at: usize },
+    Planned {
+        builder: Option<Box<ParquetRecordBatchReaderBuilder<Ranged>>>,
+        early: Arc<Early>,
+        order: Vec<usize>,
+        file: usize,
+    },
+    Parquet {
+        reader: Box<ParquetRecordBatchReader>,
+        order: Vec<usize>,
+        file: usize,
+    },
+    Memory {
+        source: Arc<MemorySource>,
+        at: usize,
+    },
 }
 
 /// Decodes one morsel, at most a chunk at a time. Blocks; belongs on a thread that may.
 pub struct MorselReader {
     decoder: Decoder,
+    /// Only rows that meet the scan's conditions come.
+    filtered: bool,
     morsel: Morsel,
     done: usize,
     columns: Vec<usize>,
@@ -224,6 +241,11 @@ impl MorselReader {
     pub fn next_chunk(&mut self) -> Result<Option<RecordBatch>> {
         self.control.check()?;
         let Some((mut arrays, rows)) = self.decode()? else {
+            if self.filtered {
+                let rows = self.morsel.rows;
+                self.control.succeed(rows.div_ceil(self.chunk_rows) as u64, rows as u64);
+                return Ok(None);
+            }
             if self.done != self.morsel.rows {
                 return Err(self.short());
             }
@@ -251,8 +273,24 @@ impl MorselReader {
         Ok(Some(RecordBatch::try_new_with_options(schema, arrays, &options)?))
     }
 
+    /// The rows of a chunk that meet the scan's conditions.
+    pub fn keep(&self, scan: &Scan, predicate: &Predicate, chunk: &RecordBatch) -> Result<RecordBatch> {
+        if self.filtered {
+            return Ok(chunk.clone());
+        }
+        let kept = predicate.keep(chunk)?;
+        if let Some(early) = &scan.early {
+            early.note(chunk.num_rows(), kept.num_rows());
+        }
+        Ok(kept)
+    }
+
     /// To be called when a chunk is done with.
     pub fn finished(&self, rows: usize) {
+        if self.filtered {
+            // The rows that were left out count as well, all of them at the end.
+            return;
+        }
         self.control.succeed(1, rows as u64);
     }
 
@@ -275,8 +313,31 @@ impl MorselReader {
         broken.map(|column| source.columns[*column].field.name.clone())
     }
 
+    /// Makes the decoder ready. Meeting conditions early is work: it is not done where bytes are fetched.
+    fn begin(&mut self) -> Result<()> {
+        let Decoder::Planned { builder, early, order, file: number } = &mut self.decoder else {
+            return Ok(());
+        };
+        let (Some(builder), Source::Parquet(source)) = (builder.take(), &self.source) else {
+            return Err(Error::internal("a morsel is decoded once"));
+        };
+        let file = &source.files[*number];
+        self.filtered = early.pays();
+        let filter = self.filtered.then(|| early.filter(file, &source.columns));
+        let built = guarded(&file.file.name, || match filter {
+            Some(filter) => builder.with_row_filter(filter).build(),
+            None => builder.build(),
+        });
+        self.control.check()?;
+        let (reader, order, file) = (Box::new(built?), std::mem::take(order), *number);
+        self.decoder = Decoder::Parquet { reader, order, file };
+        Ok(())
+    }
+
     fn decode_next(&mut self) -> Result<Option<(Vec<ArrayRef>, usize)>> {
+        self.begin()?;
         match &mut self.decoder {
+            Decoder::Planned { .. } => Err(Error::internal("a decoder that is not ready")),
             Decoder::Parquet { reader, order, file } => {
                 let Source::Parquet(source) = &self.source else {
                     return Err(Error::internal("a Parquet morsel of another source"));

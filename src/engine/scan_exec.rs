@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -21,8 +21,8 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::predicate::Predicate;
 use super::scan::{MorselQueue, MorselReader, MorselReaders, Scan};
-use crate::engine::keep::kept;
 use crate::error::{Error, Result};
 use crate::plan::eval::Program;
 
@@ -31,7 +31,7 @@ const AHEAD: usize = 2;
 
 pub struct ScanExec {
     scan: Arc<Scan>,
-    predicate: Option<Arc<Program>>,
+    predicate: Option<Arc<Predicate>>,
     outputs: Arc<[Program]>,
     partitions: Vec<Range<usize>>,
     display: String,
@@ -41,7 +41,7 @@ pub struct ScanExec {
 impl ScanExec {
     pub fn new(
         scan: Arc<Scan>,
-        predicate: Option<Program>,
+        predicate: Option<Predicate>,
         outputs: Vec<Program>,
         schema: SchemaRef,
         threads: usize,
@@ -152,14 +152,16 @@ impl ExecutionPlan for ScanExec {
 
 fn scan(
     queue: Arc<MorselQueue>,
-    predicate: Option<Arc<Program>>,
+    predicate: Option<Arc<Predicate>>,
     outputs: Arc<[Program]>,
     schema: SchemaRef,
 ) -> SendableRecordBatchStream {
     let mut stream = RecordBatchReceiverStream::builder(schema.clone(), AHEAD);
     let sender = stream.tx();
+    let scan = queue.scan.clone();
     let readers = MorselReaders::new(queue);
-    let mut producer = Producer { readers, reader: None, predicate, outputs, schema, sender: stream.tx() };
+    let mut producer =
+        Producer { scan, readers, reader: None, predicate, outputs, schema, sender: stream.tx() };
     stream.spawn(async move {
         // A thread is held while it decodes, not while it waits: the consumer may wait for other scans, and threads
         // are finite.
@@ -182,9 +184,10 @@ fn scan(
 
 /// What a partition's scan has to remember between its turns on a thread.
 struct Producer {
+    scan: Arc<Scan>,
     readers: MorselReaders,
     reader: Option<MorselReader>,
-    predicate: Option<Arc<Program>>,
+    predicate: Option<Arc<Predicate>>,
     outputs: Arc<[Program]>,
     schema: SchemaRef,
     sender: Sender<DataFusionResult<RecordBatch>>,
@@ -208,7 +211,11 @@ impl Producer {
                 return Ok(None);
             }
             let rows = chunk.num_rows();
-            let output = project(&chunk, self.predicate.as_deref(), &self.outputs, &self.schema)?;
+            let chunk = match &self.predicate {
+                Some(predicate) => reader.keep(&self.scan, predicate, &chunk)?,
+                None => chunk,
+            };
+            let output = project(&chunk, &self.outputs, &self.schema)?;
             reader.finished(rows);
             if output.num_rows() == 0 {
                 continue;
@@ -222,21 +229,7 @@ impl Producer {
     }
 }
 
-fn project(
-    chunk: &RecordBatch,
-    predicate: Option<&Program>,
-    outputs: &[Program],
-    schema: &SchemaRef,
-) -> Result<RecordBatch> {
-    let filtered;
-    let chunk = match predicate {
-        None => chunk,
-        Some(predicate) => {
-            let mask = predicate.eval(chunk)?;
-            filtered = kept(chunk, mask.as_boolean())?;
-            &filtered
-        }
-    };
+fn project(chunk: &RecordBatch, outputs: &[Program], schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = outputs.iter().map(|output| output.eval(chunk)).collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(chunk.num_rows()));
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)

@@ -4,8 +4,7 @@ use std::fmt;
 
 use super::dtype::Unit;
 use super::expr::{Expr, Literal};
-use super::lookup::LOOKUP;
-use super::node::Node;
+use super::lookup::is_key_filter;
 use super::op;
 use super::window::WindowCall;
 
@@ -14,15 +13,9 @@ impl fmt::Display for Expr {
         match self {
             Expr::Column(name, _) => f.write_str(name),
             Expr::Literal(literal) => literal.fmt(f),
-            Expr::Call { op, args, .. } if &**op == LOOKUP => match args.as_slice() {
-                [key, Expr::Table(table)] if matches!(*table.node, Node::Unit) => {
-                    write!(f, "{key} is a key of the other side")
-                }
-                args => {
-                    let args: Vec<_> = args.iter().map(Expr::to_string).collect();
-                    write!(f, "{LOOKUP}({})", args.join(", "))
-                }
-            },
+            Expr::Call { args, .. } if is_key_filter(self) => {
+                write!(f, "{} is a key of the other side", args[0])
+            }
             Expr::Call { op: name, args, .. } => {
                 let args: Vec<_> = args.iter().map(Expr::to_string).collect();
                 match op::find(name) {

@@ -7,11 +7,23 @@ use arrow::array::ArrayRef;
 use serde::{Deserialize, Serialize};
 
 use super::dtype::DType;
+use super::expr::Expr;
 use super::node::Node;
 use crate::error::Result;
 
 /// The call that looks its first argument up in its second, an [`Expr::Table`](super::Expr::Table).
 pub const LOOKUP: &str = "lookup";
+
+/// Asks whether a key is one of those that the other side of a join has, as far as these are known.
+pub fn is_key_filter(expr: &Expr) -> bool {
+    match expr {
+        Expr::Call { op, args, .. } if &**op == LOOKUP => match args.as_slice() {
+            [_, Expr::Table(table)] => matches!(*table.node, Node::Unit),
+            _ => false,
+        },
+        _ => false,
+    }
+}
 
 /// A plan whose rows are found by their key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -128,6 +128,7 @@ mod _core {
         let started = Instant::now();
         let scan = Arc::new(Scan {
             morsels: morsels(&source, |_, _| true, threads),
+            early: None,
             dictionaries: places.clone(),
             columns: places,
             row_numbers: false,

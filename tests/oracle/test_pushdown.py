@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from rlm_hypervisor import OperationFailedError, RLMClient
 
 from tests.conftest import make_task
-from tests.oracle.test_joins import agree
+from tests.oracle._compare import assert_same
+from tests.oracle.test_joins import ALLOWED, agree
 
 HOWS = ("inner", "left", "right", "outer")
 
@@ -201,3 +203,41 @@ def test_filters_between_joins(
         return kept.merge(q[q["y"] < 7], on="k", how=hows[1], suffixes=("", "_r"))[lambda m: m["k"] != 5]
 
     agree(clients, facts(sizes[0]), operation, keys(sizes[1]))
+
+
+RARE: dict[str, Callable[[Any], Any]] = {
+    "rows": lambda p: p[p["x"] == 3],
+    "rows of a text": lambda p: p[(p["s"] == "text 77") & p["n"].notna()],
+    "numbered": lambda p: p[p["x"] == 3].reset_index(),
+    "sum": lambda p: p[p["x"] == 3]["n"].sum(),
+    "groups": lambda p: p[p["x"].isin([3, 500])].groupby("g")[["n", "y"]].sum(),
+    "groups in order": lambda p: p[p["x"].isin([3, 500])].groupby("g", sort=False)["s"].first(),
+    "missing": lambda p: p[p["n"].isna() & (p["x"] < 30)].groupby("s").size(),
+    "none": lambda p: p[p["x"] > 10_000].groupby("g")["n"].sum(),
+    "first": lambda p: p[p["x"] == 3].head(2),
+}
+
+
+@pytest.mark.parametrize("name", RARE)
+def test_few_rows_of_files(clients: Callable[[int], RLMClient], tmp_path: Path, name: str) -> None:
+    rows = 4000
+    random = np.random.default_rng(8)
+    frame = pd.DataFrame(
+        {
+            "x": random.integers(0, 1000, rows),
+            "n": pd.Series(random.random(rows)).where(random.random(rows) > 0.3),
+            "s": pd.Series(
+                [f"text {n}" if n % 9 else None for n in random.integers(0, 200, rows)], dtype="str"
+            ),
+            "g": pd.Series(random.choice(["a", "b", "a text of more than twelve bytes"], rows), dtype="str"),
+            "y": np.arange(rows),
+        }
+    )
+    path = tmp_path / "rows.parquet"
+    frame.to_parquet(path, row_group_size=700)
+    for chunk, threads in ((1, 1), (64, 2), ("auto", 2)):
+        run = clients(threads).submit(make_task(str(path), RARE[name], chunkSize=chunk))
+        assert_same(run.result(), RARE[name](frame), ALLOWED)
+        counts = run.metrics()
+        assert counts["chunks_pending"] == 0
+        assert counts["chunks_accepted"] == counts["chunks_succeeded"] + counts["chunks_skipped"]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -26,7 +26,7 @@ use super::numbers::Meaning;
 use super::shares::{Expected, SHARES, Shares};
 use super::table::GroupTable;
 use crate::engine::control::{Control, Stage, Stop};
-use crate::engine::keep::kept;
+use crate::engine::predicate::Predicate;
 use crate::engine::scan::{MorselQueue, MorselReaders, Scan};
 use crate::error::{Error, Result};
 use crate::plan::eval::Program;
@@ -41,7 +41,7 @@ pub enum GroupInput {
 
 /// What is computed of each batch of the input, and handed to the table.
 pub struct GroupWork {
-    pub predicate: Option<Program>,
+    pub predicate: Option<Predicate>,
     pub keys: Vec<Program>,
     pub args: Vec<Vec<Program>>,
     pub positions: Option<Program>,
@@ -49,15 +49,6 @@ pub struct GroupWork {
 
 impl GroupWork {
     fn apply(&self, collector: &mut Collector, batch: &RecordBatch) -> Result<()> {
-        let filtered;
-        let batch = match &self.predicate {
-            None => batch,
-            Some(predicate) => {
-                let mask = predicate.eval(batch)?;
-                filtered = kept(batch, mask.as_boolean())?;
-                &filtered
-            }
-        };
         let evaluate = |programs: &[Program]| programs.iter().map(|program| program.eval(batch)).collect();
         let keys: Vec<ArrayRef> = evaluate(&self.keys)?;
         let args = self.args.iter().map(|args| evaluate(args)).collect::<Result<Vec<_>>>()?;
@@ -307,13 +298,19 @@ async fn scan_tables(
     let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()));
     let workers = (0..threads).map(|number| {
         let (queue, work, collector) = (queue.clone(), work.clone(), new((number, threads)));
+        let scan = scan.clone();
         blocking(move || {
             let mut collector = collector?;
             let mut readers = MorselReaders::new(queue);
             while let Some(mut reader) = readers.next_reader()? {
                 while let Some(chunk) = reader.next_chunk()? {
+                    let rows = chunk.num_rows();
+                    let chunk = match &work.predicate {
+                        Some(predicate) => reader.keep(&scan, predicate, &chunk)?,
+                        None => chunk,
+                    };
                     work.apply(&mut collector, &chunk)?;
-                    reader.finished(chunk.num_rows());
+                    reader.finished(rows);
                 }
             }
             collector.finish()

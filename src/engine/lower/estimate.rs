@@ -1,5 +1,6 @@
 //! About how many rows a node has, by the sources' sizes and statistics: joins begin with the side that has fewer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parquet::file::statistics::Statistics;
@@ -9,7 +10,7 @@ use super::pipeline::Pipeline;
 use crate::io::source::parquet::ParquetFile;
 use crate::io::source::{ParquetSource, Source};
 use crate::plan::dtype::Unit;
-use crate::plan::lookup::LOOKUP;
+use crate::plan::lookup::{LOOKUP, is_key_filter};
 use crate::plan::node::{Join, JoinKind};
 use crate::plan::{DType, Expr, Literal, Node};
 
@@ -25,9 +26,8 @@ impl Lowering {
     pub(super) fn rows(&self, node: &Arc<Node>) -> f64 {
         if let Some(pipeline) = Pipeline::of(node) {
             let Ok(source) = self.sources.get(pipeline.source) else { return 0.0 };
-            let kept: f64 =
-                pipeline.predicates.iter().map(|predicate| share(predicate, Some(source))).product();
-            return source.rows() as f64 * kept;
+            let conditions: Vec<&Expr> = pipeline.predicates.iter().collect();
+            return source.rows() as f64 * all(&conditions, Some(source));
         }
         match &**node {
             Node::Filter { input, predicate } => self.rows(input) * share(predicate, None),
@@ -77,7 +77,7 @@ impl Lowering {
 fn share(predicate: &Expr, source: Option<&Source>) -> f64 {
     let Expr::Call { op, args, .. } = predicate else { return COMPARED };
     match (&**op, args.as_slice()) {
-        ("and", [a, b]) => share(a, source) * share(b, source),
+        ("and", args) => all(&args.iter().collect::<Vec<_>>(), source),
         ("or", [a, b]) => (share(a, source) + share(b, source)).min(1.0),
         ("not", [a]) => 1.0 - share(a, source),
         ("eq", [Expr::Column(name, _), Expr::Literal(_)]) => one_of(name, source),
@@ -93,11 +93,46 @@ fn share(predicate: &Expr, source: Option<&Source>) -> f64 {
             (below(name, high, source) - below(name, low, source)).max(0.01)
         }
         // What one side of a join will know of the other one's keys is not known yet.
-        (op, [_, Expr::Table(table)]) if op == LOOKUP && matches!(*table.node, Node::Unit) => 1.0,
+        _ if is_key_filter(predicate) => 1.0,
         (op, _) if op == LOOKUP => FOUND,
         (op, _) if op.starts_with("str_") => EQUAL,
         _ => COMPARED,
     }
+}
+
+/// The share of rows that all of these conditions keep: those that bound one column from both sides are taken together.
+fn all(conditions: &[&Expr], source: Option<&Source>) -> f64 {
+    fn flat<'a>(condition: &'a Expr, to: &mut Vec<&'a Expr>) {
+        match condition {
+            Expr::Call { op, args, .. } if &**op == "and" => args.iter().for_each(|arg| flat(arg, to)),
+            other => to.push(other),
+        }
+    }
+    let mut parts = Vec::new();
+    conditions.iter().for_each(|condition| flat(condition, &mut parts));
+    let mut ranges: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    let mut kept = 1.0;
+    for part in parts {
+        let bound = match part {
+            Expr::Call { op, args, .. } => match (&**op, args.as_slice()) {
+                ("lt" | "le", [Expr::Column(name, _), Expr::Literal(literal)]) => Some((name, literal, true)),
+                ("gt" | "ge", [Expr::Column(name, _), Expr::Literal(literal)]) => {
+                    Some((name, literal, false))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        match bound {
+            None => kept *= share(part, source),
+            Some((name, literal, is_end)) => {
+                let (low, high) = ranges.entry(&**name).or_insert((0.0, 1.0));
+                let place = below(name, literal, source);
+                if is_end { *high = high.min(place) } else { *low = low.max(place) }
+            }
+        }
+    }
+    ranges.values().fold(kept, |kept, (low, high)| kept * (high - low).max(0.01))
 }
 
 fn of_file<'a>(

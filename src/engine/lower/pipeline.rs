@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Lowering, Names, POSITION, Plan, columns_of, prune, schema_of, virtual_column};
+use super::{Lowering, Names, POSITION, Plan, columns_of, prune, push, schema_of, virtual_column};
 use crate::engine::control::ScanFacts;
+use crate::engine::predicate::{Early, Predicate};
 use crate::engine::scan::{Scan, morsels};
 use crate::engine::scan_exec::ScanExec;
 use crate::error::Result;
@@ -81,7 +82,7 @@ impl Lowering {
         pipeline: &Pipeline,
         exprs: &[&Expr],
         dictionaries: &[Arc<str>],
-    ) -> Result<(Arc<Scan>, Option<Program>)> {
+    ) -> Result<(Arc<Scan>, Option<Predicate>)> {
         let source = self.sources.get(pipeline.source)?.clone();
         let names = columns_of(exprs.iter().copied().chain(&pipeline.predicates));
         let positions_of = |names: &mut dyn Iterator<Item = &Arc<str>>| -> Vec<usize> {
@@ -92,8 +93,17 @@ impl Lowering {
         let dictionaries = positions_of(&mut dictionaries.iter());
         let pruned = prune::row_groups(&source, &pipeline.predicates)?;
         let morsels = morsels(&source, |file, group| !pruned.contains(&(file, group)), self.threads);
+        let row_numbers = names.iter().any(|name| virtual_column(name));
+        let read = columns_of(&pipeline.predicates);
+        // Rows are numbered as they are decoded, and what fails has to fail by itself.
+        let early = !row_numbers && read.len() < names.len() && pipeline.predicates.iter().all(push::is_safe);
+        let early = match early {
+            true => Early::new(&pipeline.predicates, &source, positions_of(&mut read.iter()))?.map(Arc::new),
+            false => None,
+        };
         let scan = Arc::new(Scan {
-            row_numbers: names.iter().any(|name| virtual_column(name)),
+            row_numbers,
+            early,
             columns,
             dictionaries,
             morsels,
@@ -104,10 +114,7 @@ impl Lowering {
         });
         self.control.accept(scan.chunks());
         self.control.scan(facts(&scan, pruned.len(), &pipeline.predicates));
-        let predicate = match conjunction(&pipeline.predicates)? {
-            Some(predicate) => Some(Program::new(&predicate, &scan.schema())?),
-            None => None,
-        };
+        let predicate = Predicate::new(&pipeline.predicates, &scan.schema())?;
         Ok((scan, predicate))
     }
 
@@ -133,13 +140,6 @@ impl Lowering {
         let display = format!("{}: {}{filtered}", scan.source.describe(), shown.join(", "));
         Ok(Arc::new(ScanExec::new(scan, predicate, programs, schema, self.threads, display)))
     }
-}
-
-fn conjunction(predicates: &[Expr]) -> Result<Option<Expr>> {
-    let mut predicates = predicates.iter().cloned();
-    let Some(first) = predicates.next() else { return Ok(None) };
-    let all = predicates.try_fold(first, |all, next| Expr::call("and", vec![all, next]))?;
-    Ok(Some(all))
 }
 
 fn shown_predicates(predicates: &[Expr]) -> String {

@@ -10,7 +10,25 @@ use crate::plan::{Expr, Node};
 
 /// Operators that cannot fail, whatever the rows: those that a filter kept from it may come to see them.
 const SAFE: &[&str] = &[
-    "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "isna", "notna", "isin", "between", "key", LOOKUP,
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "and",
+    "or",
+    "xor",
+    "isna",
+    "notna",
+    "isin",
+    "between",
+    "key",
+    LOOKUP,
+    "str_contains",
+    "str_contains_text",
+    "str_startswith",
+    "str_endswith",
 ];
 /// Larger expressions are left where they are: going through projections they might grow without end.
 const LARGEST: usize = 256;
@@ -68,14 +86,16 @@ fn split(predicate: &Expr, conjuncts: &mut Vec<Expr>) {
 
 /// May be computed for rows that it would not have seen where it was.
 fn is_movable(expr: &Expr) -> bool {
-    fn is_safe(expr: &Expr) -> bool {
-        match expr {
-            Expr::Column(..) | Expr::Literal(_) | Expr::Table(_) => true,
-            Expr::Call { op, args, .. } => SAFE.contains(&&**op) && args.iter().all(is_safe),
-            Expr::Scalar(..) | Expr::Window(..) => false,
-        }
-    }
     is_safe(expr) && expr.size() <= LARGEST
+}
+
+/// Cannot fail.
+pub fn is_safe(expr: &Expr) -> bool {
+    match expr {
+        Expr::Column(..) | Expr::Literal(_) | Expr::Table(_) => true,
+        Expr::Call { op, args, .. } => SAFE.contains(&&**op) && args.iter().all(is_safe),
+        Expr::Scalar(..) | Expr::Window(..) => false,
+    }
 }
 
 /// The rows of `node` that `predicate` keeps, with the filter somewhere below; `None` where it can go nowhere.

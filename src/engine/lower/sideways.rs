@@ -29,10 +29,13 @@ impl Lowering {
     pub(super) fn sideways(&self, join: &Join, sides: [JoinSide; 2]) -> Sideways {
         let [probe, build] = sides.map(|side| filtered(join, side));
         let (streams, collected) = (self.rows(&probe.0), self.rows(&build.0));
-        let try_first = !build.1.is_empty() && self.read(&build.0) >= FEW && collected >= FEW;
+        let read = self.read(&build.0);
+        let try_first = !build.1.is_empty() && read >= FEW && collected >= FEW;
+        // Rows that are not collected in the end cost something all the same, where a scan does not leave them out.
+        let cost = collected.max(read / MANY);
         let begin = match try_first && streams <= collected * MANY {
             false => None,
-            true if streams < collected => Some(collected as usize),
+            true if streams < cost => Some(cost as usize),
             // It is a guess: it may turn out to be small all the same.
             true => Some(collected as usize / 4),
         };

@@ -41,6 +41,7 @@ impl SourceFeed {
             // Pieces are for threads that share a row group; here one reads.
             morsels: morsels(&source, |_, _| true, 1),
             columns: (0..source.columns().len()).collect(),
+            early: None,
             dictionaries: Vec::new(),
             row_numbers: false,
             chunk_rows,
