@@ -78,10 +78,6 @@ def current_task() -> CurrentTask:
     >>> def where(item):
     ...     return current_task().item, current_task().attempt
     >>> with RLMClient(workers=1) as client:
-    ...     client.execute({"type": "parallel", "input": {"items": "ab", "operation": where}})
-    Traceback (most recent call last):
-    rlm_hypervisor.errors.InvalidTaskError: input.items is the string 'ab', but must be a list or another iterable
-    >>> with RLMClient(workers=1) as client:
     ...     client.execute({"type": "parallel", "input": {"items": ["a", "b"], "operation": where}})
     [(0, 1), (1, 1)]
     """

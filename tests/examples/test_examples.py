@@ -18,7 +18,10 @@ NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 # A line that says that the example did what it is there for.
 EXPECTED = {
     "async_jobs.py": "SCHEMA_MISMATCH",
+    "celery_task.py": "'square': 15129",
     "in_memory.py": "Arrow ",
+    "kubernetes_job.py": "'chunks_succeeded': 12",
+    "lambda_handler.py": "'statusCode': 200",
     "seed_job.py": "category 000",
     "sql.py": "Übersee",
     "spark_port_parity.py": "101 groups agree",

@@ -1,6 +1,6 @@
 //! What went wrong with an item, in words: who failed, on what, at which attempt, and why.
 
-use super::ledger::Slice;
+use super::ledger::{Counts, Slice};
 use crate::error::{Cause, Code, Error};
 use crate::worker::{Blob, Crash, Crashed, Failure};
 
@@ -81,6 +81,17 @@ pub fn crashed(function: &str, slice: &Slice, crash: &Crash, item: u64, single: 
         None => error,
     };
     details(error, function, slice, item)
+}
+
+/// The deadline passed.
+pub fn late(function: &str, counts: &Counts) -> Error {
+    let done = match counts.accepted {
+        0 | 1 => String::new(),
+        accepted => format!(", after {} of the {accepted} items it had taken", counts.succeeded),
+    };
+    let message = format!("`{function}` was stopped: the run's deadline (`timeoutMs`) passed{done}");
+    Error::new(Code::Timeout, message)
+        .hint("Allow more time, or find out what takes it with `current_task().report(...)`")
 }
 
 /// The worker held more than it may, and was ended.

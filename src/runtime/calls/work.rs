@@ -159,9 +159,8 @@ impl CallRun {
         failures.append(&mut state.gone);
         drop(state);
         let outcome = match (failed, self.run.control.reason()) {
-            (_, Some(Stop::Deadline | Stop::Cancel)) => {
-                Err(self.run.control.check().err().unwrap_or_else(Error::cancelled))
-            }
+            (_, Some(Stop::Deadline)) => Err(failure::late(&self.spec.function.name, &counts)),
+            (_, Some(Stop::Cancel)) => Err(Error::cancelled()),
             (Some(error), _) => Err(error),
             (None, Some(Stop::Abandon)) => Err(Error::cancelled()),
             (None, None) => conclude(Values { segments, failures }),
