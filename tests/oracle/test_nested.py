@@ -363,6 +363,9 @@ COLLECTED: dict[str, Callable[[Any], Any]] = {
     "tolist": lambda p: p.groupby("k")["n"].agg(lambda s: s.tolist()),
     "computed": lambda p: p.assign(m=p["n"] * 2).groupby("k")["m"].agg(list),
     "many groups": lambda p: p.groupby("n")["t"].agg(list),
+    "bins of time": lambda p: (
+        p.assign(d=pd.to_datetime(p["n"] * 86400 * 10**9)).set_index("d").resample("20D")["n"].agg(list)
+    ),
     "and taken apart": lambda p: p.groupby("k")["n"].agg(list).explode(),
     "and measured": lambda p: p.groupby("k")["t"].agg(list).str.len(),
     "after explode": lambda p: p[["k", "twin"]].explode("twin").groupby("k")["twin"].agg(list),
@@ -376,6 +379,30 @@ COLLECTED: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", COLLECTED)
 def test_values_of_groups_are_collected(clients: Any, files: str, name: str) -> None:
     everywhere(clients, files, COLLECTED[name], COLLECTED[name](DATA.to_pandas()))
+
+
+def test_the_other_operator_collects_alike(files: str) -> None:
+    with RLMClient(threads=2, grouping="datafusion") as client:
+        for name in (
+            "list of points",
+            "unsorted",
+            "of two keys",
+            "beside others",
+            "unique texts",
+            "after explode",
+        ):
+            got = client.execute(make_task(files, COLLECTED[name], chunkSize=7))
+            same(got, COLLECTED[name](DATA.to_pandas()))
+
+
+def test_many_small_parts_are_collected(clients: Any) -> None:
+    rows = 2_000
+    data = pa.table(
+        {"k": [n * n % 7 for n in range(rows)], "x": [None if n % 5 == 0 else str(n) for n in range(rows)]}
+    )
+    for chunk in (1, 3, "auto"):
+        got = clients(4).execute(make_task(data, lambda p: p.groupby("k")["x"].agg(list), chunkSize=chunk))
+        same(got, data.to_pandas().groupby("k")["x"].agg(list))
 
 
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {

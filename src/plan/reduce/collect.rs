@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, LargeListArray, new_empty_array};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
-use arrow::compute::interleave;
+use arrow::compute::{concat, interleave};
 use arrow::datatypes::{DataType, Field, Int64Type};
 
 use super::kernel::{argument, check, column, primitive, unexpected};
@@ -43,7 +43,7 @@ impl Aggregate for Collect {
 
     fn create(&self, args: &[DType], _params: &Params) -> Result<Box<dyn Reduce>> {
         let item = arrow_type(one_argument(self, args)?)?;
-        Ok(Box::new(Collected { item, runs: Vec::new(), groups: 0, total: 0 }))
+        Ok(Box::new(Collected { item, runs: Vec::new(), small: Vec::new(), groups: 0, total: 0, bytes: 0 }))
     }
 }
 
@@ -54,7 +54,7 @@ fn list_of(item: DataType) -> DataType {
 /// Values as they came, with the group and the position of each.
 struct Run {
     groups: Vec<u32>,
-    positions: Int64Array,
+    positions: Vec<i64>,
     values: ArrayRef,
 }
 
@@ -69,32 +69,74 @@ struct Place {
 struct Collected {
     item: DataType,
     runs: Vec<Run>,
+    /// Runs of few rows, to become one.
+    small: Vec<Run>,
     /// One past the highest group so far.
     groups: usize,
     total: usize,
+    bytes: usize,
+}
+
+/// Rows below which a run is small, and how many of these become one.
+const SMALL: (usize, usize) = (4096, 64);
+
+impl Run {
+    fn size(&self) -> usize {
+        self.groups.capacity() * 4 + self.positions.capacity() * 8 + self.values.get_array_memory_size()
+    }
 }
 
 impl Collected {
     fn add(&mut self, run: Run, num_groups: usize) -> Result<()> {
         self.groups = self.groups.max(num_groups);
         check(&run.groups, run.values.len(), self.groups)?;
-        if run.positions.len() != run.groups.len() || run.positions.null_count() > 0 {
+        if run.positions.len() != run.groups.len() {
             return Err(Error::internal("an ordered aggregate needs one position a row"));
         }
         if *run.values.data_type() != self.item {
             return Err(unexpected(run.values.data_type(), &self.item));
         }
-        if !run.groups.is_empty() {
-            self.total += run.groups.len();
-            self.runs.push(run);
+        if run.groups.is_empty() {
+            return Ok(());
         }
+        self.total += run.groups.len();
+        self.bytes += run.size();
+        if run.groups.len() >= SMALL.0 {
+            self.runs.push(run);
+            return Ok(());
+        }
+        self.small.push(run);
+        if self.small.len() >= SMALL.1 {
+            self.gather()?;
+        }
+        Ok(())
+    }
+
+    /// Makes one run of the small ones.
+    fn gather(&mut self) -> Result<()> {
+        let small = std::mem::take(&mut self.small);
+        let values: Vec<&dyn Array> = small.iter().map(|run| run.values.as_ref()).collect();
+        if values.is_empty() {
+            return Ok(());
+        }
+        let values = concat(&values)?;
+        self.bytes = self.bytes.saturating_sub(small.iter().map(Run::size).sum());
+        let (mut groups, mut positions) = (Vec::new(), Vec::new());
+        for run in small {
+            groups.extend(run.groups);
+            positions.extend(run.positions);
+        }
+        let run = Run { groups, positions, values };
+        self.bytes += run.size();
+        self.runs.push(run);
         Ok(())
     }
 
     /// The positions and the values of every group, in order; leaves nothing behind.
     fn lists(&mut self, num_groups: usize) -> Result<(Vec<i64>, Vec<i64>, ArrayRef)> {
+        self.gather()?;
         let (runs, total) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.total));
-        self.groups = 0;
+        (self.groups, self.bytes) = (0, 0);
         let mut starts = vec![0_usize; num_groups + 1];
         runs.iter().flat_map(|run| &run.groups).for_each(|group| starts[*group as usize + 1] += 1);
         for group in 0..num_groups {
@@ -103,7 +145,7 @@ impl Collected {
         let mut at = starts.clone();
         let mut places = vec![Place::default(); total];
         for (number, run) in runs.iter().enumerate() {
-            for (row, (group, position)) in run.groups.iter().zip(run.positions.values()).enumerate() {
+            for (row, (group, position)) in run.groups.iter().zip(&run.positions).enumerate() {
                 let at = &mut at[*group as usize];
                 places[*at] = Place { position: *position, run: number as u32, row: row as u32 };
                 *at += 1;
@@ -146,7 +188,7 @@ impl Reduce for Collected {
     fn update(&mut self, batch: Batch<'_>) -> Result<()> {
         let positions =
             batch.positions.ok_or_else(|| Error::internal("an ordered aggregate got no positions"))?;
-        let positions = Int64Array::from(positions.to_vec());
+        let positions = positions.to_vec();
         let values = argument(&batch, 0)?.clone();
         self.add(Run { groups: batch.groups.to_vec(), positions, values }, batch.num_groups)
     }
@@ -164,7 +206,11 @@ impl Reduce for Collected {
         }
         let repeated =
             groups.iter().zip(lengths).flat_map(|(group, length)| std::iter::repeat_n(*group, length));
-        let run = Run { groups: repeated.collect(), positions: primitive::<Int64Type>(&positions)?, values };
+        let positions = primitive::<Int64Type>(&positions)?;
+        if positions.null_count() > 0 {
+            return Err(Error::internal("collected values without positions"));
+        }
+        let run = Run { groups: repeated.collect(), positions: positions.values().to_vec(), values };
         self.add(run, num_groups)
     }
 
@@ -175,10 +221,6 @@ impl Reduce for Collected {
     }
 
     fn size(&self) -> usize {
-        let runs = self.runs.iter();
-        runs.map(|run| {
-            run.groups.capacity() * 4 + run.positions.len() * 8 + run.values.get_array_memory_size()
-        })
-        .sum()
+        self.bytes
     }
 }
