@@ -83,7 +83,7 @@ class Frame:
     def table(table: object, index: Sequence[tuple[str, str | None]]) -> Frame:
         """A symbolic frame over an object with an Arrow capsule; `index`: columns that are its index, and their names."""
 
-    kind: L["frame", "series", "scalar", "cells"]
+    kind: L["frame", "series", "scalar", "cells", "wide"]
     columns: list[_Label]
     """Labels of the columns; of a series its name alone; of a scalar none."""
     dtypes: list[str]
@@ -181,6 +181,23 @@ class Frame:
 
     def window(self, function: str, options: Sequence[_Constant]) -> Frame:
         """A window function over all rows, of a series: one value for each row, which depends on other rows."""
+
+    def wide(
+        self,
+        rows: Sequence[_Label],
+        across: Sequence[_Label],
+        values: Sequence[Sequence[_Label]],
+        value_names: Sequence[_Label],
+        options: dict[str, Any],
+    ) -> Frame:
+        """This long frame spread out: names of the index' and of the columns' levels, what the values are called."""
+
+    @staticmethod
+    def record(labels: Sequence[_Label], scalars: list[Frame]) -> Frame:
+        """One row of scalars."""
+
+    def has_group_levels(self) -> bool:
+        """Whether the levels of the index may be those of groups; refused if these have no order."""
 
     def rows(self) -> Frame:
         """How many rows there are, as a scalar (`len`, `size`, `shape[0]`)."""
@@ -316,6 +333,9 @@ class Answer:
     """Labels of the remaining columns."""
     num_rows: int
     num_columns: int
+    header: tuple[list[_Label], list[list[_Label]], Any, list[bool], str, bool, int] | None
+    """Of a wide table: names of the columns' levels, what the values are called, the levels as an Arrow table, which
+    columns are margins, what those are called, whether the last row is one, how many columns were the index."""
     def scalar(self) -> Any:
         """A Python bool, int, float, str or None; ("timestamp" | "duration" | "date", int | None, unit, tz) for times."""
 

@@ -112,6 +112,12 @@ class Result:
             series.name = self.name
             return series
         labels = self._answer.columns
+        if self._answer.header is not None:
+            from rlm_hypervisor._headers import with_header
+
+            header = list(self._answer.header)
+            header[2] = require("pyarrow", "to_pandas()").table(header[2])
+            return with_header(pandas, plain, header, labels)
         if labels and all(isinstance(label, tuple) for label in labels):
             plain.columns = pandas.MultiIndex.from_tuples(labels)
         else:

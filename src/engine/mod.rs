@@ -18,4 +18,5 @@ pub mod scan_exec;
 mod slice;
 pub mod sql_exec;
 mod stop_exec;
+pub mod wide;
 pub mod window;

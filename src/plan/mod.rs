@@ -12,6 +12,7 @@ pub mod node;
 pub mod op;
 pub mod reduce;
 pub mod sql;
+pub mod wide;
 pub mod window;
 
 pub use dtype::DType;

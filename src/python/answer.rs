@@ -9,7 +9,7 @@ use arrow::util::display::array_value_to_string;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyList};
+use pyo3::types::{PyCapsule, PyList, PyTuple};
 use pyo3_arrow::PyTable;
 use pyo3_arrow::ffi::to_schema_pycapsule;
 
@@ -18,7 +18,7 @@ use super::errors::raised;
 use super::literal::{from_labels, labels};
 use crate::error::{Error, Result};
 use crate::plan::dtype::Unit;
-use crate::runtime::answer::Shape;
+use crate::runtime::answer::{Shape, handed_out_batch};
 use crate::runtime::{Answer, Finished};
 
 #[pyclass(name = "Answer", module = "rlm_hypervisor._core", frozen)]
@@ -88,6 +88,26 @@ impl PyAnswer {
     #[getter]
     fn num_columns(&self) -> PyResult<usize> {
         Ok(self.table()?.columns.len())
+    }
+
+    /// Of a wide table: names of the columns' levels, what the values are called, the levels as a table, which
+    /// columns are margins, what those are called, whether the last row is one, how many columns were the index.
+    #[getter]
+    fn header<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let Some(header) = &self.table()?.header else { return Ok(None) };
+        let values = header.values.iter().map(|labels| from_labels(py, labels));
+        let levels = out(py, || handed_out_batch(&header.levels))?;
+        let levels = PyTable::try_new(vec![levels.clone()], levels.schema())?.into_pyobject(py)?;
+        let parts = [
+            from_labels(py, &header.names)?.into_any(),
+            PyList::new(py, values.collect::<PyResult<Vec<_>>>()?)?.into_any(),
+            levels.into_any(),
+            header.margins.clone().into_bound_py_any(py)?,
+            header.margin.as_str().into_bound_py_any(py)?,
+            header.last_row.into_bound_py_any(py)?,
+            header.leading.into_bound_py_any(py)?,
+        ];
+        Ok(Some(PyTuple::new(py, parts)?))
     }
 
     fn size_bytes(&self) -> PyResult<usize> {

@@ -13,6 +13,7 @@ use crate::engine;
 use crate::io::source::{MemorySource, Source, Sources};
 use crate::plan::frame::{Arg, Frame, Key, Merge, Told};
 use crate::plan::node::{JoinKind, Keep, Params};
+use crate::plan::wide::Wide;
 use crate::plan::{DType, Label, Node};
 
 #[pyclass(name = "Frame", module = "rlm_hypervisor._core", frozen)]
@@ -401,6 +402,41 @@ impl PyFrame {
     #[pyo3(signature = (function, options))]
     fn window(&self, py: Python<'_>, function: &str, options: &Bound<'_, PyAny>) -> PyResult<Self> {
         self.with(self.frame.window(told(function, options, Params::default())?), py)
+    }
+
+    /// This long frame spread out: names of the index' and of the columns' levels, what the values are called.
+    fn wide(
+        &self,
+        py: Python<'_>,
+        rows: &Bound<'_, PyAny>,
+        across: &Bound<'_, PyAny>,
+        values: &Bound<'_, PyAny>,
+        value_names: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let options = serde_json::from_value(super::json::from_python(options)?);
+        let wide = Wide {
+            rows: labels(rows)?,
+            across: labels(across)?,
+            values: values.try_iter()?.map(|value| labels(&value?)).collect::<PyResult<_>>()?,
+            value_names: labels(value_names)?,
+            options: options.map_err(|error| misuse(py, &error.to_string()))?,
+        };
+        self.with(self.frame.wide(wide), py)
+    }
+
+    /// One row of scalars.
+    #[staticmethod]
+    fn record(py: Python<'_>, labels: &Bound<'_, PyAny>, scalars: Vec<Bound<'_, Self>>) -> PyResult<Self> {
+        let mut sources = Sources::default();
+        scalars.iter().for_each(|scalar| sources.unite(&scalar.get().sources));
+        let scalars: Vec<Frame> = scalars.iter().map(|scalar| scalar.get().frame.clone()).collect();
+        let frame = Frame::record(self::labels(labels)?, &scalars).map_err(|error| raised(py, error))?;
+        Ok(Self { frame, sources })
+    }
+
+    fn has_group_levels(&self, py: Python<'_>) -> PyResult<bool> {
+        self.frame.has_group_levels().map_err(|error| raised(py, error))
     }
 
     fn rows(&self, py: Python<'_>) -> PyResult<Self> {

@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::texts::converted;
+use super::wide::Header;
 use crate::error::{Error, Result};
 use crate::io::sink;
 use crate::plan::frame::{Cells, Frame, Kind};
@@ -29,6 +30,8 @@ pub struct Answer {
     /// Labels of the leading columns that are the index; None for a range.
     pub index: Option<Vec<Label>>,
     pub columns: Vec<Label>,
+    /// Of a wide table what its columns are called, with types.
+    pub header: Option<Header>,
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
 }
@@ -36,7 +39,7 @@ pub struct Answer {
 impl Answer {
     pub(super) fn scalar(batches: Vec<RecordBatch>) -> Self {
         let schema = batches.first().map_or_else(|| Arc::new(Schema::empty()), |batch| batch.schema());
-        Self { shape: Shape::Scalar, index: None, columns: Vec::new(), schema, batches }
+        Self { shape: Shape::Scalar, index: None, columns: Vec::new(), header: None, schema, batches }
     }
 
     /// An answer that was put together elsewhere: `index` are the labels of the leading columns that are the index.
@@ -47,7 +50,7 @@ impl Answer {
         schema: SchemaRef,
         batches: Vec<RecordBatch>,
     ) -> Self {
-        Self { shape, index, columns, schema, batches }
+        Self { shape, index, columns, header: None, schema, batches }
     }
 
     pub(super) fn new(frame: &Frame, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<Self> {
@@ -56,8 +59,15 @@ impl Answer {
             Kind::Scalar => Shape::Scalar,
             Kind::Series => Shape::Series,
             Kind::Frame => Shape::Frame,
+            Kind::Wide(_) => return Err(Error::internal("a wide table that was not spread out")),
         };
-        Ok(Self { shape, index: frame.index_names(), columns: frame.labels(), schema, batches })
+        let (index, columns) = (frame.index_names(), frame.labels());
+        Ok(Self { shape, index, columns, header: None, schema, batches })
+    }
+
+    /// The same with what its columns are called.
+    pub(super) fn headed(self, header: Header) -> Self {
+        Self { header: Some(header), ..self }
     }
 
     /// Turns one row of scalars into the small table they belong to.
@@ -96,7 +106,8 @@ impl Answer {
         let schema = Arc::new(Schema::new(fields));
         let batch = RecordBatch::try_new(schema.clone(), arrays)?;
         let shape = if cells.columns.is_some() { Shape::Frame } else { Shape::Series };
-        Ok(Self { shape, index: Some(vec![Label::None]), columns: labels, schema, batches: vec![batch] })
+        let (index, batches) = (Some(vec![Label::None]), vec![batch]);
+        Ok(Self { shape, index, columns: labels, header: None, schema, batches })
     }
 
     pub fn num_rows(&self) -> usize {
@@ -119,8 +130,7 @@ impl Answer {
     }
 
     pub fn batches(&self) -> Result<Vec<RecordBatch>> {
-        let schema = self.schema();
-        self.batches.iter().map(|batch| handed_out(batch, &schema)).collect()
+        self.batches.iter().map(handed_out_batch).collect()
     }
 
     /// The first and last rows as text.
@@ -202,7 +212,7 @@ fn plain_field(field: &FieldRef) -> FieldRef {
 }
 
 /// A batch with types that every reader understands.
-pub(super) fn handed_out_batch(batch: &RecordBatch) -> Result<RecordBatch> {
+pub fn handed_out_batch(batch: &RecordBatch) -> Result<RecordBatch> {
     handed_out(batch, &plain_schema(&batch.schema()))
 }
 

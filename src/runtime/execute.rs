@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool};
+use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryConsumer, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionConfig;
@@ -16,12 +16,14 @@ use futures::TryStreamExt;
 use super::answer::{Answer, handed_out, plain_schema};
 use super::engine::{Engine, RunOptions};
 use super::run::Run;
+use super::wide;
 use crate::config;
 use crate::engine::control::Stage;
 use crate::engine::group::exec::blocking;
 use crate::engine::join::lookup;
 use crate::engine::lower::{Grouping, Lowering};
 use crate::engine::scalars::Scalars;
+use crate::engine::wide::spread;
 use crate::error::{Code, Error, Result};
 use crate::io::source::Sources;
 use crate::plan::frame::{Cells, Frame, Kind};
@@ -195,7 +197,11 @@ async fn attempt(
         seconds: started.elapsed().as_secs_f64(),
         details: "everything above, and the answer's rows in order".to_owned(),
     });
-    Answer::new(frame, schema, batches)
+    let Kind::Wide(wide) = &frame.kind else { return Answer::new(frame, schema, batches) };
+    let (wide, control) = (wide.clone(), run.control.clone());
+    let reservation = MemoryConsumer::new("wide table").register(context.memory_pool());
+    reservation.try_grow(2 * batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>())?;
+    blocking(move || wide::answer(&wide, spread(&schema, &batches, &wide, &control)?)).await
 }
 
 /// Scalars of a small table, each as a column.

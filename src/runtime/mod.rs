@@ -7,6 +7,7 @@ mod execute;
 pub mod explain;
 pub mod run;
 mod texts;
+pub mod wide;
 
 pub use answer::Answer;
 pub use engine::{Engine, RunOptions};

@@ -28,6 +28,7 @@ from rlm_hypervisor.partition.statistics import Statistics
 from rlm_hypervisor.partition.strings import HasText
 from rlm_hypervisor.partition.surface import unknown_attribute
 from rlm_hypervisor.partition.temporal import Temporal
+from rlm_hypervisor.partition.unstacking import Unstacking
 from rlm_hypervisor.partition.windows import Windows
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def reflection(op: str, reflected: bool, name: str) -> Callable[..., Any]:
     return method
 
 
-class Column(HasText, Nested, Temporal, Levelled, Mapping, Replacing, Windows, Statistics):
+class Column(HasText, Nested, Temporal, Levelled, Mapping, Replacing, Unstacking, Windows, Statistics):
     """A column of the input or computed from it; rows stay unknown while the operation is traced.
 
     It has the methods of `pandas.Series` that are native; any other is refused by name.

@@ -19,6 +19,7 @@ from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.merging import Merging
 from rlm_hypervisor.partition.nested import NestedFrame
 from rlm_hypervisor.partition.operators import Operators
+from rlm_hypervisor.partition.pivoting import Pivoting
 from rlm_hypervisor.partition.refusal import (
     boolean,
     is_label,
@@ -52,6 +53,7 @@ class Partition(
     Merging,
     Reshaping,
     NestedFrame,
+    Pivoting,
     FrameWindows,
     FrameStatistics,
 ):

@@ -26,10 +26,11 @@ from rlm_hypervisor.partition.pandas_functions import dispatched
 from rlm_hypervisor.partition.refusal import sentence
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.surface import UnknownAttribute
+from rlm_hypervisor.partition.wide import Wide
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LIBRARIES = ("numpy", "pandas", "pyarrow", "polars")
-_SYMBOLIC = (Elementwise, Operators, Summary, GroupBy)
+_SYMBOLIC = (Elementwise, Operators, Summary, GroupBy, Wide)
 _KNOWN = (Labels, DTypes, DType, Loc, ColumnLoc)
 
 
@@ -64,7 +65,7 @@ def _plan(returned: Any, operation: Callable[..., Any]) -> _core.Frame | Constan
     name = _name(operation)
     if isinstance(returned, Partition | Column | Scalar):
         return returned._frame
-    if isinstance(returned, Summary):
+    if isinstance(returned, Summary | Wide):
         return returned.core()
     if returned is None:
         _refuse(f"`{name}` returned None: did you forget `return`?", "Return what the answer is to be")
@@ -240,6 +241,9 @@ _PANDAS = {
     "FrameWindows": "DataFrame",
     "Merging": "DataFrame",
     "Reshaping": "DataFrame",
+    "Pivoting": "DataFrame",
+    "Unstacking": "Series",
+    "Wide": "DataFrame",
     "GroupWindows": "DataFrameGroupBy",
     "GroupRows": "DataFrameGroupBy",
     "SeriesGroupRows": "SeriesGroupBy",

@@ -9,6 +9,7 @@ mod merge;
 mod reshape;
 mod rows;
 mod scope;
+mod wide;
 mod window;
 
 use std::collections::HashSet;
@@ -20,6 +21,7 @@ use super::dtype::DType;
 use super::expr::{Expr, Literal};
 use super::label::Label;
 use super::node::{Node, ROW};
+use super::wide::Wide;
 use crate::error::{Code, Error, Result, not_decomposable};
 
 pub use group::{Groups, Item, Key};
@@ -50,6 +52,8 @@ pub enum Kind {
     Series,
     Scalar,
     Cells(Cells),
+    /// A long table that comes out wide.
+    Wide(Box<Wide>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,6 +135,7 @@ impl Frame {
             Kind::Series => "series",
             Kind::Scalar => "scalar",
             Kind::Cells(_) => "cells",
+            Kind::Wide(_) => "wide",
         }
     }
 
@@ -199,6 +204,7 @@ impl Frame {
             Kind::Series => "series",
             Kind::Scalar => "scalar",
             Kind::Cells(_) => "small table of scalars",
+            Kind::Wide(_) => "wide table",
         }
     }
 
