@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from rlm_hypervisor import OperationFailedError, OutOfMemoryError, RLMClient, RLMError
+from rlm_hypervisor import NotDecomposableError, OperationFailedError, OutOfMemoryError, RLMClient, RLMError
 
 from tests.conftest import make_task
 from tests.oracle._compare import Allowance, assert_same
@@ -272,3 +272,14 @@ def test_a_tight_limit_gives_the_answer_or_says_so(limit: str) -> None:
             assert limit != "512MB"
         else:
             assert_same(answer, expected, ALLOWED)
+
+
+def test_a_key_that_meets_an_index_and_a_column_of_its_name_is_refused(client: RLMClient) -> None:
+    left = pd.DataFrame({"k": [1, 2], "a": [1, 2]})
+    right = pd.DataFrame({"i": [1, 2], "k": [7, 8]})
+    for operation in (
+        lambda p: p.merge(client.table(right).set_index("i"), left_on="k", right_index=True),
+        lambda p: client.table(right).set_index("i").merge(p, left_index=True, right_on="k"),
+    ):
+        with pytest.raises(NotDecomposableError, match="meets an index"):
+            client.execute({"type": "parallel", "input": {"source": left, "operation": operation}})

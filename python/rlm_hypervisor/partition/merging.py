@@ -155,6 +155,7 @@ def _merged(
         ours: list[Any] | None = []
     else:
         ours, theirs = _keys(left, right, call, keys, left_index, right_index)
+        _refuse_third_column(left, right, call, ours, theirs)
     if validate not in _VALIDATE:
         refuse(f"`{call}`: '{validate}' is not a valid argument for `validate`", call=call)
     if not isinstance(suffixes, list | tuple) or len(suffixes) != 2:
@@ -195,6 +196,21 @@ def _keys(
         None if left_index else _labels(left_on, left, call),
         None if right_index else _labels(right_on, right, call),
     )
+
+
+def _refuse_third_column(
+    left: Any, right: Any, call: str, ours: list[Any] | None, theirs: list[Any] | None
+) -> None:
+    """A key that is a column here and the index there, where a column has its label too: pandas returns it three times."""
+    for labels, own, other in ((ours, left, right), (theirs, right, left)):
+        if labels is not None and (theirs if labels is ours else ours) is None:
+            for label in labels:
+                if label in own._frame.columns and label in other._frame.columns:
+                    refuse(
+                        f"`{call}`: the key {label!r} meets an index, and the other table has a column {label!r} too",
+                        "Rename that column first, or leave it out",
+                        call=call,
+                    )
 
 
 def _labels(given: Any, side: Any, call: str) -> list[Any]:
