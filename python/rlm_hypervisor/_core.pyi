@@ -39,7 +39,7 @@ def parse_task(document: Any, registered: list[tuple[str, str]]) -> dict[str, An
     Raises the error classes of `rlm_hypervisor.errors`.
     """
 
-def watch_parent(fd: int) -> None:
+def watch_parent(fd: int, parent: int | None = None) -> None:
     """In a worker: ends the process and its group as soon as the other end of the socket is closed."""
 
 @final

@@ -12,21 +12,22 @@ from rlm_hypervisor.errors import InvalidTaskError
 from rlm_hypervisor.worker.codec import by_value, dump
 
 _CODE = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv.pop()); "
-    "from rlm_hypervisor.worker.main import main; main()"
+    "import sys, json; parent, sys.path[:] = json.loads(sys.argv.pop()); "
+    "from rlm_hypervisor.worker.main import main; main(parent)"
 )
 
 
 def launch() -> tuple[str, list[str], list[tuple[str, str]]]:
     """Program, arguments and environment of a worker: this interpreter, which finds what this process finds."""
     import json
+    import os
 
     program = sys.executable
     if not program:
         raise InvalidTaskError(
             "this process does not know its Python interpreter (`sys.executable` is empty)"
         )
-    return program, ["-c", _CODE, json.dumps(_paths())], []
+    return program, ["-c", _CODE, json.dumps([os.getpid(), _paths()])], []
 
 
 def _paths() -> list[str]:

@@ -35,16 +35,18 @@ def whole(segments: list[Any]) -> Any:
     for number, more in enumerate(facts):
         if more["labels"] != first["labels"] or more["series"] != first["series"]:
             raise CombineRequiredError(
-                f"the operation returned columns {more['labels']} for chunk {number} and {first['labels']} for "
-                "chunk 0. Return the same columns for every chunk",
-                details={"chunk": number},
+                f"the operation returned columns {more['labels']} for chunk {segments[number][0]} and "
+                f"{first['labels']} for chunk {segments[0][0]}. Return the same columns for every chunk",
+                details={"chunk": segments[number][0]},
             )
     table = pyarrow.concat_tables(tables, promote_options="permissive")
     labels = [tuple(label) if isinstance(label, list) else label for label in first["labels"]]
     rows = table.column(table.num_columns - 1)
     table = table.remove_column(table.num_columns - 1)
     index = None
-    if not all(more["whole"] for more in facts):
+    # Without a chunk in the middle the rows are not numbered on from one to the next.
+    complete = [segment[0] for segment in segments] == list(range(len(segments)))
+    if not complete or not all(more["whole"] for more in facts):
         index = [None]
         table = table.add_column(0, "index", rows)
     offset = 0 if index is None else 1

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from rlm_hypervisor.errors import InvalidTaskError, RLMError, TaskTimeoutError
+from rlm_hypervisor.errors import InvalidTaskError, OperationFailedError, RLMError, TaskTimeoutError
 
 if TYPE_CHECKING:
     from rlm_hypervisor._core import Answer
@@ -254,6 +254,8 @@ def _returned(segments: list[Any], failures: list[Any], shape: str) -> Any:
     if shape.startswith("rows"):
         from rlm_hypervisor.rows import whole
 
+        if failures and not segments:
+            raise failures[0][1]
         return whole(segments)
     if shape in ("keyed", "reduced"):
         found = [entry for _, _, _, blobs, _ in segments for part in pickle.loads(blobs[0]) for entry in part]
@@ -267,8 +269,18 @@ def _returned(segments: list[Any], failures: list[Any], shape: str) -> Any:
     for first, count, failed, blobs, _ in segments:
         gone = set(failed)
         kept = (item for item in range(first, first + count) if item not in gone)
-        placed += zip(kept, pickle.loads(blobs[0]), strict=True)
-    if failures:
+        try:
+            values = pickle.loads(blobs[0])
+        except Exception as error:
+            which = f"item {first}" if count == 1 else f"one of the items {first} to {first + count - 1}"
+            raise OperationFailedError(
+                f"the result of {which} came back, but cannot be read here: {type(error).__name__}: {error}. "
+                "Its class has to be importable in this process as well; or return plain values",
+                details={"item": first, "exception": type(error).__name__},
+            ) from error
+        placed += zip(kept, values, strict=True)
+    # What was tried again comes in a segment of its own, from the middle of another one.
+    if failures or any(failed for _, _, failed, _, _ in segments):
         placed.sort(key=lambda pair: pair[0])
     values = [value for _, value in placed]
     if shape.startswith("one"):

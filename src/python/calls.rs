@@ -104,7 +104,7 @@ fn start(
     let kind = kind.ok_or_else(|| Error::internal(format!("workers do not know `{}`", asked.kind)))?;
     let settings = engine.settings();
     let workers = asked.parallelism.unwrap_or(settings.workers as u64).min(settings.workers as u64).max(1);
-    let then = then.map(|then| Function::new(asked.name.clone(), then)).transpose().map_err(not_shared)?;
+    let then = then.map(|then| Function::new("combine".to_owned(), then)).transpose().map_err(not_shared)?;
     let function = Function::new(asked.name, function).map_err(not_shared)?;
     let run = engine.prepared();
     let (program, arguments, environment) = asked.launch;
@@ -130,7 +130,11 @@ fn start(
         priority: asked.priority as u8,
         policy: Policy {
             retries: asked.retries,
-            on_error: asked.on_error,
+            // A call that there is only one of is not left out.
+            on_error: match asked.on_error {
+                OnError::Skip if asked.single => OnError::Fail,
+                asked => asked,
+            },
             max_failures: asked.max_failures,
             in_flight: asked.in_flight.unwrap_or(u64::MAX),
             backoff: Duration::from_millis(asked.backoff_ms),

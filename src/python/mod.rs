@@ -101,8 +101,9 @@ mod _core {
 
     /// Ends this process and its group as soon as whoever holds the other end of the socket is gone.
     #[pyfunction]
-    fn watch_parent(fd: i32) -> PyResult<()> {
-        crate::worker::process::watch_parent(fd).map_err(Into::into)
+    #[pyo3(signature = (fd, parent=None))]
+    fn watch_parent(fd: i32, parent: Option<i32>) -> PyResult<()> {
+        crate::worker::process::watch_parent(fd, parent).map_err(Into::into)
     }
 
     #[pyfunction]

@@ -33,6 +33,9 @@ const GRACE: Duration = Duration::from_millis(40);
 /// Bytes of a thread's stack: plans are walked by functions that call themselves, and may be a thousand operations deep.
 const STACK: usize = 32 << 20;
 
+/// How often the pool is looked after while a run of calls goes on.
+const TEND: Duration = Duration::from_millis(100);
+
 /// How long after its last run an engine keeps the memory for the next one.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -243,7 +246,8 @@ impl Engine {
         }
         run.begin_in_python(format!("{} of `{}`", spec.kind, spec.function.name), why);
         let calls = Arc::new(CallRun::new(run.clone(), pool, spec, feed, conclude));
-        let (watched, watching) = (run.clone(), Arc::downgrade(&calls));
+        let (watched, watching, served) = (run.clone(), Arc::downgrade(&calls), Arc::downgrade(pool));
+        let finisher = Finisher(run.clone());
         pool.add(calls).map_err(|error| {
             Error::new(Code::OutOfMemory, format!("cannot start a thread for a worker: {error}"))
                 .hint("Raise the limit of threads, or lower `workers`")
@@ -255,14 +259,30 @@ impl Engine {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                () = deadline => watched.control.stop(Stop::Deadline),
-                () = watched.control.wish_to_stop() => {}
-                () = watched.over() => return,
+            // It ends the run if the threads are stopped before the run is over.
+            let _finisher = finisher;
+            tokio::pin!(deadline);
+            loop {
+                tokio::select! {
+                    () = &mut deadline => watched.control.stop(Stop::Deadline),
+                    () = watched.control.wish_to_stop() => {}
+                    () = watched.over() => return,
+                    () = tokio::time::sleep(TEND) => {
+                        if let Some(pool) = served.upgrade() {
+                            pool.tend();
+                        }
+                        continue;
+                    }
+                }
+                break;
             }
             if let Some(calls) = watching.upgrade() {
                 calls.wind_down();
             }
+            if let Some(pool) = served.upgrade() {
+                pool.purge(&watched.id);
+            }
+            watched.over().await;
         });
         Ok(run)
     }

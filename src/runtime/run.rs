@@ -118,11 +118,11 @@ impl Run {
 
     /// Gives the run its end; the first one stays.
     pub(super) fn finish(&self, outcome: Result<Finished>) {
-        if self.is_done() {
+        let mut inner = self.inner.lock();
+        if inner.outcome.is_some() {
             return;
         }
         self.control.settle(outcome.as_ref().err().map(Error::code));
-        let mut inner = self.inner.lock();
         inner.state = match &outcome {
             Ok(_) => State::Succeeded,
             Err(error) if error.code() == Code::Cancelled => State::Cancelled,

@@ -1,9 +1,10 @@
 //! One worker and the call it runs: everything it says is passed on, and it is ended when it has to be.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -26,6 +27,13 @@ const START: Duration = Duration::from_secs(60);
 
 /// How long one message may take once it has begun.
 const MESSAGE: Duration = Duration::from_secs(10);
+
+/// How long a worker may take to begin a call that it was sent: threads that earlier calls left behind may keep it
+/// from it for good.
+const BEGIN: Duration = Duration::from_secs(5);
+
+/// Runs whose calls a worker remembers to have had.
+const RUNS: usize = 16;
 
 /// What is kept of the end of a worker's error output, to say why it died.
 const TAIL: usize = 16 * 1024;
@@ -97,6 +105,10 @@ pub struct Host {
     /// The end of its error output since the last call began.
     tail: Vec<u8>,
     open: [bool; 2],
+    /// The first bytes of a character whose others are still to come, of each output.
+    partial: [Vec<u8>; 2],
+    /// The last runs that it had calls of.
+    runs: VecDeque<Arc<str>>,
     /// Calls that it has run.
     pub calls: u64,
 }
@@ -117,13 +129,23 @@ impl Host {
         };
         let cannot = |error: io::Error| failed(format!("cannot be started: {error}"), String::new(), None);
         let process = Process::start(launch).map_err(cannot)?;
-        process.socket.set_read_timeout(Some(MESSAGE)).map_err(cannot)?;
-        process.socket.set_write_timeout(Some(MESSAGE)).map_err(cannot)?;
+        let moment = Duration::from_millis(TICK_MS.into());
+        process.socket.set_read_timeout(Some(moment)).map_err(cannot)?;
+        process.socket.set_write_timeout(Some(moment)).map_err(cannot)?;
         let page = Page::new().map_err(cannot)?;
         let shared = page.file().try_clone_to_owned().and_then(Blob::mapped).map_err(cannot)?;
-        let mut host =
-            Self { process, page, functions: HashSet::new(), tail: Vec::new(), open: [true; 2], calls: 0 };
-        wire::send(&mut host.process.socket, &json!({ "t": "start" }), &[shared]).map_err(cannot)?;
+        let mut host = Self {
+            process,
+            page,
+            functions: HashSet::new(),
+            tail: Vec::new(),
+            open: [true; 2],
+            partial: Default::default(),
+            runs: VecDeque::new(),
+            calls: 0,
+        };
+        let start = json!({ "t": "start" });
+        wire::send(&mut host.process.socket, &start, &[shared], &mut patience(watch)).map_err(cannot)?;
         let began = Instant::now();
         loop {
             match host.hear(watch) {
@@ -162,12 +184,21 @@ impl Host {
 
     /// Runs a call. After anything but `Done` the worker is gone with all that it started.
     pub fn run(&mut self, call: &Call, watch: &dyn Watch) -> End {
+        // What threads of earlier calls wrote meanwhile is not this call's.
+        self.drain(&Nobody);
         self.tail.clear();
         self.calls += 1;
-        let number = call.head.call;
-        if let Err(error) = self.send(call) {
-            return End::Died(self.crash(Crashed::Calling, error.to_string(), Some(number), watch));
+        if self.runs.back() != Some(&call.head.run) {
+            self.runs.push_back(call.head.run.clone());
+            let old = self.runs.len().saturating_sub(RUNS);
+            self.runs.drain(..old);
         }
+        let number = call.head.call;
+        if let Err(error) = self.send(call, watch) {
+            // It may be gone since before the call.
+            return self.lost(if is_gone(&error) { String::new() } else { error.to_string() }, number, watch);
+        }
+        let sent = Instant::now();
         let mut asked: Option<(StopCause, Instant)> = None;
         let mut looked = Instant::now();
         loop {
@@ -186,9 +217,7 @@ impl Host {
                 Heard::Said(Said::Part(_), _) => {}
                 Heard::Said(said, _) => watch.said(said),
                 Heard::Nothing => {}
-                Heard::Gone(why) => {
-                    return End::Died(self.crash(Crashed::Calling, why, Some(number), watch));
-                }
+                Heard::Gone(why) => return self.lost(why, number, watch),
             }
             let now = Instant::now();
             if now.duration_since(looked) < Duration::from_millis(TICK_MS.into()) {
@@ -209,13 +238,18 @@ impl Host {
                     }
                 }
             }
+            if asked.is_some() {
+                continue;
+            }
+            if now.duration_since(sent) > BEGIN && self.page.item_of(number).is_none() {
+                let why = format!("did not begin its call within {} s", BEGIN.as_secs());
+                return self.lost(why, number, watch);
+            }
             if let (Some(limit), Some(held)) = (watch.memory_limit(), self.process.memory())
                 && held > limit
             {
-                let item = self.page.item_of(number);
                 self.process.kill();
                 self.drain(watch);
-                let _ = item;
                 return End::Stopped(StopCause::Memory(held));
             }
         }
@@ -226,14 +260,33 @@ impl Host {
         self.page.item_of(call)
     }
 
-    fn send(&mut self, call: &Call) -> io::Result<()> {
+    /// Whether it has had calls of this run.
+    pub fn has_run(&self, run: &str) -> bool {
+        self.runs.iter().any(|had| **had == *run)
+    }
+
+    /// It cannot be talked to any more: it died, or is ended now, for this reason or because the run is to stop.
+    fn lost(&mut self, why: String, call: u64, watch: &dyn Watch) -> End {
+        if !why.is_empty()
+            && self.process.exited().is_none()
+            && let Some(cause) = watch.stop(Instant::now())
+        {
+            self.process.kill();
+            self.drain(watch);
+            return End::Stopped(cause);
+        }
+        End::Died(self.crash(Crashed::Calling, why, Some(call), watch))
+    }
+
+    fn send(&mut self, call: &Call, watch: &dyn Watch) -> io::Result<()> {
         let function = &call.function;
         if !self.functions.contains(&function.id) {
             let head = json!({ "t": "function", "id": function.id, "name": function.name });
-            wire::send(&mut self.process.socket, &head, std::slice::from_ref(&function.bytes))?;
+            let blob = std::slice::from_ref(&function.bytes);
+            wire::send(&mut self.process.socket, &head, blob, &mut patience(watch))?;
             self.functions.insert(function.id.clone());
         }
-        wire::send(&mut self.process.socket, &call.head, &call.payload)
+        wire::send(&mut self.process.socket, &call.head, &call.payload, &mut patience(watch))
     }
 
     /// Waits a moment for the worker to say or write something; writing is passed on.
@@ -255,9 +308,9 @@ impl Host {
                 None => Heard::Nothing,
             };
         }
-        match wire::receive::<Said>(&mut self.process.socket) {
+        match wire::receive::<Said>(&mut self.process.socket, &mut patience(watch)) {
             Ok((said, blobs)) => Heard::Said(said, blobs),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Heard::Gone(String::new()),
+            Err(error) if is_gone(&error) => Heard::Gone(String::new()),
             Err(error) => Heard::Gone(format!("said what cannot be understood: {error}")),
         }
     }
@@ -291,7 +344,8 @@ impl Host {
             Ok(0) => self.open[stream as usize] = false,
             Ok(count) => {
                 let bytes = &bytes[..count];
-                watch.wrote(stream, &String::from_utf8_lossy(bytes));
+                let text = whole_characters(&mut self.partial[stream as usize], bytes);
+                watch.wrote(stream, &text);
                 if stream == Stream::Err {
                     self.tail.extend_from_slice(bytes);
                     let spare = self.tail.len().saturating_sub(TAIL);
@@ -344,5 +398,83 @@ impl Host {
         };
         let signal = by_itself.and_then(|status| status.signal());
         Crash { what, how, item, stderr: self.stderr(), signal }
+    }
+}
+
+/// Whether the other end of the socket is closed; what was on its way there makes it a reset.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
+}
+
+/// How long a message that makes no progress is waited for: not beyond the grace of a call that is to stop.
+fn patience(watch: &dyn Watch) -> impl FnMut() -> bool + '_ {
+    let began = Instant::now();
+    let mut wished: Option<Instant> = None;
+    move || {
+        let now = Instant::now();
+        match watch.stop(now) {
+            Some(_) => now.duration_since(*wished.get_or_insert(now)) < GRACE,
+            None => now.duration_since(began) < MESSAGE,
+        }
+    }
+}
+
+/// Bytes as text; the beginning of a character whose end is not there yet is kept for the next ones.
+fn whole_characters(partial: &mut Vec<u8>, bytes: &[u8]) -> String {
+    partial.extend_from_slice(bytes);
+    let open = match std::str::from_utf8(partial) {
+        Err(error) if error.error_len().is_none() => partial.len() - error.valid_up_to(),
+        // Further on may be an open one as well.
+        Err(_) => (1..=partial.len().min(3))
+            .find(|back| partial[partial.len() - back] & 0xc0 == 0xc0)
+            .filter(|back| {
+                let tail = &partial[partial.len() - back..];
+                std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none())
+            })
+            .unwrap_or(0),
+        Ok(_) => 0,
+    };
+    let rest = partial.split_off(partial.len() - open);
+    let text = String::from_utf8_lossy(partial).into_owned();
+    *partial = rest;
+    text
+}
+
+/// The watch of what belongs to no call.
+struct Nobody;
+
+impl Watch for Nobody {
+    fn part(&self, _: Part) {}
+
+    fn stop(&self, _: Instant) -> Option<StopCause> {
+        None
+    }
+
+    fn wrote(&self, _: Stream, _: &str) {}
+
+    fn said(&self, _: Said) {}
+
+    fn memory_limit(&self) -> Option<u64> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_come_in_pieces_are_put_together() {
+        let text = "aß€😀\u{fffd}z".as_bytes();
+        for size in 1..=text.len() {
+            let mut partial = Vec::new();
+            let read: String = text.chunks(size).map(|bytes| whole_characters(&mut partial, bytes)).collect();
+            assert_eq!((read.as_bytes(), partial.len()), (text, 0));
+        }
+        let mut partial = Vec::new();
+        assert_eq!(whole_characters(&mut partial, b"\xffa\xe2\x82"), "\u{fffd}a");
+        assert_eq!(whole_characters(&mut partial, b"\xac!"), "€!");
+        assert_eq!(whole_characters(&mut partial, b"\xff\xff"), "\u{fffd}\u{fffd}");
     }
 }

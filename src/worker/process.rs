@@ -9,6 +9,9 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+/// Handles of the worker itself lie from here on; `worker/main.py` has the same number.
+const HIGH: i32 = 200;
+
 /// How a worker is started.
 #[derive(Debug, Clone)]
 pub struct Launch {
@@ -24,11 +27,14 @@ pub struct Process {
     pub stdout: ChildStdout,
     pub stderr: ChildStderr,
     exited: Option<ExitStatus>,
+    /// Whether its number may have been given to another process.
+    reaped: bool,
+    /// The process that started it: a fork of that one has no worker.
+    owner: u32,
 }
 
 impl Process {
-    /// Starts a worker. The calling thread has to live as long as the worker: the kernel ends a worker when the
-    /// thread that started it ends.
+    /// Starts a worker.
     pub fn start(launch: &Launch) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut child = Command::new(&launch.program)
@@ -42,7 +48,8 @@ impl Process {
         let missing = || io::Error::other("a pipe of a new process is missing");
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let stderr = child.stderr.take().ok_or_else(missing)?;
-        Ok(Self { child, socket: ours, stdout, stderr, exited: None })
+        let owner = std::process::id();
+        Ok(Self { child, socket: ours, stdout, stderr, exited: None, reaped: false, owner })
     }
 
     pub fn id(&self) -> u32 {
@@ -52,21 +59,57 @@ impl Process {
     /// How it ended, if it has.
     pub fn exited(&mut self) -> Option<ExitStatus> {
         if self.exited.is_none() {
-            self.exited = self.child.try_wait().ok().flatten();
+            self.exited = self.look();
         }
         self.exited
     }
 
+    /// Looks without taking the process off the system's list: its number is needed to end its group.
+    #[cfg(target_os = "linux")]
+    fn look(&mut self) -> Option<ExitStatus> {
+        use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+        let id = Pid::from_raw(i32::try_from(self.child.id()).ok()?);
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        match waitid(Id::Pid(id), flags) {
+            Ok(WaitStatus::Exited(_, code)) => Some(ExitStatus::from_raw((code & 0xff) << 8)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(ExitStatus::from_raw(signal as i32)),
+            Ok(_) => None,
+            // A signal without a name, or somebody else waited for it.
+            Err(_) => self.wait_now(),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn look(&mut self) -> Option<ExitStatus> {
+        self.wait_now()
+    }
+
+    fn wait_now(&mut self) -> Option<ExitStatus> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(status) => {
+                self.reaped = true;
+                status
+            }
+            Err(_) => {
+                self.reaped = true;
+                Some(ExitStatus::default())
+            }
+        }
+    }
+
     /// Ends it and all of its group at once, and waits until it is gone.
     pub fn kill(&mut self) -> Option<ExitStatus> {
+        if self.reaped {
+            return self.exited;
+        }
         if let Ok(group) = i32::try_from(self.child.id()) {
-            // A group outlives its first process; a number is not given anew while the group is there.
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
-        if self.exited.is_none() {
-            let _ = self.child.kill();
-            self.exited = self.child.wait().ok();
-        }
+        let _ = self.child.kill();
+        let status = self.child.wait().ok();
+        self.reaped = true;
+        self.exited = self.exited.or(status);
         self.exited
     }
 
@@ -86,29 +129,43 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        if self.owner == std::process::id() {
+            self.kill();
+        }
     }
 }
 
 /// In a worker: ends the process and its group as soon as the supervisor is gone, whatever Python is doing then.
-pub fn watch_parent(socket: i32) -> io::Result<()> {
+///
+/// `parent` is a handle of the supervisor's process, where the system has such handles: the other end of the socket
+/// may live on in a fork of the supervisor. The group is ended here and not by the kernel's signal on the death of
+/// the parent, which would end the worker alone, and leave what it started.
+pub fn watch_parent(socket: i32, parent: Option<i32>) -> io::Result<()> {
     use std::os::fd::{AsFd, BorrowedFd};
 
     use nix::errno::Errno;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-    // The kernel does it at once; the thread below where there is no such kernel, or where a fork of the
-    // supervisor's process made this one's.
-    #[cfg(target_os = "linux")]
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // SAFETY: the worker keeps its socket open for as long as it lives.
-    let socket = unsafe { BorrowedFd::borrow_raw(socket) }.try_clone_to_owned()?;
+    let double = |fd: i32| {
+        // SAFETY: the caller keeps both open during this call.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        // Out of the way of code that closes the low ones.
+        rustix::io::fcntl_dupfd_cloexec(fd, HIGH).or_else(|_| fd.try_clone_to_owned())
+    };
+    let socket = double(socket)?;
+    let parent = parent.map(double).transpose()?;
+    let supervisor = nix::unistd::getppid();
     std::thread::Builder::new().name("rlm-watch".to_owned()).spawn(move || {
+        let wait = if parent.is_some() { PollTimeout::NONE } else { PollTimeout::from(250_u16) };
         loop {
             // Only its end is of interest, which is always told.
-            let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
-            match poll(&mut fds, PollTimeout::NONE) {
+            let mut fds = vec![PollFd::new(socket.as_fd(), PollFlags::empty())];
+            if let Some(parent) = &parent {
+                fds.push(PollFd::new(parent.as_fd(), PollFlags::POLLIN));
+            }
+            match poll(&mut fds, wait) {
                 Err(Errno::EINTR) => {}
+                Ok(0) if nix::unistd::getppid() == supervisor => {}
                 _ => break,
             }
         }

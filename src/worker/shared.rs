@@ -22,7 +22,8 @@ pub enum Blob {
 
 #[derive(Debug)]
 pub struct Shared {
-    file: OwnedFd,
+    /// To pass it on; what came from a worker has none, for a run may keep very many of them.
+    file: Option<OwnedFd>,
     map: Mmap,
 }
 
@@ -43,6 +44,17 @@ impl Blob {
     }
 
     /// The whole of a file without a name, as another process sent it.
+    pub fn received(file: OwnedFd) -> io::Result<Self> {
+        match Self::mapped(file)? {
+            Self::Shared(shared) => Ok(Self::Shared(match Arc::try_unwrap(shared) {
+                Ok(Shared { map, .. }) => Arc::new(Shared { file: None, map }),
+                Err(shared) => shared,
+            })),
+            inline @ Self::Inline(_) => Ok(inline),
+        }
+    }
+
+    /// The whole of a file without a name.
     pub fn mapped(file: OwnedFd) -> io::Result<Self> {
         let file = File::from(file);
         if file.metadata()?.len() == 0 {
@@ -52,7 +64,7 @@ impl Blob {
         // once it was sent. A worker that breaks this only makes its own answer wrong: the mapping is not
         // shortened, because nothing here or there truncates it.
         let map = unsafe { Mmap::map(&file)? };
-        Ok(Self::Shared(Arc::new(Shared { file: file.into(), map })))
+        Ok(Self::Shared(Arc::new(Shared { file: Some(file.into()), map })))
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -73,7 +85,7 @@ impl Blob {
     pub fn file(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Inline(_) => None,
-            Self::Shared(shared) => Some(shared.file.as_fd()),
+            Self::Shared(shared) => shared.file.as_ref().map(AsFd::as_fd),
         }
     }
 }

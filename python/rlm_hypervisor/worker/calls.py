@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import sys
 import time
@@ -30,6 +31,8 @@ class Server:
         self._functions: dict[str, Any] = {}
         self._page: context.Page | None = None
         self._encode: Callable[[list[int], list[Any]], tuple[list[Any], dict[str, Any]]] | None = None
+        self._pid = os.getpid()
+        self._outputs = sys.stdout, sys.stderr
 
     def start(self, page: Any) -> None:
         """Takes the page that the supervisor reads."""
@@ -44,6 +47,8 @@ class Server:
         assert self._page is not None
         current = context.Current(head, self._page, self._channel)
         context.current = current
+        # What earlier calls put in their place is not this call's.
+        sys.stdout, sys.stderr = self._outputs
         call, start, stop = head["call"], head["from"], head["to"]
         self._page.at(call, start)
         self._encode = None
@@ -66,6 +71,9 @@ class Server:
                 results.append(function(items[place]))
             except BaseException as error:
                 failed.append(_failure(place, error, pickles))
+            if os.getpid() != self._pid:
+                # A forked child that came back from the function: the rest is its parent's to do.
+                os._exit(0)
             if place + 1 < stop:
                 now = time.monotonic()
                 if now - flushed > FLUSH_SECONDS:
@@ -74,6 +82,9 @@ class Server:
                     results, failed, pickles, sent = [], [], [], place + 1
         self._send(call, sent, stop, True, results, failed, pickles)
         context.current = None
+        if not _is_whole():
+            # The supervisor starts another one for the next call.
+            os._exit(0)
 
     def _function(self, name: str) -> Callable[..., Any]:
         found = self._functions[name]
@@ -167,9 +178,14 @@ def _items(head: dict[str, Any], blobs: list[Any]) -> Any:
     return [pickle.loads(blobs[0])]
 
 
+def _sendable(text: str) -> str:
+    """Text without halves of characters, which JSON can carry but UTF-8 cannot."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _text(error: BaseException) -> str:
     try:
-        return str(error)[:_MESSAGE]
+        return _sendable(str(error)[:_MESSAGE])
     except BaseException:
         return "an exception whose text raises another one"
 
@@ -179,7 +195,7 @@ def _failure(
 ) -> dict[str, Any]:
     """What is told of an exception; itself too, where it can be pickled and read again."""
     if retryable is None:
-        retryable = isinstance(error, Exception) and bool(getattr(error, "retryable", True))
+        retryable = isinstance(error, Exception) and bool(_attribute(error, "retryable", True))
     blob = None
     with contextlib.suppress(BaseException):
         packed = dump(error)
@@ -188,19 +204,26 @@ def _failure(
         pickles.append(packed)
     try:
         lines = traceback.format_exception(type(error), error, _users(error))
-        text = "".join(lines)[-_TRACEBACK:]
+        text = _sendable("".join(lines)[-_TRACEBACK:])
     except BaseException:
         text = ""
-    code = getattr(error, "code", None)
+    code = _attribute(error, "code", None)
     return {
         "item": place,
-        "type": type(error).__name__,
+        "type": _sendable(type(error).__name__),
         "message": _text(error),
         "traceback": text,
         "retryable": retryable,
         "code": code if isinstance(code, str) and _is_ours(error) else None,
         "blob": blob,
     }
+
+
+def _attribute(error: BaseException, name: str, default: Any) -> Any:
+    try:
+        return getattr(error, name, default)
+    except BaseException:
+        return default
 
 
 def _is_ours(error: BaseException) -> bool:
@@ -215,6 +238,16 @@ def _users(error: BaseException) -> Any:
     while found is not None and found.tb_frame.f_code.co_filename == __file__:
         found = found.tb_next
     return found
+
+
+def _is_whole() -> bool:
+    """Whether the outputs are still there, for the calls of others."""
+    try:
+        os.fstat(1)
+        os.fstat(2)
+    except OSError:
+        return False
+    return True
 
 
 def _flush() -> None:

@@ -73,7 +73,7 @@ class Channel:
         if os.getpid() != self._pid:
             os._exit(0)
         blobs = blobs or []
-        text = json.dumps(head, separators=(",", ":")).encode()
+        text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
         lengths = []
         inline: list[Any] = []
         files: list[int] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import fcntl
 import logging
 import os
 import signal
@@ -11,18 +12,20 @@ import socket
 import sys
 from typing import Any
 
+_HIGH = 200
+"""Handles of the worker itself lie from here on, out of the way of code that closes the low ones."""
 
-def main() -> None:
-    """Takes the socket from standard input and serves it."""
-    connection = socket.socket(fileno=os.dup(0))
-    os.set_inheritable(connection.fileno(), False)
+
+def main(parent: int) -> None:
+    """Takes the socket from standard input and serves it; `parent` is the supervisor's process."""
+    connection = socket.socket(fileno=_high(0))
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
 
     from rlm_hypervisor import _core
 
-    _core.watch_parent(connection.fileno())
+    _watch(connection.fileno(), parent, _core.watch_parent)
     faulthandler.enable()
     # Ctrl-C is the supervisor's to act on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -55,6 +58,27 @@ class _Forwarding(logging.Handler):
             self._channel.send({"t": "log", "level": record.levelname, "name": record.name, "text": text})
         except Exception:
             self.handleError(record)
+
+
+def _high(handle: int) -> int:
+    """The same as a handle with a high number, which programs that are started do not get."""
+    try:
+        return fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+    except (OSError, ValueError):
+        return os.dup(handle)
+
+
+def _watch(connection: int, parent: int, watch_parent: Any) -> None:
+    """Sees to it that this process ends with its supervisor."""
+    handle = None
+    with contextlib.suppress(AttributeError, OSError):
+        handle = os.pidfd_open(parent)
+    if os.getppid() != parent:
+        # It is gone already.
+        os._exit(1)
+    watch_parent(connection, handle)
+    if handle is not None:
+        os.close(handle)
 
 
 def _serve(server: Any, channel: Any) -> None:

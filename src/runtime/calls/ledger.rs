@@ -170,13 +170,17 @@ impl Ledger {
         &mut self,
         id: u64,
         to: u64,
-        failed: Vec<Failed>,
+        mut failed: Vec<Failed>,
         blobs: Vec<Blob>,
         more: serde_json::Value,
         now: Instant,
     ) -> Result<(), Error> {
         let Some(slice) = self.running.get_mut(&id) else { return Ok(()) };
         let done = Slice { to: to.clamp(slice.from, slice.to), ..slice.clone() };
+        // A worker's word is not enough to count an item twice.
+        failed.retain(|failed| (done.from..done.to).contains(&failed.item));
+        failed.sort_by_key(|failed| failed.item);
+        failed.dedup_by_key(|failed| failed.item);
         slice.from = done.to;
         if slice.len() == 0 {
             self.running.remove(&id);
@@ -198,8 +202,13 @@ impl Ledger {
         outcome
     }
 
+    /// Every failure ends the run from here on, whatever the task says of items: what is left is no item.
+    pub fn fail_on_error(&mut self) {
+        self.policy.on_error = OnError::Fail;
+    }
+
     /// The worker is gone, at this item of the parcel; what it had not told of is lost. Neighbours of the item that it
-    /// was at are run again, without blame.
+    /// was at are run again, without blame. So are all, where it was at none: nothing of them had begun.
     pub fn crashed(
         &mut self,
         id: u64,
@@ -210,14 +219,26 @@ impl Ledger {
     ) -> Result<(), Error> {
         let Some(slice) = self.running.remove(&id) else { return Ok(()) };
         self.counts.running -= slice.len();
-        let at = at.unwrap_or(slice.from).clamp(slice.from, slice.to - 1);
+        let crashes = slice.crashes + 1;
+        let begun = at.filter(|at| (slice.from..slice.to).contains(at));
+        if begun.is_none() && self.closed {
+            self.counts.cancelled += slice.len();
+            return Ok(());
+        }
+        if begun.is_none() && retryable && crashes < POISON {
+            self.counts.waiting += slice.len();
+            self.waiting.push_front(Slice { crashes, ..slice });
+            return Ok(());
+        }
+        let at = begun.unwrap_or(slice.from);
         for (from, to) in [(at + 1, slice.to), (slice.from, at)] {
-            if from < to {
+            if from < to && self.closed {
+                self.counts.cancelled += to - from;
+            } else if from < to {
                 self.counts.waiting += to - from;
                 self.waiting.push_front(Slice { from, to, ..slice.clone() });
             }
         }
-        let crashes = slice.crashes + 1;
         let one = Slice { from: at, to: at + 1, crashes, ..slice };
         self.judge(one, retryable && crashes < POISON, error, now)
     }
@@ -362,10 +383,39 @@ mod tests {
         let mut crashes = 0;
         while let Some((id, _)) = ledger.take(now) {
             crashes += 1;
-            ledger.crashed(id, None, true, error(), now).unwrap();
+            ledger.crashed(id, Some(0), true, error(), now).unwrap();
             now += Duration::from_secs(3600);
         }
         assert_eq!((crashes, ledger.counts().failed), (POISON, 1));
+    }
+
+    #[test]
+    fn a_crash_before_the_first_item_blames_none_of_them_until_it_is_poison() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(policy(0, OnError::Collect));
+        ledger.offer(parcel(0, 3));
+        for _ in 1..POISON {
+            let (id, slice) = ledger.take(now).unwrap();
+            assert_eq!((slice.from, slice.to, slice.attempt), (0, 3, 1));
+            ledger.crashed(id, None, true, error(), now).unwrap();
+            assert_eq!(ledger.counts().failed, 0);
+        }
+        let (id, _) = ledger.take(now).unwrap();
+        ledger.crashed(id, None, true, error(), now).unwrap();
+        assert_eq!((ledger.counts().failed, ledger.counts().waiting), (1, 2));
+        adds_up(&ledger);
+    }
+
+    #[test]
+    fn an_item_that_a_worker_tells_of_twice_or_falsely_counts_once() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(policy(0, OnError::Collect));
+        ledger.offer(parcel(0, 3));
+        let (id, _) = ledger.take(now).unwrap();
+        let told = vec![failed(9), failed(1), failed(1)];
+        ledger.part(id, 3, told, Vec::new(), serde_json::Value::Null, now).unwrap();
+        assert_eq!((ledger.counts().failed, ledger.counts().succeeded), (1, 2));
+        adds_up(&ledger);
     }
 
     #[test]
@@ -383,14 +433,14 @@ mod tests {
     proptest! {
         /// Whatever happens in whatever order, every item is in one place, and none is lost.
         #[test]
-        fn items_are_accounted_for(events in prop::collection::vec((0_u8..7, 0_u64..9, any::<bool>()), 1..120)) {
+        fn items_are_accounted_for(events in prop::collection::vec((0_u8..8, 0_u64..9, any::<bool>()), 1..120)) {
             let mut now = Instant::now();
             let mut ledger = Ledger::new(policy(2, OnError::Collect));
             let mut running = Vec::new();
-            let mut first = 0;
+            let (mut first, mut over) = (0, false);
             for (event, number, flag) in events {
                 match event {
-                    0 => { ledger.offer(parcel(first, number + 1)); first += number + 1; }
+                    0 if !over => { ledger.offer(parcel(first, number + 1)); first += number + 1; }
                     1 | 2 => if let Some((id, _)) = ledger.take(now) { running.push(id); },
                     3 if !running.is_empty() => {
                         let id = running[number as usize % running.len()];
@@ -402,13 +452,16 @@ mod tests {
                     }
                     4 if !running.is_empty() => {
                         let id = running.remove(number as usize % running.len());
-                        ledger.crashed(id, Some(number), flag, error(), now).unwrap();
+                        let at = (number < 8).then_some(number);
+                        ledger.crashed(id, at, flag, error(), now).unwrap();
                     }
                     5 if !running.is_empty() => ledger.stopped(running.remove(number as usize % running.len())),
                     6 => now += Duration::from_secs(number),
+                    7 if number == 0 => { ledger.wind_down(); over = true; }
                     _ => {}
                 }
                 adds_up(&ledger);
+                prop_assert!(!over || ledger.counts().waiting == 0);
             }
             ledger.wind_down();
             for id in running { ledger.stopped(id); }

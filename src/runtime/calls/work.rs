@@ -146,9 +146,19 @@ impl CallRun {
         if self.spec.then.is_some() && !state.then && state.failed.is_none() && !stopping {
             state.then = true;
             let (segments, failures) = state.ledger.outcome();
+<<<<<<< HEAD
             for (first, parcel) in (counts.accepted..).zip(last_parcels(&segments, self.spec.parts)) {
                 state.ledger.offer(Parcel { first, ..parcel });
             }
+=======
+            let parts = segments.iter().map(|segment| {
+                json!({ "blobs": segment.blobs.len(), "count": segment.count, "more": segment.more })
+            });
+            let more = json!({ "parts": parts.collect::<Vec<_>>() });
+            let payload = segments.iter().flat_map(|segment| segment.blobs.clone()).collect();
+            state.ledger.fail_on_error();
+            state.ledger.offer(Parcel { first: counts.accepted, count: 1, payload, more, label: None });
+>>>>>>> cdc7c4b (Worker processes under fault: processes belong to the pool, blame only what had begun, and nothing of a stopped run is left)
             state.gone = failures;
             drop(state);
             self.nudge();
@@ -196,6 +206,7 @@ impl CallRun {
         Unit { id, call: Call { function, head, payload: slice.parcel.payload.clone() } }
     }
 
+<<<<<<< HEAD
     /// Gives results to the feed, which may have new items then.
     fn grow(&self, state: &mut State) -> Result<()> {
         let mut feed = self.feed.lock();
@@ -211,6 +222,14 @@ impl CallRun {
         state.left = feed.left();
         state.later = false;
         Ok(())
+=======
+    /// What runs, and whether it is the only one of its kind, for errors.
+    fn called(&self, then: bool) -> (&str, bool) {
+        match &self.spec.then {
+            Some(last) if then => (&last.name, true),
+            _ => (&self.spec.function.name, self.spec.single),
+        }
+>>>>>>> cdc7c4b (Worker processes under fault: processes belong to the pool, blame only what had begun, and nothing of a stopped run is left)
     }
 
     /// Why the result of a chunk cannot be put beside those of the others.
@@ -232,6 +251,7 @@ impl CallRun {
     }
 
     /// Keeps what user code wrote, as long as there is room.
+<<<<<<< HEAD
     fn write(&self, stream: &'static str, text: &str) {
         let mut state = self.state.lock();
         let room = MOST_OUTPUT.saturating_sub(state.output);
@@ -240,6 +260,18 @@ impl CallRun {
         let kept: String = text.chars().take(room).collect();
         if !kept.is_empty() {
             self.run.wrote(stream, &kept);
+=======
+    fn keep(&self, name: &'static str, text: &str) {
+        let room = {
+            let mut state = self.state.lock();
+            let room = MOST_OUTPUT.saturating_sub(state.output);
+            state.output = state.output.saturating_add(text.len());
+            room
+        };
+        let kept: String = text.chars().take(room).collect();
+        if !kept.is_empty() {
+            self.run.wrote(name, &kept);
+>>>>>>> cdc7c4b (Worker processes under fault: processes belong to the pool, blame only what had begun, and nothing of a stopped run is left)
         }
     }
 
@@ -350,19 +382,14 @@ impl Work for CallRun {
         if part.last {
             state.began.remove(&unit);
         }
+        let (name, single) = self.called(state.then);
         let failed: Vec<Failed> = part
             .failed
             .iter()
             .map(|found| Failed {
                 item: found.item,
                 retryable: found.retryable,
-                error: failure::raised(
-                    &self.spec.function.name,
-                    &slice,
-                    found,
-                    &part.blobs,
-                    self.spec.single,
-                ),
+                error: failure::raised(name, &slice, found, &part.blobs, single),
             })
             .collect();
         let unaligned = self.unaligned(&slice, &part);
@@ -390,6 +417,7 @@ impl Work for CallRun {
     }
 
     fn wrote(&self, _: u64, stream: Stream, text: &str) {
+<<<<<<< HEAD
         self.write(if stream == Stream::Out { "stdout" } else { "stderr" }, text);
     }
 
@@ -401,6 +429,14 @@ impl Work for CallRun {
                 self.write("progress", &format!("{done}{note}\n"));
             }
             Said::Ready | Said::Part(_) => {}
+=======
+        self.keep(if stream == Stream::Out { "stdout" } else { "stderr" }, text);
+    }
+
+    fn said(&self, _: u64, said: Said) {
+        if let Said::Log { level, name, text } = said {
+            self.keep("log", &format!("{level} {name}: {text}\n"));
+>>>>>>> cdc7c4b (Worker processes under fault: processes belong to the pool, blame only what had begun, and nothing of a stopped run is left)
         }
     }
 
@@ -412,7 +448,7 @@ impl Work for CallRun {
         let now = Instant::now();
         let mut state = self.state.lock();
         state.began.remove(&unit);
-        let name = self.spec.function.name.as_str();
+        let (name, single) = self.called(state.then);
         let told = match (end, state.ledger.running(unit).cloned()) {
             (_, None) => Ok(()),
             (End::Done, Some(slice)) => {
@@ -423,7 +459,7 @@ impl Work for CallRun {
             (End::Stopped(StopCause::Memory(held)), Some(slice)) => {
                 let at = item.unwrap_or(slice.from).clamp(slice.from, slice.to - 1);
                 let limit = self.spec.memory_limit;
-                let error = failure::too_large(name, &slice, at, held, limit, self.spec.single);
+                let error = failure::too_large(name, &slice, at, held, limit, single);
                 state.ledger.crashed(unit, Some(at), false, error, now)
             }
             (End::Stopped(_), Some(_)) => {
@@ -431,13 +467,14 @@ impl Work for CallRun {
                 Ok(())
             }
             (End::Died(crash), Some(slice)) => {
-                let at = crash.item.or(item).unwrap_or(slice.from).clamp(slice.from, slice.to - 1);
-                let error = failure::crashed(name, &slice, &crash, at, self.spec.single);
+                let begun = crash.item.filter(|at| (slice.from..slice.to).contains(at));
+                let at = begun.unwrap_or(slice.from);
+                let error = failure::crashed(name, &slice, &crash, at, single);
                 if crash.what == crate::worker::Crashed::Starting {
                     // No worker at all: the next attempt would be the same.
                     Err(error)
                 } else {
-                    state.ledger.crashed(unit, Some(at), Code::WorkerCrashed.retryable(), error, now)
+                    state.ledger.crashed(unit, begun, Code::WorkerCrashed.retryable(), error, now)
                 }
             }
         };
