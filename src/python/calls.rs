@@ -104,7 +104,12 @@ fn start(
     let kind = kind.ok_or_else(|| Error::internal(format!("workers do not know `{}`", asked.kind)))?;
     let settings = engine.settings();
     let workers = asked.parallelism.unwrap_or(settings.workers as u64).min(settings.workers as u64).max(1);
-    let then = then.map(|then| Function::new("combine".to_owned(), then)).transpose().map_err(not_shared)?;
+    let then = then
+        .map(|then| {
+            Function::new(if asked.kind == "rows" { "combine".to_owned() } else { asked.name.clone() }, then)
+        })
+        .transpose()
+        .map_err(not_shared)?;
     let function = Function::new(asked.name, function).map_err(not_shared)?;
     let run = engine.prepared();
     let (program, arguments, environment) = asked.launch;

@@ -146,19 +146,10 @@ impl CallRun {
         if self.spec.then.is_some() && !state.then && state.failed.is_none() && !stopping {
             state.then = true;
             let (segments, failures) = state.ledger.outcome();
-<<<<<<< HEAD
+            state.ledger.fail_on_error();
             for (first, parcel) in (counts.accepted..).zip(last_parcels(&segments, self.spec.parts)) {
                 state.ledger.offer(Parcel { first, ..parcel });
             }
-=======
-            let parts = segments.iter().map(|segment| {
-                json!({ "blobs": segment.blobs.len(), "count": segment.count, "more": segment.more })
-            });
-            let more = json!({ "parts": parts.collect::<Vec<_>>() });
-            let payload = segments.iter().flat_map(|segment| segment.blobs.clone()).collect();
-            state.ledger.fail_on_error();
-            state.ledger.offer(Parcel { first: counts.accepted, count: 1, payload, more, label: None });
->>>>>>> cdc7c4b (Worker processes under fault: processes belong to the pool, blame only what had begun, and nothing of a stopped run is left)
             state.gone = failures;
             drop(state);
             self.nudge();
@@ -206,7 +197,6 @@ impl CallRun {
         Unit { id, call: Call { function, head, payload: slice.parcel.payload.clone() } }
     }
 
-<<<<<<< HEAD
     /// Gives results to the feed, which may have new items then.
     fn grow(&self, state: &mut State) -> Result<()> {
         let mut feed = self.feed.lock();
@@ -222,14 +212,14 @@ impl CallRun {
         state.left = feed.left();
         state.later = false;
         Ok(())
-=======
+    }
+
     /// What runs, and whether it is the only one of its kind, for errors.
     fn called(&self, then: bool) -> (&str, bool) {
         match &self.spec.then {
             Some(last) if then => (&last.name, true),
             _ => (&self.spec.function.name, self.spec.single),
         }
->>>>>>> cdc7c4b (Worker processes under fault: processes belong to the pool, blame only what had begun, and nothing of a stopped run is left)
     }
 
     /// Why the result of a chunk cannot be put beside those of the others.
@@ -251,7 +241,6 @@ impl CallRun {
     }
 
     /// Keeps what user code wrote, as long as there is room.
-<<<<<<< HEAD
     fn write(&self, stream: &'static str, text: &str) {
         let mut state = self.state.lock();
         let room = MOST_OUTPUT.saturating_sub(state.output);
@@ -260,18 +249,6 @@ impl CallRun {
         let kept: String = text.chars().take(room).collect();
         if !kept.is_empty() {
             self.run.wrote(stream, &kept);
-=======
-    fn keep(&self, name: &'static str, text: &str) {
-        let room = {
-            let mut state = self.state.lock();
-            let room = MOST_OUTPUT.saturating_sub(state.output);
-            state.output = state.output.saturating_add(text.len());
-            room
-        };
-        let kept: String = text.chars().take(room).collect();
-        if !kept.is_empty() {
-            self.run.wrote(name, &kept);
->>>>>>> cdc7c4b (Worker processes under fault: processes belong to the pool, blame only what had begun, and nothing of a stopped run is left)
         }
     }
 
@@ -417,7 +394,6 @@ impl Work for CallRun {
     }
 
     fn wrote(&self, _: u64, stream: Stream, text: &str) {
-<<<<<<< HEAD
         self.write(if stream == Stream::Out { "stdout" } else { "stderr" }, text);
     }
 
@@ -429,14 +405,6 @@ impl Work for CallRun {
                 self.write("progress", &format!("{done}{note}\n"));
             }
             Said::Ready | Said::Part(_) => {}
-=======
-        self.keep(if stream == Stream::Out { "stdout" } else { "stderr" }, text);
-    }
-
-    fn said(&self, _: u64, said: Said) {
-        if let Said::Log { level, name, text } = said {
-            self.keep("log", &format!("{level} {name}: {text}\n"));
->>>>>>> cdc7c4b (Worker processes under fault: processes belong to the pool, blame only what had begun, and nothing of a stopped run is left)
         }
     }
 
