@@ -142,7 +142,7 @@ def test_a_combine_that_fails_fails_the_run(client: RLMClient, rows: pa.Table, o
     run = client.submit(_task(rows, len, chunkSize=7, combine=combine, options=options))
     looked_after(run)
     assert run.state == "failed"
-    with pytest.raises(OperationFailedError, match="`combine` raised ArithmeticError.*: not these"):
+    with pytest.raises(OperationFailedError, match=r"`combine` raised ArithmeticError.*: not these"):
         run.result()
 
 
