@@ -26,7 +26,7 @@ const AWAY: Duration = Duration::from_millis(100);
 const SEAT: Duration = Duration::from_millis(10);
 
 /// How often a worker is started anew if it is ended by a signal before it is ready.
-const STARTS: u32 = 4;
+const STARTS: u32 = 12;
 
 /// Stopped runs that are remembered.
 const PURGED: usize = 16;

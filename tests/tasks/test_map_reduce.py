@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
-from rlm_hypervisor import InvalidTaskError, OperationFailedError, RLMClient
+from rlm_hypervisor import InvalidTaskError, OperationFailedError, RLMClient, current_task
 
 Crews = Callable[[int], RLMClient]
 
@@ -67,6 +67,18 @@ def test_columns_are_keys_of_values_that_have_them(crew: RLMClient) -> None:
 def test_a_combiner_stands_for_values_that_are_together(crew: RLMClient) -> None:
     got = crew.execute(task(range(1000), map=lambda v: v, key=lambda v: v % 7, combine=sum, reduce=sum))
     assert got == {k: sum(range(k, 1000, 7)) for k in range(7)}
+
+
+def test_values_of_items_that_were_tried_again_are_in_their_places(crew: RLMClient) -> None:
+    def flaky(value: int) -> int:
+        if value % 5 == 0 and current_task().attempt == 1:
+            raise ConnectionError("again")
+        return value
+
+    document = task(range(60), map=flaky, key=lambda v: v % 3, reduce=list)
+    got = crew.execute({**document, "options": {"retries": 1, "backoffMs": 1}})
+    assert got == {k: list(range(k, 60, 3)) for k in range(3)}
+    assert list(got) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])

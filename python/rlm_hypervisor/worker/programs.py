@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import numbers
+import operator
 import pickle
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
@@ -177,21 +178,21 @@ class MapSide(Encoding):
         return [(found if len(columns) > 1 else found[0], value)]
 
     def encode(self, places: list[int], results: list[Any]) -> tuple[list[Any], dict[str, Any]]:
-        """A blob for each part: `{key: (place of its first value, values)}`."""
+        """A blob for each part: `{key: [(place, value), ...]}`."""
         from rlm_hypervisor.worker import context
 
         first = context.current.first if context.current is not None else 0
-        parts: list[dict[Any, tuple[Place, list[Any]]]] = [{} for _ in range(self._parts)]
+        parts: list[dict[Any, list[tuple[Place, Any]]]] = [{} for _ in range(self._parts)]
         for place, pairs in zip(places, results, strict=True):
             for number, (key, value) in enumerate(pairs):
-                _, values = parts[part_of(key, self._parts)].setdefault(key, ((first + place, number), []))
-                values.append(value)
+                parts[part_of(key, self._parts)].setdefault(key, []).append(((first + place, number), value))
         if self._combine is not None:
-            parts = [
-                {key: (place, [self._combine(values)]) for key, (place, values) in part.items()}
-                for part in parts
-            ]
+            parts = [{key: [self._combined(found)] for key, found in part.items()} for part in parts]
         return [dump(part) for part in parts], {}
+
+    def _combined(self, found: list[tuple[Place, Any]]) -> tuple[Place, Any]:
+        """What stands for the values of a key that are together, at the place of the first."""
+        return found[0][0], self._combine([value for _, value in found])
 
 
 def part_of(key: Any, parts: int) -> int:
@@ -234,18 +235,18 @@ class ReduceSide:
 
     def __call__(self, blobs: list[Any]) -> list[tuple[Place, Any, Any]]:
         """`(first place, key, result)` of each key of the part."""
-        groups: dict[Any, tuple[Place, list[Any]]] = {}
+        groups: dict[Any, list[tuple[Place, Any]]] = {}
         for blob in blobs:
-            for key, (place, values) in pickle.loads(blob).items():
-                found = groups.get(key)
-                if found is None:
-                    groups[key] = (place, values)
-                else:
-                    found[1].extend(values)
-        call = self._function
-        if self._with_key:
-            return [(place, key, call(key, values)) for key, (place, values) in groups.items()]
-        return [(place, key, call(values)) for key, (place, values) in groups.items()]
+            for key, found in pickle.loads(blob).items():
+                groups.setdefault(key, []).extend(found)
+        reduced = []
+        for key, found in groups.items():
+            # Items that were tried again come later than their neighbours.
+            found.sort(key=operator.itemgetter(0))
+            values = [value for _, value in found]
+            result = self._function(key, values) if self._with_key else self._function(values)
+            reduced.append((found[0][0], key, result))
+        return reduced
 
 
 def wants_two(function: Callable[..., Any]) -> bool:
