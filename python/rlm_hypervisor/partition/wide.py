@@ -39,11 +39,8 @@ class Wide:
     >>> def by_key(p):
     ...     return p.pivot_table(index="k", columns="g", values="v", aggfunc="sum", fill_value=0)
     >>> answer = RLMClient().execute({"type": "parallel", "input": {"source": data, "operation": by_key}})
-    >>> print(answer.to_pandas())
-    g    1    2
-    k
-    a  1.0  3.0
-    b  0.0  2.0
+    >>> answer.to_pandas().to_dict()
+    {1: {'a': 1.0, 'b': 0.0}, 2: {'a': 3.0, 'b': 2.0}}
     """
 
     __slots__ = ("_across", "_filling", "_long", "_options", "_rows", "_value_names", "_values")
