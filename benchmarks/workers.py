@@ -83,6 +83,16 @@ def source(rows: int) -> pd.DataFrame:
     return pd.DataFrame({"name": pd.array(names, dtype="str"), "value": chance.normal(size=rows)})
 
 
+def check(client: RLMClient, executor: ProcessPoolExecutor) -> None:
+    """What is timed below gives the right answers: ours, and in the same shape the peers'."""
+    numbers = list(range(1_000))
+    task = {"type": "parallel", "input": {"items": numbers, "operation": abs}}
+    if not client.execute(task) == list(executor.map(abs, numbers)) == numbers:
+        raise SystemExit("WRONG ANSWER: items")
+    if tree(client) != 2_584:
+        raise SystemExit("WRONG ANSWER: the tree")
+
+
 def of_pandas(client: RLMClient, workers: int, rows: int) -> list[list[Any]]:
     """A pandas function over a table: alone on the whole of it, in our workers, in the standard library's."""
     frame = source(rows)
@@ -94,11 +104,14 @@ def of_pandas(client: RLMClient, workers: int, rows: int) -> list[list[Any]]:
     alone, ours, theirs = [], [], []
     with ProcessPoolExecutor(workers) as pool:
         list(pool.map(noop, range(workers)))
+        right = work(frame)
+        pd.testing.assert_frame_equal(client.execute(task).to_pandas(), right)
+        chunks = [frame.iloc[start : start + CHUNK] for start in range(0, rows, CHUNK)]
+        pd.testing.assert_frame_equal(pd.concat(pool.map(work, chunks)), right)
         for _ in range(3):
             alone.append(timed(lambda: work(frame)))
             ours.append(timed(lambda: client.execute(task).to_pandas()))
-            chunks = [frame.iloc[start : start + CHUNK] for start in range(0, rows, CHUNK)]
-            theirs.append(timed(lambda chunks=chunks: pd.concat(pool.map(work, chunks))))  # type: ignore[misc]
+            theirs.append(timed(lambda: pd.concat(pool.map(work, chunks))))
     ideal = median(alone) / workers
     return [
         ["pandas on the whole, one process", f"{median(alone):.3f} s", ""],
@@ -145,6 +158,7 @@ def main() -> int:
 
             parallel = Parallel(n_jobs=workers)
         list(executor.map(noop, range(workers)))
+        check(client, executor)
         ours, peers = [], {"ProcessPoolExecutor": [], "multiprocessing": [], "joblib": []}
         for _ in range(5):
             ours.append(timed(items(client, ITEMS)))
@@ -179,7 +193,7 @@ def main() -> int:
     text = "\n\n".join(
         [
             "# Calls in worker processes",
-            f"`python benchmarks/workers.py` with {workers} workers; medians, side by side in one run.",
+            f"`python benchmarks/workers.py` with {workers} workers; medians, side by side in one run, answers checked before.",
             table(["what", "ours", "goal: at most", "peers, in the same unit"], lines),
             f"A pandas function (text and floats) over {options.rows:,} rows in chunks of {CHUNK:,}:",
             table(["where", "seconds", "ratio"], of),

@@ -42,7 +42,7 @@ def over_rows(
     the operation is not native.
     """
     from rlm_hypervisor._lazy import require
-    from rlm_hypervisor.worker.rows import OverRows, Together
+    from rlm_hypervisor.worker.rows import OverRows
 
     require("pandas", "an operation in Python mode")
     require("pyarrow", "an operation in Python mode")
@@ -59,7 +59,7 @@ def over_rows(
     asked.update(aligned=aligned)
     if spec["type"] == "sequential":
         asked.update(in_flight=1)
-    then = None if combine in ("auto", "list") else pack(Together(None if combine == "concat" else combine))
+    then = _together(combine)
     shape = "rows" if aligned else "list" if combine == "list" else "one"
     return Calls(name, pack(OverRows(operation, aligned)), frame, asked, _shape(shape, spec["options"]), then)
 
@@ -70,7 +70,6 @@ def _asked(spec: Mapping[str, Any], name: str, timeout_ms: int | None) -> dict[s
         "name": name,
         "kind": "items",
         "single": False,
-        "more": None,
         "priority": options["priority"],
         "retries": options["retries"],
         "backoff_ms": options["backoffMs"],
@@ -133,7 +132,17 @@ def calls(
         asked.update(in_flight=size)
     if kind == "map_reduce":
         return _map_reduce(name, feed, operation, others, spec, asked, rows=False)
-    return Calls(name, pack(operation), feed, asked, _shape(shape, options))
+    then = _together(others.get("combine", "list"))
+    return Calls(name, pack(operation), feed, asked, _shape("one" if then else shape, options), then)
+
+
+def _together(combine: Any) -> bytes | None:
+    """What is called on all results, if `combine` is not just their list."""
+    from rlm_hypervisor.worker.rows import Together
+
+    if combine in ("auto", "list"):
+        return None
+    return pack(Together(None if combine == "concat" else combine), "`input.combine`")
 
 
 PARTS = 8

@@ -28,7 +28,6 @@ struct Asked {
     name: String,
     kind: String,
     single: bool,
-    more: serde_json::Value,
     priority: Priority,
     retries: u32,
     backoff_ms: u64,
@@ -130,7 +129,6 @@ fn start(
     let spec = CallSpec {
         function: Arc::new(function),
         kind,
-        more: asked.more,
         single: asked.single,
         priority: asked.priority as u8,
         policy: Policy {
@@ -142,6 +140,7 @@ fn start(
             },
             max_failures: asked.max_failures,
             in_flight: asked.in_flight.unwrap_or(u64::MAX),
+            calls: workers,
             backoff: Duration::from_millis(asked.backoff_ms),
         },
         most: asked.most.unwrap_or(u64::MAX),
@@ -152,8 +151,7 @@ fn start(
         aligned: if asked.aligned { feed.left() } else { None },
     };
     let timeout = asked.timeout_ms.map(Duration::from_millis);
-    let conclude = Box::new(|values| Ok(Finished::Values(values)));
-    engine.submit_calls(run, &pool, spec, feed, timeout, asked.why, conclude)
+    engine.submit_calls(run, &pool, spec, feed, timeout, asked.why)
 }
 
 fn not_shared(error: std::io::Error) -> Error {

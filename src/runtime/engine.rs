@@ -9,7 +9,6 @@ use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-use super::calls::work::Conclude;
 use super::calls::{CallRun, CallSpec, Feed};
 use super::execute;
 use super::run::{Finished, Finisher, Run};
@@ -224,7 +223,6 @@ impl Engine {
     }
 
     /// Starts a run of calls; `why` says why it is not native.
-    #[allow(clippy::too_many_arguments)]
     pub fn submit_calls(
         self: &Arc<Self>,
         run: Arc<Run>,
@@ -233,7 +231,6 @@ impl Engine {
         feed: Box<dyn Feed>,
         timeout: Option<Duration>,
         why: Option<String>,
-        conclude: Conclude,
     ) -> Result<Arc<Run>> {
         let compute = Self::handle(&self.compute)?;
         {
@@ -245,7 +242,7 @@ impl Engine {
             let _ = run.control.deadline.set(deadline);
         }
         run.begin_in_python(format!("{} of `{}`", spec.kind, spec.function.name), why);
-        let calls = Arc::new(CallRun::new(run.clone(), pool, spec, feed, conclude));
+        let calls = Arc::new(CallRun::new(run.clone(), pool, spec, feed));
         let (watched, watching, served) = (run.clone(), Arc::downgrade(&calls), Arc::downgrade(pool));
         let finisher = Finisher(run.clone());
         pool.add(calls).map_err(|error| {

@@ -128,7 +128,7 @@ pub const OPTIONS: &[Field] = &[
     field("onError", Kind::Choice(&["fail", "collect", "skip"]), Word("fail"), ALL, Since("0.1"), "what a chunk or item that failed for good does to the run"),
     field("maxFailures", Kind::Int { min: 0, max: u64::MAX }, Null, ALL, Since("0.1"), "how many items may fail where the run goes on; one more ends it; None for any number"),
     field("backoffMs", Kind::Int { min: 0, max: 3_600_000 }, Preset::Int(100), ALL, Since("0.1"), "milliseconds before the second attempt, less up to half of it; doubled for each further one"),
-    field("parallelism", Kind::Int { min: 1, max: 1024 }, Null, ALL, Since("0.1"), "threads that work on the run; None for the client's `threads`"),
+    field("parallelism", Kind::Int { min: 1, max: 1024 }, Null, ALL, Since("0.1"), "threads that work on the run, None for the client's `threads`; of user code, workers that do, None for `workers`"),
     field("memoryLimit", Kind::Bytes { min: LEAST_MEMORY }, Null, ALL, Since("0.1"), "bytes the run may hold; None for the client's `memory_limit`"),
     field("maxDepth", Kind::Int { min: 1, max: 1000 }, Preset::Int(16), ALL, Since("0.1"), "how deep a recursive task may split"),
     field("cache", Kind::Bool, Preset::Bool(false), ALL, Since("0.1"), "whether equal inputs of a recursive task run once"),

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fields::{Field, INPUT, OPTIONS, Runs};
-use super::spec::{Combine, Input, Mode, OnError, OperationRef, TaskSpec, TaskType};
+use super::spec::{ChunkSize, Combine, Input, Mode, OnError, OperationRef, TaskSpec, TaskType};
 use super::value::invalid;
 use crate::error::{Error, Result};
 
@@ -19,6 +19,7 @@ pub fn supported(spec: &TaskSpec) -> Result<()> {
     let options = plain(&spec.options)?;
     OPTIONS.iter().try_for_each(|field| judge("options", field, options.get(field.key).cloned()))?;
     only_for(spec)?;
+    means_something(spec)?;
     if let Input::Source(_) = &spec.input {
         if spec.kind == TaskType::Recursive {
             let hint = "Give the operation the user's own value as `input`: it may read files itself";
@@ -38,13 +39,60 @@ pub fn supported(spec: &TaskSpec) -> Result<()> {
     Ok(())
 }
 
-/// Options that mean something for one type of task alone.
+fn wrong(path: &str, why: &str, hint: &'static str) -> Result<()> {
+    Err(invalid(path, format!("{path} {why}")).hint(hint))
+}
+
+fn default_of(option: &str) -> Option<Value> {
+    OPTIONS.iter().find(|field| field.key == option).and_then(|field| field.default.value())
+}
+
+/// What is given has to mean something beside the rest: nothing is taken and then ignored.
+fn means_something(spec: &TaskSpec) -> Result<()> {
+    let options = &spec.options;
+    let over_rows = matches!(spec.input, Input::Source(_));
+    if options.mode == Mode::Native && !over_rows && !matches!(spec.operation, OperationRef::Sql(_)) {
+        let why = "\"native\" is for operations on sources; those on items and values run in workers";
+        return wrong("options.mode", why, "Leave it out");
+    }
+    if options.max_failures.is_some() && options.on_error == OnError::Fail {
+        let why = "means nothing where the first failure ends the run";
+        return wrong("options.maxFailures", why, "Add `onError: \"skip\"` or \"collect\"");
+    }
+    if options.retries == 0 && default_of("backoffMs") != Some(options.backoff_ms.into()) {
+        return wrong(
+            "options.backoffMs",
+            "means nothing without `retries`",
+            "Add `retries`, or leave it out",
+        );
+    }
+    if spec.kind == TaskType::Sequential
+        && matches!(spec.input, Input::Items(_))
+        && spec.chunk_size != ChunkSize::Auto
+    {
+        let why = "means nothing for the items of a sequential task, of which one runs at a time";
+        return wrong("input.chunkSize", why, "Leave it out, or make it a parallel task");
+    }
+    let a_list = match spec.combine {
+        Combine::List => true,
+        Combine::Auto => !over_rows,
+        Combine::Concat | Combine::Callable(_) => false,
+    };
+    if options.on_error == OnError::Collect && (spec.kind == TaskType::MapReduce || !a_list) {
+        let why = "\"collect\" puts errors in a list of results, and this task's answer is none";
+        return wrong("options.onError", why, "Say \"skip\": `run.failures()` has the errors");
+    }
+    Ok(())
+}
+
+/// What means something for one type of task alone.
 fn only_for(spec: &TaskSpec) -> Result<()> {
-    let wrong =
-        |path: &str, why: &str, hint: &'static str| Err(invalid(path, format!("{path} {why}")).hint(hint));
     let recursive = spec.kind == TaskType::Recursive;
     if spec.options.cache && !recursive {
         return wrong("options.cache", "is for recursive tasks in this version", "Leave it out");
+    }
+    if !recursive && default_of("maxDepth") != Some(spec.options.max_depth.into()) {
+        return wrong("options.maxDepth", "is for recursive tasks", "Leave it out");
     }
     if recursive && spec.options.on_error != OnError::Fail {
         let why = "of a recursive task can only be \"fail\": an input that failed has no result to combine";

@@ -57,7 +57,7 @@ pub trait Work: Send + Sync {
     /// Whether `take` would find something; quick.
     fn ready(&self, now: Instant) -> Ready;
     /// The next call; may take its time, and may find nothing after all.
-    fn take(&self, worker: u32) -> Option<Unit>;
+    fn take(&self) -> Option<Unit>;
     /// Results of a call that runs.
     fn part(&self, unit: u64, part: Part);
     /// Whether what runs is to stop.
@@ -267,7 +267,7 @@ impl Inner {
                 state.away.insert(number, Instant::now());
                 let _ = self.staff(&mut state);
             }
-            let unit = work.take(number);
+            let unit = work.take();
             self.state.lock().away.remove(&number);
             if let Some(unit) = unit {
                 self.run(&*work, &unit);

@@ -112,9 +112,7 @@ def test_what_does_not_run_yet_is_refused_by_name(
     assert not called
 
 
-@pytest.mark.parametrize(
-    "option", [{"retries": 2}, {"onError": "skip"}, {"priority": "high"}, {"maxFailures": 0}]
-)
+@pytest.mark.parametrize("option", [{"retries": 2}, {"onError": "skip"}, {"priority": "high"}])
 def test_what_only_workers_do_is_refused_on_a_native_operation(
     client: RLMClient, task: dict[str, Any], called: list[int], option: dict[str, Any]
 ) -> None:

@@ -26,7 +26,9 @@ def task(operation: Callable[..., Any] | None, items: Any, **more: Any) -> dict[
     if "chunkSize" in more:
         given["chunkSize"] = more.pop("chunkSize")
     kind = more.pop("type", "parallel")
-    return {"type": kind, "input": given, "options": {"backoffMs": 1, **more}}
+    if more.get("retries"):
+        more.setdefault("backoffMs", 1)
+    return {"type": kind, "input": given, "options": more}
 
 
 def books(run: Any) -> dict[str, int]:

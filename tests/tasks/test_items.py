@@ -293,3 +293,59 @@ def test_a_client_that_closes_ends_its_runs() -> None:
     with contextlib.suppress(RLMError):
         run.result(5)
     assert run.state in ("cancelled", "failed")
+
+
+def test_parallelism_is_how_many_workers_have_calls_of_the_run(crew: RLMClient, tmp_path: Path) -> None:
+    """Each item holds a name while it runs; two at a time would meet."""
+
+    def alone(value: int) -> int:
+        path = tmp_path / "here"
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        sum(range(20_000))
+        path.unlink()
+        return value
+
+    crew.warm()
+    with pytest.raises(OperationFailedError, match="FileExistsError"):
+        crew.execute(items(alone, range(400)))
+    (tmp_path / "here").unlink(missing_ok=True)
+    assert crew.execute(items(alone, range(400), options={"parallelism": 1})) == list(range(400))
+
+
+@pytest.mark.parametrize("kind", ["parallel", "batch_processing"])
+def test_combine_makes_one_of_the_results_of_items(crew: RLMClient, kind: str) -> None:
+    operation = list if kind == "batch_processing" else lambda v: [v]
+    assert crew.execute(items(operation, range(7), kind, combine="concat")) == list(range(7))
+    assert crew.execute(items(operation, range(7), kind, combine=len)) == (
+        1 if kind == "batch_processing" else 7
+    )
+    assert crew.execute(items(operation, range(2), kind, combine="list", chunkSize=1)) == [[0], [1]]
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "depth without a tree": (items(str, [1], options={"maxDepth": 3}), "options.maxDepth"),
+    "budget without going on": (items(str, [1], options={"maxFailures": 3}), "options.maxFailures"),
+    "wait without attempts": (items(str, [1], options={"backoffMs": 3}), "options.backoffMs"),
+    "native items": (items(str, [1], options={"mode": "native"}), "options.mode"),
+    "sequential items in flight": (items(str, [1], "sequential", chunkSize=3), "input.chunkSize"),
+    "errors in what is combined": (
+        items(str, [1], combine=len, options={"onError": "collect"}),
+        "options.onError",
+    ),
+    "errors in a reduce": (
+        {
+            "type": "map_reduce",
+            "input": {"items": [1], "map": str, "reduce": len},
+            "options": {"onError": "collect"},
+        },
+        "options.onError",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_would_be_ignored_is_refused(crew: RLMClient, name: str) -> None:
+    document, path = WRONG[name]
+    with pytest.raises(InvalidTaskError) as caught:
+        crew.execute(document)
+    assert caught.value.details["path"] == path

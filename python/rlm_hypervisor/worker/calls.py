@@ -157,14 +157,12 @@ class Server:
 def _items(head: dict[str, Any], blobs: list[Any]) -> Any:
     """The items of a call's payload."""
     kind = head["kind"]
-    if kind == "items":
+    if kind in ("items", "map"):
         return pickle.loads(blobs[0])
     if kind in ("rows", "map_rows"):
         return [(blobs[0], head["more"])]
     if kind == "tree":
         return programs.jobs(head["more"]["jobs"], blobs)
-    if kind == "map":
-        return pickle.loads(blobs[0])
     if kind == "then" and "part" in head["more"]:
         return [blobs]
     if kind == "then":

@@ -37,15 +37,15 @@ class Handler:
 
     def __call__(self, value: Any) -> Any:
         """What the function returns."""
-        if wants_context(self._function):
+        if takes_two(self._function):
             from rlm_hypervisor.worker.context import HandlerContext
 
             return self._function(value, HandlerContext(self.__name__))
         return self._function(value)
 
 
-def wants_context(function: Callable[..., Any]) -> bool:
-    """Whether a function has to be given a second positional argument."""
+def takes_two(function: Callable[..., Any]) -> bool:
+    """Whether a function has to be given two positional arguments."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -230,7 +230,7 @@ class ReduceSide:
     def __init__(self, function: Any, keyed: bool) -> None:
         self._function = function
         self._keyed = keyed
-        self._with_key = keyed and wants_two(function)
+        self._with_key = keyed and takes_two(function)
         self.__name__ = getattr(function, "__name__", type(function).__name__)
 
     def __call__(self, blobs: list[Any]) -> list[tuple[Place, Any, Any]]:
@@ -247,8 +247,3 @@ class ReduceSide:
             result = self._function(key, values) if self._with_key else self._function(values)
             reduced.append((found[0][0], key, result))
         return reduced
-
-
-def wants_two(function: Callable[..., Any]) -> bool:
-    """Whether a function has to be given two positional arguments."""
-    return wants_context(function)

@@ -50,7 +50,7 @@ def partition_class() -> Any:
             return pandas.DataFrame
 
         def to_arrow(self) -> Any:
-            """The rows as a `pyarrow.Table`, without a copy; of a changed partition, as they are now."""
+            """The rows as a `pyarrow.Table`, as they are now."""
             import pyarrow
 
             return pyarrow.Table.from_pandas(pandas.DataFrame(self), preserve_index=False)

@@ -70,7 +70,12 @@ pub trait Operator: Sync {
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType>;
 
     /// Computes `rows` rows; `dtype` is what `infer` gave. The result has that type's Arrow form.
-    fn eval(&self, args: &[Operand], rows: usize, dtype: &DType) -> Result<ArrayRef>;
+    ///
+    /// An operator has this, or `prepare` and `eval_prepared`: each is made of the other.
+    fn eval(&self, args: &[Operand], rows: usize, dtype: &DType) -> Result<ArrayRef> {
+        let prepared = self.prepare(&constants(args))?;
+        self.eval_prepared(prepared.as_deref(), args, rows, dtype)
+    }
 
     /// What is made once of the constants among the arguments, and used for every batch.
     fn prepare(&self, _constants: &[Option<&Literal>]) -> Result<Option<Prepared>> {
@@ -87,6 +92,17 @@ pub trait Operator: Sync {
     ) -> Result<ArrayRef> {
         self.eval(args, rows, dtype)
     }
+}
+
+/// The constants among arguments.
+pub(crate) fn constants(args: &[Operand]) -> Vec<Option<&Literal>> {
+    fn constant(arg: &Operand) -> Option<&Literal> {
+        match arg {
+            Operand::Literal(literal) => Some(literal),
+            Operand::Array(_) => None,
+        }
+    }
+    args.iter().map(constant).collect()
 }
 
 /// E.g. a compiled pattern.

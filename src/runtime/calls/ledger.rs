@@ -28,6 +28,8 @@ pub struct Policy {
     pub max_failures: Option<u64>,
     /// How many items may be with workers at a time.
     pub in_flight: u64,
+    /// How many calls may run at a time, whatever they carry.
+    pub calls: u64,
     /// The wait before the second attempt; it doubles with each further one.
     pub backoff: Duration,
 }
@@ -106,6 +108,9 @@ impl Ledger {
 
     /// How many more items may go to workers.
     pub fn room(&self) -> u64 {
+        if self.running.len() as u64 >= self.policy.calls {
+            return 0;
+        }
         self.policy.in_flight.saturating_sub(self.counts.running)
     }
 
@@ -323,7 +328,8 @@ mod tests {
     use crate::error::Code;
 
     fn policy(retries: u32, on_error: OnError) -> Policy {
-        Policy { retries, on_error, max_failures: None, in_flight: 7, backoff: Duration::from_secs(1) }
+        let backoff = Duration::from_secs(1);
+        Policy { retries, on_error, max_failures: None, in_flight: 7, calls: 3, backoff }
     }
 
     fn parcel(first: u64, count: u64) -> Parcel {

@@ -26,8 +26,6 @@ pub struct CallSpec {
     pub function: Arc<Function>,
     /// How workers read the payload and call the function.
     pub kind: &'static str,
-    /// What else every call says.
-    pub more: serde_json::Value,
     /// Whether there is just one item, which errors need not number.
     pub single: bool,
     pub priority: u8,
@@ -47,9 +45,6 @@ pub struct CallSpec {
 
 /// The kind of the call that puts results together.
 const THEN: &str = "then";
-
-/// What turns the results of a run into its answer.
-pub type Conclude = Box<dyn FnOnce(Values) -> Result<Finished> + Send>;
 
 pub struct CallRun {
     run: Arc<Run>,
@@ -76,7 +71,8 @@ struct State {
     failed: Option<Error>,
     /// Failures of before the last call.
     gone: BTreeMap<u64, Error>,
-    conclude: Option<Conclude>,
+    /// The run has its end.
+    over: bool,
     output: usize,
 }
 
@@ -87,13 +83,7 @@ impl State {
 }
 
 impl CallRun {
-    pub fn new(
-        run: Arc<Run>,
-        pool: &Arc<Pool>,
-        spec: CallSpec,
-        feed: Box<dyn Feed>,
-        conclude: Conclude,
-    ) -> Self {
+    pub fn new(run: Arc<Run>, pool: &Arc<Pool>, spec: CallSpec, feed: Box<dyn Feed>) -> Self {
         let state = State {
             ledger: Ledger::new(spec.policy.clone()),
             pace: Pace::default(),
@@ -106,7 +96,7 @@ impl CallRun {
             then: false,
             failed: None,
             gone: BTreeMap::new(),
-            conclude: Some(conclude),
+            over: false,
             output: 0,
         };
         Self { run, pool: Arc::downgrade(pool), spec, feed: Mutex::new(feed), state: Mutex::new(state) }
@@ -155,7 +145,9 @@ impl CallRun {
             self.nudge();
             return;
         }
-        let Some(conclude) = state.conclude.take() else { return };
+        if std::mem::replace(&mut state.over, true) {
+            return;
+        }
         let (failed, (segments, mut failures)) = (state.failed.take(), state.ledger.outcome());
         failures.append(&mut state.gone);
         drop(state);
@@ -164,7 +156,7 @@ impl CallRun {
             (_, Some(Stop::Cancel)) => Err(Error::cancelled()),
             (Some(error), _) => Err(error),
             (None, Some(Stop::Abandon)) => Err(Error::cancelled()),
-            (None, None) => conclude(Values { segments, failures }),
+            (None, None) => Ok(Finished::Values(Values { segments, failures })),
         };
         self.run.finish(outcome);
     }
@@ -187,11 +179,7 @@ impl CallRun {
             first: slice.parcel.first,
             attempt: slice.attempt,
             left_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
-            more: if slice.parcel.more.is_null() {
-                self.spec.more.clone()
-            } else {
-                slice.parcel.more.clone()
-            },
+            more: slice.parcel.more.clone(),
         };
         let function = function.clone();
         Unit { id, call: Call { function, head, payload: slice.parcel.payload.clone() } }
@@ -284,7 +272,7 @@ impl Work for CallRun {
 
     fn ready(&self, now: Instant) -> Ready {
         let state = self.state.lock();
-        if state.conclude.is_none() {
+        if state.over {
             return Ready::Over;
         }
         if self.run.control.stopped() {
@@ -296,7 +284,7 @@ impl Work for CallRun {
         state.ledger.due().map_or(Ready::No, Ready::At)
     }
 
-    fn take(&self, _: u32) -> Option<Unit> {
+    fn take(&self) -> Option<Unit> {
         let pool = self.pool.upgrade()?;
         let mut state = self.state.lock();
         let mut taken = state.ledger.take(Instant::now());

@@ -44,11 +44,6 @@ impl Operator for Matches {
         Ok(Some(Box::new(self.pattern(args)?)))
     }
 
-    fn eval(&self, args: &[Operand], rows: usize, dtype: &DType) -> Result<ArrayRef> {
-        let prepared = self.prepare(&constants(args))?;
-        self.eval_prepared(prepared.as_deref(), args, rows, dtype)
-    }
-
     fn eval_prepared(
         &self,
         prepared: Option<&(dyn Any + Send + Sync)>,

@@ -28,11 +28,6 @@ impl Operator for Extract {
         Ok(Some(Box::new(Pattern::new(text_at(args, 1)?, integer_at(args, 2)?)?)))
     }
 
-    fn eval(&self, args: &[Operand], rows: usize, dtype: &DType) -> Result<ArrayRef> {
-        let prepared = self.prepare(&constants(args))?;
-        self.eval_prepared(prepared.as_deref(), args, rows, dtype)
-    }
-
     fn eval_prepared(
         &self,
         prepared: Option<&(dyn Any + Send + Sync)>,

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field};
 
 use super::build::Texts;
 use super::pattern::{Pattern, of};
-use super::{Operand, Operator, Typed, constants, integer_at, literals, of_text, text_at, texts};
+use super::{Operand, Operator, Typed, integer_at, literals, of_text, text_at, texts};
 use crate::error::{Result, not_decomposable};
 use crate::plan::op::Prepared;
 use crate::plan::op::lists::list_of;
@@ -41,11 +41,6 @@ impl Operator for ExtractAll {
 
     fn prepare(&self, args: &[Option<&Literal>]) -> Result<Option<Prepared>> {
         Ok(Some(Box::new(Pattern::new(text_at(args, 1)?, integer_at(args, 2)?)?)))
-    }
-
-    fn eval(&self, args: &[Operand], rows: usize, dtype: &DType) -> Result<ArrayRef> {
-        let prepared = self.prepare(&constants(args))?;
-        self.eval_prepared(prepared.as_deref(), args, rows, dtype)
     }
 
     fn eval_prepared(

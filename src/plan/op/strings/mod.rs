@@ -33,7 +33,7 @@ use super::super::dtype::DType;
 use super::super::expr::Literal;
 use super::operand::{argument, column, strings};
 use super::promote::{bare, describe, mismatch};
-use super::{Operand, Operator, Typed};
+use super::{Operand, Operator, Typed, constants};
 use crate::error::{Error, Result, not_decomposable};
 
 pub const OPERATORS: &[&dyn Operator] = &[
@@ -173,17 +173,6 @@ fn several_at<'a>(args: &'a [Option<&'a Literal>], place: usize) -> Result<Vec<&
             .collect(),
         _ => Err(wrong()),
     }
-}
-
-/// The constants among arguments.
-fn constants(args: &[Operand]) -> Vec<Option<&Literal>> {
-    fn constant(arg: &Operand) -> Option<&Literal> {
-        match arg {
-            Operand::Literal(literal) => Some(literal),
-            Operand::Array(_) => None,
-        }
-    }
-    args.iter().map(constant).collect()
 }
 
 fn literals<'a>(args: &'a [Typed<'a>]) -> Vec<Option<&'a Literal>> {

@@ -113,11 +113,6 @@ impl Operator for ReplaceRegex {
         Ok(Some(Box::new(Self::ready(args)?)))
     }
 
-    fn eval(&self, args: &[Operand], rows: usize, dtype: &DType) -> Result<ArrayRef> {
-        let prepared = self.prepare(&constants(args))?;
-        self.eval_prepared(prepared.as_deref(), args, rows, dtype)
-    }
-
     fn eval_prepared(
         &self,
         prepared: Option<&(dyn Any + Send + Sync)>,

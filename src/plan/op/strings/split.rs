@@ -149,11 +149,6 @@ impl Operator for SplitPart {
         Ok(Some(Box::new(Split::new(args)?)))
     }
 
-    fn eval(&self, args: &[Operand], rows: usize, dtype: &DType) -> Result<ArrayRef> {
-        let prepared = self.prepare(&constants(args))?;
-        self.eval_prepared(prepared.as_deref(), args, rows, dtype)
-    }
-
     fn eval_prepared(
         &self,
         prepared: Option<&(dyn Any + Send + Sync)>,
@@ -185,11 +180,6 @@ impl Operator for SplitCount {
 
     fn prepare(&self, args: &[Option<&Literal>]) -> Result<Option<Prepared>> {
         Ok(Some(Box::new(Split::new(args)?)))
-    }
-
-    fn eval(&self, args: &[Operand], rows: usize, dtype: &DType) -> Result<ArrayRef> {
-        let prepared = self.prepare(&constants(args))?;
-        self.eval_prepared(prepared.as_deref(), args, rows, dtype)
     }
 
     fn eval_prepared(

@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef};
 
 use super::build::Texts;
 use super::split::{Split, split};
-use super::{Operand, Operator, Typed, constants, literals, of_text, texts};
+use super::{Operand, Operator, Typed, literals, of_text, texts};
 use crate::error::Result;
 use crate::plan::op::Prepared;
 use crate::plan::op::lists::list_of;
@@ -26,11 +26,6 @@ impl Operator for SplitList {
 
     fn prepare(&self, args: &[Option<&Literal>]) -> Result<Option<Prepared>> {
         Ok(Some(Box::new(Split::new(args)?)))
-    }
-
-    fn eval(&self, args: &[Operand], rows: usize, dtype: &DType) -> Result<ArrayRef> {
-        let prepared = self.prepare(&constants(args))?;
-        self.eval_prepared(prepared.as_deref(), args, rows, dtype)
     }
 
     fn eval_prepared(
