@@ -1,5 +1,6 @@
 //! Execution of plans: aggregates, grouping, scanning in chunks, and the lowering to physical plans.
 
+pub mod common;
 pub mod control;
 mod explode_exec;
 mod fill_exec;

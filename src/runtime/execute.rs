@@ -7,7 +7,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryConsumer, MemoryPool};
+use datafusion::execution::memory_pool::{
+    FairSpillPool, GreedyMemoryPool, MemoryConsumer, MemoryPool, MemoryReservation,
+};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionConfig;
@@ -18,6 +20,7 @@ use super::engine::{Engine, RunOptions};
 use super::run::Run;
 use super::wide;
 use crate::config;
+use crate::engine::common::Question;
 use crate::engine::control::Stage;
 use crate::engine::group::exec::blocking;
 use crate::engine::join::lookup;
@@ -25,8 +28,9 @@ use crate::engine::lower::{Grouping, Lowering};
 use crate::engine::scalars::Scalars;
 use crate::engine::wide::spread;
 use crate::error::{Code, Error, Result};
-use crate::io::source::Sources;
+use crate::io::source::{MemorySource, Source, Sources};
 use crate::plan::frame::{Cells, Frame, Kind};
+use crate::plan::node::Field;
 use crate::plan::{Expr, Node};
 
 /// Larger chunks than this are decoded in several steps: more than fits the caches gains nothing.
@@ -104,7 +108,7 @@ async fn attempt(
     limit: usize,
     run: &Run,
     frame: &Frame,
-    lowering: Lowering,
+    mut lowering: Lowering,
 ) -> Result<Answer> {
     run.control.check()?;
     // DataFusion's operators that spill are to share what there is; ours give back what another asks for.
@@ -131,20 +135,25 @@ async fn attempt(
         Kind::Cells(cells) => cell_outputs(cells),
         _ => frame.outputs(),
     };
+    let mut question = Question { domain: frame.domain.clone(), outputs };
+    let mut kept = Vec::new();
+    // Where memory is short nothing is kept for later.
+    if lowering.grouping == Grouping::Own {
+        while let Some((next, held)) = shared(&question, &mut lowering, run, &context).await? {
+            question = next;
+            kept.push(held);
+        }
+    }
+    let Question { domain, outputs } = question;
     let mut scalars = Scalars::default();
     loop {
-        let due = scalars.due(&frame.domain, outputs.iter().map(|(_, expr)| expr))?;
-        let tables = scalars.due_tables(&frame.domain, outputs.iter().map(|(_, expr)| expr))?;
+        let due = scalars.due(&domain, outputs.iter().map(|(_, expr)| expr))?;
+        let tables = scalars.due_tables(&domain, outputs.iter().map(|(_, expr)| expr))?;
         if due.is_empty() && tables.is_empty() {
             break;
         }
         for (node, plan) in tables {
-            let columns: Vec<_> = plan
-                .fields()
-                .into_iter()
-                .map(|field| (field.name.clone(), Expr::Column(field.name, field.dtype)))
-                .collect();
-            let plan = lowering.columns(&plan, &columns)?;
+            let plan = lowering.columns(&plan, &all_columns(&plan))?;
             let schema = plan.schema();
             let batches = collect(plan, &context).await?;
             let (control, threads, context) = (run.control.clone(), lowering.threads, context.clone());
@@ -152,12 +161,7 @@ async fn attempt(
             scalars.learn_table(node, blocking(work).await?);
         }
         for batch in due {
-            let columns: Vec<_> = batch
-                .node
-                .fields()
-                .into_iter()
-                .map(|field| (field.name.clone(), Expr::Column(field.name, field.dtype)))
-                .collect();
+            let columns = all_columns(&batch.node);
             // A scalar that is the whole answer stays what it is: an Arrow value of any type.
             if let (Kind::Scalar, [(name, Expr::Scalar(node, _))]) = (&frame.kind, outputs.as_slice())
                 && batch.is_only(node)
@@ -175,7 +179,7 @@ async fn attempt(
             scalars.learn(batch, row)?;
         }
     }
-    let domain: Arc<Node> = Arc::new(scalars.resolved_node(&frame.domain)?);
+    let domain: Arc<Node> = Arc::new(scalars.resolved_node(&domain)?);
     let outputs = outputs
         .iter()
         .map(|(name, expr)| Ok((name.clone(), scalars.resolved(expr)?)))
@@ -202,6 +206,39 @@ async fn attempt(
     let reservation = MemoryConsumer::new("wide table").register(context.memory_pool());
     reservation.try_grow(2 * batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>())?;
     blocking(move || wide::answer(&wide, spread(&schema, &batches, &wide, &control)?)).await
+}
+
+/// Runs one grouping that the question reads several times, and puts its rows in its place; none if there is no such
+/// grouping. The rows are accounted for as long as the reservation is there.
+async fn shared(
+    question: &Question,
+    lowering: &mut Lowering,
+    run: &Run,
+    context: &Arc<TaskContext>,
+) -> Result<Option<(Question, MemoryReservation)>> {
+    let Some(node) = question.common() else { return Ok(None) };
+    let columns = all_columns(&node);
+    let plan = lowering.columns(&node, &columns)?;
+    let schema = plan.schema();
+    let fields: Arc<[Field]> = node.fields().into();
+    if Source::fields_of(&schema)? != *fields {
+        return Ok(None);
+    }
+    let batches = collect(plan, context).await?;
+    let reservation =
+        MemoryConsumer::new("a grouping that is read several times").register(context.memory_pool());
+    reservation.try_grow(batches.iter().map(RecordBatch::get_array_memory_size).sum())?;
+    let source = Source::Memory(Arc::new(MemorySource::new(vec![(schema, batches)])?));
+    let (source, sources) = Sources::only(source, None);
+    lowering.sources.unite(&sources);
+    run.control.note("ran once a grouping that the question reads several times");
+    Ok(Some((question.with(&node, &Arc::new(Node::Scan { source, fields }))?, reservation)))
+}
+
+/// The columns of a node as they are.
+fn all_columns(node: &Node) -> Vec<(Arc<str>, Expr)> {
+    let fields = node.fields().into_iter();
+    fields.map(|field| (field.name.clone(), Expr::Column(field.name, field.dtype))).collect()
 }
 
 /// Scalars of a small table, each as a column.

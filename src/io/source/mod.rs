@@ -6,8 +6,9 @@ pub mod sources;
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 
+use crate::error::Result;
 use crate::plan::DType;
 use crate::plan::node::Field;
 
@@ -32,6 +33,15 @@ impl Source {
 
     pub fn fields(&self) -> Arc<[Field]> {
         self.columns().iter().map(|column| column.field.clone()).collect()
+    }
+
+    /// The fields of a table in memory that has this schema.
+    pub fn fields_of(schema: &SchemaRef) -> Result<Vec<Field>> {
+        Ok(MemorySource::new(vec![(schema.clone(), Vec::new())])?
+            .columns
+            .into_iter()
+            .map(|column| column.field)
+            .collect())
     }
 
     /// The columns that are row labels, each with the name it has as such.
