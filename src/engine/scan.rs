@@ -18,6 +18,7 @@ use super::control::Control;
 use super::predicate::{Early, Predicate, order};
 use crate::error::{Code, Error, Result};
 use crate::io::ranged::Ranged;
+use crate::io::source::files::Reading;
 use crate::io::source::parquet::guarded;
 use crate::io::source::{MemorySource, ParquetSource, Source};
 use crate::plan::node::ROW;
@@ -68,6 +69,19 @@ pub fn morsels(source: &Source, keep: impl Fn(usize, usize) -> bool, threads: us
                 let mut first_row = parquet_file.first_row;
                 for (row_group, group) in parquet_file.footer.row_groups().iter().enumerate() {
                     let rows = group.num_rows().max(0) as usize;
+                    if rows > 0 && keep(file, row_group) {
+                        whole.push(Morsel { file, row_group, offset: 0, rows, first_row });
+                    }
+                    first_row += rows as u64;
+                }
+            }
+        }
+        Source::Files(files) => {
+            // Their parts are small, or cannot be read but from their start.
+            splittable = false;
+            for (file, opened) in files.files.iter().enumerate() {
+                let mut first_row = opened.first_row;
+                for (row_group, rows) in opened.parts().iter().copied().enumerate() {
                     if rows > 0 && keep(file, row_group) {
                         whole.push(Morsel { file, row_group, offset: 0, rows, first_row });
                     }
@@ -140,7 +154,7 @@ impl Scan {
             Source::Parquet(source) => {
                 matches!(source.files[morsel.file].file.place, crate::io::location::Place::Remote(..))
             }
-            Source::Memory(_) => false,
+            Source::Files(_) | Source::Memory(_) => false,
         }
     }
 
@@ -149,6 +163,13 @@ impl Scan {
         self.control.check()?;
         let decoder = match &self.source {
             Source::Parquet(source) => self.open_parquet(source, morsel).await?,
+            Source::Files(source) => {
+                let file = &source.files[morsel.file];
+                let read = &self.control.bytes_read;
+                let (reading, order) =
+                    file.read(source.title, morsel.row_group, &self.columns, self.chunk_rows, read)?;
+                Decoder::Files { reading: Box::new(reading), order }
+            }
             Source::Memory(source) => Decoder::Memory { source: source.clone(), at: 0 },
         };
         Ok(MorselReader {
@@ -213,6 +234,10 @@ enum Decoder {
         reader: Box<ParquetRecordBatchReader>,
         order: Vec<usize>,
         file: usize,
+    },
+    Files {
+        reading: Box<Reading>,
+        order: Vec<usize>,
     },
     Memory {
         source: Arc<MemorySource>,
@@ -349,6 +374,11 @@ impl MorselReader {
                 let arrays = order.iter().map(|position| batch.column(*position).clone()).collect();
                 Ok(Some((arrays, batch.num_rows())))
             }
+            Decoder::Files { reading, order } => {
+                let Some(batch) = reading.next_batch()? else { return Ok(None) };
+                let arrays = order.iter().map(|position| batch.column(*position).clone()).collect();
+                Ok(Some((arrays, batch.num_rows())))
+            }
             Decoder::Memory { source, at } => {
                 let rows = self.chunk_rows.min(self.morsel.rows - *at);
                 if rows == 0 {
@@ -389,6 +419,7 @@ impl MorselReader {
     fn file_name(&self) -> String {
         match &self.source {
             Source::Parquet(source) => source.files[self.morsel.file].file.name.to_string(),
+            Source::Files(source) => source.files[self.morsel.file].name.to_string(),
             Source::Memory(_) => "data in memory".to_owned(),
         }
     }

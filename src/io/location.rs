@@ -8,6 +8,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
+use super::source::files::told;
 use super::store::{Stores, redacted, without_credentials};
 use crate::error::{Code, Error, Result};
 
@@ -25,8 +26,6 @@ pub enum Place {
     Local(PathBuf),
     Remote(Arc<dyn ObjectStore>, ObjectPath),
 }
-
-const ENDINGS: [&str; 3] = [".parquet", ".parq", ".pq"];
 
 /// The files that a path, glob, directory or URL stands for, sorted by name.
 pub async fn resolve(source: &str, stores: &Stores) -> Result<Vec<FileRef>> {
@@ -62,8 +61,7 @@ fn hidden(name: &str) -> bool {
 }
 
 fn is_data(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    ENDINGS.iter().any(|ending| lower.ends_with(ending))
+    told(name).is_some()
 }
 
 fn not_found(name: &str) -> Error {
@@ -117,7 +115,7 @@ fn local_file(path: PathBuf) -> Result<FileRef> {
     let metadata = path.metadata().map_err(|error| unreadable(&name, &error))?;
     if !metadata.is_file() {
         return Err(Error::new(Code::SourceUnreadable, format!("`{name}` is not a regular file"))
-            .hint("Parquet is read from its end: a pipe or device cannot be a source")
+            .hint("Files are read at several places at once: a pipe or device cannot be a source")
             .detail("file", &*name));
     }
     Ok(FileRef { name, size: metadata.len(), place: Place::Local(path) })
@@ -285,19 +283,9 @@ fn object_path(path: &str, name: &str) -> Result<ObjectPath> {
     })
 }
 
-/// Formats that are told by a file's name, and are not Parquet.
-const OTHERS: [(&str, &str); 10] = [
-    (".csv", "CSV"),
-    (".tsv", "CSV"),
-    (".json", "JSON"),
-    (".jsonl", "JSON"),
-    (".ndjson", "JSON"),
-    (".avro", "Avro"),
-    (".orc", "ORC"),
-    (".arrow", "Arrow IPC"),
-    (".feather", "Arrow IPC"),
-    (".xlsx", "Excel"),
-];
+/// Formats that are told by a file's name, and are not read.
+const OTHERS: [(&str, &str); 5] =
+    [(".orc", "an ORC"), (".xlsx", "an Excel"), (".xls", "an Excel"), (".zip", "a ZIP"), (".tar", "a tar")];
 
 fn refuse_format(name: &str) -> Result<()> {
     let lower = name.to_ascii_lowercase();
@@ -305,9 +293,9 @@ fn refuse_format(name: &str) -> Result<()> {
         None => Ok(()),
         Some((_, format)) => Err(Error::new(
             Code::InvalidTask,
-            format!("`{name}` is a {format} file, and this version reads Parquet"),
+            format!("`{name}` is {format} file, which this version does not read"),
         )
-        .hint("Convert it, or read it with pandas, Polars or pyarrow and give that as the source")
+        .hint("Convert or unpack it, or read it with pandas, Polars or pyarrow and give that as the source")
         .detail("path", "input.source")
         .detail("unsupported", *format)),
     }
@@ -346,13 +334,13 @@ fn non_empty(files: Vec<FileRef>, mut others: Vec<String>, name: &str) -> Result
     if !files.is_empty() {
         return sorted(files);
     }
-    let error = Error::new(Code::SourceNotFound, format!("the source `{name}` holds no Parquet files"));
+    let error = Error::new(Code::SourceNotFound, format!("the source `{name}` holds no files of data"));
     others.sort();
     others.truncate(3);
     let error = match others.as_slice() {
         [] => error,
         some => error.hint(format!(
-            "It holds {}; Parquet files end in .parquet, .parq or .pq (a glob takes any ending)",
+            "It holds {}; names end in .parquet, .csv, .jsonl, .arrow or .avro (a glob takes any ending)",
             some.join(", ")
         )),
     };

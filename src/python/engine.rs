@@ -72,10 +72,6 @@ impl PyEngine {
         format: Option<&str>,
         timeout_ms: Option<u64>,
     ) -> PyResult<PyFrame> {
-        if let Some(format) = format.filter(|format| *format != "parquet") {
-            let error = Error::new(Code::InvalidTask, format!("this version reads Parquet, not `{format}`"));
-            return Err(raised(py, error.detail("path", "input.format")));
-        }
         let mut given = Vec::new();
         for source in sources.try_iter()? {
             let source = source?;
@@ -88,7 +84,8 @@ impl PyEngine {
         }
         let engine = self.engine()?;
         let timeout = timeout_ms.map(Duration::from_millis);
-        let mut opening = engine.open(given, timeout).map_err(|error| raised(py, error))?;
+        let mut opening =
+            engine.open(given, format.map(str::to_owned), timeout).map_err(|error| raised(py, error))?;
         let source = loop {
             if let Some(opened) = py.detach(|| opening.wait(SIGNALS_EVERY)) {
                 break opened.map_err(|error| raised(py, error))?;

@@ -15,8 +15,8 @@ use super::run::{Finished, Finisher, Run};
 use crate::config::Settings;
 use crate::engine::control::Stop;
 use crate::error::{Code, Error, Result};
-use crate::io::location;
-use crate::io::source::{MemorySource, ParquetSource, Source, Sources};
+use crate::io::location::{self, FileRef};
+use crate::io::source::{FilesSource, MemorySource, ParquetSource, Source, Sources, files};
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
 use crate::plan::frame::Frame;
@@ -122,11 +122,16 @@ impl Engine {
     }
 
     /// Finds and opens what a source stands for: lists, and reads footers, as long as `timeout` allows.
-    pub fn open(self: &Arc<Self>, given: Vec<Given>, timeout: Option<Duration>) -> Result<Opening> {
+    pub fn open(
+        self: &Arc<Self>,
+        given: Vec<Given>,
+        format: Option<String>,
+        timeout: Option<Duration>,
+    ) -> Result<Opening> {
         let io = Self::handle(&self.io)?;
         let engine = self.clone();
         let work = async move {
-            let opened = engine.opened(given);
+            let opened = engine.opened(given, format.as_deref());
             match timeout {
                 None => opened.await,
                 Some(timeout) => tokio::time::timeout(timeout, opened).await.unwrap_or_else(|_| {
@@ -141,7 +146,7 @@ impl Engine {
         Ok(Opening { work: Some(io.spawn(work)), io })
     }
 
-    async fn opened(&self, given: Vec<Given>) -> Result<Source> {
+    async fn opened(&self, given: Vec<Given>, format: Option<&str>) -> Result<Source> {
         let mut paths = Vec::new();
         let mut tables = Vec::new();
         for source in given {
@@ -161,7 +166,7 @@ impl Engine {
                     files.extend(location::resolve(path, &self.stores).await?);
                     tokio::task::yield_now().await;
                 }
-                Ok(Source::Parquet(Arc::new(ParquetSource::open(files).await?)))
+                self.of_files(files, format).await
             }
             (false, false) => {
                 Err(Error::new(Code::InvalidTask, "the source mixes files and tables in memory")
@@ -169,6 +174,35 @@ impl Engine {
                     .detail("path", "input.source"))
             }
         }
+    }
+
+    /// Files of one format: the one that is said, or that their names tell; else Parquet.
+    async fn of_files(&self, files: Vec<FileRef>, format: Option<&str>) -> Result<Source> {
+        let told = |file: &FileRef| match format {
+            Some(format) => files::said(&file.name, format),
+            None => files::told(&file.name).map_or_else(|| files::said(&file.name, "parquet"), Ok),
+        };
+        let told = files.iter().map(told).collect::<Result<Vec<_>>>()?;
+        let other = told.iter().position(|one| one.title() != told[0].title());
+        if let Some(other) = other {
+            return Err(Error::new(
+                Code::InvalidTask,
+                format!(
+                    "the source mixes formats: `{}` is {}, `{}` is {}",
+                    files[0].name,
+                    told[0].title(),
+                    files[other].name,
+                    told[other].title()
+                ),
+            )
+            .hint("Give the files of one format, e.g. with a glob, or say `format`")
+            .detail("path", "input.source"));
+        }
+        if told.iter().all(|told| told.format.is_none()) {
+            return Ok(Source::Parquet(Arc::new(ParquetSource::open(files).await?)));
+        }
+        let files = files.into_iter().zip(told).collect();
+        Ok(Source::Files(Arc::new(FilesSource::open(files, &self.settings.spill_dir).await?)))
     }
 
     /// What says whether this engine still is.

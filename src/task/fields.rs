@@ -65,7 +65,7 @@ use Runs::{NotYet, Only, Since};
 use TaskType::{BatchProcessing, MapReduce, Parallel, ParallelInference, Recursive, Sequential};
 
 const ALL: &[TaskType] = &[];
-const FORMATS: Kind = Kind::Choice(&["parquet", "csv", "json", "arrow"]);
+const FORMATS: Kind = Kind::Choice(&["parquet", "csv", "json", "arrow", "avro"]);
 /// Times beyond a year are slips of units.
 const YEAR_MS: u64 = 365 * 24 * 3600 * 1000;
 const LEAST_MEMORY: u64 = 1_000_000;
@@ -104,7 +104,7 @@ pub const INPUT: &[Field] = &[
     field("chunkSize", Kind::Or("auto", &Kind::Int { min: 1, max: u64::MAX }), Word("auto"), ALL, Since("0.1"),
         "rows per partition of a source; items in flight together, or per call of a batch_processing task"),
     field("combine", Kind::ChoiceOrCallable(&["auto", "concat", "list"]), Word("auto"), ALL, Since("0.1"), "how the chunks' results become the answer"),
-    field("format", FORMATS, Null, ALL, Only("0.1", &["parquet"]), "the format of the source's files, where their names do not tell"),
+    field("format", FORMATS, Null, ALL, Since("0.1"), "the format of the source's files, where their names do not tell"),
     field("map", Kind::Operation, Absent, &[MapReduce], Since("0.1"), "what runs on each partition or item; the operation by its other name"),
     field("key", Kind::Key, Absent, &[MapReduce], Since("0.1"), "what the mapped values are grouped by"),
     field("reduce", Kind::Operation, Absent, &[MapReduce], Since("0.1"), "what is done with the values of one key"),

@@ -196,11 +196,11 @@ def test_secrets_in_an_address_are_not_repeated(client: RLMClient, source: str) 
     assert "hush" not in f"{caught.value} {caught.value.details}"
 
 
-@pytest.mark.parametrize("name", ["t.csv", "T.CSV", "t.jsonl", "t.orc", "t.arrow"])
+@pytest.mark.parametrize("name", ["t.orc", "t.xlsx", "T.XLSX", "t.zip"])
 def test_other_formats_are_refused_by_name(client: RLMClient, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(InvalidTaskError, match="this version reads Parquet") as caught:
+    with pytest.raises(InvalidTaskError, match="which this version does not read") as caught:
         client.execute(make_task(str(path), lambda p: p))
     assert name in str(caught.value)
 

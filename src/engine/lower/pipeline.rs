@@ -153,6 +153,9 @@ fn facts(scan: &Scan, pruned: usize, predicates: &[Expr]) -> ScanFacts {
             let groups = source.files.iter().map(|file| file.footer.num_row_groups()).sum();
             (source.files.len(), groups)
         }
+        Source::Files(source) => {
+            (source.files.len(), source.files.iter().map(|file| file.parts().len()).sum())
+        }
         Source::Memory(source) => (0, source.batches.len()),
     };
     ScanFacts {

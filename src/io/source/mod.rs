@@ -1,5 +1,6 @@
 //! Sources opened for reading: their columns, their rows and how they split into morsels.
 
+pub mod files;
 pub mod memory;
 pub mod parquet;
 pub mod sources;
@@ -12,6 +13,7 @@ use crate::error::Result;
 use crate::plan::DType;
 use crate::plan::node::Field;
 
+pub use self::files::FilesSource;
 pub use self::memory::MemorySource;
 pub use self::parquet::ParquetSource;
 pub use self::sources::{Owner, SourceId, Sources};
@@ -20,6 +22,7 @@ pub use self::sources::{Owner, SourceId, Sources};
 #[derive(Clone)]
 pub enum Source {
     Parquet(Arc<ParquetSource>),
+    Files(Arc<FilesSource>),
     Memory(Arc<MemorySource>),
 }
 
@@ -27,6 +30,7 @@ impl Source {
     pub fn columns(&self) -> &[SourceColumn] {
         match self {
             Source::Parquet(source) => &source.columns,
+            Source::Files(source) => &source.columns,
             Source::Memory(source) => &source.columns,
         }
     }
@@ -48,7 +52,7 @@ impl Source {
     pub fn index(&self) -> Vec<(Arc<str>, Option<String>)> {
         match self {
             Source::Parquet(source) => source.index(),
-            Source::Memory(_) => Vec::new(),
+            Source::Files(_) | Source::Memory(_) => Vec::new(),
         }
     }
 
@@ -56,13 +60,14 @@ impl Source {
     pub fn range(&self) -> Option<(Option<String>, i64, i64)> {
         match self {
             Source::Parquet(source) => source.range(),
-            Source::Memory(_) => None,
+            Source::Files(_) | Source::Memory(_) => None,
         }
     }
 
     pub fn rows(&self) -> u64 {
         match self {
             Source::Parquet(source) => source.files.iter().map(|file| file.rows).sum(),
+            Source::Files(source) => source.rows(),
             Source::Memory(source) => source.rows,
         }
     }
@@ -72,6 +77,10 @@ impl Source {
             Source::Parquet(source) => match source.files.as_slice() {
                 [file] => file.file.name.to_string(),
                 files => format!("{} Parquet files", files.len()),
+            },
+            Source::Files(source) => match source.files.as_slice() {
+                [file] => file.name.to_string(),
+                files => format!("{} {} files", files.len(), source.title),
             },
             Source::Memory(source) => format!("data in memory, {} batches", source.batches.len()),
         }

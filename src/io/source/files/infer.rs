@@ -1,0 +1,181 @@
+//! Which type pandas gives a column of texts: decided by all of its values, part by part.
+//!
+//! The texts that are missing values, truth values and numbers are those of `pandas.read_csv`.
+
+use arrow::datatypes::DataType;
+
+/// Missing values, as `pandas.read_csv` has them by default.
+pub fn is_missing(text: &[u8]) -> bool {
+    const NAMES: [&[u8]; 18] = [
+        b"NaN",
+        b"nan",
+        b"NA",
+        b"N/A",
+        b"n/a",
+        b"null",
+        b"NULL",
+        b"None",
+        b"<NA>",
+        b"#N/A",
+        b"#NA",
+        b"#N/A N/A",
+        b"-NaN",
+        b"-nan",
+        b"1.#IND",
+        b"-1.#IND",
+        b"1.#QNAN",
+        b"-1.#QNAN",
+    ];
+    match text.first() {
+        None => true,
+        Some(b'N' | b'n' | b'<' | b'#' | b'-' | b'1') => NAMES.contains(&text),
+        Some(_) => false,
+    }
+}
+
+pub fn truth(text: &[u8]) -> Option<bool> {
+    match text {
+        b"True" | b"TRUE" | b"true" => Some(true),
+        b"False" | b"FALSE" | b"false" => Some(false),
+        _ => None,
+    }
+}
+
+fn is_integer(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+}
+
+fn parsed<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+pub fn integer(text: &[u8]) -> Option<i64> {
+    let text = text.trim_ascii();
+    if is_integer(text) { parsed(text) } else { None }
+}
+
+pub fn unsigned(text: &[u8]) -> Option<u64> {
+    let text = text.trim_ascii();
+    if is_integer(text) { parsed(text) } else { None }
+}
+
+pub fn float(text: &[u8]) -> Option<f64> {
+    let text = text.trim_ascii();
+    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    let word = digits.first().is_some_and(u8::is_ascii_alphabetic);
+    if word && !digits.eq_ignore_ascii_case(b"inf") && !digits.eq_ignore_ascii_case(b"infinity") {
+        return None;
+    }
+    parsed(text)
+}
+
+/// What the values of a column seen so far can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    any: bool,
+    truth: bool,
+    /// Written as integers, of whatever size.
+    integral: bool,
+    signed: bool,
+    unsigned: bool,
+    float: bool,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { any: false, truth: true, integral: true, signed: true, unsigned: true, float: true }
+    }
+}
+
+impl Seen {
+    pub fn note(&mut self, text: &[u8]) {
+        if self.any && !(self.truth || self.integral || self.float) || is_missing(text) {
+            return;
+        }
+        self.any = true;
+        self.truth = self.truth && truth(text).is_some();
+        self.integral = self.integral && is_integer(text.trim_ascii());
+        if self.integral {
+            self.signed = self.signed && integer(text).is_some();
+            self.unsigned = self.unsigned && unsigned(text).is_some();
+        } else {
+            self.float = self.float && float(text).is_some();
+        }
+        // An integer is a float as well: nothing to ask while all are integers.
+    }
+
+    pub fn and(&mut self, other: &Self) {
+        *self = Self {
+            any: self.any || other.any,
+            truth: self.truth && other.truth,
+            integral: self.integral && other.integral,
+            signed: self.signed && other.signed,
+            unsigned: self.unsigned && other.unsigned,
+            float: self.float && other.float,
+        };
+    }
+
+    pub fn data_type(&self) -> DataType {
+        match self {
+            Self { any: false, .. } => DataType::Null,
+            Self { truth: true, .. } => DataType::Boolean,
+            Self { integral: true, signed: true, .. } => DataType::Int64,
+            Self { integral: true, unsigned: true, .. } => DataType::UInt64,
+            // Numbers that no integer type holds stay what they are written as.
+            Self { integral: true, .. } => DataType::Utf8View,
+            Self { float: true, .. } => DataType::Float64,
+            _ => DataType::Utf8View,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(texts: &[&str]) -> DataType {
+        let mut seen = Seen::default();
+        texts.iter().for_each(|text| seen.note(text.as_bytes()));
+        seen.data_type()
+    }
+
+    #[test]
+    fn types_are_those_of_pandas() {
+        assert_eq!(of(&["1", "", "-2", "+3", " 4 "]), DataType::Int64);
+        assert_eq!(of(&["1", "18446744073709551615"]), DataType::UInt64);
+        assert_eq!(of(&["-1", "18446744073709551615"]), DataType::Utf8View);
+        assert_eq!(of(&["99999999999999999999"]), DataType::Utf8View);
+        assert_eq!(of(&["1", "2.5", "1e3", "-inf", ".5", "1."]), DataType::Float64);
+        assert_eq!(of(&["1.5", "99999999999999999999"]), DataType::Float64);
+        assert_eq!(of(&["True", "false", "NA"]), DataType::Boolean);
+        assert_eq!(of(&["True", "1"]), DataType::Utf8View);
+        assert_eq!(of(&["NAN"]), DataType::Utf8View);
+        assert_eq!(of(&["1_000"]), DataType::Utf8View);
+        assert_eq!(of(&["", "NULL"]), DataType::Null);
+        assert_eq!(of(&["a", "1"]), DataType::Utf8View);
+    }
+
+    proptest! {
+        /// A column may be cut anywhere: the parts together say what the whole says.
+        #[test]
+        fn parts_say_what_the_whole_says(
+            texts in prop::collection::vec(
+                prop::sample::select(vec!["", "1", "-7", "2.5", "true", "x", "18446744073709551615", "nan", "1e9"]),
+                0..9,
+            ),
+            cut in 0_usize..9,
+        ) {
+            let cut = cut.min(texts.len());
+            let (mut one, mut two) = (Seen::default(), Seen::default());
+            texts[..cut].iter().for_each(|text| one.note(text.as_bytes()));
+            texts[cut..].iter().for_each(|text| two.note(text.as_bytes()));
+            one.and(&two);
+            prop_assert_eq!(one.data_type(), of(&texts));
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! A source of files of one format other than Parquet: opened, columns reconciled, rows numbered across files.
+
+mod avro;
+mod compression;
+mod csv;
+mod data;
+mod infer;
+mod ipc;
+mod json;
+
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use self::compression::Compression;
+pub use self::data::Data;
+use super::SourceColumn;
+use crate::error::{Code, Error, Result};
+use crate::io::location::FileRef;
+use crate::plan::DType;
+
+/// What can be wrong with a file's content; its name is added by whoever opened it.
+pub type Fault = Box<dyn std::error::Error + Send + Sync>;
+pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch, Fault>> + Send>;
+
+/// A file format: how a file of it is opened.
+pub trait Format: Send + Sync {
+    /// As tasks name it.
+    fn name(&self) -> &'static str;
+
+    /// As people do.
+    fn title(&self) -> &'static str;
+
+    /// How names of its files end, in lower case and without what says the compression.
+    fn endings(&self) -> &'static [&'static str];
+
+    /// Files of text are compressed as a whole; the others compress within.
+    fn is_text(&self) -> bool {
+        false
+    }
+
+    /// Reads as much of a file as it takes to know its columns and its rows; what has to be written down goes to
+    /// `spool`. Blocks.
+    fn open(&self, data: Data, ending: &str, spool: &Path) -> Result<Box<dyn Opened>, Fault>;
+}
+
+/// A file whose columns and rows are known.
+pub trait Opened: Send + Sync {
+    fn schema(&self) -> SchemaRef;
+
+    /// The rows of each part that is read by itself, in order.
+    fn parts(&self) -> &[usize];
+
+    /// Some columns of a part, in the order of the file's own, in batches of about as many rows. Blocks.
+    fn read(
+        &self,
+        part: usize,
+        columns: &[usize],
+        rows: usize,
+        read: &Arc<AtomicU64>,
+    ) -> Result<Batches, Fault>;
+}
+
+/// Every format but Parquet. A new one is a line here.
+const FORMATS: &[&dyn Format] = &[&csv::Csv, &json::JsonLines, &ipc::Ipc, &avro::Avro];
+
+/// The names of all formats that are read.
+pub fn names() -> Vec<&'static str> {
+    std::iter::once("parquet").chain(FORMATS.iter().map(|format| format.name())).collect()
+}
+
+/// What a file's name says.
+#[derive(Clone, Copy)]
+pub struct Told {
+    /// None for Parquet.
+    pub format: Option<&'static dyn Format>,
+    pub ending: &'static str,
+    compression: Option<Compression>,
+}
+
+impl Told {
+    pub fn title(&self) -> &'static str {
+        self.format.map_or("Parquet", Format::title)
+    }
+}
+
+const PARQUET: [&str; 3] = [".parquet", ".parq", ".pq"];
+
+/// The format that a file's name tells, if it does.
+pub fn told(name: &str) -> Option<Told> {
+    let lower = name.to_ascii_lowercase();
+    if let Some(ending) = PARQUET.into_iter().find(|ending| lower.ends_with(ending)) {
+        return Some(Told { format: None, ending, compression: None });
+    }
+    let (stem, compression) = compression::told(&lower);
+    FORMATS.iter().find_map(|format| {
+        let ending = format.endings().iter().find(|ending| stem.ends_with(*ending))?;
+        if compression.is_some() && !format.is_text() {
+            return None;
+        }
+        Some(Told { format: Some(*format), ending, compression })
+    })
+}
+
+/// The same for a file of which the user says the format.
+pub fn said(name: &str, format: &str) -> Result<Told> {
+    if format == "parquet" {
+        return Ok(Told { format: None, ending: PARQUET[0], compression: None });
+    }
+    let known = FORMATS.iter().find(|known| known.name() == format);
+    let Some(known) = known else {
+        let error = Error::new(Code::InvalidTask, format!("there is no format `{format}`"));
+        return Err(error.hint(format!("Known are {}", names().join(", "))).detail("path", "input.format"));
+    };
+    let lower = name.to_ascii_lowercase();
+    let (stem, compression) = compression::told(&lower);
+    let ending = known.endings().iter().find(|ending| stem.ends_with(*ending)).or(known.endings().first());
+    let compression = compression.filter(|_| known.is_text());
+    Ok(Told { format: Some(*known), ending: ending.copied().unwrap_or_default(), compression })
+}
+
+pub struct FilesSource {
+    pub title: &'static str,
+    pub columns: Vec<SourceColumn>,
+    pub files: Vec<File>,
+}
+
+pub struct File {
+    pub name: Arc<str>,
+    opened: Box<dyn Opened>,
+    /// Number of this file's first row in the whole source.
+    pub first_row: u64,
+    /// For each column of the source its place in this file.
+    positions: Vec<usize>,
+}
+
+impl FilesSource {
+    /// Opens files of one format. What is compressed or remote is kept in `spool`, without a name, while it is needed.
+    pub async fn open(files: Vec<(FileRef, Told)>, spool: &Path) -> Result<Self> {
+        let mut opened = Vec::with_capacity(files.len());
+        let mut title = "";
+        for (file, told) in files {
+            let Some(format) = told.format else {
+                return Err(Error::internal("a Parquet file among others"));
+            };
+            title = format.title();
+            let data = Data::of(&file, spool).await?;
+            let (name, spool) = (file.name.clone(), spool.to_path_buf());
+            let work = move || {
+                guarded(&name, title, || {
+                    let data = match told.compression {
+                        Some(compression) => compression.decompressed(&data, &spool)?,
+                        None => data,
+                    };
+                    format.open(data, told.ending, &spool)
+                })
+            };
+            let found = tokio::task::spawn_blocking(work).await;
+            let found = found.map_err(|_| Error::internal("the opening of a file was aborted"))?;
+            opened.push((file.name, found?));
+        }
+        Self::reconcile(title, opened)
+    }
+
+    fn reconcile(title: &'static str, opened: Vec<(Arc<str>, Box<dyn Opened>)>) -> Result<Self> {
+        let mut columns: Vec<SourceColumn> = Vec::new();
+        let mut owners: Vec<Arc<str>> = Vec::new();
+        let mut files: Vec<File> = Vec::with_capacity(opened.len());
+        let mut first_row = 0;
+        for (name, opened) in opened {
+            let schema = opened.schema();
+            unique(&schema, &name)?;
+            if files.is_empty() {
+                let found = schema.fields().iter();
+                columns = found.map(|field| SourceColumn::new(field.name(), field.data_type())).collect();
+                owners = vec![name.clone(); columns.len()];
+            }
+            let mut positions = Vec::with_capacity(columns.len());
+            for (column, owner) in columns.iter_mut().zip(&mut owners) {
+                let Some((position, field)) = schema.column_with_name(&column.field.name) else {
+                    return Err(lacks(&name, &column.field.name, owner));
+                };
+                let found = SourceColumn::new(field.name(), field.data_type());
+                match wider(&column.arrow, &found.arrow) {
+                    Some(true) => {
+                        *column = found;
+                        *owner = name.clone();
+                    }
+                    Some(false) => {}
+                    None => return Err(differs(&name, &found, owner, column)),
+                }
+                positions.push(position);
+            }
+            if let Some(field) = schema.fields().get(columns.len()) {
+                let more = schema
+                    .fields()
+                    .iter()
+                    .find(|field| !columns.iter().any(|c| *c.field.name == **field.name()));
+                let more = more.unwrap_or(field);
+                return Err(lacks(&files[0].name, more.name(), &name));
+            }
+            let rows: usize = opened.parts().iter().sum();
+            files.push(File { name, opened, first_row, positions });
+            first_row += rows as u64;
+        }
+        // What no row says anything of is as pandas has it: missing numbers; without rows, texts.
+        let unknown = if first_row == 0 { DataType::Utf8View } else { DataType::Float64 };
+        for column in columns.iter_mut().filter(|column| column.arrow == DataType::Null) {
+            *column = SourceColumn::new(&column.field.name, &unknown);
+        }
+        Ok(Self { title, columns, files })
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.files.iter().flat_map(|file| file.opened.parts()).map(|rows| *rows as u64).sum()
+    }
+}
+
+impl File {
+    pub fn parts(&self) -> &[usize] {
+        self.opened.parts()
+    }
+
+    /// The batches of a part, and where in them each of the source's `columns` is.
+    pub fn read(
+        &self,
+        title: &'static str,
+        part: usize,
+        columns: &[usize],
+        rows: usize,
+        read: &Arc<AtomicU64>,
+    ) -> Result<(Reading, Vec<usize>)> {
+        let wanted: Vec<usize> = columns.iter().map(|column| self.positions[*column]).collect();
+        let mut kept = wanted.clone();
+        kept.sort_unstable();
+        let order = wanted.iter().map(|place| kept.partition_point(|other| other < place)).collect();
+        let mut reading = Reading {
+            name: self.name.clone(),
+            title,
+            batches: Box::new(std::iter::empty()),
+            rest: None,
+            rows,
+        };
+        if kept.is_empty() {
+            // Rows alone are known already.
+            let options = RecordBatchOptions::new().with_row_count(self.parts().get(part).copied());
+            let rows = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
+            reading.rest = Some(rows);
+        } else {
+            reading.batches = guarded(&self.name, title, || self.opened.read(part, &kept, rows, read))?;
+        }
+        Ok((reading, order))
+    }
+}
+
+/// The rows of a part, at most so many at a time.
+pub struct Reading {
+    name: Arc<str>,
+    title: &'static str,
+    batches: Batches,
+    rest: Option<RecordBatch>,
+    rows: usize,
+}
+
+impl Reading {
+    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        while self.rest.as_ref().is_none_or(|rest| rest.num_rows() == 0) {
+            let next = guarded(&self.name, self.title, || self.batches.next().transpose())?;
+            let Some(next) = next else { return Ok(None) };
+            self.rest = Some(next);
+        }
+        let Some(rest) = self.rest.take() else { return Ok(None) };
+        let rows = rest.num_rows().min(self.rows);
+        if rows < rest.num_rows() {
+            self.rest = Some(rest.slice(rows, rest.num_rows() - rows));
+        }
+        Ok(Some(rest.slice(0, rows)))
+    }
+}
+
+/// Damaged bytes can make a decoder panic: that too is an error of the file.
+fn guarded<T>(name: &str, title: &str, work: impl FnOnce() -> Result<T, Fault>) -> Result<T> {
+    let why = match std::panic::catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(fault)) => fault.to_string(),
+        Err(_) => "its parts contradict each other".to_owned(),
+    };
+    let why = why.lines().next().unwrap_or_default();
+    Err(Error::new(Code::SourceUnreadable, format!("file `{name}` cannot be read as {title}: {why}"))
+        .hint("The file is damaged, cut off or of another format; write it again or leave it out")
+        .detail("file", name))
+}
+
+fn fault(error: ArrowError) -> Fault {
+    match error {
+        ArrowError::ParquetError(text)
+        | ArrowError::IpcError(text)
+        | ArrowError::ParseError(text)
+        | ArrowError::AvroError(text)
+        | ArrowError::JsonError(text)
+        | ArrowError::SchemaError(text)
+        | ArrowError::InvalidArgumentError(text) => text.into(),
+        other => other.to_string().into(),
+    }
+}
+
+/// Whether a column of the first type has to become one of the second; nothing if no type holds both.
+fn wider(known: &DataType, found: &DataType) -> Option<bool> {
+    use DataType::{Float64, Int64, Null, UInt64};
+    match (known, found) {
+        (known, found) if known == found => Some(false),
+        (_, Null) | (Float64, Int64 | UInt64) => Some(false),
+        (Null, _) | (Int64 | UInt64, Float64) => Some(true),
+        _ => None,
+    }
+}
+
+fn unique(schema: &Schema, name: &str) -> Result<()> {
+    let mut names = std::collections::HashSet::new();
+    match schema.fields().iter().find(|field| !names.insert(field.name())) {
+        None => Ok(()),
+        Some(field) => Err(Error::new(
+            Code::SchemaMismatch,
+            format!("file `{name}` has two columns named `{}`", field.name()),
+        )
+        .detail("file", name)
+        .detail("column", field.name().as_str())),
+    }
+}
+
+fn lacks(name: &str, column: &str, owner: &str) -> Error {
+    Error::new(Code::SchemaMismatch, format!("file `{name}` has no column `{column}`, which `{owner}` has"))
+        .hint("Give files with the same columns, or read them one by one and use `concat`")
+        .detail("file", name)
+        .detail("column", column)
+}
+
+fn differs(name: &str, found: &SourceColumn, owner: &str, known: &SourceColumn) -> Error {
+    let shown = |dtype: &DType| dtype.to_string();
+    Error::new(
+        Code::SchemaMismatch,
+        format!(
+            "column `{}` is {} in file `{name}` and {} in `{owner}`",
+            found.field.name,
+            shown(&found.field.dtype),
+            shown(&known.field.dtype)
+        ),
+    )
+    .hint("Write the files with the same types, or read them one by one and convert the column")
+    .detail("file", name)
+    .detail("column", &*found.field.name)
+}
