@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from rlm_hypervisor.run import Explanation as Explanation, Run as Run
     from rlm_hypervisor.splitting import split as split
     from rlm_hypervisor.task import ParallelTask as ParallelTask, Task as Task
+    from rlm_hypervisor.written import Written as Written
 
 _HOMES = {
     "__version__": "_core",
@@ -62,6 +63,7 @@ _HOMES = {
     "current_task": "context",
     "ParallelTask": "task",
     "Task": "task",
+    "Written": "written",
     **dict.fromkeys(
         (
             "CombineRequiredError",
@@ -122,6 +124,7 @@ __all__ = [
     "TaskCancelledError",
     "TaskTimeoutError",
     "WorkerCrashedError",
+    "Written",
     "__version__",
     "current_task",
     "operation",

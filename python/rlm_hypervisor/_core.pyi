@@ -311,6 +311,9 @@ class Run:
     def values(self) -> tuple[list[Any], list[Any]]:
         """Segments (first, count, failed, blobs, more) in order, and failures (item, exception)."""
 
+    def files(self) -> dict[str, Any] | None:
+        """Of a run with an output: url, files [{path, rows, bytes}], skipped; None of others."""
+
     def written(self) -> list[dict[str, Any]]:
         """What user code wrote: at, stream, text."""
 

@@ -117,7 +117,8 @@ class RLMClient(Submitting):
     def execute(self, task: AnyTask) -> Any:
         """Executes a task and returns its answer: what the function would return on the whole input.
 
-        Returns a Python value for a scalar, and a `Result` for a table or series.
+        Returns a Python value for a scalar, a `Result` for a table or series, and what was `Written` for a task
+        with an `output`.
 
         Raises:
             RLMError: one of its classes; each says in `code` what went wrong. Ctrl-C cancels the run, waits
@@ -172,6 +173,11 @@ class RLMClient(Submitting):
                 if mode == "native":
                     raise
                 return self._submit_rows(spec, frame, operation, objects, timeout_ms, started_at, error)
+        if spec.get("output") is not None and not isinstance(plan, _core.Frame):
+            raise InvalidTaskError(
+                "the operation returned a plain value, and `output` is for tables. Leave `output` out, or return a table",
+                details={"path": "output"},
+            )
         options = _options(spec, time.monotonic() - started_at)
         started = (
             self._engine.submit(plan, options) if isinstance(plan, _core.Frame) else ConstantRun(plan.value)
@@ -429,6 +435,7 @@ def _options(spec: Mapping[str, Any], spent: float) -> dict[str, Any]:
         "timeout_ms": None if timeout is None else max(int(timeout - spent * 1000), 0),
         "parallelism": given.get("parallelism"),
         "memory_limit": given.get("memoryLimit"),
+        "output": spec.get("output"),
     }
 
 

@@ -33,6 +33,7 @@ class CoreRun(Protocol):
     def has_values(self) -> bool: ...
     def values(self) -> tuple[list[Any], list[Any]]: ...
     def written(self) -> list[dict[str, Any]]: ...
+    def files(self) -> dict[str, Any] | None: ...
 
 
 class Run:
@@ -108,7 +109,7 @@ class Run:
         return self._core.wait(timeout)
 
     def result(self, timeout: float | None = None) -> Any:
-        """The answer: a Python value for a scalar, else a `Result`. Waits for it up to `timeout` seconds.
+        """The answer: a Python value for a scalar, what was `Written` for an `output`, else a `Result`. Waits for it up to `timeout` seconds.
 
         Raises:
             TaskTimeoutError: it is not ready; the run goes on, and may be asked again.
@@ -237,6 +238,11 @@ def _value(core: CoreRun, shape: str) -> Any:
         return core.value
     if core.has_values():
         return _returned(*core.values(), shape)
+    files = core.files()
+    if files is not None:
+        from rlm_hypervisor.written import Written
+
+        return Written._of(files)
     answer = core.answer()
     if answer.kind == "scalar":
         from rlm_hypervisor._scalar import python_value
@@ -355,6 +361,9 @@ class ConstantRun:
 
     def written(self) -> list[dict[str, Any]]:
         return []
+
+    def files(self) -> dict[str, Any] | None:
+        return None
 
     def explain(self) -> dict[str, Any]:
         text = "mode: constant\nThe operation returned a plain value without using rows; none was read."

@@ -42,6 +42,14 @@ class Submitting:
         """Starts a task whose operation runs on the chunks of its source in workers."""
         from rlm_hypervisor.calling import over_rows
 
+        if spec.get("output") is not None:
+            # The reason why it is not native is what there is to change.
+            raise refusal or InvalidTaskError(
+                "`output` is for operations that run natively, and this one is called in workers. Leave out what asks "
+                "for that (`mode`, `combine`, the type), or leave out `output` and write the result: "
+                "`result.write.parquet(path)`",
+                details={"path": "output", "unsupported": "output in Python mode"},
+            )
         if timeout_ms is not None:
             timeout_ms = max(int(timeout_ms - (time.monotonic() - started_at) * 1000), 0)
         others = self._others(spec, objects)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
-__all__ = ["Options", "ParallelTask", "Source", "SourceInput", "Task", "TaskDocument"]
+__all__ = ["Options", "Output", "ParallelTask", "Source", "SourceInput", "Task", "TaskDocument"]
 
 
 class ArrowStream(Protocol):
@@ -68,6 +68,20 @@ class Options(TypedDict, total=False):
     progress: bool | Literal["auto"]
 
 
+class _Target(TypedDict):
+    url: str
+
+
+class Output(_Target, total=False):
+    """`output` of a task: the file or directory that its rows are written to, and how."""
+
+    format: str
+    mode: Literal["error", "overwrite", "append", "ignore"]
+    compression: Literal["zstd", "snappy", "gzip", "brotli", "lz4", "none"]
+    maxRowsPerFile: int
+    successMarker: bool
+
+
 class TaskDocument(TypedDict, total=False):
     """A task as a dict."""
 
@@ -77,6 +91,7 @@ class TaskDocument(TypedDict, total=False):
     description: str
     operation: Operation
     input: SourceInput | Any
+    output: str | Output
     options: Options
 
 

@@ -1,4 +1,8 @@
-//! Writing answers: Parquet to a local file, visible only when it is complete.
+//! Writing answers: Parquet to local files, visible only when they are complete.
+
+pub mod part;
+pub mod stage;
+pub mod target;
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -31,7 +31,7 @@ impl PyAnswer {
     fn table(&self) -> PyResult<&Answer> {
         match &*self.finished {
             Finished::Table(answer) => Ok(answer),
-            Finished::Values(_) => Err(PyTypeError::new_err("values are no table")),
+            Finished::Values(_) | Finished::Written(_) => Err(PyTypeError::new_err("this is no table")),
         }
     }
 }

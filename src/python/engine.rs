@@ -18,9 +18,10 @@ use super::json;
 use super::run::{PyRun, SIGNALS_EVERY};
 use crate::config::Settings;
 use crate::error::{Code, Error};
+use crate::io::sink::target::{Asked, Target};
 use crate::io::source::{Owner, Sources};
 use crate::plan::Node;
-use crate::plan::frame::Frame;
+use crate::plan::frame::{Frame, Kind};
 use crate::runtime::engine::Given;
 use crate::runtime::{Engine, RunOptions};
 use crate::worker::Launch;
@@ -117,6 +118,12 @@ impl PyEngine {
             timeout: timeout.map(Duration::from_millis),
             threads: option(options, "parallelism")?,
             memory_limit: option(options, "memory_limit")?,
+            output: match options.get_item("output")? {
+                Some(asked) if !asked.is_none() => Some(
+                    target(&frame.frame, json::from_python(&asked)?).map_err(|error| raised(py, error))?,
+                ),
+                _ => None,
+            },
         };
         let engine = self.engine()?;
         let (plan, sources) = (frame.frame.clone(), frame.sources.clone());
@@ -157,6 +164,18 @@ impl PyEngine {
         py.detach(|| engine.close());
         Ok(())
     }
+}
+
+/// Where a task's answer is to be written.
+fn target(frame: &Frame, asked: serde_json::Value) -> Result<Target, Error> {
+    let asked: Asked = serde_json::from_value(asked)
+        .map_err(|error| Error::internal(format!("an output is not understood: {error}")))?;
+    if matches!(frame.kind, Kind::Scalar) {
+        return Err(Error::new(Code::InvalidTask, "the answer is one value, and `output` is for tables")
+            .hint("Leave `output` out, or return a table")
+            .detail("path", "output"));
+    }
+    Target::new(&asked)
 }
 
 /// The batches of an object with an Arrow capsule.

@@ -89,12 +89,23 @@ impl PyRun {
         let finished = self.run.outcome().map_err(|error| raised(py, error))?;
         match *finished {
             Finished::Table(_) => Ok(PyAnswer { finished }),
-            Finished::Values(_) => Err(raised(py, Error::internal("the table of a run that has values"))),
+            Finished::Values(_) | Finished::Written(_) => {
+                Err(raised(py, Error::internal("the table of a run that has none")))
+            }
         }
     }
 
     fn has_values(&self) -> bool {
         self.run.outcome().is_ok_and(|finished| matches!(*finished, Finished::Values(_)))
+    }
+
+    /// The files that the run wrote, where it was to.
+    fn files<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let finished = self.run.outcome().map_err(|error| raised(py, error))?;
+        match &*finished {
+            Finished::Written(written) => plain(serde_json::to_value(written), py).map(Some),
+            Finished::Table(_) | Finished::Values(_) => Ok(None),
+        }
     }
 
     fn values<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {

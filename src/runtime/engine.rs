@@ -11,11 +11,12 @@ use tokio::task::JoinHandle;
 
 use super::calls::{CallRun, CallSpec, Feed};
 use super::execute;
-use super::run::{Finished, Finisher, Run};
+use super::run::{Finisher, Run};
 use crate::config::Settings;
 use crate::engine::control::Stop;
 use crate::error::{Code, Error, Result};
 use crate::io::location::{self, FileRef};
+use crate::io::sink::target::Target;
 use crate::io::source::{FilesSource, MemorySource, ParquetSource, Source, Sources, files};
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
@@ -61,6 +62,8 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     pub threads: Option<usize>,
     pub memory_limit: Option<u64>,
+    /// Where the answer is written instead of kept.
+    pub output: Option<Target>,
 }
 
 /// What a source is made of.
@@ -230,7 +233,7 @@ impl Engine {
             }
             let work = execute::execute(engine, &running, frame, sources, options);
             let outcome = supervised(&running, timeout, work).await;
-            running.finish(outcome.map(Finished::Table));
+            running.finish(outcome);
             drop((running, finisher));
             let Some(ended) = idle.upgrade().map(|engine| engine.ended.fetch_add(1, Ordering::Relaxed) + 1)
             else {

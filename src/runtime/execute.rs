@@ -17,7 +17,8 @@ use futures::TryStreamExt;
 
 use super::answer::{Answer, handed_out, plain_schema};
 use super::engine::{Engine, RunOptions};
-use super::run::Run;
+use super::output;
+use super::run::{Finished, Run};
 use super::wide;
 use crate::config;
 use crate::engine::common::Question;
@@ -28,9 +29,11 @@ use crate::engine::lower::{Grouping, Lowering};
 use crate::engine::scalars::Scalars;
 use crate::engine::wide::spread;
 use crate::error::{Code, Error, Result};
+use crate::io::sink::target::Target;
 use crate::io::source::{MemorySource, Source, Sources};
 use crate::plan::frame::{Cells, Frame, Kind};
 use crate::plan::node::Field;
+use crate::plan::wide::Wide;
 use crate::plan::{Expr, Node};
 
 /// Larger chunks than this are decoded in several steps: more than fits the caches gains nothing.
@@ -48,8 +51,11 @@ pub(super) async fn execute(
     frame: Frame,
     sources: Sources,
     options: RunOptions,
-) -> Result<Answer> {
+) -> Result<Finished> {
     run.begin(frame.explain());
+    if let Some(target) = options.output.as_ref().filter(|target| target.skips()) {
+        return Ok(Finished::Written(output::skipped(target)));
+    }
     let settings = engine.settings();
     let chunk_rows = match options.chunk_rows {
         None => settings.batch_rows,
@@ -70,7 +76,7 @@ pub(super) async fn execute(
     let limit = options.memory_limit.unwrap_or(settings.memory_limit);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     loop {
-        match attempt(&engine, limit, run, &frame, lowering.clone()).await {
+        match attempt(&engine, limit, run, &frame, lowering.clone(), options.output.as_ref()).await {
             Err(error) if error.code() == Code::OutOfMemory => {
                 let Some((next, note)) = sparing(lowering.grouping, frame.domain.has_sql()) else {
                     return Err(error);
@@ -109,7 +115,8 @@ async fn attempt(
     run: &Run,
     frame: &Frame,
     mut lowering: Lowering,
-) -> Result<Answer> {
+    target: Option<&Target>,
+) -> Result<Finished> {
     run.control.check()?;
     // DataFusion's operators that spill are to share what there is; ours give back what another asks for.
     let pool: Arc<dyn MemoryPool> = match lowering.grouping {
@@ -170,7 +177,7 @@ async fn attempt(
                 let plan = lowering.columns(&batch.node, &[only])?;
                 run.planned(displayable(plan.as_ref()).indent(false).to_string());
                 let batches = collect(plan, &context).await?;
-                return Ok(Answer::scalar(batches));
+                return Ok(Finished::Table(Answer::scalar(batches)));
             }
             let plan = lowering.columns(&batch.node, &columns)?;
             let rows = collect(plan, &context).await?;
@@ -186,6 +193,10 @@ async fn attempt(
         .collect::<Result<Vec<_>>>()?;
     let plan = lowering.columns(&domain, &outputs)?;
     run.planned(displayable(plan.as_ref()).indent(false).to_string());
+    if let (Some(target), Kind::Frame | Kind::Series) = (target, &frame.kind) {
+        let written = output::plan(target.clone(), run, plan, limit, &context).await?;
+        return Ok(Finished::Written(written));
+    }
     let mut schema = plan.schema();
     let started = Instant::now();
     let batches = if matches!(frame.kind, Kind::Frame | Kind::Series) {
@@ -201,8 +212,24 @@ async fn attempt(
         seconds: started.elapsed().as_secs_f64(),
         details: "everything above, and the answer's rows in order".to_owned(),
     });
-    let Kind::Wide(wide) = &frame.kind else { return Answer::new(frame, schema, batches) };
-    let (wide, control) = (wide.clone(), run.control.clone());
+    let answer = match &frame.kind {
+        Kind::Wide(wide) => spread_out(wide.clone(), run, schema, batches, &context).await?,
+        _ => Answer::new(frame, schema, batches)?,
+    };
+    let Some(target) = target else { return Ok(Finished::Table(answer)) };
+    let (schema, batches) = (answer.schema(), answer.batches()?);
+    Ok(Finished::Written(output::batches(target.clone(), run, schema, batches, limit).await?))
+}
+
+/// The answer of a table that is spread out.
+async fn spread_out(
+    wide: Box<Wide>,
+    run: &Run,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    context: &Arc<TaskContext>,
+) -> Result<Answer> {
+    let control = run.control.clone();
     let reservation = MemoryConsumer::new("wide table").register(context.memory_pool());
     reservation.try_grow(2 * batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>())?;
     blocking(move || wide::answer(&wide, spread(&schema, &batches, &wide, &control)?)).await

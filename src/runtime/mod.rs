@@ -5,6 +5,7 @@ pub mod calls;
 pub mod engine;
 mod execute;
 pub mod explain;
+mod output;
 pub mod run;
 mod texts;
 pub mod wide;

@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::calls::Values;
 use crate::engine::control::{Accounting, Control, Stop};
 use crate::error::{Code, Error, Result};
+use crate::io::sink;
 
 /// A run's state; it never moves backwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -41,6 +42,8 @@ pub enum Finished {
     Table(Answer),
     /// What calls of user code returned.
     Values(Values),
+    /// Files.
+    Written(sink::target::Written),
 }
 
 /// Something that user code wrote.

@@ -92,7 +92,7 @@ pub const TASK: &[Field] = &[
     field("description", Kind::Text, Null, ALL, Since("0.1"), "text for people, and the last resort for finding the operation"),
     field("operation", Kind::Operation, Absent, ALL, Since("0.1"), "the code to run, where `input` does not hold it"),
     field("input", Kind::Input, Absent, ALL, Since("0.1"), "what the operation runs on"),
-    field("output", Kind::Section { fields: OUTPUT, short: Some("url") }, Null, ALL, NotYet, "where the answer is written to"),
+    field("output", Kind::Section { fields: OUTPUT, short: Some("url") }, Null, ALL, Since("0.1"), "where the answer is written to"),
     field("options", Kind::Section { fields: OPTIONS, short: None }, Null, ALL, Since("0.1"), "how the task is run"),
 ];
 
@@ -114,10 +114,13 @@ pub const INPUT: &[Field] = &[
 
 #[rustfmt::skip]
 pub const OUTPUT: &[Field] = &[
-    field("url", Kind::Name, Required, ALL, NotYet, "the file or prefix to write to"),
-    field("format", FORMATS, Null, ALL, NotYet, "the format to write, where the URL does not tell"),
+    field("url", Kind::Name, Required, ALL, Since("0.1"), "the file (its name ends in .parquet) or directory to write to"),
+    field("format", FORMATS, Null, ALL, Only("0.1", &["parquet"]), "the format to write, where the URL does not tell"),
     field("partitionBy", Kind::NameOrNames, EmptyList, ALL, NotYet, "columns that become directories"),
-    field("mode", Kind::Choice(&["error", "overwrite", "append"]), Word("error"), ALL, NotYet, "what happens to what is already there"),
+    field("mode", Kind::Choice(&["error", "overwrite", "append", "ignore"]), Word("error"), ALL, Since("0.1"), "what happens to what is already there"),
+    field("compression", Kind::Choice(&["zstd", "snappy", "gzip", "brotli", "lz4", "none"]), Null, ALL, Since("0.1"), "how files are compressed; None for zstd"),
+    field("maxRowsPerFile", Kind::Int { min: 1, max: u64::MAX }, Null, ALL, Since("0.1"), "rows after which a further file of a directory is begun"),
+    field("successMarker", Kind::Bool, Preset::Bool(false), ALL, Since("0.1"), "whether a directory gets an empty file `_SUCCESS`"),
 ];
 
 #[rustfmt::skip]

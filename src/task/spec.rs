@@ -148,6 +148,9 @@ pub struct Output {
     pub format: Option<String>,
     pub partition_by: Vec<String>,
     pub mode: OutputMode,
+    pub compression: Option<String>,
+    pub max_rows_per_file: Option<u64>,
+    pub success_marker: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +159,7 @@ pub enum OutputMode {
     Error,
     Overwrite,
     Append,
+    Ignore,
 }
 
 /// A `None` means that the client's setting, or no limit, holds; the table of options says which.

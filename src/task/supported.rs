@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::fields::{Field, INPUT, OPTIONS, Runs};
+use super::fields::{Field, INPUT, OPTIONS, OUTPUT, Runs};
 use super::spec::{ChunkSize, Combine, Input, Mode, OnError, OperationRef, TaskSpec, TaskType};
 use super::value::invalid;
 use crate::error::{Error, Result};
@@ -13,8 +13,14 @@ pub fn supported(spec: &TaskSpec) -> Result<()> {
     for field in INPUT {
         judge("input", field, input_value(spec, field.key)?)?;
     }
-    if spec.output.is_some() {
-        return Err(refused("output", None).hint("Write the answer with `result.write.parquet(...)`"));
+    if let Some(output) = &spec.output {
+        let output = plain(output)?;
+        OUTPUT.iter().try_for_each(|field| judge("output", field, output.get(field.key).cloned()))?;
+        let native = matches!(spec.input, Input::Source(_)) || matches!(spec.operation, OperationRef::Sql(_));
+        if !native {
+            let hint = "Write files in the operation, or keep the results and write them yourself";
+            return Err(refused("output of a task that is not over a source", None).hint(hint));
+        }
     }
     let options = plain(&spec.options)?;
     OPTIONS.iter().try_for_each(|field| judge("options", field, options.get(field.key).cloned()))?;
@@ -154,7 +160,11 @@ fn judge(place: &str, field: &Field, value: Option<Value>) -> Result<()> {
             Err(refused(&path, Some(&value)).hint(format!("Values that run: {}", values.join(", "))))
         }
         Runs::NotYet => {
-            let table = if place == "input" { INPUT } else { OPTIONS };
+            let table = match place {
+                "input" => INPUT,
+                "output" => OUTPUT,
+                _ => OPTIONS,
+            };
             let default = match field.default.value() {
                 Some(default) if !default.is_null() => format!("Its default ({default}) is what runs. "),
                 _ => String::new(),

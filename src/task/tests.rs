@@ -331,7 +331,7 @@ fn what_does_not_run_yet_is_refused_by_name() {
         ("options", json!({ "secrets": ["TOKEN"] }), "options.secrets"),
         ("options", json!({ "idempotencyKey": "k" }), "options.idempotencyKey"),
         ("input", json!({ "format": "csv" }), "input.format"),
-        ("", json!({ "output": "x.parquet" }), "output"),
+        ("", json!({ "output": { "url": "x", "partitionBy": "day" } }), "output.partitionBy"),
     ] {
         let error = refusal(seed(place, more));
         assert_eq!(

@@ -124,7 +124,7 @@ def test_every_setting_is_described() -> None:
 
 
 # Tasks.
-TYPED = {"task": task.TaskDocument, "input": task.SourceInput, "options": task.Options}
+TYPED = {"task": task.TaskDocument, "input": task.SourceInput, "output": task.Output, "options": task.Options}
 
 
 @pytest.mark.parametrize("section", TYPED)

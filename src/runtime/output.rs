@@ -1,0 +1,166 @@
+//! A run's rows on their way to files: partitions flow to their writers and are never held as a whole.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::ExecutionPlan;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+
+use super::answer::{handed_out, plain_schema};
+use super::run::Run;
+use crate::engine::control::{Control, Stage as Told};
+use crate::engine::group::exec::blocking;
+use crate::engine::ordered::in_order;
+use crate::error::{Code, Error, Result};
+use crate::io::sink::part::PartWriter;
+use crate::io::sink::stage::Stage;
+use crate::io::sink::target::{Mode, Target, Written};
+
+type Rows = BoxStream<'static, Result<RecordBatch>>;
+
+/// Bytes that a writer may hold of a row group, at least and at most.
+const BUDGET: (usize, usize) = (1 << 20, 64 << 20);
+
+/// How often it is looked whether writers have stopped.
+const TURN: Duration = Duration::from_millis(1);
+
+/// What mode `ignore` answers where something is there.
+pub(super) fn skipped(target: &Target) -> Written {
+    Written { url: target.url.clone(), files: Vec::new(), skipped: true }
+}
+
+/// Writes the rows of a plan: to a new directory one file for each partition, side by side; else one after the other.
+pub(super) async fn plan(
+    target: Target,
+    run: &Run,
+    plan: Arc<dyn ExecutionPlan>,
+    limit: usize,
+    context: &Arc<TaskContext>,
+) -> Result<Written> {
+    let schema = plain_schema(&plan.schema());
+    let lanes: Vec<Rows> = if target.single || target.mode == Mode::Append {
+        vec![in_order(plan, context.clone()).map_err(Error::from).boxed()]
+    } else {
+        let partitions = plan.properties().partitioning.partition_count();
+        let lanes = (0..partitions)
+            .map(|partition| Ok(plan.execute(partition, context.clone())?.map_err(Error::from).boxed()));
+        lanes.collect::<Result<_>>()?
+    };
+    write(target, run, schema, lanes, limit).await
+}
+
+/// Writes an answer that was put together in memory.
+pub(super) async fn batches(
+    target: Target,
+    run: &Run,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    limit: usize,
+) -> Result<Written> {
+    write(target, run, schema, vec![stream::iter(batches).map(Ok).boxed()], limit).await
+}
+
+async fn write(
+    target: Target,
+    run: &Run,
+    schema: SchemaRef,
+    lanes: Vec<Rows>,
+    limit: usize,
+) -> Result<Written> {
+    unambiguous(&schema)?;
+    let started = Instant::now();
+    let url = target.url.clone();
+    let stage = Arc::new(blocking(move || Stage::begin(target)).await?);
+    let budget = (limit / (8 * lanes.len().max(1))).clamp(BUDGET.0, BUDGET.1);
+    let lanes = lanes.into_iter().enumerate().map(|(number, rows)| {
+        let writer = PartWriter::new(stage.clone(), schema.clone(), number, budget);
+        lane(writer, rows, schema.clone(), run.control.clone())
+    });
+    let joined = futures::future::try_join_all(lanes).await;
+    let mut writers = match joined {
+        Ok(writers) => writers,
+        Err(error) => {
+            given_up(stage).await?;
+            return Err(error);
+        }
+    };
+    let control = run.control.clone();
+    let files = blocking(move || {
+        let mut parts = Vec::new();
+        let last = writers.pop();
+        for writer in writers {
+            parts.extend(writer.finish(false)?);
+        }
+        if let Some(last) = last {
+            let even_empty = parts.is_empty();
+            parts.extend(last.finish(even_empty)?);
+        }
+        let (paths, files): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        control.check_clock()?;
+        stage.commit(&paths)?;
+        Ok(files)
+    })
+    .await?;
+    let written = Written { url, files, skipped: false };
+    run.control.stage(Told {
+        name: "write".to_owned(),
+        rows: written.files.iter().map(|file| file.rows).sum(),
+        seconds: started.elapsed().as_secs_f64(),
+        details: format!(
+            "everything above, and {} bytes in {} files of {}",
+            written.files.iter().map(|file| file.bytes).sum::<u64>(),
+            written.files.len(),
+            written.url
+        ),
+    });
+    Ok(written)
+}
+
+/// Waits for writers that are in the middle of a batch, and removes what they wrote.
+async fn given_up(stage: Arc<Stage>) -> Result<()> {
+    while Arc::strong_count(&stage) > 1 {
+        tokio::time::sleep(TURN).await;
+    }
+    blocking(move || {
+        drop(stage);
+        Ok(())
+    })
+    .await
+}
+
+/// One writer and its rows, in their order.
+async fn lane(
+    mut writer: PartWriter,
+    mut rows: Rows,
+    schema: SchemaRef,
+    control: Arc<Control>,
+) -> Result<PartWriter> {
+    while let Some(batch) = rows.try_next().await? {
+        control.check()?;
+        let schema = schema.clone();
+        writer = blocking(move || {
+            writer.write(&handed_out(&batch, &schema)?)?;
+            Ok(writer)
+        })
+        .await?;
+    }
+    Ok(writer)
+}
+
+/// Two columns of one name cannot be told apart by most readers.
+fn unambiguous(schema: &SchemaRef) -> Result<()> {
+    let mut seen = std::collections::HashSet::new();
+    match schema.fields().iter().find(|field| !seen.insert(field.name().as_str())) {
+        None => Ok(()),
+        Some(twice) => Err(Error::new(
+            Code::OutputFailed,
+            format!("the answer has two columns called `{}`, which a file cannot hold", twice.name()),
+        )
+        .hint("Rename one of them in the operation")
+        .detail("column", twice.name().as_str())),
+    }
+}
