@@ -299,7 +299,7 @@ class RLMClient(Submitting):
             kinds = ", ".join(sorted({type(item).__name__ for item in opened}))
             raise InvalidTaskError(
                 f"the source ({kinds}) cannot be taken as a table: {' '.join(str(error).split())[:300]}. "
-                "Give a DataFrame, a table of pyarrow, Polars or DuckDB, or the path of Parquet files",
+                "Give a DataFrame, a table of pyarrow, Polars or DuckDB, or the path of files",
                 details={"path": "input.source"},
             ) from error
 
@@ -321,9 +321,9 @@ class RLMClient(Submitting):
         Args:
             source: what `input.source` of a task takes: a path, glob, directory or URL, a list of them, or an
                 object with an Arrow capsule (pandas, Polars, pyarrow, DuckDB).
-            format: "parquet" where the name does not tell.
+            format: "parquet", "csv", "json", "arrow" or "avro", where the name does not tell.
 
-        Its files are listed and their footers read now, its rows when a run needs them. A table of files belongs to this
+        Its files are listed and as much of them is read now as it takes to know columns and rows, its rows when a run needs them. A table of files belongs to this
         client: after `close` and in a forked child it is refused.
         """
         from rlm_hypervisor.partition.frame import Partition

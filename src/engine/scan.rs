@@ -1,8 +1,6 @@
 //! Scans: which rows of a source are read in which morsels, and the decoding of one morsel in chunks.
 
-use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
@@ -12,7 +10,6 @@ use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
 use parquet::errors::ParquetError;
-use tokio::task::JoinHandle;
 
 use super::control::Control;
 use super::predicate::{Early, Predicate, order};
@@ -250,7 +247,7 @@ pub struct MorselReader {
     decoder: Decoder,
     /// Only rows that meet the scan's conditions come.
     filtered: bool,
-    morsel: Morsel,
+    pub(super) morsel: Morsel,
     done: usize,
     columns: Vec<usize>,
     dictionaries: Vec<usize>,
@@ -446,64 +443,6 @@ impl MorselReader {
         .hint("Write the column with one of the documented types")
         .detail("file", name)
         .detail("column", column)
-    }
-}
-
-/// A run of morsels that threads take from in order, each thread fetching one ahead.
-pub struct MorselQueue {
-    pub scan: Arc<Scan>,
-    next: AtomicUsize,
-    end: usize,
-}
-
-impl MorselQueue {
-    pub fn new(scan: Arc<Scan>, morsels: Range<usize>) -> Self {
-        Self { scan, next: AtomicUsize::new(morsels.start), end: morsels.end }
-    }
-
-    fn claim(&self) -> Option<Morsel> {
-        let position = self.next.fetch_add(1, Ordering::Relaxed);
-        if position < self.end { self.scan.morsels.get(position).copied() } else { None }
-    }
-}
-
-/// One thread's way through a queue. For threads that may block.
-pub struct MorselReaders {
-    queue: Arc<MorselQueue>,
-    ahead: Option<JoinHandle<Result<MorselReader>>>,
-}
-
-impl MorselReaders {
-    pub fn new(queue: Arc<MorselQueue>) -> Self {
-        Self { queue, ahead: None }
-    }
-
-    pub fn next_reader(&mut self) -> Result<Option<MorselReader>> {
-        let scan = self.queue.scan.clone();
-        let current = match self.ahead.take() {
-            Some(ahead) => {
-                Some(scan.io.block_on(ahead).map_err(|_| Error::internal("a fetch was aborted"))??)
-            }
-            None => match self.queue.claim() {
-                Some(morsel) if scan.is_remote(&morsel) => Some(scan.io.block_on(scan.open(morsel))?),
-                Some(morsel) => Some(futures::executor::block_on(scan.open(morsel))?),
-                None => None,
-            },
-        };
-        let remote = current.as_ref().is_some_and(|reader| scan.is_remote(&reader.morsel));
-        if remote && let Some(morsel) = self.queue.claim() {
-            let opener = scan.clone();
-            self.ahead = Some(scan.io.spawn(async move { opener.open(morsel).await }));
-        }
-        Ok(current)
-    }
-}
-
-impl Drop for MorselReaders {
-    fn drop(&mut self) {
-        if let Some(ahead) = self.ahead.take() {
-            ahead.abort();
-        }
     }
 }
 

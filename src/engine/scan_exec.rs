@@ -21,8 +21,9 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::morsels::{MorselQueue, MorselReaders};
 use super::predicate::Predicate;
-use super::scan::{MorselQueue, MorselReader, MorselReaders, Scan};
+use super::scan::{MorselReader, Scan};
 use crate::error::{Error, Result};
 use crate::plan::eval::Program;
 

@@ -24,7 +24,8 @@ mod _core {
     use super::errors::raised;
     use super::json;
     use crate::engine::control::Control;
-    use crate::engine::scan::{MorselQueue, MorselReaders, Scan, morsels};
+    use crate::engine::morsels::{MorselQueue, MorselReaders};
+    use crate::engine::scan::{Scan, morsels};
     use crate::error::{CODES, Error};
     use crate::io::location;
     use crate::io::source::{ParquetSource, Source};

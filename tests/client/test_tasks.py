@@ -79,7 +79,6 @@ WRONG: dict[str, tuple[Change, list[str]]] = {
 NOT_YET: dict[str, tuple[Change, str]] = {
     "output partitioned": (_set(output={"url": "out", "partitionBy": "k"}), "output.partitionBy"),
     "output csv": (_set(output={"url": "out", "format": "csv"}), "output.format"),
-    "format csv": (lambda t: t["input"].update(format="csv", source="a.csv"), "input.format"),
     "idempotencyKey": (_options(idempotencyKey="a"), "options.idempotencyKey"),
     "secrets": (_options(secrets=["token"]), "options.secrets"),
 }

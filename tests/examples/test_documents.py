@@ -19,6 +19,7 @@ DOCUMENTS = {
     "docs/guide/porting-pyspark.md": 0,
     "docs/guide/sql.md": 0,
     "docs/guide/tasks.md": 0,
+    "docs/guide/reading.md": 0,
     "docs/guide/writing.md": 0,
 }
 """Each with how many Python blocks to leave out at its beginning: they need a bucket."""

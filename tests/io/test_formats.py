@@ -241,7 +241,7 @@ def test_names_of_columns_are_those_of_pandas(client: RLMClient, tmp_path: Path)
 
 def test_rows_that_are_short_or_blank_are_as_pandas_has_them(client: RLMClient, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("a,b,c\n1,2\n\n   \n4,5,6")
+    path.write_text('a,b,c\n1,2\n\n   \n4,5,6\n""\n7,"a ""b""\n",8')
     answer = client.execute(make_task(str(path), lambda p: p)).to_arrow()
     assert_rows(answer, pa.Table.from_pandas(pd.read_csv(path)))
 
@@ -249,6 +249,12 @@ def test_rows_that_are_short_or_blank_are_as_pandas_has_them(client: RLMClient, 
 BROKEN: dict[str, tuple[str, bytes, str]] = {
     "a row that is long": ("a.csv", b"a,b\n1,2\n1,2,3\n", "line 3 has 3 fields where the first line has 2"),
     "a long row after quotes": ("a.csv", b'a,b\n"1\n",2\n1,2,3\n', "line 4 has 3 fields"),
+    "a long row after ends of two bytes": ("a.csv", b"a,b\r\n1,2\r\n\r\n1,2,3\r\n", "line 4 has 3 fields"),
+    "a quote that is not closed": (
+        "a.csv",
+        b'a,b\n1,2\n3,"x\n5,6\n',
+        "line 3 has a quote that is never closed",
+    ),
     "no names": ("a.csv", b"", "no line with the names"),
     "no UTF-8": ("a.csv", b"a,b\nx,1\n\xff\xfe,2\n", "line 3, column `a`: it is no UTF-8"),
     "an array": ("a.json", b'[{"a": 1}]', "one array"),

@@ -26,8 +26,9 @@ use super::numbers::Meaning;
 use super::shares::{Expected, SHARES, Shares};
 use super::table::GroupTable;
 use crate::engine::control::{Control, Stage, Stop};
+use crate::engine::morsels::{MorselQueue, MorselReaders};
 use crate::engine::predicate::Predicate;
-use crate::engine::scan::{MorselQueue, MorselReaders, Scan};
+use crate::engine::scan::Scan;
 use crate::error::{Error, Result};
 use crate::plan::eval::Program;
 

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::feed::{Fed, Feed, Parcel};
 use crate::engine::control::Control;
-use crate::engine::scan::{MorselQueue, MorselReader, MorselReaders, Scan, morsels};
+use crate::engine::morsels::{MorselQueue, MorselReaders};
+use crate::engine::scan::{MorselReader, Scan, morsels};
 use crate::error::{Code, Error, Result};
 use crate::io::source::Source;
 use crate::runtime::answer::handed_out_batch;

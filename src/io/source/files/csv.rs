@@ -21,6 +21,8 @@ pub struct Csv;
 
 /// Bytes of a part, about.
 const PART: u64 = 4 << 20;
+/// Bytes of a row, at most.
+const LONGEST: usize = 256 << 20;
 /// Bytes read at a time.
 const BUFFER: usize = 256 << 10;
 
@@ -180,11 +182,17 @@ impl Unread<'_> {
         let mut records = Records::new(cursor, self.separator, line);
         let mut parts = Vec::new();
         let mut part = self.part(start..start, line);
+        let mut last = (start, line);
         while let Some(record) = records.next()? {
             if !record.is_blank(self.columns) {
                 self.note(&mut part, &record)?;
             }
+            let line = record.line;
             let at = start + records.at;
+            if at == self.data.size && is_unclosed(&self.data.bytes(last.0..at)?, self.separator) {
+                return Err(format!("line {line} has a quote that is never closed").into());
+            }
+            last = (at, line);
             part.bytes.end = at;
             if at - part.bytes.start >= PART {
                 let next = self.part(at..at, records.line());
@@ -202,6 +210,24 @@ impl Unread<'_> {
         part.seen.iter_mut().enumerate().for_each(|(place, seen)| seen.note(record.get(place)));
         Ok(())
     }
+}
+
+/// Whether bytes end within quotes; they begin with a record.
+fn is_unclosed(bytes: &[u8], separator: u8) -> bool {
+    let (mut quoted, mut fresh) = (false, true);
+    let mut bytes = bytes.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        if quoted {
+            // Two are one within the field.
+            quoted = byte != b'"' || bytes.next_if_eq(&b'"').is_some();
+            fresh = false;
+        } else if byte == b'"' && fresh {
+            quoted = true;
+        } else {
+            fresh = byte == separator || byte == b'\n' || byte == b'\r';
+        }
+    }
+    quoted
 }
 
 struct CsvFile {
@@ -375,9 +401,9 @@ impl Record<'_> {
         &self.fields[start..*end]
     }
 
-    /// A line of nothing but spaces is no row.
+    /// A line of nothing but spaces is no row; one field that is empty stands in quotes.
     fn is_blank(&self, columns: usize) -> bool {
-        columns > 1 && self.len() == 1 && self.get(0).trim_ascii().is_empty()
+        columns > 1 && self.len() == 1 && !self.get(0).is_empty() && self.get(0).trim_ascii().is_empty()
     }
 
     fn fits(&self, columns: usize) -> Result<(), Fault> {
@@ -412,8 +438,8 @@ impl Records {
     }
 
     fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
-        let line = self.parser.line();
         let (mut written, mut ended) = (0, 0);
+        let mut line = None;
         loop {
             if self.from == self.to {
                 self.from = 0;
@@ -423,6 +449,11 @@ impl Records {
                     return Ok(None);
                 }
             }
+            // Ends of lines before the record: blank lines, and what is left of an end of two bytes.
+            let line = *line.get_or_insert_with(|| {
+                let ends = self.input[self.from..self.to].iter().take_while(|byte| b"\r\n".contains(byte));
+                self.parser.line() + ends.filter(|byte| **byte == b'\n').count() as u64
+            });
             let input = &self.input[self.from..self.to];
             let (result, read, wrote, ends) =
                 self.parser.read_record(input, &mut self.fields[written..], &mut self.ends[ended..]);
@@ -432,6 +463,11 @@ impl Records {
             ended += ends;
             match result {
                 ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull if self.fields.len() >= LONGEST => {
+                    return Err(
+                        format!("line {line} begins a row that is too long; is a quote not closed?").into()
+                    );
+                }
                 ReadRecordResult::OutputFull => self.fields.resize(self.fields.len() * 2, 0),
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
                 ReadRecordResult::Record => {

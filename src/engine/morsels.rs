@@ -1,0 +1,68 @@
+//! How threads share the morsels of a scan: each takes the next one, and fetches one ahead where that waits for a network.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::task::JoinHandle;
+
+use super::scan::{Morsel, MorselReader, Scan};
+use crate::error::{Error, Result};
+
+/// A run of morsels that threads take from in order, each thread fetching one ahead.
+pub struct MorselQueue {
+    pub scan: Arc<Scan>,
+    next: AtomicUsize,
+    end: usize,
+}
+
+impl MorselQueue {
+    pub fn new(scan: Arc<Scan>, morsels: Range<usize>) -> Self {
+        Self { scan, next: AtomicUsize::new(morsels.start), end: morsels.end }
+    }
+
+    fn claim(&self) -> Option<Morsel> {
+        let position = self.next.fetch_add(1, Ordering::Relaxed);
+        if position < self.end { self.scan.morsels.get(position).copied() } else { None }
+    }
+}
+
+/// One thread's way through a queue. For threads that may block.
+pub struct MorselReaders {
+    queue: Arc<MorselQueue>,
+    ahead: Option<JoinHandle<Result<MorselReader>>>,
+}
+
+impl MorselReaders {
+    pub fn new(queue: Arc<MorselQueue>) -> Self {
+        Self { queue, ahead: None }
+    }
+
+    pub fn next_reader(&mut self) -> Result<Option<MorselReader>> {
+        let scan = self.queue.scan.clone();
+        let current = match self.ahead.take() {
+            Some(ahead) => {
+                Some(scan.io.block_on(ahead).map_err(|_| Error::internal("a fetch was aborted"))??)
+            }
+            None => match self.queue.claim() {
+                Some(morsel) if scan.is_remote(&morsel) => Some(scan.io.block_on(scan.open(morsel))?),
+                Some(morsel) => Some(futures::executor::block_on(scan.open(morsel))?),
+                None => None,
+            },
+        };
+        let remote = current.as_ref().is_some_and(|reader| scan.is_remote(&reader.morsel));
+        if remote && let Some(morsel) = self.queue.claim() {
+            let opener = scan.clone();
+            self.ahead = Some(scan.io.spawn(async move { opener.open(morsel).await }));
+        }
+        Ok(current)
+    }
+}
+
+impl Drop for MorselReaders {
+    fn drop(&mut self) {
+        if let Some(ahead) = self.ahead.take() {
+            ahead.abort();
+        }
+    }
+}
