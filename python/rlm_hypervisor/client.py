@@ -323,8 +323,8 @@ class RLMClient(Submitting):
                 object with an Arrow capsule (pandas, Polars, pyarrow, DuckDB).
             format: "parquet", "csv", "json", "arrow" or "avro", where the name does not tell.
 
-        Its files are listed and as much of them is read now as it takes to know columns and rows, its rows when a run needs them. A table of files belongs to this
-        client: after `close` and in a forked child it is refused.
+        Its files are listed, and as much of them is read now as it takes to know columns and rows; the rows when a
+        run needs them. A table of files belongs to this client: after `close` and in a forked child it is refused.
         """
         from rlm_hypervisor.partition.frame import Partition
         from rlm_hypervisor.partition.tables import in_memory

@@ -109,7 +109,9 @@ class Run:
         return self._core.wait(timeout)
 
     def result(self, timeout: float | None = None) -> Any:
-        """The answer: a Python value for a scalar, what was `Written` for an `output`, else a `Result`. Waits for it up to `timeout` seconds.
+        """The answer: a Python value for a scalar, what was `Written` for an `output`, else a `Result`.
+
+        Waits for it up to `timeout` seconds.
 
         Raises:
             TaskTimeoutError: it is not ready; the run goes on, and may be asked again.

@@ -156,7 +156,8 @@ fn sound(data: &Data, head: &Head) -> Result<u64, Fault> {
         if packed && length >= 8 {
             let lead = data.bytes(head.body + offset..head.body + offset + 8)?;
             let unpacked = lead[..].try_into().map(i64::from_le_bytes).map_err(|_| "it is cut off")?;
-            if unpacked < -1 || unpacked > LARGEST || unpacked > (length as i64).saturating_mul(DENSEST) {
+            let most = (length as i64).saturating_mul(DENSEST).min(LARGEST);
+            if !(-1..=most).contains(&unpacked) {
                 return Err("a column unpacks to more than there can be".into());
             }
         }
