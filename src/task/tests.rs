@@ -330,8 +330,8 @@ fn what_does_not_run_yet_is_refused_by_name() {
     for (place, more, path) in [
         ("options", json!({ "secrets": ["TOKEN"] }), "options.secrets"),
         ("options", json!({ "idempotencyKey": "k" }), "options.idempotencyKey"),
-        ("input", json!({ "format": "csv" }), "input.format"),
         ("", json!({ "output": { "url": "x", "partitionBy": "day" } }), "output.partitionBy"),
+        ("", json!({ "output": { "url": "x", "format": "csv" } }), "output.format"),
     ] {
         let error = refusal(seed(place, more));
         assert_eq!(
