@@ -83,11 +83,7 @@ impl Census {
         for input in node.inputs() {
             self.node(input);
         }
-        let mut exprs = Vec::new();
-        own_exprs(node, &mut |expr| exprs.push(expr));
-        for expr in exprs {
-            self.expr(expr);
-        }
+        node.each_own_expr(&mut |expr| self.expr(expr));
         self.order.push(node.clone());
     }
 
@@ -131,24 +127,6 @@ impl Census {
                 *below = below.saturating_add(runs);
             }
         }
-    }
-}
-
-fn own_exprs<'a>(node: &'a Node, visit: &mut dyn FnMut(&'a Expr)) {
-    match node {
-        Node::Project { columns, .. } => columns.iter().for_each(|(_, expr)| visit(expr)),
-        Node::Filter { predicate, .. } => visit(predicate),
-        Node::Group { keys, aggregates, .. } => {
-            keys.iter().for_each(|(_, expr)| visit(expr));
-            aggregates.iter().flat_map(|aggregate| &aggregate.args).for_each(visit);
-        }
-        Node::Window { calls, .. } => calls.iter().flat_map(|(_, call)| call.exprs()).for_each(visit),
-        Node::Sort { keys, .. } => keys.iter().for_each(|key| visit(&key.expr)),
-        Node::Join(join) => join.keys.iter().for_each(|(left, right)| {
-            visit(left);
-            visit(right);
-        }),
-        _ => {}
     }
 }
 

@@ -397,6 +397,14 @@ impl Node {
 
     /// Calls `visit` for every expression in the node and below it.
     pub fn each_expr<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        self.each_own_expr(visit);
+        for input in self.inputs() {
+            input.each_expr(visit);
+        }
+    }
+
+    /// Calls `visit` for every expression in the node itself.
+    pub fn each_own_expr<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         match self {
             Node::Scan { .. }
             | Node::Unit
@@ -423,9 +431,6 @@ impl Node {
                 visit(left);
                 visit(right);
             }),
-        }
-        for input in self.inputs() {
-            input.each_expr(visit);
         }
     }
 
