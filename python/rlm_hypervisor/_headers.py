@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rlm_hypervisor._exact import to_frame
+
 
 def with_header(pandas: Any, table: Any, header: Any, columns: list[Any]) -> Any:
     """The table with its columns' labels, and with the name of the margins where keys have none.
@@ -25,7 +27,7 @@ def with_header(pandas: Any, table: Any, header: Any, columns: list[Any]) -> Any
     arrays: list[Any] = [list(labels) for labels in zip(*values, strict=True)] if names else []
     arrays += [[] for _ in range(len(names) - levels.num_columns)][len(arrays) :]
     for place, name in enumerate(levels.column_names):
-        found = levels.select([name]).to_pandas()[name]
+        found = to_frame(pandas, levels.select([name]))[name]
         if any(margins):
             text = "" if place else margin
             if found.dtype != "str":

@@ -99,9 +99,9 @@ class Result:
         pandas = require("pandas", "to_pandas()")
         table = self._table("to_pandas()")
         levels = self._answer.index or []
-        plain = table.rename_columns([str(i) for i in range(table.num_columns)]).to_pandas(
-            ignore_metadata=True
-        )
+        from rlm_hypervisor._exact import to_frame
+
+        plain = to_frame(pandas, table.rename_columns([str(i) for i in range(table.num_columns)]))
         arrays = [plain[name] for name in plain.columns]
         if self._answer.index is not None:
             index = _index(pandas, arrays[: len(levels)], levels)

@@ -65,6 +65,26 @@ def test_a_series_goes_to_pandas_as_one(grouped: Any) -> None:
     assert series.to_dict() == {"a": 8, "b": 4, "c": 5}
 
 
+def test_integers_and_booleans_with_missing_values_are_exact_in_pandas(client: RLMClient) -> None:
+    large = 2**53 + 1
+    data = pa.table(
+        {
+            "i": pa.array([large, None, 3], pa.int64()),
+            "n": pa.array([None, None, None], pa.uint8()),
+            "b": pa.array([True, None, False]),
+            "whole": [1, 2, 3],
+        }
+    )
+    frame = client.execute(make_task(data, lambda p: p)).to_pandas()
+    assert [str(dtype) for dtype in frame.dtypes] == ["Int64", "UInt8", "boolean", "int64"]
+    assert frame["i"].tolist() == [large, pd.NA, 3]
+    assert frame["b"].tolist() == [True, pd.NA, False]
+    assert frame.notna().sum().tolist() == [2, 0, 2, 3]
+    keyed = client.execute(make_task(data, lambda p: p.groupby("i", dropna=False)["whole"].sum())).to_pandas()
+    assert keyed.index.tolist() == [3, large, pd.NA]
+    assert str(keyed.index.dtype) == "Int64"
+
+
 def test_arrow_has_the_index_first(grouped: Any) -> None:
     table = grouped.to_arrow()
     assert isinstance(table, pa.Table)

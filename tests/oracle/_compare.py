@@ -1,6 +1,7 @@
 """Equality with pandas: values, order, index, names and dtypes, up to the documented deviations.
 
-(a) an integer column with missing values stays an integer where pandas made floats of it,
+(a) an integer or boolean column with missing values stays one (`Int64`, `boolean`), exactly, where pandas made floats
+    or objects of it,
 (b) dictionary sources are plain strings (the tables' pandas side is read so),
 (c) scalars are Python's rather than NumPy's,
 (d) float results agree within a bound relative to the sum of absolute values,
@@ -67,9 +68,18 @@ def _same_label(a: Any, b: Any) -> bool:
     return a == b or (a is None and b is None)
 
 
+def _same_key(a: Any, b: Any) -> bool:
+    """Labels of columns, where missing ones are all the same, alone or as a level."""
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(_same_key, a, b))
+    if _missing(a) or _missing(b):
+        return _missing(a) and _missing(b)
+    return bool(a == b)
+
+
 def _same_labels(got: pd.Index, expected: pd.Index) -> None:
     pairs = zip(got, expected, strict=False)
-    alike = len(got) == len(expected) and all(a == b or (_missing(a) and _missing(b)) for a, b in pairs)
+    alike = len(got) == len(expected) and all(_same_key(a, b) for a, b in pairs)
     assert alike, f"columns {list(got)}, expected {list(expected)}"
     assert list(got.names) == list(expected.names), f"columns named {got.names}, expected {expected.names}"
     assert got.nlevels == expected.nlevels
@@ -106,7 +116,9 @@ def _same_dtype(got: Any, expected: Any, allow: Allowance, what: str) -> None:
         return
     ints = ours.startswith(("int", "uint")) and theirs.startswith("float")
     bools = {ours, theirs} <= {"bool", "boolean", "object"}
-    assert allow.integers and (ints or bools), f"{what}: dtype {got}, expected {expected}"
+    # Only where values are missing are types nullable.
+    allowed = allow.integers or str(got) in _NULLABLE
+    assert allowed and (ints or bools), f"{what}: dtype {got}, expected {expected}"
 
 
 def _same_values(got: pd.Series, expected: pd.Series, allow: Allowance, what: str) -> None:

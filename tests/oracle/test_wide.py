@@ -235,3 +235,22 @@ def test_names_in_arrow(client: RLMClient, tmp_path: Path) -> None:
     assert list(table.to_pandas().index) == [1, 2, "All"]
     table.write.parquet(tmp_path / "t.parquet")
     assert pd.read_parquet(tmp_path / "t.parquet").columns.tolist() == names
+
+
+LARGE = pd.DataFrame(
+    {"k": ["a", "b", "a"], "u": [2**55 + 3, 1, 2**55 + 1], "h": [3, 1, 3], "x": [1.0, 2.0, 3.0]}
+)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda p: p.pivot_table("x", "u", "k", "sum", margins=True),
+        lambda p: p.pivot_table("x", "k", "u", "sum", margins=True),
+        lambda p: p.pivot_table("x", ["u", "h"], "k", "sum", margins=True).reset_index(),
+        lambda p: pd.crosstab(p["u"], p["h"], margins=True),
+        lambda p: pd.crosstab(p["k"], [p["u"], p["h"]], margins=True, normalize=True),
+    ],
+)
+def test_keys_beyond_floats_are_exact_next_to_margins(function: Any, client: RLMClient) -> None:
+    assert_same(client.execute(make_task(LARGE, function)), function(LARGE))
