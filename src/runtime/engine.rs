@@ -205,7 +205,9 @@ impl Engine {
             return Ok(Source::Parquet(Arc::new(ParquetSource::open(files).await?)));
         }
         let files = files.into_iter().zip(told).collect();
-        Ok(Source::Files(Arc::new(FilesSource::open(files, &self.settings.spill_dir).await?)))
+        Ok(Source::Files(Arc::new(
+            FilesSource::open(files, &self.settings.spill_dir, self.settings.threads).await?,
+        )))
     }
 
     /// What says whether this engine still is.

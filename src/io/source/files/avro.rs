@@ -4,7 +4,6 @@
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +12,7 @@ use arrow_avro::reader::ReaderBuilder;
 use bytes::Bytes;
 
 use super::data::Data;
-use super::{Batches, Fault, Format, Opened, fault};
+use super::{Batches, Fault, Format, Opened, With, fault};
 
 pub struct Avro;
 
@@ -37,7 +36,7 @@ impl Format for Avro {
         &[".avro"]
     }
 
-    fn open(&self, data: Data, _: &str, _: &Path) -> Result<Box<dyn Opened>, Fault> {
+    fn open(&self, data: Data, _: &str, _: &With<'_>) -> Result<Box<dyn Opened>, Fault> {
         let (header, blocks) = blocks(&data)?;
         let header = data.bytes(0..header)?;
         let schema = ReaderBuilder::new().build(&header[..]).map_err(fault)?.schema();

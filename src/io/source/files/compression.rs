@@ -41,7 +41,7 @@ impl Compression {
             Compression::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(packed)),
             Compression::Snappy => Box::new(snap::read::FrameDecoder::new(packed)),
         };
-        let unpacked = Data::spooled(spool, |copy| io::copy(&mut plain, copy).map(|_| ()));
+        let unpacked = data.spooled(spool, |copy| io::copy(&mut plain, copy).map(|_| ()));
         unpacked.map_err(|error| format!("it cannot be unpacked: {error}").into())
     }
 }

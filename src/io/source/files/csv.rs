@@ -2,9 +2,8 @@
 
 use std::io::Read;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use arrow::array::{
     ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, NullArray, RecordBatch, RecordBatchOptions,
@@ -15,7 +14,10 @@ use csv_core::{ReadRecordResult, ReaderBuilder};
 
 use super::data::{Cursor, Data};
 use super::infer::{Seen, float, integer, is_missing, truth, unsigned};
-use super::{Batches, Fault, Format, Opened};
+use super::{Batches, Fault, Format, Opened, With, side_by_side};
+
+#[cfg(test)]
+mod tests;
 
 pub struct Csv;
 
@@ -23,6 +25,8 @@ pub struct Csv;
 const PART: u64 = 4 << 20;
 /// Bytes of a row, at most.
 const LONGEST: usize = 256 << 20;
+/// The same where it is not known yet whether the part begins with a record.
+const GUESSED: usize = 16 << 20;
 /// Bytes read at a time.
 const BUFFER: usize = 256 << 10;
 
@@ -43,18 +47,16 @@ impl Format for Csv {
         true
     }
 
-    fn open(&self, data: Data, ending: &str, _: &Path) -> Result<Box<dyn Opened>, Fault> {
+    fn open(&self, data: Data, ending: &str, with: &With<'_>) -> Result<Box<dyn Opened>, Fault> {
         let separator = if ending == ".csv" { b',' } else { b'\t' };
         let mut head = Records::new(data.whole(), separator, 1);
         let Some(names) = head.next()?.map(|record| named(&record)).transpose()? else {
             return Err("it is empty: there is no line with the names of its columns".into());
         };
+        head.skip_line_ends()?;
         let (start, line, columns) = (head.at, head.line(), names.len());
-        let file = Unread { data: &data, separator, columns };
-        let parts = match file.side_by_side(start, line)? {
-            Some(parts) => parts,
-            None => file.in_order(start, line)?,
-        };
+        let parts =
+            Unread { data: &data, separator, columns, part: PART }.parts(start, line, with.threads)?;
         let mut seen = vec![Seen::default(); columns];
         for part in &parts {
             seen.iter_mut().zip(&part.seen).for_each(|(seen, part)| seen.and(part));
@@ -88,127 +90,79 @@ struct Unread<'a> {
     data: &'a Data,
     separator: u8,
     columns: usize,
+    /// Bytes of a part, about.
+    part: u64,
 }
 
 struct Part {
+    /// From a record to the one after its last.
     bytes: Range<u64>,
     rows: usize,
     /// Number of its first line in the file, from 1.
     line: u64,
+    /// Its lines, with those between it and what follows.
+    lines: u64,
     seen: Vec<Seen>,
 }
 
 impl Unread<'_> {
-    fn part(&self, bytes: Range<u64>, line: u64) -> Part {
-        Part { bytes, rows: 0, line, seen: vec![Seen::default(); self.columns] }
-    }
-
-    /// The parts of a file without quotes, where every line end is the end of a row; nothing for one with quotes.
-    fn side_by_side(&self, start: u64, line: u64) -> Result<Option<Vec<Part>>, Fault> {
+    /// The file's parts, read side by side. Each is read as if no value in quotes lay across its first line end, and
+    /// up to the end of a record; it stands if it began where the one before it ended, else it is read again from
+    /// there.
+    fn parts(&self, start: u64, line: u64, threads: usize) -> Result<Vec<Part>, Fault> {
         let mut cuts = vec![start];
-        while let Some(next) = self.line_after(cuts[cuts.len() - 1] + PART)? {
+        while let Some(next) = self.data.line_after(cuts[cuts.len() - 1] + self.part)? {
             cuts.push(next);
         }
         cuts.push(self.data.size);
         let ranges: Vec<_> = cuts.windows(2).map(|cut| cut[0]..cut[1]).collect();
-        let (quoted, next) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let work = || -> Result<Vec<(usize, Part, u64)>, Fault> {
-            let mut done = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(range) = ranges.get(number).filter(|_| !quoted.load(Ordering::Relaxed)) else {
-                    return Ok(done);
-                };
-                let mut records =
-                    Records::new(self.data.reader(range.clone(), &Arc::default()), self.separator, 1);
-                records.plain = true;
-                let mut part = self.part(range.clone(), 1);
-                while let Some(record) = records.next()? {
-                    if !record.is_blank(self.columns) {
-                        self.note(&mut part, &record)?;
-                    }
-                }
-                if records.quoted {
-                    quoted.store(true, Ordering::Relaxed);
-                    return Ok(done);
-                }
-                done.push((number, part, records.line() - 1));
-            }
-        };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(ranges.len());
-        let done = std::thread::scope(|scope| {
-            let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            running.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
-        });
-        let mut parts = Vec::with_capacity(ranges.len());
-        let mut failed = None;
-        for part in done {
-            match part {
-                Ok(Ok(some)) => parts.extend(some),
-                Ok(Err(fault)) => failed = Some(fault),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+        // One that cannot be read is read again, with its line known, if it is one at all.
+        let guess = |number: usize| self.part(ranges[number].clone(), 1, GUESSED).ok();
+        let read = side_by_side(ranges.len(), threads, guess);
+        let mut parts: Vec<Part> = Vec::with_capacity(ranges.len());
+        let (mut at, mut line) = (start, line);
+        for (range, read) in ranges.iter().zip(read) {
+            let mut part = match read.filter(|part| part.bytes.start == at) {
+                Some(part) => part,
+                None if at >= range.end => continue,
+                None => self.part(at..range.end, line, LONGEST)?,
+            };
+            part.line = line;
+            (at, line) = (part.bytes.end, line + part.lines);
+            parts.push(part);
         }
-        // Lines are counted from the start only when all parts are there: a fault is told by reading in order.
-        if quoted.into_inner() || failed.is_some() {
-            return Ok(None);
-        }
-        parts.sort_by_key(|(number, ..)| *number);
-        let mut at = line;
-        let parts = parts.into_iter().map(|(_, mut part, lines)| {
-            part.line = at;
-            at += lines;
-            part
-        });
-        Ok(Some(parts.collect()))
-    }
-
-    /// Where the line after a place begins, if there is one.
-    fn line_after(&self, place: u64) -> Result<Option<u64>, Fault> {
-        let mut at = place;
-        while at < self.data.size {
-            let bytes = self.data.bytes(at..at + (64 << 10))?;
-            if let Some(end) = memchr::memchr(b'\n', &bytes) {
-                let next = at + end as u64 + 1;
-                return Ok((next < self.data.size).then_some(next));
-            }
-            at += bytes.len() as u64;
-        }
-        Ok(None)
-    }
-
-    fn in_order(&self, start: u64, line: u64) -> Result<Vec<Part>, Fault> {
-        let cursor = self.data.reader(start..self.data.size, &Arc::default());
-        let mut records = Records::new(cursor, self.separator, line);
-        let mut parts = Vec::new();
-        let mut part = self.part(start..start, line);
-        let mut last = (start, line);
-        while let Some(record) = records.next()? {
-            if !record.is_blank(self.columns) {
-                self.note(&mut part, &record)?;
-            }
-            let line = record.line;
-            let at = start + records.at;
-            if at == self.data.size && is_unclosed(&self.data.bytes(last.0..at)?, self.separator) {
-                return Err(format!("line {line} has a quote that is never closed").into());
-            }
-            last = (at, line);
-            part.bytes.end = at;
-            if at - part.bytes.start >= PART {
-                let next = self.part(at..at, records.line());
-                parts.push(std::mem::replace(&mut part, next));
-            }
-        }
-        part.bytes.end = self.data.size;
-        parts.push(part);
         Ok(parts)
     }
 
-    fn note(&self, part: &mut Part, record: &Record<'_>) -> Result<(), Fault> {
-        record.fits(self.columns)?;
-        part.rows += 1;
-        part.seen.iter_mut().enumerate().for_each(|(place, seen)| seen.note(record.get(place)));
-        Ok(())
+    /// The records that begin within a range.
+    fn part(&self, range: Range<u64>, line: u64, longest: usize) -> Result<Part, Fault> {
+        let cursor = self.data.reader(range.start..self.data.size, &Arc::default());
+        let mut records = Records::new(cursor, self.separator, line);
+        records.longest = longest;
+        records.skip_line_ends()?;
+        let line = records.line();
+        let (mut from, mut at) = (range.start + records.at, range.start + records.at);
+        let mut part =
+            Part { bytes: at..at, rows: 0, line, lines: 0, seen: vec![Seen::default(); self.columns] };
+        while at < range.end {
+            let Some(record) = records.next()? else { break };
+            if !record.is_blank(self.columns) {
+                record.fits(self.columns)?;
+                part.rows += 1;
+                part.seen.iter_mut().enumerate().for_each(|(place, seen)| seen.note(record.get(place)));
+            }
+            let line = record.line;
+            at = range.start + records.at;
+            if at == self.data.size && is_unclosed(&self.data.bytes(from..at)?, self.separator) {
+                return Err(format!("line {line} has a quote that is never closed").into());
+            }
+            records.skip_line_ends()?;
+            at = range.start + records.at;
+            from = at;
+        }
+        part.bytes.end = at;
+        part.lines = records.line() - line;
+        Ok(part)
     }
 }
 
@@ -376,9 +330,8 @@ struct Records {
     ends: Vec<usize>,
     /// Bytes that were parsed.
     at: u64,
-    /// Look for quotes, and stop where there is one.
-    plain: bool,
-    quoted: bool,
+    /// Bytes of a record, at most.
+    longest: usize,
 }
 
 /// One record: its fields without quotes.
@@ -427,8 +380,7 @@ impl Records {
             fields: vec![0; 4096],
             ends: vec![0; 64],
             at: 0,
-            plain: false,
-            quoted: false,
+            longest: LONGEST,
         }
     }
 
@@ -437,23 +389,33 @@ impl Records {
         self.parser.line()
     }
 
-    fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
-        let (mut written, mut ended) = (0, 0);
-        let mut line = None;
-        loop {
-            if self.from == self.to {
-                self.from = 0;
-                self.to = self.cursor.read(&mut self.input)?;
-                if self.plain && memchr::memchr(b'"', &self.input[..self.to]).is_some() {
-                    self.quoted = true;
-                    return Ok(None);
-                }
+    /// Bytes to parse, if there are any left.
+    fn fill(&mut self) -> Result<bool, Fault> {
+        if self.from == self.to {
+            self.from = 0;
+            self.to = self.cursor.read(&mut self.input)?;
+        }
+        Ok(self.to > 0)
+    }
+
+    /// Passes over blank lines, and over what is left of an end of two bytes.
+    fn skip_line_ends(&mut self) -> Result<(), Fault> {
+        while self.fill()? && b"\r\n".contains(&self.input[self.from]) {
+            if self.input[self.from] == b'\n' {
+                self.parser.set_line(self.parser.line() + 1);
             }
-            // Ends of lines before the record: blank lines, and what is left of an end of two bytes.
-            let line = *line.get_or_insert_with(|| {
-                let ends = self.input[self.from..self.to].iter().take_while(|byte| b"\r\n".contains(byte));
-                self.parser.line() + ends.filter(|byte| **byte == b'\n').count() as u64
-            });
+            self.from += 1;
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
+        self.skip_line_ends()?;
+        let line = self.line();
+        let (mut written, mut ended) = (0, 0);
+        loop {
+            self.fill()?;
             let input = &self.input[self.from..self.to];
             let (result, read, wrote, ends) =
                 self.parser.read_record(input, &mut self.fields[written..], &mut self.ends[ended..]);
@@ -463,7 +425,7 @@ impl Records {
             ended += ends;
             match result {
                 ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull if self.fields.len() >= LONGEST => {
+                ReadRecordResult::OutputFull if self.fields.len() >= self.longest => {
                     return Err(
                         format!("line {line} begins a row that is too long; is a quote not closed?").into()
                     );

@@ -12,7 +12,7 @@ use arrow::ipc::{root_as_footer, root_as_message};
 use bytes::Bytes;
 
 use super::data::Data;
-use super::{Batches, Fault, Format, Opened, fault};
+use super::{Batches, Fault, Format, Opened, With, fault};
 
 pub struct Ipc;
 
@@ -36,9 +36,9 @@ impl Format for Ipc {
         &[".arrow", ".arrows", ".feather", ".ipc"]
     }
 
-    fn open(&self, data: Data, _: &str, spool: &Path) -> Result<Box<dyn Opened>, Fault> {
+    fn open(&self, data: Data, _: &str, with: &With<'_>) -> Result<Box<dyn Opened>, Fault> {
         let data =
-            if &data.bytes(0..MAGIC.len() as u64)?[..] == MAGIC { data } else { written(&data, spool)? };
+            if &data.bytes(0..MAGIC.len() as u64)?[..] == MAGIC { data } else { written(&data, with.spool)? };
         let parts = rows(&data)?;
         let schema = FileReaderBuilder::new().build(BufReader::new(data.whole())).map_err(fault)?.schema();
         Ok(Box::new(IpcFile { parts, data, schema }))
@@ -54,7 +54,7 @@ fn written(data: &Data, spool: &Path) -> Result<Data, Fault> {
     }
     let mut reader = StreamReader::try_new(BufReader::new(data.whole()), None).map_err(fault)?;
     let mut failed = None;
-    let file = Data::spooled(spool, |copy| {
+    let file = data.spooled(spool, |copy| {
         let write = || {
             let mut writer = FileWriter::try_new(std::io::BufWriter::new(copy), &reader.schema())?;
             for batch in &mut reader {

@@ -1,19 +1,16 @@
 //! JSON lines: one object on each line.
 
-use std::collections::HashSet;
-use std::fmt;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Fields, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
-use arrow::json::reader::infer_json_schema;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::data::Data;
-use super::{Batches, Fault, Format, Opened, fault};
+use super::shape::Shape;
+use super::{Batches, Fault, Format, Opened, With, fault, side_by_side};
 
 pub struct JsonLines;
 
@@ -37,103 +34,87 @@ impl Format for JsonLines {
         true
     }
 
-    fn open(&self, data: Data, _: &str, _: &Path) -> Result<Box<dyn Opened>, Fault> {
-        let parts = cut(&data)?;
-        let lines = || BufReader::with_capacity(1 << 20, data.whole());
-        let (schema, _) = infer_json_schema(lines(), None).map_err(fault)?;
-        let schema = in_order(&schema, lines())?;
+    fn open(&self, data: Data, _: &str, with: &With<'_>) -> Result<Box<dyn Opened>, Fault> {
+        let parts = parts(&data, with.threads)?;
+        let mut shape = Shape::default();
+        for part in &parts {
+            shape.and(part.shape.clone())?;
+        }
+        let fields = match shape {
+            Shape::Object(object) => object.fields(),
+            _ => Fields::empty(),
+        };
+        let parts: Vec<_> = parts.into_iter().filter(|part| part.rows > 0).collect();
         let rows = parts.iter().map(|part| part.rows).collect();
-        Ok(Box::new(JsonFile { data, schema: Arc::new(schema), parts, rows }))
-    }
-}
-
-/// The columns as they first appear; where they were found they are sorted.
-fn in_order(schema: &Schema, lines: impl BufRead) -> Result<Schema, Fault> {
-    let mut fields = Vec::with_capacity(schema.fields().len());
-    let mut seen = HashSet::new();
-    for line in lines.lines() {
-        if fields.len() == schema.fields().len() {
-            break;
-        }
-        let line = line?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        for name in serde_json::from_str::<Names>(&line)?.0 {
-            if !seen.contains(&name) {
-                fields.push(schema.field_with_name(&name).map_err(fault)?.clone());
-                seen.insert(name);
-            }
-        }
-    }
-    Ok(Schema::new(fields))
-}
-
-/// The names in an object, in its order.
-struct Names(Vec<String>);
-
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Names;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Names, A::Error> {
-                let mut names = Vec::new();
-                while let Some((name, _)) = object.next_entry::<String, IgnoredAny>()? {
-                    names.push(name);
-                }
-                Ok(Names(names))
-            }
-        }
-        deserializer.deserialize_map(Object)
+        Ok(Box::new(JsonFile { data, schema: Arc::new(Schema::new(fields)), parts, rows }))
     }
 }
 
 struct Part {
-    start: u64,
-    end: u64,
+    bytes: Range<u64>,
     rows: usize,
     /// Number of its first line in the file, from 1.
     line: u64,
+    lines: u64,
+    shape: Shape,
+    /// The line that is no object, and why.
+    fault: Option<(u64, String)>,
 }
 
-/// Cuts a file at line ends; no line end is within a value, where it would be escaped.
-fn cut(data: &Data) -> Result<Vec<Part>, Fault> {
-    let mut reader = BufReader::with_capacity(1 << 20, data.whole());
-    let mut parts = Vec::new();
-    let (mut at, mut lines) = (0, 0);
-    let mut part = Part { start: 0, end: 0, rows: 0, line: 1 };
+/// The parts of a file, which is cut at line ends: none is within a value, where it would be escaped.
+fn parts(data: &Data, threads: usize) -> Result<Vec<Part>, Fault> {
+    let mut cuts = vec![0];
+    while let Some(next) = data.line_after(cuts[cuts.len() - 1] + PART)? {
+        cuts.push(next);
+    }
+    cuts.push(data.size);
+    let ranges: Vec<_> = cuts.windows(2).map(|cut| cut[0]..cut[1]).collect();
+    let mut parts = side_by_side(ranges.len(), threads, |number| part(data, ranges[number].clone()))
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut line = 1;
+    for part in &mut parts {
+        part.line = line;
+        if let Some((at, why)) = &part.fault {
+            return Err(format!("line {}: {why}", line + at).into());
+        }
+        line += part.lines;
+    }
+    Ok(parts)
+}
+
+/// What is wrong in a line; the place that it adds is that in a text of one line.
+fn without_place(error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    error.to_string().replace(&place, "")
+}
+
+/// Reads a part up to its end, or the first line that is no object.
+fn part(data: &Data, bytes: Range<u64>) -> Result<Part, Fault> {
+    let mut reader = BufReader::with_capacity(1 << 20, data.reader(bytes.clone(), &Arc::default()));
+    let mut part = Part { bytes, rows: 0, line: 1, lines: 0, shape: Shape::default(), fault: None };
     let mut line = Vec::new();
     loop {
         line.clear();
-        let length = reader.read_until(b'\n', &mut line)? as u64;
-        at += length;
-        lines += 1;
-        let first = line.iter().find(|byte| !byte.is_ascii_whitespace());
-        match first {
-            None => {}
-            Some(b'{') => part.rows += 1,
-            Some(b'[') if part.rows == 0 && parts.is_empty() => {
-                return Err("it is one array; JSON lines have an object on each line".into());
+        if reader.read_until(b'\n', &mut line)? == 0 {
+            return Ok(part);
+        }
+        let fault = match line.trim_ascii() {
+            [] => None,
+            object @ [b'{', ..] => {
+                part.rows += 1;
+                part.shape.note(object).err().map(|error| without_place(&error))
             }
-            Some(_) => return Err(format!("line {lines} does not begin with an object").into()),
-        }
-        if length == 0 || at - part.start >= PART {
-            part.end = at;
-            let next = Part { start: at, end: at, rows: 0, line: lines + 1 };
-            let done = std::mem::replace(&mut part, next);
-            if done.rows > 0 {
-                parts.push(done);
+            [b'[', ..] if part.bytes.start == 0 && part.lines == 0 => {
+                Some("it begins an array; JSON lines have an object on each line".to_owned())
             }
+            _ => Some("it does not begin with an object".to_owned()),
+        };
+        if let Some(fault) = fault {
+            part.fault = Some((part.lines, fault));
+            return Ok(part);
         }
-        if length == 0 {
-            return Ok(parts);
-        }
+        part.lines += 1;
     }
 }
 
@@ -162,7 +143,7 @@ impl Opened for JsonFile {
     ) -> Result<Batches, Fault> {
         let part = self.parts.get(part).ok_or("a part that is not there")?;
         let schema: Schema = self.schema.project(columns).map_err(fault)?;
-        let cursor = BufReader::with_capacity(1 << 20, self.data.reader(part.start..part.end, read));
+        let cursor = BufReader::with_capacity(1 << 20, self.data.reader(part.bytes.clone(), read));
         let reader =
             ReaderBuilder::new(Arc::new(schema)).with_batch_size(rows).build(cursor).map_err(fault)?;
         let from = part.line;

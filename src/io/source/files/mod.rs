@@ -7,11 +7,12 @@ mod data;
 mod infer;
 mod ipc;
 mod json;
+mod shape;
 
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -19,6 +20,7 @@ use arrow::error::ArrowError;
 
 use self::compression::Compression;
 pub use self::data::Data;
+use self::data::Opening;
 use super::SourceColumn;
 use crate::error::{Code, Error, Result};
 use crate::io::location::FileRef;
@@ -44,9 +46,15 @@ pub trait Format: Send + Sync {
         false
     }
 
-    /// Reads as much of a file as it takes to know its columns and its rows; what has to be written down goes to
-    /// `spool`. Blocks.
-    fn open(&self, data: Data, ending: &str, spool: &Path) -> Result<Box<dyn Opened>, Fault>;
+    /// Reads as much of a file as it takes to know its columns and its rows. Blocks.
+    fn open(&self, data: Data, ending: &str, with: &With<'_>) -> Result<Box<dyn Opened>, Fault>;
+}
+
+/// What the opening of a file may use.
+pub struct With<'a> {
+    /// Where what has to be written down is kept, without a name.
+    pub spool: &'a Path,
+    pub threads: usize,
 }
 
 /// A file whose columns and rows are known.
@@ -141,7 +149,9 @@ pub struct File {
 
 impl FilesSource {
     /// Opens files of one format. What is compressed or remote is kept in `spool`, without a name, while it is needed.
-    pub async fn open(files: Vec<(FileRef, Told)>, spool: &Path) -> Result<Self> {
+    /// Dropping the future ends what its threads do.
+    pub async fn open(files: Vec<(FileRef, Told)>, spool: &Path, threads: usize) -> Result<Self> {
+        let opening = Opening::default();
         let mut opened = Vec::with_capacity(files.len());
         let mut title = "";
         for (file, told) in files {
@@ -149,7 +159,7 @@ impl FilesSource {
                 return Err(Error::internal("a Parquet file among others"));
             };
             title = format.title();
-            let data = Data::of(&file, spool).await?;
+            let data = Data::of(&file, spool, &opening).await?;
             let (name, spool) = (file.name.clone(), spool.to_path_buf());
             let work = move || {
                 guarded(&name, title, || {
@@ -157,13 +167,14 @@ impl FilesSource {
                         Some(compression) => compression.decompressed(&data, &spool)?,
                         None => data,
                     };
-                    format.open(data, told.ending, &spool)
+                    format.open(data, told.ending, &With { spool: &spool, threads })
                 })
             };
             let found = tokio::task::spawn_blocking(work).await;
             let found = found.map_err(|_| Error::internal("the opening of a file was aborted"))?;
             opened.push((file.name, found?));
         }
+        opening.done();
         Self::reconcile(title, opened)
     }
 
@@ -281,6 +292,31 @@ impl Reading {
         }
         Ok(Some(rest.slice(0, rows)))
     }
+}
+
+/// What `work` makes of each number up to `count`, by several threads.
+fn side_by_side<T: Send>(count: usize, threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let some = || {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return done;
+            }
+            done.push((number, work(number)));
+        }
+    };
+    let mut done = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(count)).map(|_| scope.spawn(some)).collect();
+        let mut done = some();
+        for thread in others {
+            done.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, made)| made).collect()
 }
 
 /// Damaged bytes can make a decoder panic: that too is an error of the file.
