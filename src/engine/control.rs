@@ -47,7 +47,12 @@ pub struct Stage {
 pub struct ScanFacts {
     pub source: String,
     pub files: usize,
+    /// Those left out by the values in their directories' names: of them no data are read.
+    pub files_pruned: usize,
     pub row_groups: usize,
+    /// Those of files that were left out.
+    pub row_groups_unopened: usize,
+    /// Those of other files, left out by their statistics.
     pub row_groups_pruned: usize,
     pub columns_read: Vec<String>,
     pub columns_total: usize,

@@ -132,11 +132,16 @@ impl Early {
         seen >= TRIAL && self.kept.load(Ordering::Relaxed) * RARE < seen
     }
 
-    /// The conditions as the decoder of a file takes them.
+    /// Whether a file has all that the conditions read, in the source's own types: then its decoder can meet them.
+    pub fn suits(&self, file: &ParquetFile, columns: &[SourceColumn]) -> bool {
+        self.columns.iter().all(|column| file.found(*column).is_some() && !file.widens(columns, *column))
+    }
+
+    /// The conditions as the decoder of a file that suits takes them.
     pub fn filter(&self, file: &ParquetFile, columns: &[SourceColumn]) -> RowFilter {
         let leaves = file.leaves(&self.columns);
         let mask = ProjectionMask::leaves(file.footer.file_metadata().schema_descr(), leaves);
-        let order = order(file, &self.columns);
+        let order: Vec<usize> = order(file, &self.columns).into_iter().flatten().collect();
         let types: Vec<_> = self.columns.iter().map(|column| columns[*column].arrow.clone()).collect();
         let (predicate, schema) = (self.predicate.clone(), self.schema.clone());
         let test = move |batch: RecordBatch| {
@@ -155,14 +160,14 @@ impl Early {
     }
 }
 
-/// Of each column its place among those that a file's decoder delivers, which are in the file's order.
-pub fn order(file: &ParquetFile, columns: &[usize]) -> Vec<usize> {
-    let mut places: Vec<(usize, usize)> =
-        columns.iter().enumerate().map(|(place, column)| (file.positions[*column], place)).collect();
+/// Of each column its place among those that a file's decoder delivers, which are in the file's order; none for what the
+/// file does not have.
+pub fn order(file: &ParquetFile, columns: &[usize]) -> Vec<Option<usize>> {
+    let place = |column: &usize| file.origins[*column].place();
+    let mut places: Vec<usize> = columns.iter().filter_map(place).collect();
     places.sort_unstable();
-    let mut order = vec![0; places.len()];
-    for (position, (_, place)) in places.iter().enumerate() {
-        order[*place] = position;
-    }
-    order
+    columns
+        .iter()
+        .map(|column| place(column).map(|place| places.partition_point(|other| *other < place)))
+        .collect()
 }

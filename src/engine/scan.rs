@@ -17,6 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::io::ranged::Ranged;
 use crate::io::source::files::Reading;
 use crate::io::source::parquet::guarded;
+use crate::io::source::reconcile::{completed, converted};
 use crate::io::source::{MemorySource, ParquetSource, Source};
 use crate::plan::node::ROW;
 use crate::plan::op::lists::trimmed;
@@ -186,6 +187,11 @@ impl Scan {
 
     async fn open_parquet(&self, source: &Arc<ParquetSource>, morsel: Morsel) -> Result<Decoder> {
         let file = &source.files[morsel.file];
+        let leaves = file.leaves(&self.columns);
+        if leaves.is_empty() {
+            // Rows are counted in the footer, and what directories' names say is known: the file is not opened.
+            return Ok(Decoder::Rows { file: morsel.file, at: 0 });
+        }
         let dictionaries: Vec<usize> = self
             .dictionaries
             .iter()
@@ -193,7 +199,6 @@ impl Scan {
             .filter(|column| file.is_dictionary(morsel.row_group, *column))
             .collect();
         let metadata = file.reader(&source.columns, &dictionaries)?;
-        let leaves = file.leaves(&self.columns);
         let bytes = file.bytes(morsel.row_group, &leaves, &self.control.bytes_read).await?;
         let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves.iter().copied());
         let mut builder = ParquetRecordBatchReaderBuilder::<Ranged>::new_with_metadata(bytes, metadata)
@@ -211,7 +216,8 @@ impl Scan {
         }
         let (order, file_number) = (order(file, &self.columns), morsel.file);
         // What comes as a dictionary is of no condition.
-        if let Some(early) = self.early.clone().filter(|_| dictionaries.is_empty()) {
+        let suits = |early: &Arc<Early>| dictionaries.is_empty() && early.suits(file, &source.columns);
+        if let Some(early) = self.early.clone().filter(suits) {
             let builder = Some(Box::new(builder));
             return Ok(Decoder::Planned { builder, early, order, file: file_number });
         }
@@ -224,17 +230,22 @@ enum Decoder {
     Planned {
         builder: Option<Box<ParquetRecordBatchReaderBuilder<Ranged>>>,
         early: Arc<Early>,
-        order: Vec<usize>,
+        order: Vec<Option<usize>>,
         file: usize,
+    },
+    /// Nothing but columns that are the same in every row.
+    Rows {
+        file: usize,
+        at: usize,
     },
     Parquet {
         reader: Box<ParquetRecordBatchReader>,
-        order: Vec<usize>,
+        order: Vec<Option<usize>>,
         file: usize,
     },
     Files {
         reading: Box<Reading>,
-        order: Vec<usize>,
+        order: Vec<Option<usize>>,
     },
     Memory {
         source: Arc<MemorySource>,
@@ -283,8 +294,16 @@ impl MorselReader {
                 *array = trimmed(array)?;
             }
             if !keep {
-                *array = cast(array, &column.arrow)
-                    .map_err(|error| self.unconvertible(&column.field.name, &error))?;
+                *array = match &self.source {
+                    Source::Parquet(source) => {
+                        converted(array, column, &source.files[self.morsel.file].file.name)?
+                    }
+                    Source::Files(source) => {
+                        converted(array, column, &source.files[self.morsel.file].name)?
+                    }
+                    Source::Memory(_) => cast(array, &column.arrow)
+                        .map_err(|error| self.unconvertible(&column.field.name, &error))?,
+                };
             }
         }
         if self.row_numbers {
@@ -368,12 +387,32 @@ impl MorselReader {
                 let next =
                     guarded(&file.file.name, || reader.next().transpose().map_err(ParquetError::from))?;
                 let Some(batch) = next else { return Ok(None) };
-                let arrays = order.iter().map(|position| batch.column(*position).clone()).collect();
+                let arrays = completed(&batch, order, &self.columns, &source.columns, &file.origins)?;
                 Ok(Some((arrays, batch.num_rows())))
             }
+            Decoder::Rows { file, at } => {
+                let Source::Parquet(source) = &self.source else {
+                    return Err(Error::internal("a Parquet morsel of another source"));
+                };
+                let rows = self.chunk_rows.min(self.morsel.rows - *at);
+                if rows == 0 {
+                    return Ok(None);
+                }
+                *at += rows;
+                let file = &source.files[*file];
+                let arrays = self
+                    .columns
+                    .iter()
+                    .map(|column| file.origins[*column].filled(&source.columns[*column], rows));
+                Ok(Some((arrays.collect::<Result<_>>()?, rows)))
+            }
             Decoder::Files { reading, order } => {
+                let Source::Files(source) = &self.source else {
+                    return Err(Error::internal("a part of a file of another source"));
+                };
                 let Some(batch) = reading.next_batch()? else { return Ok(None) };
-                let arrays = order.iter().map(|position| batch.column(*position).clone()).collect();
+                let origins = &source.files[self.morsel.file].origins;
+                let arrays = completed(&batch, order, &self.columns, &source.columns, origins)?;
                 Ok(Some((arrays, batch.num_rows())))
             }
             Decoder::Memory { source, at } => {

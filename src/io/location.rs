@@ -9,6 +9,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use super::source::files::told;
+use super::source::hive::{self, Keys};
 use super::store::{Stores, redacted, without_credentials};
 use crate::error::{Code, Error, Result};
 
@@ -19,6 +20,8 @@ pub struct FileRef {
     pub name: Arc<str>,
     pub place: Place,
     pub size: u64,
+    /// What the names of the directories below the source say of its rows.
+    pub keys: Keys,
 }
 
 #[derive(Clone)]
@@ -58,6 +61,11 @@ fn has_magic(path: &str) -> bool {
 /// Spark, Hive and editors leave files that are not data; their names begin so.
 fn hidden(name: &str) -> bool {
     name.starts_with(['_', '.'])
+}
+
+/// As files; but a key of a partition may begin with an underscore.
+fn hidden_directory(name: &str) -> bool {
+    name.starts_with('.') || name.starts_with('_') && !name.contains('=')
 }
 
 fn is_data(name: &str) -> bool {
@@ -118,7 +126,7 @@ fn local_file(path: PathBuf) -> Result<FileRef> {
             .hint("Files are read at several places at once: a pipe or device cannot be a source")
             .detail("file", &*name));
     }
-    Ok(FileRef { name, size: metadata.len(), place: Place::Local(path) })
+    Ok(FileRef { name, size: metadata.len(), place: Place::Local(path), keys: Keys::default() })
 }
 
 fn local_directory(root: &FsPath, name: &str) -> Result<Vec<FileRef>> {
@@ -134,14 +142,21 @@ fn local_directory(root: &FsPath, name: &str) -> Result<Vec<FileRef>> {
                 path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let holder = directory.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
             refuse_table(&holder, &file_name, name)?;
+            if path.is_dir() {
+                if !hidden_directory(&file_name) {
+                    pending.push(path);
+                }
+                continue;
+            }
             if hidden(&file_name) {
                 continue;
             }
-            if path.is_dir() {
-                refuse_hive(&file_name, name)?;
-                pending.push(path);
-            } else if is_data(&file_name) {
-                files.push(local_file(path)?);
+            if is_data(&file_name) {
+                let below = directory.strip_prefix(root).unwrap_or(&directory);
+                let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+                let mut file = local_file(path)?;
+                file.keys = hive::keys(parts.iter().map(|part| &**part), &file.name)?;
+                files.push(file);
             } else {
                 others.push(file_name);
             }
@@ -161,6 +176,7 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
         name: format!("{base}/{}", meta.location).into(),
         size: meta.size,
         place: Place::Remote(store.clone(), meta.location),
+        keys: Keys::default(),
     };
 
     if url.password().is_some() && !url.scheme().starts_with("http") {
@@ -228,7 +244,9 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
         {
             refuse_table(holder, inner, &name)?;
         }
-        if hidden(file_name) || parts.iter().any(|part| hidden(part)) || meta.size == 0 && !is_data(file_name)
+        if hidden(file_name)
+            || parts.iter().any(|part| hidden_directory(part))
+            || meta.size == 0 && !is_data(file_name)
         {
             continue;
         }
@@ -242,11 +260,10 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
                 }
             }
             None => {
-                for part in &parts {
-                    refuse_hive(part, &name)?;
-                }
                 if is_data(file_name) {
-                    files.push(file(meta));
+                    let mut file = file(meta.clone());
+                    file.keys = hive::keys(parts.iter().copied(), &file.name)?;
+                    files.push(file);
                 } else {
                     others.push(file_name.to_owned());
                 }
@@ -256,7 +273,7 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
     non_empty(files, others, &name)
 }
 
-fn percent_decoded(path: &str) -> String {
+pub fn percent_decoded(path: &str) -> String {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
@@ -316,18 +333,6 @@ fn refuse_table(holder: &str, name: &str, source: &str) -> Result<()> {
     .hint("Its log says which of the files are valid; read it with that format's library and give the result as the source")
     .detail("path", "input.source")
     .detail("unsupported", format))
-}
-
-fn refuse_hive(directory: &str, source: &str) -> Result<()> {
-    if directory.contains('=') {
-        return Err(Error::new(
-            Code::InvalidTask,
-            format!("the source `{source}` is partitioned by directories (`{directory}`), which this version cannot read"),
-        )
-        .hint("The values in directory names would be lost; name the files of one partition, e.g. with a glob")
-        .detail("unsupported", "hive-partitioned source"));
-    }
-    Ok(())
 }
 
 fn non_empty(files: Vec<FileRef>, mut others: Vec<String>, name: &str) -> Result<Vec<FileRef>> {

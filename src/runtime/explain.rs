@@ -76,8 +76,15 @@ fn describe_scan(scan: &ScanFacts, text: &mut String) {
         read => format!("{} of {} columns ({})", read.len(), scan.columns_total, read.join(", ")),
     };
     let _ = writeln!(text, "scan of {}: {columns}", scan.source);
+    if scan.files_pruned > 0 {
+        let _ = writeln!(
+            text,
+            "  {} of {} files left out by the names of their directories: their data are not opened",
+            scan.files_pruned, scan.files
+        );
+    }
     if scan.files > 0 {
-        let kept = scan.row_groups - scan.row_groups_pruned;
+        let kept = scan.row_groups - scan.row_groups_pruned - scan.row_groups_unopened;
         let _ = writeln!(
             text,
             "  {} files, {kept} of {} row groups read, {} pruned by statistics",

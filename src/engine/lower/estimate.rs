@@ -1,13 +1,15 @@
 //! About how many rows a node has, by the sources' sizes and statistics: joins begin with the side that has fewer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use datafusion::common::ScalarValue;
 use parquet::file::statistics::Statistics;
 
 use super::Lowering;
 use super::pipeline::Pipeline;
 use crate::io::source::parquet::ParquetFile;
+use crate::io::source::reconcile::Origin;
 use crate::io::source::{ParquetSource, Source};
 use crate::plan::dtype::Unit;
 use crate::plan::lookup::{LOOKUP, is_key_filter};
@@ -141,8 +143,11 @@ fn of_file<'a>(
 ) -> Option<(&'a ParquetSource, &'a ParquetFile, usize)> {
     let Some(Source::Parquet(source)) = source else { return None };
     let column = source.columns.iter().position(|column| *column.field.name == *name)?;
-    let file = source.files.first()?;
-    Some((source, file, file.leaf(column)?))
+    let held = |file: &'a ParquetFile| {
+        file.leaf(column).filter(|_| !file.widens(&source.columns, column)).map(|leaf| (file, leaf))
+    };
+    let (file, leaf) = source.files.iter().find_map(held)?;
+    Some((source, file, leaf))
 }
 
 /// The share of rows that have one certain value: by the size of the dictionary, where there is one.
@@ -159,7 +164,19 @@ fn one_of(name: &str, source: Option<&Source>) -> f64 {
         // A page has a header of about this size.
         Some(((bytes - 24).max(1) as f64 / each as f64).max(2.0))
     };
-    distinct().map_or(EQUAL, |distinct| 1.0 / distinct)
+    by_files(name, source).or_else(distinct).map_or(EQUAL, |distinct| 1.0 / distinct)
+}
+
+/// How many values a column has that stands in the names of directories.
+fn by_files(name: &str, source: Option<&Source>) -> Option<f64> {
+    let (columns, origins) = (source?.columns(), source?.origins());
+    let column = columns.iter().position(|column| *column.field.name == *name)?;
+    let values = origins.iter().map(|file| match &file[column] {
+        Origin::Value(value) => ScalarValue::try_from_array(value, 0).ok(),
+        Origin::At(_) | Origin::Missing => None,
+    });
+    let values = values.collect::<Option<HashSet<_>>>()?.len();
+    (values > 0).then_some(values as f64)
 }
 
 /// The share of rows below a constant, as if the values were spread evenly between the least and the largest one.
@@ -183,7 +200,10 @@ fn below(name: &str, literal: &Literal, source: Option<&Source>) -> f64 {
         };
         let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
         for file in &source.files {
-            let leaf = file.leaf(column)?;
+            if let Origin::Missing = file.origins[column] {
+                continue;
+            }
+            let leaf = file.leaf(column).filter(|_| !file.widens(&source.columns, column))?;
             for group in file.footer.row_groups() {
                 let (low, high) = match group.column(leaf).statistics()? {
                     Statistics::Int32(values) => {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::prune::Pruned;
 use super::{Lowering, Names, POSITION, Plan, columns_of, prune, push, schema_of, virtual_column};
 use crate::engine::control::ScanFacts;
 use crate::engine::predicate::{Early, Predicate};
@@ -91,8 +92,8 @@ impl Lowering {
         };
         let columns = positions_of(&mut names.iter());
         let dictionaries = positions_of(&mut dictionaries.iter());
-        let pruned = prune::row_groups(&source, &pipeline.predicates)?;
-        let morsels = morsels(&source, |file, group| !pruned.contains(&(file, group)), self.threads);
+        let pruned = prune::prune(&source, &pipeline.predicates)?;
+        let morsels = morsels(&source, |file, group| pruned.keeps(file, group), self.threads);
         let row_numbers = names.iter().any(|name| virtual_column(name));
         let read = columns_of(&pipeline.predicates);
         // Rows are numbered as they are decoded, and what fails has to fail by itself.
@@ -113,7 +114,7 @@ impl Lowering {
             source,
         });
         self.control.accept(scan.chunks());
-        self.control.scan(facts(&scan, pruned.len(), &pipeline.predicates));
+        self.control.scan(facts(&scan, &pruned, &pipeline.predicates));
         let predicate = Predicate::new(&pipeline.predicates, &scan.schema())?;
         Ok((scan, predicate))
     }
@@ -146,23 +147,28 @@ fn shown_predicates(predicates: &[Expr]) -> String {
     predicates.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }
 
-fn facts(scan: &Scan, pruned: usize, predicates: &[Expr]) -> ScanFacts {
+fn facts(scan: &Scan, pruned: &Pruned, predicates: &[Expr]) -> ScanFacts {
     let columns = scan.source.columns();
-    let (files, row_groups) = match &scan.source {
+    let (files, row_groups, unread) = match &scan.source {
         Source::Parquet(source) => {
             let groups = source.files.iter().map(|file| file.footer.num_row_groups()).sum();
-            (source.files.len(), groups)
+            let unread = pruned.files.iter().map(|file| source.files[*file].footer.num_row_groups()).sum();
+            (source.files.len(), groups, unread)
         }
         Source::Files(source) => {
-            (source.files.len(), source.files.iter().map(|file| file.parts().len()).sum())
+            let parts = source.files.iter().map(|file| file.parts().len()).sum();
+            let unread = pruned.files.iter().map(|file| source.files[*file].parts().len()).sum();
+            (source.files.len(), parts, unread)
         }
-        Source::Memory(source) => (0, source.batches.len()),
+        Source::Memory(source) => (0, source.batches.len(), 0),
     };
     ScanFacts {
         source: scan.source.describe(),
         files,
+        files_pruned: pruned.files.len(),
         row_groups,
-        row_groups_pruned: pruned,
+        row_groups_unopened: unread,
+        row_groups_pruned: pruned.row_groups.len(),
         columns_read: scan.columns.iter().map(|column| columns[*column].field.name.to_string()).collect(),
         columns_total: columns.len(),
         predicate: (!predicates.is_empty()).then(|| shown_predicates(predicates)),

@@ -1,10 +1,10 @@
-//! Which row groups cannot hold a row that a predicate keeps, by their statistics.
+//! Which files and row groups cannot hold a row that a predicate keeps, by the names of directories and by statistics.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt64Array};
-use arrow::compute::nullif;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array};
+use arrow::compute::{concat, nullif};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
@@ -14,16 +14,82 @@ use datafusion::physical_expr::expressions::{self, Literal as PhysicalLiteral};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 
+use super::{columns_of, push};
 use crate::error::Result;
 use crate::io::source::parquet::ParquetFile;
-use crate::io::source::{ParquetSource, Source};
-use crate::plan::eval::literal_array;
+use crate::io::source::reconcile::Origin;
+use crate::io::source::widen::conform;
+use crate::io::source::{ParquetSource, Source, SourceColumn};
+use crate::plan::dtype::Unit;
+use crate::plan::eval::{Program, literal_array};
+use crate::plan::lookup::is_key_filter;
 use crate::plan::{DType, Expr, Literal};
 
-/// (file, row group) of those that can be left out.
-pub fn row_groups(source: &Source, predicates: &[Expr]) -> Result<HashSet<(usize, usize)>> {
+/// What of a source need not be read.
+#[derive(Default)]
+pub struct Pruned {
+    /// By the values in their directories' names.
+    pub files: HashSet<usize>,
+    /// (file, row group) of other files, by their statistics.
+    pub row_groups: HashSet<(usize, usize)>,
+}
+
+impl Pruned {
+    pub fn keeps(&self, file: usize, row_group: usize) -> bool {
+        !self.files.contains(&file) && !self.row_groups.contains(&(file, row_group))
+    }
+}
+
+pub fn prune(source: &Source, predicates: &[Expr]) -> Result<Pruned> {
+    let files = files(source, predicates)?;
+    let mut row_groups = match source {
+        Source::Parquet(source) => row_groups(source, predicates)?,
+        Source::Files(_) | Source::Memory(_) => HashSet::new(),
+    };
+    row_groups.retain(|(file, _)| !files.contains(file));
+    Ok(Pruned { files, row_groups })
+}
+
+/// Files of which some condition is false in every row, because it reads only what the names of directories say: any
+/// condition, computed for all files at once.
+fn files(source: &Source, predicates: &[Expr]) -> Result<HashSet<usize>> {
     let mut pruned = HashSet::new();
-    let Source::Parquet(source) = source else { return Ok(pruned) };
+    let (known, origins) = (source.columns(), source.origins());
+    if origins.is_empty() {
+        return Ok(pruned);
+    }
+    let mut conditions = Vec::new();
+    predicates.iter().for_each(|predicate| push::split(predicate, &mut conditions));
+    for condition in &conditions {
+        let names = columns_of([condition]);
+        if names.is_empty() || is_key_filter(condition) {
+            continue;
+        }
+        let columns = names.iter().map(|name| {
+            let place = known.iter().position(|column| column.field.name == *name)?;
+            let values = origins.iter().map(|file| match &file[place] {
+                Origin::Value(value) => Some(&**value),
+                Origin::At(_) | Origin::Missing => None,
+            });
+            let values = values.collect::<Option<Vec<&dyn Array>>>()?;
+            Some((Field::new(&**name, known[place].arrow.clone(), true), concat(&values).ok()?))
+        });
+        let Some(columns) = columns.collect::<Option<Vec<_>>>() else { continue };
+        let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        let schema = Arc::new(Schema::new(fields));
+        // What cannot be computed is left to the rows: they fail by themselves.
+        let Ok(program) = Program::new(condition, &schema) else { continue };
+        let batch = RecordBatch::try_new(schema, arrays)?;
+        let Ok(mask) = program.eval(&batch) else { continue };
+        let Some(mask) = mask.as_boolean_opt() else { continue };
+        pruned.extend((0..mask.len()).filter(|file| mask.is_null(*file) || !mask.value(*file)));
+    }
+    Ok(pruned)
+}
+
+/// (file, row group) of those that can be left out.
+fn row_groups(source: &ParquetSource, predicates: &[Expr]) -> Result<HashSet<(usize, usize)>> {
+    let mut pruned = HashSet::new();
     let fields: Vec<_> = source
         .columns
         .iter()
@@ -94,6 +160,8 @@ fn bound(
         Literal::Typed(plain, _) => plain,
         other => other,
     };
+    let scaled = in_unit(plain, dtype);
+    let plain = scaled.as_ref().unwrap_or(plain);
     let exact = match plain {
         Literal::Int(_) => dtype.is_integer() || *dtype == DType::Float64,
         Literal::Float(value) => *dtype == DType::Float64 && !value.is_nan(),
@@ -113,24 +181,67 @@ fn bound(
     Ok(Some(expressions::binary(column, op, value, schema)?))
 }
 
+/// A point in time in the unit of a column, if it is one there.
+fn in_unit(literal: &Literal, dtype: &DType) -> Option<Literal> {
+    let (Literal::Timestamp(count, unit, zone), DType::Timestamp(own, of_column)) = (literal, dtype) else {
+        return None;
+    };
+    if zone != of_column {
+        return None;
+    }
+    let nanos = |unit: Unit| match unit {
+        Unit::Second => 1_000_000_000,
+        Unit::Milli => 1_000_000,
+        Unit::Micro => 1_000,
+        Unit::Nano => 1_i128,
+    };
+    let total = i128::from(*count) * nanos(*unit);
+    let each = nanos(*own);
+    let count = (total % each == 0).then(|| i64::try_from(total / each).ok()).flatten()?;
+    Some(Literal::Timestamp(count, *own, zone.clone()))
+}
+
 struct FileStatistics<'a> {
     source: &'a ParquetSource,
     file: &'a ParquetFile,
 }
 
 impl FileStatistics<'_> {
+    fn position(&self, column: &Column) -> Option<usize> {
+        self.source.columns.iter().position(|known| *known.field.name == *column.name)
+    }
+
     fn of<T>(&self, column: &Column, read: impl Fn(&StatisticsConverter<'_>) -> Option<T>) -> Option<T> {
-        let position = self.source.columns.iter().position(|known| *known.field.name == *column.name)?;
+        let position = self.position(column)?;
+        let known = &self.source.columns[position];
         self.file.leaf(position)?;
-        // The converter finds the column's statistics by its place among the file's columns.
-        let mut fields = vec![Field::new("", DataType::Null, true); self.file.positions.len()];
-        for (known, place) in self.source.columns.iter().zip(&self.file.positions) {
-            *fields.get_mut(*place)? = Field::new(&*known.field.name, known.arrow.clone(), true);
-        }
+        let place = self.file.origins[position].place()?;
+        // Statistics are in the type that the file has. The converter finds them by the column's place in the file.
+        let arrow = match self.file.widens(&self.source.columns, position) {
+            true => SourceColumn::new("", self.file.found(position)?).arrow,
+            false => known.arrow.clone(),
+        };
+        let other = Field::new(format!("not {}", column.name), DataType::Null, true);
+        let mut fields = vec![other; self.file.schema.fields().len()];
+        *fields.get_mut(place)? = Field::new(&*known.field.name, arrow, true);
         let schema = Schema::new(fields);
         let parquet = self.file.footer.file_metadata().schema_descr();
         let converter = StatisticsConverter::try_new(&column.name, &schema, parquet).ok()?;
         read(&converter)
+    }
+
+    /// Bounds in the source's type.
+    fn bounds(
+        &self,
+        column: &Column,
+        read: impl Fn(&StatisticsConverter<'_>) -> Option<ArrayRef>,
+    ) -> Option<ArrayRef> {
+        let position = self.position(column)?;
+        let known = &self.source.columns[position];
+        if let Origin::Value(_) = &self.file.origins[position] {
+            return self.file.origins[position].filled(known, self.num_containers()).ok();
+        }
+        conform(&self.of(column, read)?, &known.arrow).ok().and_then(without_nan)
     }
 }
 
@@ -147,12 +258,12 @@ fn without_nan(array: ArrayRef) -> Option<ArrayRef> {
 impl PruningStatistics for FileStatistics<'_> {
     fn min_values(&self, column: &Column) -> Option<ArrayRef> {
         let groups = self.file.footer.row_groups();
-        self.of(column, |converter| converter.row_group_mins(groups.iter()).ok()).and_then(without_nan)
+        self.bounds(column, |converter| converter.row_group_mins(groups.iter()).ok())
     }
 
     fn max_values(&self, column: &Column) -> Option<ArrayRef> {
         let groups = self.file.footer.row_groups();
-        self.of(column, |converter| converter.row_group_maxes(groups.iter()).ok()).and_then(without_nan)
+        self.bounds(column, |converter| converter.row_group_maxes(groups.iter()).ok())
     }
 
     fn num_containers(&self) -> usize {
@@ -161,6 +272,15 @@ impl PruningStatistics for FileStatistics<'_> {
 
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
         let groups = self.file.footer.row_groups();
+        let missing = match self.file.origins.get(self.position(column)?)? {
+            Origin::At(_) => None,
+            Origin::Missing => Some(true),
+            Origin::Value(value) => Some(value.is_null(0)),
+        };
+        if let Some(missing) = missing {
+            let rows = groups.iter().map(|group| if missing { group.num_rows().max(0) as u64 } else { 0 });
+            return Some(Arc::new(UInt64Array::from_iter_values(rows)));
+        }
         self.of(column, |converter| converter.row_group_null_counts(groups.iter()).ok())
             .map(|counts: UInt64Array| -> ArrayRef { Arc::new(counts) })
     }

@@ -77,7 +77,7 @@ fn and(a: Expr, b: Expr) -> Expr {
     Expr::Call { op: "and".into(), args: vec![a, b], dtype }
 }
 
-fn split(predicate: &Expr, conjuncts: &mut Vec<Expr>) {
+pub fn split(predicate: &Expr, conjuncts: &mut Vec<Expr>) {
     match predicate {
         Expr::Call { op, args, .. } if &**op == "and" => args.iter().for_each(|arg| split(arg, conjuncts)),
         other => conjuncts.push(other.clone()),

@@ -1,9 +1,12 @@
 //! Sources opened for reading: their columns, their rows and how they split into morsels.
 
 pub mod files;
+pub mod hive;
 pub mod memory;
 pub mod parquet;
+pub mod reconcile;
 pub mod sources;
+pub mod widen;
 
 use std::sync::Arc;
 
@@ -16,6 +19,7 @@ use crate::plan::node::Field;
 pub use self::files::FilesSource;
 pub use self::memory::MemorySource;
 pub use self::parquet::ParquetSource;
+use self::reconcile::Origin;
 pub use self::sources::{Owner, SourceId, Sources};
 
 /// A source whose extent and schema are known. Cheap to clone.
@@ -69,6 +73,15 @@ impl Source {
             Source::Parquet(source) => source.files.iter().map(|file| file.rows).sum(),
             Source::Files(source) => source.rows(),
             Source::Memory(source) => source.rows,
+        }
+    }
+
+    /// For each file where it has each of the columns; nothing of tables in memory.
+    pub fn origins(&self) -> Vec<&[Origin]> {
+        match self {
+            Source::Parquet(source) => source.files.iter().map(|file| &*file.origins).collect(),
+            Source::Files(source) => source.files.iter().map(|file| &*file.origins).collect(),
+            Source::Memory(_) => Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A source of Parquet files: footers read, schemas reconciled, rows numbered across files.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,9 +22,12 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::SourceColumn;
+use super::hive::{self, Partitions};
+use super::reconcile::{Origin, Reconciled, reconcile};
 use crate::error::{Code, Error, Result};
 use crate::io::location::{FileRef, Place, store_error, unreadable};
 use crate::io::ranged::Ranged;
+use crate::plan::DType;
 
 /// Footers asked for at the same time.
 const FOOTERS_AT_ONCE: usize = 32;
@@ -41,11 +44,11 @@ pub struct ParquetFile {
     pub rows: u64,
     /// Number of this file's first row in the whole source.
     pub first_row: u64,
-    /// For each column of the source its place in this file.
-    pub positions: Vec<usize>,
+    /// For each column of the source where this file has it.
+    pub origins: Vec<Origin>,
     pub footer: Arc<ParquetMetaData>,
     /// The file's own Arrow schema.
-    schema: SchemaRef,
+    pub schema: SchemaRef,
     /// What the decoder needs, for each choice of columns that stay dictionaries.
     readers: Mutex<HashMap<Vec<usize>, ArrowReaderMetadata>>,
 }
@@ -100,6 +103,8 @@ impl ParquetSource {
     }
 
     pub async fn open(files: Vec<FileRef>) -> Result<Self> {
+        // What the names of directories say needs no file.
+        let partitions = hive::partitions(files.iter())?;
         let opened = futures::stream::iter(files)
             .map(|file| async move {
                 let footer = read_footer(&file).await?;
@@ -107,104 +112,35 @@ impl ParquetSource {
             })
             .buffered(FOOTERS_AT_ONCE);
         let opened: Vec<_> = opened.try_collect().await?;
-        Self::reconcile(opened)
+        Self::of(opened, &partitions)
     }
 
-    fn reconcile(opened: Vec<(FileRef, Arc<ParquetMetaData>)>) -> Result<Self> {
-        let mut columns: Vec<SourceColumn> = Vec::new();
-        let mut names: HashMap<String, usize> = HashMap::new();
-        let mut files: Vec<ParquetFile> = Vec::with_capacity(opened.len());
+    fn of(opened: Vec<(FileRef, Arc<ParquetMetaData>)>, partitions: &Partitions) -> Result<Self> {
+        let mut schemas = Vec::with_capacity(opened.len());
         let mut pandas = None;
-        let mut first_row = 0;
-        for (number, (file, footer)) in opened.into_iter().enumerate() {
+        for (number, (file, footer)) in opened.iter().enumerate() {
             let reader = guarded(&file.name, || {
                 ArrowReaderMetadata::try_new(footer.clone(), ArrowReaderOptions::new())
             })?;
             let schema = reader.schema().clone();
             if number == 0 {
-                for (position, field) in schema.fields().iter().enumerate() {
-                    if names.insert(field.name().clone(), position).is_some() {
-                        return Err(Error::new(
-                            Code::SchemaMismatch,
-                            format!("file `{}` has two columns named `{}`", file.name, field.name()),
-                        )
-                        .detail("file", &*file.name)
-                        .detail("column", field.name().as_str()));
-                    }
-                    columns.push(SourceColumn::new(field.name(), field.data_type()));
-                }
                 pandas = schema.metadata().get("pandas").cloned().or_else(|| {
                     let entries = footer.file_metadata().key_value_metadata()?;
                     entries.iter().find(|entry| entry.key == "pandas")?.value.clone()
                 });
             }
-            let positions = match files.first() {
-                None => (0..columns.len()).collect(),
-                Some(first) => positions(&mut columns, &names, &first.file.name, &file.name, &schema)?,
-            };
+            schemas.push((file.name.clone(), schema));
+        }
+        let Reconciled { columns, files: origins } = reconcile(&schemas, partitions)?;
+        let mut files: Vec<ParquetFile> = Vec::with_capacity(opened.len());
+        let mut first_row = 0;
+        for (((file, footer), (_, schema)), origins) in opened.into_iter().zip(schemas).zip(origins) {
             let rows = footer.row_groups().iter().map(|group| group.num_rows().max(0) as u64).sum();
             let readers = Mutex::default();
-            files.push(ParquetFile { file, rows, first_row, positions, footer, schema, readers });
+            files.push(ParquetFile { file, rows, first_row, origins, footer, schema, readers });
             first_row += rows;
         }
         Ok(Self { columns, files, pandas })
-    }
-}
-
-/// Where a later file has the source's columns, or how the two files disagree.
-fn positions(
-    columns: &mut [SourceColumn],
-    names: &HashMap<String, usize>,
-    first: &str,
-    file: &str,
-    schema: &Schema,
-) -> Result<Vec<usize>> {
-    let disagree = |column: &str, what: String, hint: &'static str| {
-        Error::new(Code::SchemaMismatch, what)
-            .hint(hint)
-            .detail("file", file)
-            .detail("other_file", first)
-            .detail("column", column)
-    };
-    let mut seen = HashSet::new();
-    let mut places = vec![usize::MAX; columns.len()];
-    for (position, field) in schema.fields().iter().enumerate() {
-        let name = field.name();
-        let Some(&place) = names.get(name) else {
-            return Err(disagree(
-                name,
-                format!("column `{name}` is in file `{file}` and not in `{first}`"),
-                "All files of a source must have the same columns; name the files that do",
-            ));
-        };
-        let column = &mut columns[place];
-        let found = SourceColumn::new(name, field.data_type());
-        // A file in which a column is nothing but missing may have been written without a type for it.
-        if column.arrow == DataType::Null {
-            *column = found.clone();
-        }
-        if found.arrow != column.arrow && found.arrow != DataType::Null || !seen.insert(name) {
-            return Err(disagree(
-                name,
-                format!(
-                    "column `{name}` is {} in file `{file}` and {} in `{first}`",
-                    found.field.dtype, column.field.dtype
-                ),
-                "Write the files with one type for the column",
-            ));
-        }
-        places[place] = position;
-    }
-    match places.iter().position(|place| *place == usize::MAX) {
-        None => Ok(places),
-        Some(missing) => {
-            let name = &columns[missing].field.name;
-            Err(disagree(
-                name,
-                format!("column `{name}` is in file `{first}` and not in `{file}`"),
-                "All files of a source must have the same columns; name the files that do",
-            ))
-        }
     }
 }
 
@@ -212,16 +148,28 @@ impl ParquetFile {
     /// Whether every data page of a column's chunk is dictionary-encoded, so that codes come for free.
     pub fn is_dictionary(&self, row_group: usize, column: usize) -> bool {
         let Some(leaf) = self.leaf(column) else { return false };
+        let bytes = self.found(column).is_some_and(|found| is_bytes(dictionary_value(found)));
         let chunk = self.footer.row_group(row_group).column(leaf);
-        chunk.dictionary_page_offset().is_some()
+        bytes
+            && chunk.dictionary_page_offset().is_some()
             && chunk.page_encoding_stats_mask().is_some_and(|mask| {
                 mask.is_only(Encoding::RLE_DICTIONARY) || mask.is_only(Encoding::PLAIN_DICTIONARY)
             })
     }
 
-    /// The leaf of a column that is not nested.
+    /// The type that a column has in this file, if it is there.
+    pub fn found(&self, column: usize) -> Option<&DataType> {
+        Some(self.schema.field(self.origins.get(column)?.place()?).data_type())
+    }
+
+    /// Whether the file has another type for a column than the source.
+    pub fn widens(&self, columns: &[SourceColumn], column: usize) -> bool {
+        self.found(column).is_some_and(|found| DType::from_arrow(found) != columns[column].field.dtype)
+    }
+
+    /// The leaf of a column that is in the file and not nested.
     pub fn leaf(&self, column: usize) -> Option<usize> {
-        let root = *self.positions.get(column)?;
+        let root = self.origins.get(column)?.place()?;
         let schema = self.footer.file_metadata().schema_descr();
         let mut leaves = (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == root);
         let leaf = leaves.next()?;
@@ -230,7 +178,7 @@ impl ParquetFile {
 
     /// Every leaf of these columns.
     pub fn leaves(&self, columns: &[usize]) -> Vec<usize> {
-        let roots: Vec<usize> = columns.iter().map(|column| self.positions[*column]).collect();
+        let roots: Vec<usize> = columns.iter().filter_map(|column| self.origins[*column].place()).collect();
         let schema = self.footer.file_metadata().schema_descr();
         (0..schema.num_columns()).filter(|leaf| roots.contains(&schema.get_column_root_idx(*leaf))).collect()
     }
@@ -243,10 +191,11 @@ impl ParquetFile {
         }
         let mut fields: Vec<ArrowField> =
             self.schema.fields().iter().map(|field| (**field).clone()).collect();
-        for (column, position) in self.positions.iter().enumerate() {
-            let field = &mut fields[*position];
+        for (column, origin) in self.origins.iter().enumerate() {
+            let Some(position) = origin.place() else { continue };
+            let field = &mut fields[position];
             let target = match (&columns[column].arrow, dictionary_value(field.data_type())) {
-                (DataType::Utf8View, _) if dictionaries.contains(&column) => {
+                (DataType::Utf8View, value) if is_bytes(value) && dictionaries.contains(&column) => {
                     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
                 }
                 (view @ (DataType::Utf8View | DataType::BinaryView), value) if is_bytes(value) => {

@@ -22,9 +22,10 @@ use self::compression::Compression;
 pub use self::data::Data;
 use self::data::Opening;
 use super::SourceColumn;
+use super::hive::{self, Partitions};
+use super::reconcile::{Origin, Reconciled, reconcile};
 use crate::error::{Code, Error, Result};
 use crate::io::location::FileRef;
-use crate::plan::DType;
 
 /// What can be wrong with a file's content; its name is added by whoever opened it.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -143,8 +144,8 @@ pub struct File {
     opened: Box<dyn Opened>,
     /// Number of this file's first row in the whole source.
     pub first_row: u64,
-    /// For each column of the source its place in this file.
-    positions: Vec<usize>,
+    /// For each column of the source where this file has it.
+    pub origins: Vec<Origin>,
 }
 
 impl FilesSource {
@@ -152,6 +153,8 @@ impl FilesSource {
     /// Dropping the future ends what its threads do.
     pub async fn open(files: Vec<(FileRef, Told)>, spool: &Path, threads: usize) -> Result<Self> {
         let opening = Opening::default();
+        // What the names of directories say needs no file.
+        let partitions = hive::partitions(files.iter().map(|(file, _)| file))?;
         let mut opened = Vec::with_capacity(files.len());
         let mut title = "";
         for (file, told) in files {
@@ -175,48 +178,21 @@ impl FilesSource {
             opened.push((file.name, found?));
         }
         opening.done();
-        Self::reconcile(title, opened)
+        Self::reconcile(title, opened, &partitions)
     }
 
-    fn reconcile(title: &'static str, opened: Vec<(Arc<str>, Box<dyn Opened>)>) -> Result<Self> {
-        let mut columns: Vec<SourceColumn> = Vec::new();
-        let mut owners: Vec<Arc<str>> = Vec::new();
+    fn reconcile(
+        title: &'static str,
+        opened: Vec<(Arc<str>, Box<dyn Opened>)>,
+        partitions: &Partitions,
+    ) -> Result<Self> {
+        let schemas: Vec<_> = opened.iter().map(|(name, file)| (name.clone(), file.schema())).collect();
+        let Reconciled { mut columns, files: origins } = reconcile(&schemas, partitions)?;
         let mut files: Vec<File> = Vec::with_capacity(opened.len());
         let mut first_row = 0;
-        for (name, opened) in opened {
-            let schema = opened.schema();
-            unique(&schema, &name)?;
-            if files.is_empty() {
-                let found = schema.fields().iter();
-                columns = found.map(|field| SourceColumn::new(field.name(), field.data_type())).collect();
-                owners = vec![name.clone(); columns.len()];
-            }
-            let mut positions = Vec::with_capacity(columns.len());
-            for (column, owner) in columns.iter_mut().zip(&mut owners) {
-                let Some((position, field)) = schema.column_with_name(&column.field.name) else {
-                    return Err(lacks(&name, &column.field.name, owner));
-                };
-                let found = SourceColumn::new(field.name(), field.data_type());
-                match wider(&column.arrow, &found.arrow) {
-                    Some(true) => {
-                        *column = found;
-                        *owner = name.clone();
-                    }
-                    Some(false) => {}
-                    None => return Err(differs(&name, &found, owner, column)),
-                }
-                positions.push(position);
-            }
-            if let Some(field) = schema.fields().get(columns.len()) {
-                let more = schema
-                    .fields()
-                    .iter()
-                    .find(|field| !columns.iter().any(|c| *c.field.name == **field.name()));
-                let more = more.unwrap_or(field);
-                return Err(lacks(&files[0].name, more.name(), &name));
-            }
+        for ((name, opened), origins) in opened.into_iter().zip(origins) {
             let rows: usize = opened.parts().iter().sum();
-            files.push(File { name, opened, first_row, positions });
+            files.push(File { name, opened, first_row, origins });
             first_row += rows as u64;
         }
         // What no row says anything of is as pandas has it: missing numbers; without rows, texts.
@@ -237,7 +213,7 @@ impl File {
         self.opened.parts()
     }
 
-    /// The batches of a part, and where in them each of the source's `columns` is.
+    /// The batches of a part, and where in them each of the source's `columns` is, if it is in the file.
     pub fn read(
         &self,
         title: &'static str,
@@ -245,11 +221,12 @@ impl File {
         columns: &[usize],
         rows: usize,
         read: &Arc<AtomicU64>,
-    ) -> Result<(Reading, Vec<usize>)> {
-        let wanted: Vec<usize> = columns.iter().map(|column| self.positions[*column]).collect();
-        let mut kept = wanted.clone();
+    ) -> Result<(Reading, Vec<Option<usize>>)> {
+        let place = |column: &usize| self.origins[*column].place();
+        let mut kept: Vec<usize> = columns.iter().filter_map(place).collect();
         kept.sort_unstable();
-        let order = wanted.iter().map(|place| kept.partition_point(|other| other < place)).collect();
+        let among = |place| kept.partition_point(|other| *other < place);
+        let order = columns.iter().map(|column| place(column).map(among)).collect();
         let mut reading = Reading {
             name: self.name.clone(),
             title,
@@ -343,51 +320,4 @@ fn fault(error: ArrowError) -> Fault {
         | ArrowError::InvalidArgumentError(text) => text.into(),
         other => other.to_string().into(),
     }
-}
-
-/// Whether a column of the first type has to become one of the second; nothing if no type holds both.
-fn wider(known: &DataType, found: &DataType) -> Option<bool> {
-    use DataType::{Float64, Int64, Null, UInt64};
-    match (known, found) {
-        (known, found) if known == found => Some(false),
-        (_, Null) | (Float64, Int64 | UInt64) => Some(false),
-        (Null, _) | (Int64 | UInt64, Float64) => Some(true),
-        _ => None,
-    }
-}
-
-fn unique(schema: &Schema, name: &str) -> Result<()> {
-    let mut names = std::collections::HashSet::new();
-    match schema.fields().iter().find(|field| !names.insert(field.name())) {
-        None => Ok(()),
-        Some(field) => Err(Error::new(
-            Code::SchemaMismatch,
-            format!("file `{name}` has two columns named `{}`", field.name()),
-        )
-        .detail("file", name)
-        .detail("column", field.name().as_str())),
-    }
-}
-
-fn lacks(name: &str, column: &str, owner: &str) -> Error {
-    Error::new(Code::SchemaMismatch, format!("file `{name}` has no column `{column}`, which `{owner}` has"))
-        .hint("Give files with the same columns, or read them one by one and use `concat`")
-        .detail("file", name)
-        .detail("column", column)
-}
-
-fn differs(name: &str, found: &SourceColumn, owner: &str, known: &SourceColumn) -> Error {
-    let shown = |dtype: &DType| dtype.to_string();
-    Error::new(
-        Code::SchemaMismatch,
-        format!(
-            "column `{}` is {} in file `{name}` and {} in `{owner}`",
-            found.field.name,
-            shown(&found.field.dtype),
-            shown(&known.field.dtype)
-        ),
-    )
-    .hint("Write the files with the same types, or read them one by one and convert the column")
-    .detail("file", name)
-    .detail("column", &*found.field.name)
 }
