@@ -298,9 +298,7 @@ impl MorselReader {
                     Source::Parquet(source) => {
                         converted(array, column, &source.files[self.morsel.file].file.name)?
                     }
-                    Source::Files(source) => {
-                        converted(array, column, &source.files[self.morsel.file].name)?
-                    }
+                    Source::Files(source) => converted(array, column, &source.files[self.morsel.file].name)?,
                     Source::Memory(_) => cast(array, &column.arrow)
                         .map_err(|error| self.unconvertible(&column.field.name, &error))?,
                 };
