@@ -17,6 +17,7 @@ pub mod predicate;
 pub mod scalars;
 pub mod scan;
 pub mod scan_exec;
+pub mod shared_pool;
 mod slice;
 pub mod sql_exec;
 mod stop_exec;

@@ -113,7 +113,7 @@ fn start(
     let run = engine.prepared();
     let (program, arguments, environment) = asked.launch;
     let pool = engine.pool(|| Launch { program, arguments, environment })?;
-    let limit = asked.memory_limit.unwrap_or(settings.memory_limit);
+    let limit = engine.limit(asked.memory_limit)?;
     let feed: Box<dyn Feed> = match feed {
         Given::Payload(bytes) if kind == &"tree" => {
             let root = Blob::new(&bytes).map_err(not_shared)?;

@@ -14,6 +14,7 @@ use super::execute;
 use super::run::{Finisher, Run};
 use crate::config::Settings;
 use crate::engine::control::Stop;
+use crate::engine::shared_pool::ClientMemory;
 use crate::error::{Code, Error, Result};
 use crate::io::location::{self, FileRef};
 use crate::io::sink::target::Target;
@@ -50,6 +51,7 @@ pub struct Engine {
     closed: Arc<AtomicBool>,
     /// How many runs have ended.
     ended: AtomicU64,
+    pub(super) memory: Arc<ClientMemory>,
     /// Worker processes, from their first use on.
     pool: Mutex<Option<Arc<Pool>>>,
 }
@@ -98,6 +100,7 @@ impl Engine {
         };
         let compute = started("rlm-compute", settings.threads)?;
         let io = started("rlm-io", settings.io_threads)?;
+        let memory = Arc::new(ClientMemory::new(settings.memory_limit));
         Ok(Self {
             settings,
             stores: Stores::new(storage_options),
@@ -106,12 +109,27 @@ impl Engine {
             runs: Mutex::default(),
             closed: Arc::default(),
             ended: AtomicU64::new(0),
+            memory,
             pool: Mutex::default(),
         })
     }
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What a run may hold, if it is asked for as much.
+    pub fn limit(&self, asked: Option<u64>) -> Result<u64> {
+        let all = self.settings.memory_limit;
+        match asked {
+            Some(asked) if asked > all => Err(Error::new(
+                Code::InvalidTask,
+                format!("`options.memoryLimit` is {asked} bytes, and the client's `memory_limit` {all}"),
+            )
+            .hint("Ask for less, or give the client more: RLMClient(memory_limit=...)")
+            .detail("path", "options.memoryLimit")),
+            asked => Ok(asked.unwrap_or(all)),
+        }
     }
 
     fn handle(runtime: &Mutex<Option<Runtime>>) -> Result<tokio::runtime::Handle> {
@@ -219,6 +237,7 @@ impl Engine {
     pub fn submit(self: &Arc<Self>, frame: Frame, sources: Sources, options: RunOptions) -> Result<Arc<Run>> {
         let compute = Self::handle(&self.compute)?;
         sources.check()?;
+        let limit = usize::try_from(self.limit(options.memory_limit)?).unwrap_or(usize::MAX);
         let run = Arc::new(Run::new());
         {
             let mut runs = self.runs.lock();
@@ -233,7 +252,7 @@ impl Engine {
             if let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
                 let _ = running.control.deadline.set(deadline);
             }
-            let work = execute::execute(engine, &running, frame, sources, options);
+            let work = execute::execute(engine, &running, frame, sources, options, limit);
             let outcome = supervised(&running, timeout, work).await;
             running.finish(outcome);
             drop((running, finisher));

@@ -27,6 +27,7 @@ use crate::engine::group::exec::blocking;
 use crate::engine::join::lookup;
 use crate::engine::lower::{Grouping, Lowering};
 use crate::engine::scalars::Scalars;
+use crate::engine::shared_pool::RunPool;
 use crate::engine::wide::spread;
 use crate::error::{Code, Error, Result};
 use crate::io::sink::target::Target;
@@ -51,6 +52,7 @@ pub(super) async fn execute(
     frame: Frame,
     sources: Sources,
     options: RunOptions,
+    limit: usize,
 ) -> Result<Finished> {
     run.begin(frame.explain());
     if let Some(target) = options.output.as_ref().filter(|target| target.skips()) {
@@ -73,20 +75,40 @@ pub(super) async fn execute(
             config::Grouping::Datafusion => Grouping::DataFusion,
         },
     };
-    let limit = options.memory_limit.unwrap_or(settings.memory_limit);
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    // The place of the run that waits for others, from its first wait on.
+    let mut first = None;
     loop {
-        match attempt(&engine, limit, run, &frame, lowering.clone(), options.output.as_ref()).await {
-            Err(error) if error.code() == Code::OutOfMemory => {
-                let Some((next, note)) = sparing(lowering.grouping, frame.domain.has_sql()) else {
-                    return Err(error);
-                };
-                run.control.restart();
-                run.control.note(note);
-                lowering.grouping = next;
-            }
+        let mut ends = engine.memory.ends();
+        let pool = Arc::new(RunPool::new(pool(lowering.grouping, limit), engine.memory.clone()));
+        let run_in = attempt(&engine, limit, &pool, run, &frame, lowering.clone(), options.output.as_ref());
+        let error = match run_in.await {
+            Err(error) if error.code() == Code::OutOfMemory => error,
             outcome => return outcome,
+        };
+        let next = sparing(lowering.grouping, frame.domain.has_sql());
+        if let Some((next, note)) = next {
+            run.control.note(note);
+            lowering.grouping = next;
+        } else if pool.is_short_for_others() {
+            drop(pool);
+            if first.is_none() {
+                run.control.note("waited for other runs of the client to give back memory");
+                first = Some(engine.memory.first().await);
+            } else {
+                ends.of_another().await;
+            }
+        } else {
+            return Err(error);
         }
+        run.control.restart();
+    }
+}
+
+/// DataFusion's operators that spill are to share what there is; ours give back what another asks for.
+fn pool(grouping: Grouping, limit: usize) -> Arc<dyn MemoryPool> {
+    match grouping {
+        Grouping::Own | Grouping::Spilling => Arc::new(GreedyMemoryPool::new(limit)),
+        Grouping::DataFusion => Arc::new(FairSpillPool::new(limit)),
     }
 }
 
@@ -112,17 +134,13 @@ fn sparing(grouping: Grouping, sql: bool) -> Option<(Grouping, &'static str)> {
 async fn attempt(
     engine: &Engine,
     limit: usize,
+    pool: &Arc<RunPool>,
     run: &Run,
     frame: &Frame,
     mut lowering: Lowering,
     target: Option<&Target>,
 ) -> Result<Finished> {
     run.control.check()?;
-    // DataFusion's operators that spill are to share what there is; ours give back what another asks for.
-    let pool: Arc<dyn MemoryPool> = match lowering.grouping {
-        Grouping::Own | Grouping::Spilling => Arc::new(GreedyMemoryPool::new(limit)),
-        Grouping::DataFusion => Arc::new(FairSpillPool::new(limit)),
-    };
     // A query is first run with its rows repartitioned, and without spilling: both at once may never end.
     let spills = lowering.grouping == Grouping::DataFusion || !frame.domain.has_sql();
     let mode = if spills {
@@ -131,8 +149,10 @@ async fn attempt(
         DiskManagerMode::Disabled
     };
     let spill = DiskManagerBuilder::default().with_mode(mode);
-    let runtime =
-        RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(spill).build_arc()?;
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(pool.clone())
+        .with_disk_manager_builder(spill)
+        .build_arc()?;
     let config = SessionConfig::new()
         .with_target_partitions(lowering.threads)
         .with_sort_spill_reservation_bytes(SORT_RESERVE.min(limit / (16 * lowering.threads)));
