@@ -260,11 +260,41 @@ fn translated(error: &datafusion::error::DataFusionError) -> Error {
     }
 }
 
+/// How a message begins that says which operator needed how much.
+const WHO: &str = "operator `";
+
+/// What is said of an operator that asks for more memory than there is left.
+pub fn out_of_memory(operator: &str, asked: u64, held: u64, used: u64, limit: u64) -> String {
+    let operator = operator.split(['[', '`']).next().unwrap_or_default();
+    let [asked, held, used, limit] = [asked, held, used, limit].map(shown_bytes);
+    format!(
+        "{WHO}{operator}` asked for {asked} beside the {held} that it holds, where {used} of {limit} were taken"
+    )
+}
+
+/// Bytes as people read them.
+pub fn shown_bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["bytes", "KiB", "MiB", "GiB"];
+    let mut value = count as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{count} bytes") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
 fn exhausted(message: &str) -> Error {
+    let hint = "Raise `memory_limit`, or give the task fewer columns or a filter";
+    if let Some((_, who)) = message.split_once(WHO) {
+        let who = who.lines().next().unwrap_or_default();
+        let text = format!("the run needs more memory than its limit: {WHO}{who}");
+        return Error::new(Code::OutOfMemory, text).hint(hint);
+    }
     // What follows names operators and reservations of the engine.
     let first = message.lines().next().unwrap_or_default();
     Error::new(Code::OutOfMemory, "the run needs more memory than its limit")
-        .hint("Raise `memory_limit`, or give the task fewer columns or a filter")
+        .hint(hint)
         .detail("engine", first)
 }
 

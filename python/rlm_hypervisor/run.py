@@ -156,13 +156,19 @@ class Run:
         return Explanation(self._core.explain())
 
     def metrics(self) -> dict[str, Any]:
-        """Numbers: `rows`, `bytes_read`, `chunks`, `elapsed_seconds`, and one for each end of chunks."""
+        """Numbers: `rows`, `bytes_read`, `chunks`, `elapsed_seconds`, and one for each end of chunks.
+
+        `memory_peak_bytes` is the most that operators which gather rows (groups, joins, sorts) held at one time,
+        `spilled_bytes` what they wrote to disk because it did not fit the limit.
+        """
         self._check()
         found = self._core.progress()
         return {
             "elapsed_seconds": found.get("elapsed_seconds", 0.0),
             "rows": found.get("rows_done", 0),
             "bytes_read": found.get("bytes_read", 0),
+            "memory_peak_bytes": found.get("memory_peak", 0),
+            "spilled_bytes": found.get("spilled_bytes", 0),
             "chunks": found.get("chunks_done", 0),
             **{f"chunks_{name}": count for name, count in (found.get("accounting") or {}).items()},
         }

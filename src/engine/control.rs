@@ -7,6 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use super::memory::Memory;
 use crate::error::{Code, Error, Result};
 
 /// Why a run is to stop.
@@ -72,6 +73,7 @@ pub struct Control {
     accounting: Mutex<Accounting>,
     pub rows_read: AtomicU64,
     pub bytes_read: Arc<AtomicU64>,
+    pub memory: Arc<Memory>,
     stages: Mutex<Vec<Stage>>,
     scans: Mutex<Vec<ScanFacts>>,
     notes: Mutex<Vec<String>>,
@@ -89,6 +91,7 @@ impl Default for Control {
             accounting: Mutex::default(),
             rows_read: AtomicU64::new(0),
             bytes_read: Arc::default(),
+            memory: Arc::default(),
             stages: Mutex::default(),
             scans: Mutex::default(),
             notes: Mutex::default(),

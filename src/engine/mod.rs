@@ -8,6 +8,7 @@ pub mod group;
 pub mod join;
 pub mod keep;
 pub mod lower;
+pub mod memory;
 pub mod morsels;
 mod node_exec;
 pub mod ordered;

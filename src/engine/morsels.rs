@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::scan::{Morsel, MorselReader, Scan};
 use crate::error::{Error, Result};
 
-/// A run of morsels that threads take from in order, each thread fetching one ahead.
+/// A run of morsels that threads take from in order, each thread fetching one ahead where memory allows.
 pub struct MorselQueue {
     pub scan: Arc<Scan>,
     next: AtomicUsize,
@@ -19,6 +19,16 @@ pub struct MorselQueue {
 impl MorselQueue {
     pub fn new(scan: Arc<Scan>, morsels: Range<usize>) -> Self {
         Self { scan, next: AtomicUsize::new(morsels.start), end: morsels.end }
+    }
+
+    /// The next one, if it passes.
+    fn claim_if(&self, passes: impl Fn(&Morsel) -> bool) -> Option<Morsel> {
+        let position = self.next.load(Ordering::Relaxed);
+        let morsel =
+            *self.scan.morsels.get(position).filter(|morsel| position < self.end && passes(morsel))?;
+        let claimed =
+            self.next.compare_exchange(position, position + 1, Ordering::Relaxed, Ordering::Relaxed);
+        claimed.is_ok().then_some(morsel)
     }
 
     fn claim(&self) -> Option<Morsel> {
@@ -51,7 +61,9 @@ impl MorselReaders {
             },
         };
         let remote = current.as_ref().is_some_and(|reader| scan.is_remote(&reader.morsel));
-        if remote && let Some(morsel) = self.queue.claim() {
+        // What is fetched ahead is bounded in bytes, over all threads and scans of the run.
+        let room = |morsel: &Morsel| scan.control.memory.has_room_ahead(scan.fetched(morsel));
+        if remote && let Some(morsel) = self.queue.claim_if(room) {
             let opener = scan.clone();
             self.ahead = Some(scan.io.spawn(async move { opener.open(morsel).await }));
         }

@@ -12,6 +12,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 
 use super::control::Control;
+use super::memory::Held;
 use super::predicate::{Early, Predicate, order};
 use crate::error::{Code, Error, Result};
 use crate::io::ranged::Ranged;
@@ -156,6 +157,14 @@ impl Scan {
         }
     }
 
+    /// Bytes that are fetched for a morsel before it can be decoded.
+    pub fn fetched(&self, morsel: &Morsel) -> u64 {
+        match &self.source {
+            Source::Parquet(source) => source.files[morsel.file].fetched(morsel.row_group, &self.columns),
+            Source::Files(_) | Source::Memory(_) => 0,
+        }
+    }
+
     /// Gets a morsel's bytes within reach. The decoding is left to [`MorselReader`].
     pub async fn open(&self, morsel: Morsel) -> Result<MorselReader> {
         self.control.check()?;
@@ -174,6 +183,7 @@ impl Scan {
             decoder,
             filtered: false,
             morsel,
+            _held: self.control.memory.hold(self.fetched(&morsel)),
             done: 0,
             columns: self.columns.clone(),
             dictionaries: self.dictionaries.clone(),
@@ -259,6 +269,8 @@ pub struct MorselReader {
     /// Only rows that meet the scan's conditions come.
     filtered: bool,
     pub(super) morsel: Morsel,
+    /// Its fetched bytes, as long as they are there.
+    _held: Held,
     done: usize,
     columns: Vec<usize>,
     dictionaries: Vec<usize>,

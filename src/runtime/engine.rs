@@ -1,6 +1,7 @@
 //! One client's engine: its threads, its stores, its memory, and the runs it has started.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use tokio::task::JoinHandle;
 use super::calls::{CallRun, CallSpec, Feed};
 use super::execute;
 use super::run::{Finisher, Run};
+use super::spill::{SpillDir, sweep};
 use crate::config::Settings;
 use crate::engine::control::Stop;
 use crate::engine::shared_pool::ClientMemory;
@@ -52,6 +54,8 @@ pub struct Engine {
     /// How many runs have ended.
     ended: AtomicU64,
     pub(super) memory: Arc<ClientMemory>,
+    /// Where what does not fit memory goes, from the first use on.
+    spill: Mutex<Option<SpillDir>>,
     /// Worker processes, from their first use on.
     pool: Mutex<Option<Arc<Pool>>>,
 }
@@ -86,6 +90,7 @@ impl Engine {
             .hint("Make it, or leave `spill_dir` out: then it is the system's directory for temporary files")
             .detail("path", "spill_dir"));
         }
+        sweep(&settings.spill_dir);
         let started = |name: &str, threads: usize| {
             Builder::new_multi_thread()
                 .worker_threads(threads)
@@ -110,8 +115,19 @@ impl Engine {
             closed: Arc::default(),
             ended: AtomicU64::new(0),
             memory,
+            spill: Mutex::default(),
             pool: Mutex::default(),
         })
+    }
+
+    /// The directory of this engine below `spill_dir`.
+    pub fn spill_dir(&self) -> Result<PathBuf> {
+        let mut spill = self.spill.lock();
+        if let Some(spill) = &*spill {
+            return Ok(spill.path.clone());
+        }
+        let made = SpillDir::make(&self.settings.spill_dir)?;
+        Ok(spill.insert(made).path.clone())
     }
 
     pub fn settings(&self) -> &Settings {
@@ -369,6 +385,7 @@ impl Engine {
                 runtime.shutdown_timeout(PATIENCE);
             }
         }
+        *self.spill.lock() = None;
     }
 
     /// Lets go of threads that are not there: in a forked child only the calling thread lives on.
@@ -376,6 +393,10 @@ impl Engine {
         self.closed.store(true, Ordering::SeqCst);
         if let Some(mut pool) = self.pool.try_lock() {
             std::mem::forget(pool.take());
+        }
+        // It is the parent's.
+        if let Some(mut spill) = self.spill.try_lock() {
+            std::mem::forget(spill.take());
         }
         for runtime in [&self.compute, &self.io] {
             if let Some(mut runtime) = runtime.try_lock() {

@@ -26,6 +26,7 @@ use crate::engine::control::Stage;
 use crate::engine::group::exec::blocking;
 use crate::engine::join::lookup;
 use crate::engine::lower::{Grouping, Lowering};
+use crate::engine::memory::WatchedPool;
 use crate::engine::scalars::Scalars;
 use crate::engine::shared_pool::RunPool;
 use crate::engine::wide::spread;
@@ -144,15 +145,15 @@ async fn attempt(
     // A query is first run with its rows repartitioned, and without spilling: both at once may never end.
     let spills = lowering.grouping == Grouping::DataFusion || !frame.domain.has_sql();
     let mode = if spills {
-        DiskManagerMode::Directories(vec![engine.settings().spill_dir.clone()])
+        DiskManagerMode::Directories(vec![engine.spill_dir()?])
     } else {
         DiskManagerMode::Disabled
     };
     let spill = DiskManagerBuilder::default().with_mode(mode);
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(pool.clone())
-        .with_disk_manager_builder(spill)
-        .build_arc()?;
+    run.control.memory.set_limit(limit);
+    let watched = Arc::new(WatchedPool { inner: pool.clone(), memory: run.control.memory.clone() });
+    let runtime =
+        RuntimeEnvBuilder::new().with_memory_pool(watched).with_disk_manager_builder(spill).build_arc()?;
     let config = SessionConfig::new()
         .with_target_partitions(lowering.threads)
         .with_sort_spill_reservation_bytes(SORT_RESERVE.min(limit / (16 * lowering.threads)));
@@ -182,7 +183,7 @@ async fn attempt(
         for (node, plan) in tables {
             let plan = lowering.columns(&plan, &all_columns(&plan))?;
             let schema = plan.schema();
-            let batches = collect(plan, &context).await?;
+            let batches = collect(plan, run, &context).await?;
             let (control, threads, context) = (run.control.clone(), lowering.threads, context.clone());
             let work = move || lookup::table(&schema, &batches, threads, &control, &context);
             scalars.learn_table(node, blocking(work).await?);
@@ -196,11 +197,11 @@ async fn attempt(
                 let only = (name.clone(), columns[0].1.clone());
                 let plan = lowering.columns(&batch.node, &[only])?;
                 run.planned(displayable(plan.as_ref()).indent(false).to_string());
-                let batches = collect(plan, &context).await?;
+                let batches = collect(plan, run, &context).await?;
                 return Ok(Finished::Table(Answer::scalar(batches)));
             }
             let plan = lowering.columns(&batch.node, &columns)?;
-            let rows = collect(plan, &context).await?;
+            let rows = collect(plan, run, &context).await?;
             let row = rows.iter().find(|rows| rows.num_rows() > 0);
             let row = row.ok_or_else(|| Error::internal("an aggregate without an answer"))?;
             scalars.learn(batch, row)?;
@@ -214,16 +215,17 @@ async fn attempt(
     let plan = lowering.columns(&domain, &outputs)?;
     run.planned(displayable(plan.as_ref()).indent(false).to_string());
     if let (Some(target), Kind::Frame | Kind::Series) = (target, &frame.kind) {
-        let written = output::plan(target.clone(), run, plan, limit, &context).await?;
-        return Ok(Finished::Written(written));
+        let written = output::plan(target.clone(), run, plan.clone(), limit, &context).await;
+        run.control.memory.spill(spilled(&plan));
+        return Ok(Finished::Written(written?));
     }
     let mut schema = plan.schema();
     let started = Instant::now();
     let batches = if matches!(frame.kind, Kind::Frame | Kind::Series) {
         schema = plain_schema(&schema);
-        collect_plain(plan, &schema, lowering.threads, &context).await?
+        collect_plain(plan, &schema, lowering.threads, run, &context).await?
     } else {
-        collect(plan, &context).await?
+        collect(plan, run, &context).await?
     };
     run.control.check()?;
     run.control.stage(Stage {
@@ -271,7 +273,7 @@ async fn shared(
     if Source::fields_of(&schema)? != *fields {
         return Ok(None);
     }
-    let batches = collect(plan, context).await?;
+    let batches = collect(plan, run, context).await?;
     let reservation =
         MemoryConsumer::new("a grouping that is read several times").register(context.memory_pool());
     reservation.try_grow(batches.iter().map(RecordBatch::get_array_memory_size).sum())?;
@@ -294,8 +296,18 @@ fn cell_outputs(cells: &Cells) -> Vec<(Arc<str>, Expr)> {
     present.filter_map(|(number, cell)| Some((format!("cell_{number}").into(), cell.clone()?))).collect()
 }
 
+/// Bytes that DataFusion's operators of a plan wrote to disk.
+fn spilled(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let own = plan.metrics().and_then(|metrics| metrics.spilled_bytes()).unwrap_or(0) as u64;
+    own + plan.children().into_iter().map(spilled).sum::<u64>()
+}
+
 /// All partitions at once, each in its order, joined in the order of the partitions.
-async fn collect(plan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Result<Vec<RecordBatch>> {
+async fn collect(
+    plan: Arc<dyn ExecutionPlan>,
+    run: &Run,
+    context: &Arc<TaskContext>,
+) -> Result<Vec<RecordBatch>> {
     let partitions = plan.properties().partitioning.partition_count();
     let streams = (0..partitions).map(|partition| plan.execute(partition, context.clone()));
     let mut tasks = Vec::with_capacity(partitions);
@@ -303,7 +315,9 @@ async fn collect(plan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Re
         let stream = stream?;
         tasks.push(async move { stream.try_collect::<Vec<_>>().await });
     }
-    let collected = futures::future::try_join_all(tasks).await?;
+    let collected = futures::future::try_join_all(tasks).await;
+    run.control.memory.spill(spilled(&plan));
+    let collected = collected?;
     Ok(collected.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
 }
 
@@ -312,10 +326,11 @@ async fn collect_plain(
     plan: Arc<dyn ExecutionPlan>,
     schema: &SchemaRef,
     threads: usize,
+    run: &Run,
     context: &Arc<TaskContext>,
 ) -> Result<Vec<RecordBatch>> {
     if *schema.fields() == *plan.schema().fields() {
-        return collect(plan, context).await;
+        return collect(plan, run, context).await;
     }
     let partitions = plan.properties().partitioning.partition_count();
     let mut tasks = Vec::with_capacity(partitions);
@@ -332,6 +347,8 @@ async fn collect_plain(
         });
         tasks.push(async move { plain.try_buffered(threads).try_collect::<Vec<_>>().await });
     }
-    let collected = futures::future::try_join_all(tasks).await?;
+    let collected = futures::future::try_join_all(tasks).await;
+    run.control.memory.spill(spilled(&plan));
+    let collected = collected?;
     Ok(collected.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::run::Run;
 use crate::engine::control::{ScanFacts, Stage};
-use crate::error::Result;
+use crate::error::{Result, shown_bytes};
 
 /// Everything known about a run, and `text`, which says it in sentences.
 pub fn explain(run: &Run) -> Result<Value> {
@@ -41,8 +41,21 @@ pub fn explain(run: &Run) -> Result<Value> {
         accounting.skipped,
         accounting.pending
     );
-    let _ =
-        writeln!(text, "read: {} rows; bytes: {}", grouped(progress.rows_done), bytes(progress.bytes_read));
+    let _ = writeln!(
+        text,
+        "read: {} rows; bytes: {}",
+        grouped(progress.rows_done),
+        shown_bytes(progress.bytes_read)
+    );
+    if progress.memory_peak > 0 || progress.spilled_bytes > 0 {
+        let _ = writeln!(
+            text,
+            "memory: operators held at most {} of {}; spilled: {}",
+            shown_bytes(progress.memory_peak),
+            shown_bytes(run.control.memory.limit()),
+            shown_bytes(progress.spilled_bytes)
+        );
+    }
     for Stage { name, rows, seconds, details } in &stages {
         let _ = writeln!(text, "stage {name}: {seconds:.3} s, {} rows ({details})", grouped(*rows));
     }
@@ -123,15 +136,4 @@ fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
-}
-
-fn bytes(count: u64) -> String {
-    const UNITS: [&str; 4] = ["bytes", "KiB", "MiB", "GiB"];
-    let mut value = count as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{count} bytes") } else { format!("{value:.1} {}", UNITS[unit]) }
 }

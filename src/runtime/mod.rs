@@ -7,6 +7,7 @@ mod execute;
 pub mod explain;
 mod output;
 pub mod run;
+mod spill;
 mod texts;
 pub mod wide;
 

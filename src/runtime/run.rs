@@ -31,6 +31,10 @@ pub struct Progress {
     pub chunks_done: u64,
     pub rows_done: u64,
     pub bytes_read: u64,
+    /// The most that operators held at one time.
+    pub memory_peak: u64,
+    /// Written to disk for want of memory.
+    pub spilled_bytes: u64,
     pub elapsed_seconds: f64,
     pub stage: String,
     pub accounting: Accounting,
@@ -221,6 +225,8 @@ impl Run {
             chunks_done: accounting.accepted - accounting.pending,
             rows_done: self.control.rows_read.load(Ordering::Relaxed),
             bytes_read: self.control.bytes_read.load(Ordering::Relaxed),
+            memory_peak: self.control.memory.peak(),
+            spilled_bytes: self.control.memory.spilled(),
             elapsed_seconds: self.elapsed().as_secs_f64(),
             stage: self.control.stages().last().map_or("scan", |stage| stage.name.as_str()).to_owned(),
             accounting,

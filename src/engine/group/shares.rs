@@ -362,7 +362,9 @@ impl Shares {
             Some(spilled) => {
                 let mut whole = self.table()?;
                 let rest = table.filter(|table| !table.is_empty()).map(|table| table.export());
-                for partial in spilled.read()?.chain(rest) {
+                let spilled = spilled.read()?;
+                control.memory.spill(spilled.bytes);
+                for partial in spilled.chain(rest) {
                     control.check()?;
                     whole.merge(&partial?, None, &|| control.check())?;
                     self.resized(held, whole.size());

@@ -61,13 +61,17 @@ impl Spilled {
         let Some(path) = file.path() else {
             return Err(Error::internal("a file of spilled groups has lost its path"));
         };
-        let reader = StreamReader::try_new(BufReader::new(File::open(path).map_err(failed)?), None)?;
-        Ok(Reading { _file: file, reader, layout })
+        let open = File::open(path).map_err(failed)?;
+        let bytes = open.metadata().map_err(failed)?.len();
+        let reader = StreamReader::try_new(BufReader::new(open), None)?;
+        Ok(Reading { _file: file, bytes, reader, layout })
     }
 }
 
 pub struct Reading {
     _file: Arc<dyn SpillFile>,
+    /// How long the file is.
+    pub bytes: u64,
     reader: StreamReader<BufReader<File>>,
     layout: Layout,
 }

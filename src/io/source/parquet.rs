@@ -183,6 +183,17 @@ impl ParquetFile {
         (0..schema.num_columns()).filter(|leaf| roots.contains(&schema.get_column_root_idx(*leaf))).collect()
     }
 
+    /// Bytes that are fetched before these columns of a row group can be decoded.
+    pub fn fetched(&self, row_group: usize, columns: &[usize]) -> u64 {
+        match &self.file.place {
+            Place::Local(_) => 0,
+            Place::Remote(..) => {
+                let group = self.footer.row_group(row_group);
+                self.leaves(columns).iter().map(|leaf| group.column(*leaf).byte_range().1).sum()
+            }
+        }
+    }
+
     /// The schema by which a column is decoded: strings as views, or as dictionaries where asked.
     pub fn reader(&self, columns: &[SourceColumn], dictionaries: &[usize]) -> Result<ArrowReaderMetadata> {
         let mut readers = self.readers.lock();
