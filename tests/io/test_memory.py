@@ -39,8 +39,8 @@ def test_peak_and_spilled_bytes_are_told(tmp_path: Path, kind: str, rows: int, l
         run = client.submit(make_task(table, OPERATIONS[kind]))
         answer = run.result().to_pandas()
         metrics, explained = run.metrics(), run.explain()
-    # Some of DataFusion's reservations are not refused, only counted.
-    assert 0 < metrics["memory_peak_bytes"] <= 1.1 * limit
+    # A sort counts some of its rows without asking.
+    assert 0 < metrics["memory_peak_bytes"] <= 1.3 * limit
     assert metrics["spilled_bytes"] > 1_000_000
     assert explained.to_dict()["progress"]["memory_peak"] == metrics["memory_peak_bytes"]
     assert "spilled: " in str(explained)
