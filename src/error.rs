@@ -187,6 +187,30 @@ impl Error {
         self
     }
 
+    /// With everything that it says passed through these.
+    #[must_use]
+    pub fn rewritten(mut self, text: &dyn Fn(&str) -> String, data: &dyn Fn(Value) -> Value) -> Self {
+        self.0.message = text(&self.0.message).into();
+        self.0.hint = self.0.hint.take().map(|hint| text(&hint).into());
+        if let Value::Object(details) = data(Value::Object(std::mem::take(&mut self.0.details))) {
+            self.0.details = details;
+        }
+        self.0.cause = self.0.cause.take().map(|cause| {
+            Arc::new(Cause {
+                type_name: text(&cause.type_name),
+                message: text(&cause.message),
+                traceback: text(&cause.traceback),
+                pickled: cause.pickled.clone(),
+            })
+        });
+        self
+    }
+
+    /// The error of ours that lies in another library's, if one does.
+    pub fn within<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+        ours_within(error)
+    }
+
     pub fn code(&self) -> Code {
         self.0.code
     }

@@ -10,6 +10,7 @@ pub mod plan;
 #[cfg(feature = "python")]
 mod python;
 pub mod runtime;
+pub mod secrets;
 pub mod task;
 pub mod worker;
 

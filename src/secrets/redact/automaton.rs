@@ -1,0 +1,120 @@
+//! All patterns of all values in one automaton, and what it finds in a text below its escapes.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use aho_corasick::automaton::{Automaton as _, StateID};
+use aho_corasick::nfa::contiguous::NFA;
+use aho_corasick::{Anchored, MatchKind};
+
+use super::super::value::SecretValue;
+use super::patterns::patterns;
+use super::views::{View, views};
+
+/// Shorter patterns are not looked for across line ends: nobody wraps them, and words at line ends would match.
+const WRAPPED: usize = 32;
+
+pub struct Automaton {
+    nfa: NFA,
+    /// How much of a pattern has been read in each state.
+    depths: HashMap<StateID, usize>,
+    wrapped: bool,
+}
+
+/// What there is in a text.
+pub struct Scan {
+    /// Parts that are values, in order; they do not overlap.
+    pub spans: Vec<Range<usize>>,
+    /// From here on the text may be the beginning of a value or of an escape.
+    pub undecided: usize,
+    views: Vec<View>,
+}
+
+impl Automaton {
+    /// None where there is nothing to look for.
+    pub fn new<'a>(values: impl Iterator<Item = &'a SecretValue>) -> Option<Self> {
+        let mut all: Vec<Vec<u8>> = values.flat_map(|value| patterns(value.reveal())).collect();
+        all.sort();
+        all.dedup();
+        if all.is_empty() {
+            return None;
+        }
+        let nfa = NFA::builder().match_kind(MatchKind::Standard).prefilter(false).build(&all).ok()?;
+        let mut depths = HashMap::new();
+        for pattern in &all {
+            let mut state = nfa.start_state(Anchored::No).ok()?;
+            for (read, byte) in pattern.iter().enumerate() {
+                state = nfa.next_state(Anchored::No, state, *byte);
+                depths.insert(state, read + 1);
+            }
+        }
+        let wrapped = all.iter().any(|pattern| pattern.len() >= WRAPPED);
+        Some(Self { nfa, depths, wrapped })
+    }
+
+    /// Looks through a text. `whole`: nothing follows it.
+    pub fn scan(&self, text: &[u8], whole: bool) -> Scan {
+        let mut spans = Vec::new();
+        let mut undecided = text.len();
+        let read = self.walk(text, |start, end| spans.push(start..end));
+        undecided -= read;
+        let views = views(text, whole, self.wrapped);
+        for view in &views {
+            let read = self.walk(&view.bytes, |start, end| {
+                if !view.joined || end - start >= WRAPPED {
+                    spans.push(view.span(start, end));
+                }
+            });
+            if read > 0 {
+                undecided = undecided.min(view.place(view.bytes.len() - read));
+            }
+            undecided = undecided.min(view.open.unwrap_or(undecided));
+        }
+        Scan { spans: merged(spans), undecided, views }
+    }
+
+    /// Tells of every pattern in it, also of those within others; returns how much of one the end may be.
+    fn walk(&self, text: &[u8], mut found: impl FnMut(usize, usize)) -> usize {
+        let Ok(mut state) = self.nfa.start_state(Anchored::No) else { return 0 };
+        for (at, byte) in text.iter().enumerate() {
+            state = self.nfa.next_state(Anchored::No, state, *byte);
+            if self.nfa.is_match(state) {
+                for index in 0..self.nfa.match_len(state) {
+                    let length = self.nfa.pattern_len(self.nfa.match_pattern(state, index));
+                    found(at + 1 - length, at + 1);
+                }
+            }
+        }
+        self.depths.get(&state).copied().unwrap_or(0).min(text.len())
+    }
+}
+
+impl Scan {
+    /// The last place up to `place` where the text can be cut without a difference to what is found in its halves.
+    pub fn cut(&self, text: &str, mut place: usize) -> usize {
+        loop {
+            let before = place;
+            while !text.is_char_boundary(place) {
+                place -= 1;
+            }
+            for view in &self.views {
+                place = view.cut_in_two(place).unwrap_or(place);
+            }
+            if place == before {
+                return place;
+            }
+        }
+    }
+}
+
+fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_by_key(|span| (span.start, span.end));
+    let mut kept: Vec<Range<usize>> = Vec::new();
+    for span in spans {
+        match kept.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            _ => kept.push(span),
+        }
+    }
+    kept
+}

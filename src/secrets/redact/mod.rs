@@ -1,0 +1,158 @@
+//! Takes the values of secrets out of every text that leaves the process, whatever way they are encoded.
+//!
+//! There is one list of values in a process, for all of its clients: an error of one may have seen a secret of
+//! another. Values that nobody holds any more stay on it for a while, since logs are written late.
+
+mod automaton;
+mod patterns;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod views;
+
+use std::borrow::Cow;
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, LazyLock};
+
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+
+use automaton::Automaton;
+
+use super::value::{SHORTEST, SecretValue};
+use crate::error::Error;
+
+/// What stands where a value was.
+pub const MARK: &str = "***";
+
+/// Values that nobody holds any more, and that are still looked for.
+const RETIRED: usize = 200;
+
+static LIST: LazyLock<Redactor> = LazyLock::new(Redactor::default);
+
+/// Values, and the automaton that finds them.
+#[derive(Default)]
+pub struct Redactor(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// The oldest first.
+    values: VecDeque<SecretValue>,
+    known: HashSet<SecretValue>,
+    built: Option<Arc<Automaton>>,
+    stale: bool,
+}
+
+impl Redactor {
+    /// Looks for this value from now on. Values that are too short are left in: every text has them.
+    pub fn add(&self, value: &SecretValue) {
+        if value.reveal().chars().count() < SHORTEST {
+            return;
+        }
+        let mut state = self.0.lock();
+        if state.known.contains(value) {
+            return;
+        }
+        state.known.insert(value.clone());
+        state.values.push_back(value.clone());
+        state.stale = true;
+        if state.values.len() > RETIRED {
+            state.retire();
+        }
+    }
+
+    fn automaton(&self) -> Option<Arc<Automaton>> {
+        let mut state = self.0.lock();
+        if state.stale {
+            state.built = Automaton::new(state.values.iter()).map(Arc::new);
+            state.stale = false;
+        }
+        state.built.clone()
+    }
+
+    /// The text without values.
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Some(automaton) = self.automaton() else { return Cow::Borrowed(text) };
+        if automaton.scan(text.as_bytes(), true).spans.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(stream::Stream::whole(&automaton, text))
+    }
+
+    /// Whether bytes, such as a pickled object, have a value in them.
+    pub fn found_in(&self, bytes: &[u8]) -> bool {
+        self.automaton().is_some_and(|automaton| !automaton.scan(bytes, true).spans.is_empty())
+    }
+}
+
+impl State {
+    /// Lets go of the oldest values that nobody holds, beyond those that are kept for a while.
+    fn retire(&mut self) {
+        // One reference is the list's, one the set's.
+        let (values, known) = (&self.values, &mut self.known);
+        let unheld: Vec<SecretValue> = values.iter().filter(|value| value.holders() <= 2).cloned().collect();
+        for value in unheld.iter().take(unheld.len().saturating_sub(RETIRED)) {
+            known.remove(value);
+        }
+        let known = &self.known;
+        self.values.retain(|value| known.contains(value));
+    }
+}
+
+/// Looks for this value from now on, in everything that leaves the process.
+pub fn add(value: &SecretValue) {
+    LIST.add(value);
+}
+
+/// The text without values.
+pub fn text(text: &str) -> Cow<'_, str> {
+    LIST.text(text)
+}
+
+/// As `text`, for one that is owned.
+pub fn owned(given: String) -> String {
+    match text(&given) {
+        Cow::Borrowed(_) => given,
+        Cow::Owned(clean) => clean,
+    }
+}
+
+/// Whether bytes have a value in them.
+pub fn found_in(bytes: &[u8]) -> bool {
+    LIST.found_in(bytes)
+}
+
+/// Plain data without values, in its keys neither.
+pub fn json(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(owned(text)),
+        Value::Array(values) => values.into_iter().map(json).collect(),
+        Value::Object(entries) => Value::Object(map(entries)),
+        other => other,
+    }
+}
+
+fn map(entries: Map<String, Value>) -> Map<String, Value> {
+    entries.into_iter().map(|(key, value)| (owned(key), json(value))).collect()
+}
+
+/// An error without values: in its sentence, its advice, its details and its cause.
+pub fn error(error: Error) -> Error {
+    error.rewritten(&|text| owned(text.to_owned()), &json)
+}
+
+/// One stream of text that comes in pieces.
+#[derive(Debug, Default)]
+pub struct Stream(stream::Stream);
+
+impl Stream {
+    /// What is decided with this piece; the rest comes with the next ones, or with `finish`.
+    pub fn feed(&mut self, piece: &str) -> String {
+        self.0.feed(LIST.automaton().as_deref(), piece)
+    }
+
+    /// The rest, when nothing follows.
+    pub fn finish(&mut self) -> String {
+        self.0.finish(LIST.automaton().as_deref())
+    }
+}
