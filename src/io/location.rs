@@ -369,6 +369,10 @@ pub fn unreadable(name: &str, error: &std::io::Error) -> Error {
 /// What a store answered, with the object's name and without anything secret.
 pub fn store_error(name: &str, error: &object_store::Error) -> Error {
     use object_store::Error as E;
+    // A secret that the store needs, and that could not be read.
+    if let Some(ours) = Error::within(error) {
+        return ours.clone();
+    }
     let (code, what, hint) = match error {
         E::NotFound { .. } => (Code::SourceNotFound, "it does not exist", "Check bucket and key"),
         E::PermissionDenied { .. } => {

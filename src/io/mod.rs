@@ -2,6 +2,7 @@
 
 pub mod location;
 pub mod ranged;
+mod rotating;
 pub mod sink;
 pub mod source;
 pub mod store;

@@ -12,18 +12,29 @@ use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use parking_lot::Mutex;
 use url::Url;
 
+use super::rotating::Rotating;
 use crate::error::{Code, Error, Result};
+use crate::secrets::{Given, Secrets, redact, urls};
 
 /// Opens stores and keeps them: one per scheme and bucket, with its connections, for a client's life.
 pub struct Stores {
-    options: BTreeMap<String, String>,
+    options: Arc<BTreeMap<String, Given>>,
+    secrets: Arc<Secrets>,
     open: Mutex<BTreeMap<String, Arc<dyn ObjectStore>>>,
 }
 
 impl Stores {
-    pub fn new(options: BTreeMap<String, String>) -> Self {
-        let options = options.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)).collect();
-        Self { options, open: Mutex::new(BTreeMap::new()) }
+    pub fn new(options: BTreeMap<String, Given>, secrets: Arc<Secrets>) -> Self {
+        let options: BTreeMap<_, _> =
+            options.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)).collect();
+        for (key, value) in &options {
+            if let Given::Plain(value) = value
+                && urls::is_secret(key)
+            {
+                redact::add_credential(value);
+            }
+        }
+        Self { options: options.into(), secrets, open: Mutex::new(BTreeMap::new()) }
     }
 
     /// The store that holds a URL's objects. Makes no request.
@@ -33,12 +44,21 @@ impl Stores {
         if let Some(store) = open.get(&key) {
             return Ok(store.clone());
         }
-        let store = self.build(url)?;
+        urls::add_credentials(url.as_str());
+        let plain = |(key, value): (&String, &Given)| match value {
+            Given::Plain(text) => Some((key.clone(), text.reveal().to_owned())),
+            Given::Named(_) => None,
+        };
+        let store: Arc<dyn ObjectStore> = match self.options.iter().map(plain).collect::<Option<_>>() {
+            Some(options) => Self::build(url, &options)?,
+            None => Arc::new(Rotating::new(url.clone(), self.options.clone(), self.secrets.clone())),
+        };
         open.insert(key, store.clone());
         Ok(store)
     }
 
-    fn build(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+    /// A store with these options, which go before the environment's.
+    pub(super) fn build(url: &Url, options: &BTreeMap<String, String>) -> Result<Arc<dyn ObjectStore>> {
         let bucket = || {
             url.host_str().ok_or_else(|| {
                 Error::new(Code::InvalidTask, format!("the source `{}` names no bucket", redacted(url)))
@@ -48,7 +68,7 @@ impl Stores {
             "s3" | "s3a" => {
                 let mut builder =
                     AmazonS3Builder::from_env().with_retry(patience()).with_bucket_name(bucket()?);
-                for (key, value) in &self.options {
+                for (key, value) in options {
                     let key: AmazonS3ConfigKey = key.parse().map_err(|_| unknown_option(key, "s3"))?;
                     builder = builder.with_config(key, value);
                 }
@@ -65,7 +85,7 @@ impl Stores {
             "gs" => {
                 let mut builder =
                     GoogleCloudStorageBuilder::from_env().with_retry(patience()).with_bucket_name(bucket()?);
-                for (key, value) in &self.options {
+                for (key, value) in options {
                     let key = key.parse().map_err(|_| unknown_option(key, "gs"))?;
                     builder = builder.with_config(key, value);
                 }
@@ -74,7 +94,7 @@ impl Stores {
             "az" | "abfs" | "abfss" | "azure" => {
                 let mut builder =
                     MicrosoftAzureBuilder::from_env().with_retry(patience()).with_url(url.as_str());
-                for (key, value) in &self.options {
+                for (key, value) in options {
                     let key = key.parse().map_err(|_| unknown_option(key, "az"))?;
                     builder = builder.with_config(key, value);
                 }
@@ -86,7 +106,7 @@ impl Stores {
                 if url.scheme() == "http" {
                     builder = builder.with_config(ClientConfigKey::AllowHttp, "true");
                 }
-                for (key, value) in &self.options {
+                for (key, value) in options {
                     let key = key.parse().map_err(|_| unknown_option(key, "http"))?;
                     builder = builder.with_config(key, value);
                 }

@@ -15,7 +15,7 @@ use crate::io::source::Source;
 use crate::plan::Node;
 use crate::runtime::calls::rows::SourceFeed;
 use crate::runtime::calls::tree::Tree;
-use crate::runtime::calls::{CallSpec, Fed, Feed, Once, Parcel, Policy};
+use crate::runtime::calls::{CallSpec, Fed, Feed, Granted, Once, Parcel, Policy};
 use crate::runtime::run::Finished;
 use crate::runtime::{Engine, Run};
 use crate::task::{OnError, Priority};
@@ -49,6 +49,8 @@ struct Asked {
     parts: Option<usize>,
     /// Why the run is not native.
     why: Option<String>,
+    /// Secrets that the operation may read.
+    secrets: Vec<String>,
     launch: (String, Vec<String>, Vec<(String, String)>),
 }
 
@@ -110,9 +112,14 @@ fn start(
         .transpose()
         .map_err(not_shared)?;
     let function = Function::new(asked.name, function).map_err(not_shared)?;
+    let secrets = match asked.secrets {
+        names if names.is_empty() => None,
+        names => Some(Arc::new(Granted::new(names, engine.secrets().clone())?)),
+    };
     let run = engine.prepared();
     let (program, arguments, environment) = asked.launch;
-    let pool = engine.pool(|| Launch { program, arguments, environment })?;
+    let hidden = engine.secrets().hidden();
+    let pool = engine.pool(|| Launch { program, arguments, environment, hidden })?;
     let limit = engine.limit(asked.memory_limit)?;
     let feed: Box<dyn Feed> = match feed {
         Given::Payload(bytes) if kind == &"tree" => {
@@ -149,6 +156,7 @@ fn start(
         then: then.map(Arc::new),
         parts: asked.parts,
         aligned: if asked.aligned { feed.left() } else { None },
+        secrets,
     };
     let timeout = asked.timeout_ms.map(Duration::from_millis);
     engine.submit_calls(run, &pool, spec, feed, timeout, asked.why)
@@ -193,7 +201,7 @@ impl Feed for PyFeed {
 }
 
 /// An error of the core for an exception; one of ours keeps its code.
-fn of_exception(py: Python<'_>, error: &PyErr) -> Error {
+pub fn of_exception(py: Python<'_>, error: &PyErr) -> Error {
     let value = error.value(py);
     let type_name =
         value.get_type().name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());

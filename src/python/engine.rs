@@ -16,6 +16,7 @@ use super::errors::raised;
 use super::frame::PyFrame;
 use super::json;
 use super::run::{PyRun, SIGNALS_EVERY};
+use super::secrets::{PySecrets, setting};
 use crate::config::Settings;
 use crate::error::{Code, Error};
 use crate::io::sink::target::{Asked, Target};
@@ -44,18 +45,23 @@ impl PyEngine {
 #[pymethods]
 impl PyEngine {
     #[new]
+    #[pyo3(signature = (settings, storage_options, secrets=None))]
     fn new(
         py: Python<'_>,
         settings: &Bound<'_, PyDict>,
-        storage_options: HashMap<String, String>,
+        storage_options: HashMap<String, Bound<'_, PyAny>>,
+        secrets: Option<&PySecrets>,
     ) -> PyResult<Self> {
         let overrides = match json::from_python(settings.as_any())? {
             serde_json::Value::Object(overrides) => overrides,
             _ => return Err(PyTypeError::new_err("settings are a dict")),
         };
+        let options = storage_options.into_iter().map(|(name, value)| Ok((name, setting(&value)?)));
+        let options = options.collect::<PyResult<BTreeMap<_, _>>>()?;
+        let secrets = secrets.map(|secrets| secrets.secrets.clone()).unwrap_or_default();
         let made = py.detach(|| {
             let settings = Settings::resolve(&overrides, |name| std::env::var(name).ok())?;
-            Engine::new(settings, storage_options.into_iter().collect::<BTreeMap<_, _>>())
+            Engine::new(settings, options, secrets)
         });
         let engine = made.map_err(|error| raised(py, error))?;
         Ok(Self { engine: Some(Arc::new(engine)), pid: std::process::id() })
@@ -147,8 +153,9 @@ impl PyEngine {
         let engine = self.engine()?;
         let (program, arguments, environment) = launch;
         let patience = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+        let hidden = engine.secrets().hidden();
         let warmed = py.detach(|| {
-            let pool = engine.pool(|| Launch { program, arguments, environment })?;
+            let pool = engine.pool(|| Launch { program, arguments, environment, hidden })?;
             pool.warm(count, patience)
                 .map_err(|error| Error::new(Code::OutOfMemory, format!("cannot start workers: {error}")))
         });

@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::json;
 use crate::error::Error;
+use crate::secrets::redact;
 
 /// The exception of `rlm_hypervisor.errors` for an error.
 pub fn raised(py: Python<'_>, error: Error) -> PyErr {
+    let error = redact::error(error);
     let build = || -> PyResult<PyErr> {
         let details = json::to_python(py, &Value::Object(error.details().clone()))?;
         let errors = py.import("rlm_hypervisor.errors")?;

@@ -473,6 +473,6 @@ impl PyFrame {
     }
 
     fn explain(&self) -> String {
-        self.frame.explain()
+        crate::secrets::redact::owned(self.frame.explain())
     }
 }

@@ -10,6 +10,7 @@ mod json;
 mod literal;
 mod params;
 mod run;
+mod secrets;
 
 use pyo3::prelude::*;
 
@@ -42,6 +43,8 @@ mod _core {
     use super::groups::PyGroups;
     #[pymodule_export]
     use super::run::PyRun;
+    #[pymodule_export]
+    use super::secrets::{PySecret, PySecrets, redact};
 
     static QUIET: Once = Once::new();
 
@@ -119,7 +122,7 @@ mod _core {
             .enable_all()
             .build()
             .map_err(|error| Error::internal(error.to_string()))?;
-        let stores = Stores::new(Default::default());
+        let stores = Stores::new(Default::default(), Default::default());
         let opened = runtime
             .block_on(async { ParquetSource::open(location::resolve(source, &stores).await?).await })?;
         let source = Source::Parquet(Arc::new(opened));

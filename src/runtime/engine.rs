@@ -24,6 +24,7 @@ use crate::io::source::{FilesSource, MemorySource, ParquetSource, Source, Source
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
 use crate::plan::frame::Frame;
+use crate::secrets::{Given as Setting, Secrets, urls};
 use crate::worker::{Launch, Pool};
 
 /// How long closing waits for threads that are in the middle of something.
@@ -44,6 +45,7 @@ const IDLE: Duration = Duration::from_secs(10);
 
 pub struct Engine {
     settings: Settings,
+    secrets: Arc<Secrets>,
     stores: Stores,
     /// Plans run here, and blocking work on its blocking threads.
     compute: Mutex<Option<Runtime>>,
@@ -79,8 +81,13 @@ pub enum Given {
 }
 
 impl Engine {
-    pub fn new(settings: Settings, storage_options: BTreeMap<String, String>) -> Result<Self> {
+    pub fn new(
+        settings: Settings,
+        storage_options: BTreeMap<String, Setting>,
+        secrets: Arc<Secrets>,
+    ) -> Result<Self> {
         keep_freed_pages();
+        urls::add_environment();
         if !settings.spill_dir.is_dir() {
             let shown = settings.spill_dir.display();
             return Err(Error::new(
@@ -108,7 +115,8 @@ impl Engine {
         let memory = Arc::new(ClientMemory::new(settings.memory_limit));
         Ok(Self {
             settings,
-            stores: Stores::new(storage_options),
+            stores: Stores::new(storage_options, secrets.clone()),
+            secrets,
             compute: Mutex::new(Some(compute)),
             io: Mutex::new(Some(io)),
             runs: Mutex::default(),
@@ -146,6 +154,10 @@ impl Engine {
             .detail("path", "options.memoryLimit")),
             asked => Ok(asked.unwrap_or(all)),
         }
+    }
+
+    pub fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
     }
 
     fn handle(runtime: &Mutex<Option<Runtime>>) -> Result<tokio::runtime::Handle> {
@@ -200,6 +212,7 @@ impl Engine {
             (false, true) => {
                 let mut files = Vec::new();
                 for path in &paths {
+                    urls::add_credentials(path);
                     files.extend(location::resolve(path, &self.stores).await?);
                     tokio::task::yield_now().await;
                 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::run::Run;
 use crate::engine::control::{ScanFacts, Stage};
 use crate::error::{Result, shown_bytes};
+use crate::secrets::redact;
 
 /// Everything known about a run, and `text`, which says it in sentences.
 pub fn explain(run: &Run) -> Result<Value> {
@@ -67,7 +68,7 @@ pub fn explain(run: &Run) -> Result<Value> {
     }
     indented("plan", &plan, &mut text);
     indented("operators", &physical, &mut text);
-    Ok(json!({
+    Ok(redact::json(json!({
         "id": run.id,
         "state": run.state(),
         "mode": if python.is_some() { "python" } else { "native" },
@@ -80,7 +81,7 @@ pub fn explain(run: &Run) -> Result<Value> {
         "grouping": run.control.grouping(),
         "progress": progress,
         "text": text,
-    }))
+    })))
 }
 
 fn describe_scan(scan: &ScanFacts, text: &mut String) {

@@ -12,6 +12,7 @@ use super::calls::Values;
 use crate::engine::control::{Accounting, Control, Stop};
 use crate::error::{Code, Error, Result};
 use crate::io::sink;
+use crate::secrets::redact;
 
 /// A run's state; it never moves backwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -136,7 +137,7 @@ impl Run {
             Err(_) => State::Failed,
         };
         inner.finished = Some(Instant::now());
-        inner.outcome = Some(outcome.map(Arc::new).map_err(|error| error.detail("run", self.id.as_str())));
+        inner.outcome = Some(outcome.map(Arc::new).map_err(|error| redact::error(error).detail("run", self.id.as_str())));
         let callbacks = std::mem::take(&mut inner.callbacks);
         drop(inner);
         self.done.notify_all();

@@ -37,7 +37,7 @@ impl Provider for Files {
             Err(error) if missing(&error) => return Ok(None),
             Err(error) => return Err(unavailable(name, &self.describe(), &error.to_string())),
         };
-        Ok(Some(SecretValue::checked(name, without_line_end(read))?.into()))
+        Ok(Some(Found::at_hand(SecretValue::checked(name, without_line_end(read))?)))
     }
 
     fn names(&self) -> Result<Option<Vec<String>>> {

@@ -11,6 +11,13 @@ use super::value::SecretValue;
 use crate::error::{Code, Error, Result};
 use crate::names::nearest;
 
+/// An option as it was given: as it stands, or by the name of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    Plain(SecretValue),
+    Named(String),
+}
+
 pub struct Secrets {
     providers: Vec<Box<dyn Provider>>,
     /// How long a value is kept before it is asked for again.
@@ -24,6 +31,18 @@ pub struct Secrets {
 struct Kept {
     value: SecretValue,
     until: Instant,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secrets of {}", self.described())
+    }
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self::new(Vec::new(), Duration::ZERO)
+    }
 }
 
 impl Secrets {
@@ -47,6 +66,11 @@ impl Secrets {
         }
         let found = self.ask(name)?.ok_or_else(|| self.unknown(name))?;
         Ok(self.keep(name, found, clock()))
+    }
+
+    /// The secrets of these names.
+    pub fn all(&self, names: &[String]) -> Result<Vec<(String, SecretValue)>> {
+        names.iter().map(|name| Ok((name.clone(), self.get(name)?))).collect()
     }
 
     /// The value that is at hand, if it is young enough: no provider is asked.
@@ -96,9 +120,9 @@ impl Secrets {
         Ok(all)
     }
 
-    /// Variables of the environment that workers do not get.
-    pub fn variables(&self) -> Vec<String> {
-        self.providers.iter().flat_map(|provider| provider.variables()).collect()
+    /// What variables of the environment begin with that workers do not get.
+    pub fn hidden(&self) -> Vec<String> {
+        self.providers.iter().filter_map(|provider| provider.hidden()).collect()
     }
 
     /// The providers in words.

@@ -9,6 +9,6 @@ pub mod urls;
 pub mod value;
 pub mod vault;
 
-pub use keeper::Secrets;
+pub use keeper::{Given, Secrets};
 pub use provider::{Found, Provider};
 pub use value::SecretValue;

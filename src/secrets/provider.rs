@@ -19,6 +19,13 @@ impl From<SecretValue> for Found {
     }
 }
 
+impl Found {
+    /// A value that costs nothing to ask for again, so that a new one is seen at once.
+    pub fn at_hand(value: SecretValue) -> Self {
+        Self { value, lives: Some(Duration::ZERO) }
+    }
+}
+
 /// Something that has secrets. May be asked from any thread, and may take its time.
 pub trait Provider: Send + Sync {
     /// Where it looks, in words, with nothing secret.
@@ -35,9 +42,9 @@ pub trait Provider: Send + Sync {
         Ok(false)
     }
 
-    /// Variables of the environment that hold secrets of it, and are not handed on to workers.
-    fn variables(&self) -> Vec<String> {
-        Vec::new()
+    /// What variables of the environment that hold secrets begin with: they are not handed on to workers.
+    fn hidden(&self) -> Option<String> {
+        None
     }
 }
 

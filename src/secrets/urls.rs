@@ -16,7 +16,7 @@ pub fn add_credentials(address: &str) {
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         let whole = rest.rsplit_once('@').map_or(authority, |(user, _)| user);
         if let Some((_, password)) = whole.split_once(':').filter(|_| rest.contains('@')) {
-            redact::add(&SecretValue::new(password));
+            redact::add_credential(&SecretValue::new(password));
         }
         return;
     };
@@ -25,18 +25,31 @@ pub fn add_credentials(address: &str) {
     }
     for (key, value) in url.query_pairs() {
         if is_secret(&key) {
-            redact::add(&SecretValue::new(value));
+            redact::add_credential(&SecretValue::new(value));
+        }
+    }
+}
+
+/// Looks from now on for the credentials of stores that are in the environment.
+pub fn add_environment() {
+    let stores = ["AWS_", "AZURE_", "GOOGLE_"];
+    for (name, value) in std::env::vars_os() {
+        if let (Some(name), Ok(value)) = (name.to_str(), value.into_string())
+            && stores.iter().any(|store| name.starts_with(store))
+            && is_secret(name)
+        {
+            redact::add_credential(&SecretValue::new(value));
         }
     }
 }
 
 /// A password as it is written in an address, and as it is meant.
 fn add_decoded(written: &str) {
-    redact::add(&SecretValue::new(written));
+    redact::add_credential(&SecretValue::new(written));
     // In a query a plus sign means a space, in a password it does not.
     let pair = format!("p={}", written.replace('+', "%2B"));
     for (_, meant) in url::form_urlencoded::parse(pair.as_bytes()) {
-        redact::add(&SecretValue::new(meant));
+        redact::add_credential(&SecretValue::new(meant));
     }
 }
 

@@ -138,7 +138,7 @@ pub const OPTIONS: &[Field] = &[
     field("idempotencyKey", Kind::Name, Null, ALL, NotYet, "a key under which the task runs at most once"),
     field("mode", Kind::Choice(&["auto", "native", "python"]), Word("auto"), ALL, Since("0.1"), "how the operation runs: as a native plan, in Python, or what is possible"),
     field("tags", Kind::Tags, EmptyList, ALL, Since("0.1"), "labels of the run, for people and for lists of runs"),
-    field("secrets", Kind::Names, EmptyList, ALL, NotYet, "names of the secrets that the operation may read; never their values"),
+    field("secrets", Kind::Names, EmptyList, ALL, Since("0.1"), "names of the secrets that the operation may read in workers (`current_task().secrets`); never their values"),
     field("progress", Kind::Or("auto", &Kind::Bool), Null, ALL, Since("0.1"), "whether a progress bar is shown; None for the client's `progress`"),
 ];
 

@@ -61,6 +61,10 @@ fn means_something(spec: &TaskSpec) -> Result<()> {
         let why = "\"native\" is for operations on sources; those on items and values run in workers";
         return wrong("options.mode", why, "Leave it out");
     }
+    if !options.secrets.is_empty() && matches!(spec.operation, OperationRef::Sql(_)) {
+        let why = "is for operations that run in workers, and a query runs natively";
+        return wrong("options.secrets", why, "Leave it out: stores take secrets from `storage_options`");
+    }
     if options.max_failures.is_some() && options.on_error == OnError::Fail {
         let why = "means nothing where the first failure ends the run";
         return wrong("options.maxFailures", why, "Add `onError: \"skip\"` or \"collect\"");
@@ -119,7 +123,7 @@ fn only_for(spec: &TaskSpec) -> Result<()> {
 }
 
 /// Options that say how user code is run in workers mean nothing to a native plan, which runs none.
-const IN_WORKERS: &[&str] = &["priority", "retries", "onError", "maxFailures", "backoffMs"];
+const IN_WORKERS: &[&str] = &["priority", "retries", "onError", "maxFailures", "backoffMs", "secrets"];
 
 fn in_workers(options: &Value) -> Result<()> {
     let given = |field: &&Field| {

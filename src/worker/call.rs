@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::shared::Blob;
+use crate::secrets::SecretValue;
 
 /// User code, pickled; sent to each worker once.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Call {
     pub function: Arc<Function>,
     pub head: Head,
     pub payload: Vec<Blob>,
+    /// What the operation may read, by name.
+    pub secrets: Arc<Vec<(String, SecretValue)>>,
 }
 
 /// The head of a call, as the worker reads it.

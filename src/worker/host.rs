@@ -1,6 +1,6 @@
 //! One worker and the call it runs: everything it says is passed on, and it is ended when it has to be.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::call::{Call, Part, Said};
+use super::output::Outputs;
 use super::process::{Launch, Process, ending};
 use super::shared::{Blob, Page};
 use super::wire;
@@ -34,9 +36,6 @@ const BEGIN: Duration = Duration::from_secs(5);
 
 /// Runs whose calls a worker remembers to have had.
 const RUNS: usize = 16;
-
-/// What is kept of the end of a worker's error output, to say why it died.
-const TAIL: usize = 16 * 1024;
 
 /// Why a call was ended from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,11 +101,8 @@ pub struct Host {
     process: Process,
     page: Page,
     functions: HashSet<String>,
-    /// The end of its error output since the last call began.
-    tail: Vec<u8>,
+    outputs: Outputs,
     open: [bool; 2],
-    /// The first bytes of a character whose others are still to come, of each output.
-    partial: [Vec<u8>; 2],
     /// The last runs that it had calls of.
     runs: VecDeque<Arc<str>>,
     /// Calls that it has run.
@@ -138,9 +134,8 @@ impl Host {
             process,
             page,
             functions: HashSet::new(),
-            tail: Vec::new(),
+            outputs: Outputs::default(),
             open: [true; 2],
-            partial: Default::default(),
             runs: VecDeque::new(),
             calls: 0,
         };
@@ -186,7 +181,8 @@ impl Host {
     pub fn run(&mut self, call: &Call, watch: &dyn Watch) -> End {
         // What threads of earlier calls wrote meanwhile is not this call's.
         self.drain(&Nobody);
-        self.tail.clear();
+        self.finish(&Nobody);
+        self.outputs.forget();
         self.calls += 1;
         if self.runs.back() != Some(&call.head.run) {
             self.runs.push_back(call.head.run.clone());
@@ -208,6 +204,7 @@ impl Host {
                     let last = part.last;
                     if last {
                         self.drain(watch);
+                        self.finish(watch);
                     }
                     watch.part(part);
                     if last {
@@ -226,9 +223,7 @@ impl Host {
             looked = now;
             match asked {
                 Some((cause, since)) if now.duration_since(since) >= GRACE => {
-                    self.process.kill();
-                    self.drain(watch);
-                    return End::Stopped(cause);
+                    return self.end(cause, watch);
                 }
                 Some(_) => {}
                 None => {
@@ -248,9 +243,7 @@ impl Host {
             if let (Some(limit), Some(held)) = (watch.memory_limit(), self.process.memory())
                 && held > limit
             {
-                self.process.kill();
-                self.drain(watch);
-                return End::Stopped(StopCause::Memory(held));
+                return self.end(StopCause::Memory(held), watch);
             }
         }
     }
@@ -271,11 +264,17 @@ impl Host {
             && self.process.exited().is_none()
             && let Some(cause) = watch.stop(Instant::now())
         {
-            self.process.kill();
-            self.drain(watch);
-            return End::Stopped(cause);
+            return self.end(cause, watch);
         }
         End::Died(self.crash(Crashed::Calling, why, Some(call), watch))
+    }
+
+    /// Ends the worker.
+    fn end(&mut self, cause: StopCause, watch: &dyn Watch) -> End {
+        self.process.kill();
+        self.drain(watch);
+        self.finish(watch);
+        End::Stopped(cause)
     }
 
     fn send(&mut self, call: &Call, watch: &dyn Watch) -> io::Result<()> {
@@ -285,6 +284,13 @@ impl Host {
             let blob = std::slice::from_ref(&function.bytes);
             wire::send(&mut self.process.socket, &head, blob, &mut patience(watch))?;
             self.functions.insert(function.id.clone());
+        }
+        if !call.secrets.is_empty() {
+            let values: BTreeMap<_, _> =
+                call.secrets.iter().map(|(name, value)| (name, value.reveal())).collect();
+            let values = Zeroizing::new(serde_json::to_vec(&values)?);
+            let (head, blob) = (json!({ "t": "secrets" }), [Blob::new(&values)?]);
+            wire::send(&mut self.process.socket, &head, &blob, &mut patience(watch))?;
         }
         wire::send(&mut self.process.socket, &call.head, &call.payload, &mut patience(watch))
     }
@@ -343,17 +349,19 @@ impl Host {
         match read {
             Ok(0) => self.open[stream as usize] = false,
             Ok(count) => {
-                let bytes = &bytes[..count];
-                let text = whole_characters(&mut self.partial[stream as usize], bytes);
-                watch.wrote(stream, &text);
-                if stream == Stream::Err {
-                    self.tail.extend_from_slice(bytes);
-                    let spare = self.tail.len().saturating_sub(TAIL);
-                    self.tail.drain(..spare);
-                }
+                let text = self.outputs.feed(stream, &bytes[..count]);
+                wrote(watch, stream, &text);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => self.open[stream as usize] = false,
+        }
+    }
+
+    /// Passes on what waited for something to follow, when a call is over.
+    fn finish(&mut self, watch: &dyn Watch) {
+        for stream in [Stream::Out, Stream::Err] {
+            let rest = self.outputs.finish(stream);
+            wrote(watch, stream, &rest);
         }
     }
 
@@ -376,7 +384,7 @@ impl Host {
     }
 
     fn stderr(&self) -> String {
-        String::from_utf8_lossy(&self.tail).trim_end().to_owned()
+        self.outputs.stderr()
     }
 
     /// What there is to say about a worker that is gone, or is now.
@@ -391,6 +399,7 @@ impl Host {
         let by_itself = self.process.exited();
         self.process.kill();
         self.drain(watch);
+        self.finish(watch);
         let how = match by_itself {
             Some(status) => ending(status),
             None if why.is_empty() => "closed its channel".to_owned(),
@@ -398,6 +407,12 @@ impl Host {
         };
         let signal = by_itself.and_then(|status| status.signal());
         Crash { what, how, item, stderr: self.stderr(), signal }
+    }
+}
+
+fn wrote(watch: &dyn Watch, stream: Stream, text: &str) {
+    if !text.is_empty() {
+        watch.wrote(stream, text);
     }
 }
 
@@ -420,27 +435,6 @@ fn patience(watch: &dyn Watch) -> impl FnMut() -> bool + '_ {
     }
 }
 
-/// Bytes as text; the beginning of a character whose end is not there yet is kept for the next ones.
-fn whole_characters(partial: &mut Vec<u8>, bytes: &[u8]) -> String {
-    partial.extend_from_slice(bytes);
-    let open = match std::str::from_utf8(partial) {
-        Err(error) if error.error_len().is_none() => partial.len() - error.valid_up_to(),
-        // Further on may be an open one as well.
-        Err(_) => (1..=partial.len().min(3))
-            .find(|back| partial[partial.len() - back] & 0xc0 == 0xc0)
-            .filter(|back| {
-                let tail = &partial[partial.len() - back..];
-                std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none())
-            })
-            .unwrap_or(0),
-        Ok(_) => 0,
-    };
-    let rest = partial.split_off(partial.len() - open);
-    let text = String::from_utf8_lossy(partial).into_owned();
-    *partial = rest;
-    text
-}
-
 /// The watch of what belongs to no call.
 struct Nobody;
 
@@ -457,24 +451,5 @@ impl Watch for Nobody {
 
     fn memory_limit(&self) -> Option<u64> {
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn characters_that_come_in_pieces_are_put_together() {
-        let text = "aß€😀\u{fffd}z".as_bytes();
-        for size in 1..=text.len() {
-            let mut partial = Vec::new();
-            let read: String = text.chunks(size).map(|bytes| whole_characters(&mut partial, bytes)).collect();
-            assert_eq!((read.as_bytes(), partial.len()), (text, 0));
-        }
-        let mut partial = Vec::new();
-        assert_eq!(whole_characters(&mut partial, b"\xffa\xe2\x82"), "\u{fffd}a");
-        assert_eq!(whole_characters(&mut partial, b"\xac!"), "€!");
-        assert_eq!(whole_characters(&mut partial, b"\xff\xff"), "\u{fffd}\u{fffd}");
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod host;
+mod output;
 pub mod pool;
 pub mod process;
 pub mod queue;

@@ -18,6 +18,8 @@ pub struct Launch {
     pub program: String,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
+    /// What variables begin with that a worker does not get of ours.
+    pub hidden: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -37,7 +39,14 @@ impl Process {
     /// Starts a worker.
     pub fn start(launch: &Launch) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
-        let mut child = Command::new(&launch.program)
+        let mut command = Command::new(&launch.program);
+        for (name, _) in std::env::vars_os() {
+            let hides = |prefix: &String| name.as_encoded_bytes().starts_with(prefix.as_bytes());
+            if launch.hidden.iter().any(hides) {
+                command.env_remove(name);
+            }
+        }
+        let mut child = command
             .args(&launch.arguments)
             .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::from(OwnedFd::from(theirs)))

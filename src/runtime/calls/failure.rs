@@ -2,7 +2,23 @@
 
 use super::ledger::{Counts, Slice};
 use crate::error::{Cause, Code, Error};
+use crate::secrets::redact;
 use crate::worker::{Blob, Crash, Crashed, Failure};
+
+/// Characters of an exception's text, and of the end of its traceback, that are kept. The worker sends more than that:
+/// cutting a secret in two would leave a half that nothing knows.
+const MESSAGE: usize = 4_000;
+const TRACEBACK: usize = 20_000;
+
+fn first(text: &str, most: usize) -> String {
+    redact::text(text).chars().take(most).collect()
+}
+
+fn last(text: &str, most: usize) -> String {
+    let text = redact::text(text);
+    let spare = text.chars().count().saturating_sub(most);
+    text.chars().skip(spare).collect()
+}
 
 /// What the items of a run are called.
 fn subject(slice: &Slice, item: u64, single: bool) -> String {
@@ -31,26 +47,27 @@ fn details(error: Error, function: &str, slice: &Slice, item: u64) -> Error {
 /// User code raised.
 pub fn raised(function: &str, slice: &Slice, failure: &Failure, blobs: &[Blob], single: bool) -> Error {
     let item = failure.item;
-    let said = match failure.message.trim() {
+    let (type_name, traceback) = (first(&failure.type_name, MESSAGE), last(&failure.traceback, TRACEBACK));
+    let whole = first(&failure.message, MESSAGE);
+    let said = match whole.trim() {
         "" => String::new(),
         text => format!(": {text}"),
     };
     let message = format!(
-        "`{function}` raised {}{}{}{said}",
-        failure.type_name,
+        "`{function}` raised {type_name}{}{}{said}",
         subject(slice, item, single),
         attempt(slice)
     );
     let pickled = failure.blob.and_then(|place| blobs.get(place)).map(|blob| blob.bytes().into());
     let cause = Cause {
-        type_name: failure.type_name.clone(),
-        message: failure.message.clone(),
-        traceback: failure.traceback.clone(),
+        type_name: type_name.clone(),
+        message: whole.clone(),
+        traceback: traceback.clone(),
         pickled,
     };
     let code = failure.code.unwrap_or(Code::OperationFailed);
-    let error = Error::new(code, message).detail("exception", failure.type_name.as_str());
-    let error = error.detail("traceback", failure.traceback.as_str());
+    let error = Error::new(code, message).detail("exception", type_name);
+    let error = error.detail("traceback", traceback);
     details(error, function, slice, item).caused_by(Some(cause.into()))
 }
 

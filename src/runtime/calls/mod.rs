@@ -2,10 +2,11 @@
 //!
 //! `feed` brings the items, `ledger` decides what happens to each (pure, the clock is passed in), `pace` how many go
 //! together, `rows` brings the chunks of a source,
-//! `tree` the inputs of a recursive run, `failure` says what went wrong in words, `work` is the shell that the pool of workers sees.
+//! `tree` the inputs of a recursive run, `granted` the secrets that they may read, `failure` says what went wrong in words, `work` is the shell that the pool of workers sees.
 
 mod failure;
 pub mod feed;
+mod granted;
 pub mod ledger;
 mod pace;
 pub mod rows;
@@ -14,6 +15,7 @@ pub mod values;
 pub mod work;
 
 pub use feed::{Fed, Feed, Once, Parcel};
+pub use granted::Granted;
 pub use ledger::Policy;
 pub use values::Values;
 pub use work::{CallRun, CallSpec};

@@ -9,12 +9,14 @@ use serde_json::json;
 
 use super::failure;
 use super::feed::{Fed, Feed, Parcel};
+use super::granted::{self, Granted};
 use super::ledger::{Failed, Ledger, Policy, Slice};
 use super::pace::Pace;
 use super::values::{Segment, Values};
 use crate::engine::control::{Accounting, Stop};
 use crate::error::{Code, Error, Result};
 use crate::runtime::run::{Finished, Run};
+use crate::secrets::redact;
 use crate::worker::{Call, End, Function, Head, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work};
 
 /// Characters of user output that a run keeps.
@@ -41,6 +43,8 @@ pub struct CallSpec {
     pub parts: Option<usize>,
     /// The chunks of a source whose results are put together by their rows: how many there are.
     pub aligned: Option<u64>,
+    /// The secrets that the operation may read.
+    pub secrets: Option<Arc<Granted>>,
 }
 
 /// The kind of the call that puts results together.
@@ -161,7 +165,7 @@ impl CallRun {
         self.run.finish(outcome);
     }
 
-    fn unit(&self, pool: &Pool, id: u64, slice: &Slice, then: bool) -> Unit {
+    fn unit(&self, pool: &Pool, id: u64, slice: &Slice, then: bool, secrets: granted::Values) -> Unit {
         let (function, kind) = match &self.spec.then {
             Some(last) if then => (last, THEN),
             _ => (&self.spec.function, self.spec.kind),
@@ -182,7 +186,7 @@ impl CallRun {
             more: slice.parcel.more.clone(),
         };
         let function = function.clone();
-        Unit { id, call: Call { function, head, payload: slice.parcel.payload.clone() } }
+        Unit { id, call: Call { function, head, payload: slice.parcel.payload.clone(), secrets } }
     }
 
     /// Gives results to the feed, which may have new items then.
@@ -286,6 +290,8 @@ impl Work for CallRun {
 
     fn take(&self) -> Option<Unit> {
         let pool = self.pool.upgrade()?;
+        // Providers may take their time, and nothing waits for them meanwhile.
+        let secrets = self.spec.secrets.as_ref().map(|granted| granted.now(&self.run.control)).unwrap_or_default();
         let mut state = self.state.lock();
         let mut taken = state.ledger.take(Instant::now());
         let then = state.then;
@@ -334,7 +340,7 @@ impl Work for CallRun {
             state.began.insert(*id, Instant::now());
         }
         let (id, slice) = taken?;
-        Some(self.unit(&pool, id, &slice, then))
+        Some(self.unit(&pool, id, &slice, then, secrets))
     }
 
     fn part(&self, unit: u64, part: Part) {
@@ -387,10 +393,12 @@ impl Work for CallRun {
 
     fn said(&self, _: u64, said: Said) {
         match said {
-            Said::Log { level, name, text } => self.write("log", &format!("{level} {name}: {text}\n")),
+            Said::Log { level, name, text } => {
+                self.write("log", &redact::owned(format!("{level} {name}: {text}\n")))
+            }
             Said::Progress { done, note } => {
                 let note = note.map(|note| format!(" {note}")).unwrap_or_default();
-                self.write("progress", &format!("{done}{note}\n"));
+                self.write("progress", &redact::owned(format!("{done}{note}\n")));
             }
             Said::Ready | Said::Part(_) => {}
         }

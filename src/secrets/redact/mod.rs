@@ -28,6 +28,9 @@ pub const MARK: &str = "***";
 /// Values that nobody holds any more, and that are still looked for.
 const RETIRED: usize = 200;
 
+/// Credentials that are no secrets by name are looked for from this length on.
+pub const CREDENTIAL: usize = 8;
+
 static LIST: LazyLock<Redactor> = LazyLock::new(Redactor::default);
 
 /// Values, and the automaton that finds them.
@@ -102,6 +105,13 @@ impl State {
 /// Looks for this value from now on, in everything that leaves the process.
 pub fn add(value: &SecretValue) {
     LIST.add(value);
+}
+
+/// As `add`, for a credential that was given as plain text: those of test stores are ordinary words.
+pub fn add_credential(value: &SecretValue) {
+    if value.reveal().chars().count() >= CREDENTIAL {
+        add(value);
+    }
 }
 
 /// The text without values.

@@ -288,6 +288,10 @@ impl Provider for Vault {
         Ok(Some(SecretValue::checked(name, text.into_bytes())?.into()))
     }
 
+    fn hidden(&self) -> Option<String> {
+        Some("VAULT_TOKEN".to_owned())
+    }
+
     fn names(&self) -> Result<Option<Vec<String>>> {
         self.wait(async {
             match self.list().await {
