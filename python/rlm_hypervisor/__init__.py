@@ -13,7 +13,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rlm_hypervisor._core import __version__ as __version__
+    from rlm_hypervisor._core import Secret as Secret, __version__ as __version__
     from rlm_hypervisor.client import RLMClient as RLMClient
     from rlm_hypervisor.context import CurrentTask as CurrentTask, current_task as current_task
     from rlm_hypervisor.errors import (
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rlm_hypervisor.progress import Progress as Progress
     from rlm_hypervisor.result import Result as Result
     from rlm_hypervisor.run import Explanation as Explanation, Run as Run
+    from rlm_hypervisor.secrets import secret as secret
     from rlm_hypervisor.splitting import split as split
     from rlm_hypervisor.task import ParallelTask as ParallelTask, Task as Task
     from rlm_hypervisor.written import Written as Written
@@ -58,6 +59,8 @@ _HOMES = {
     "Result": "result",
     "Explanation": "run",
     "Run": "run",
+    "Secret": "secrets",
+    "secret": "secrets",
     "split": "splitting",
     "CurrentTask": "context",
     "current_task": "context",
@@ -118,6 +121,7 @@ __all__ = [
     "Run",
     "Scalar",
     "SchemaMismatchError",
+    "Secret",
     "SourceNotFoundError",
     "SourceUnreadableError",
     "Task",
@@ -128,6 +132,7 @@ __all__ = [
     "__version__",
     "current_task",
     "operation",
+    "secret",
     "split",
 ]
 

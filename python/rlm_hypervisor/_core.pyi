@@ -12,10 +12,15 @@ __all__ = [
     "Frame",
     "Groups",
     "Run",
+    "Secret",
+    "Secrets",
     "__version__",
     "decode_seconds",
     "describe",
     "parse_task",
+    "redact",
+    "redacts",
+    "resolve",
     "watch_parent",
 ]
 
@@ -42,11 +47,60 @@ def parse_task(document: Any, registered: list[tuple[str, str]]) -> dict[str, An
 def watch_parent(fd: int, parent: int | None = None) -> None:
     """In a worker: ends the process and its group as soon as the other end of the socket is closed."""
 
+def redact(text: str) -> str:
+    """The text without values of secrets, in whatever way they are written in it."""
+
+def redacts() -> bool:
+    """Whether there is any value to take out."""
+
+def resolve(settings: dict[str, Any]) -> dict[str, Any]:
+    """All settings of a client: those given, else the environment's, else the defaults."""
+
+@final
+class Secret:
+    """A value that nothing shows: `repr`, `str`, `format`, `pickle` and `json` do not, `reveal()` does.
+
+    Two are equal if their values are, which is found out in a time that does not depend on them.
+
+    Args:
+        value: text, or bytes that are text in UTF-8.
+        name: what it is called.
+    """
+
+    def __new__(cls, value: str | bytes | Secret, name: str = "secret") -> Secret: ...
+    name: str
+    """What it is called."""
+    def reveal(self) -> str:
+        """The value. From here on it is the caller's to guard; in errors and logs of this package it stays hidden."""
+
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Secret: ...
+    def __deepcopy__(self, _memo: Any) -> Secret: ...
+    def __format__(self, spec: str) -> str: ...
+    def __reduce__(self) -> Any: ...
+
+@final
+class Secrets:
+    """The secrets of a client: providers in their order, and what is kept of their answers."""
+
+    def __new__(cls, providers: Sequence[Any], keep_seconds: int) -> Secrets: ...
+    def get(self, name: str) -> Secret: ...
+    def set(self, name: str, value: str | bytes | Secret) -> None: ...
+    def names(self) -> list[str]: ...
+    def refresh(self, name: str | None = None) -> None: ...
+    def described(self) -> str:
+        """The providers in words."""
+
 @final
 class Engine:
     """Threads, memory, object stores. One per client."""
 
-    def __new__(cls, settings: dict[str, Any], storage_options: dict[str, str]) -> Engine: ...
+    def __new__(
+        cls, settings: dict[str, Any], storage_options: dict[str, Any], secrets: Secrets | None = None
+    ) -> Engine:
+        """Options of stores are text, a `Secret`, or `{"secret": name}`."""
+
     def settings(self) -> dict[str, Any]: ...
     def open(self, sources: Sequence[Any], format: str | None = None, timeout_ms: int | None = None) -> Frame:
         """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule.

@@ -6,7 +6,14 @@ import sys
 from types import ModuleType
 from typing import Any
 
-EXTRAS = {"pandas": "pandas", "pyarrow": "pandas", "polars": "polars", "IPython": "notebook"}
+EXTRAS = {
+    "pandas": "pandas",
+    "pyarrow": "pandas",
+    "polars": "polars",
+    "IPython": "notebook",
+    "pyrage": "secrets",
+    "keyring": "secrets",
+}
 """Which extra brings which library."""
 
 

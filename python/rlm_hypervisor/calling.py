@@ -86,6 +86,7 @@ def _asked(spec: Mapping[str, Any], name: str, timeout_ms: int | None) -> dict[s
         "memoised": False,
         "parts": None,
         "why": None,
+        "secrets": options["secrets"],
         "launch": launch(),
     }
 

@@ -6,7 +6,7 @@ import atexit
 import os
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from rlm_hypervisor import _core
@@ -16,9 +16,11 @@ from rlm_hypervisor.errors import (
     NotDecomposableError,
     OperationNotFoundError,
     RLMError,
+    exposed,
 )
 from rlm_hypervisor.operations import EVERYWHERE, Operations
 from rlm_hypervisor.run import ConstantRun, Run
+from rlm_hypervisor.secrets import AnyProvider, SecretName, Secrets, keeper
 from rlm_hypervisor.submitting import Submitting, handle_of
 
 if TYPE_CHECKING:
@@ -57,7 +59,10 @@ class RLMClient(Submitting):
         memory_limit: bytes, or text such as `"2GiB"`; default a share of what the container allows.
         storage_options: credentials, region, endpoint of object stores, under the names of the usual
             environment variables in lower case (`aws_access_key_id`, `aws_endpoint`, ...); default the
-            environment's.
+            environment's. A value may be `secret(name)`, or `{"secret": name}`: then it is asked for when it is
+            needed, and a new value is used from the next request on.
+        secrets: where secrets come from, in this order: providers of `rlm_hypervisor.secrets`, dicts, or objects with
+            `get(name)`; default `[Environment(), Files()]`: variables `RLM_SECRET_<NAME>` and files in `/run/secrets`.
         spill_dir: where operators that exceed the memory limit put data; default a temporary folder.
         progress: True shows a progress bar for runs longer than a second, False never does; "auto", the
             default, does in a terminal and in a notebook.
@@ -92,6 +97,7 @@ class RLMClient(Submitting):
         threads: int | None = None,
         memory_limit: int | str | None = None,
         storage_options: Mapping[str, object] | None = None,
+        secrets: Iterable[AnyProvider] | None = None,
         spill_dir: str | os.PathLike[str] | None = None,
         progress: bool | Literal["auto"] | None = None,
         **settings: Any,
@@ -106,11 +112,12 @@ class RLMClient(Submitting):
             "progress": progress,
             **settings,
         }
-        self._engine = _core.Engine(
-            {name: value for name, value in given.items() if value is not None},
-            _storage_options(storage_options),
-        )
-        self._progress = self._engine.settings().get("progress", "auto")
+        resolved = _core.resolve({name: value for name, value in given.items() if value is not None})
+        held = keeper(secrets, resolved["secrets_ttl"])
+        self._engine = _core.Engine(resolved, _storage_options(storage_options), held)
+        self.secrets = Secrets(held, self._check)
+        """The secrets of this client: `get`, `set`, `names`, `refresh`."""
+        self._progress = resolved.get("progress", "auto")
         _OPEN.add(self)
 
     # Tasks.
@@ -301,7 +308,7 @@ class RLMClient(Submitting):
                 f"the source ({kinds}) cannot be taken as a table: {' '.join(str(error).split())[:300]}. "
                 "Give a DataFrame, a table of pyarrow, Polars or DuckDB, or the path of files",
                 details={"path": "input.source"},
-            ) from error
+            ) from exposed(error)
 
     def _operation(self, found: Mapping[str, Any], objects: list[Any]) -> Callable[..., Any]:
         if "callable" in found:
@@ -391,7 +398,7 @@ class RLMClient(Submitting):
         if self._closed:
             return "<RLMClient, closed>"
         shown = ", ".join(f"{name}={value!r}" for name, value in self._engine.settings().items())
-        return f"RLMClient({shown})"
+        return _core.redact(f"RLMClient({shown})")
 
     def _check(self) -> None:
         if os.getpid() != self._pid:
@@ -404,7 +411,7 @@ class RLMClient(Submitting):
             raise InvalidTaskError("this client is closed. Make a new one")
 
 
-def _storage_options(given: Mapping[str, object] | None) -> dict[str, str]:
+def _storage_options(given: Mapping[str, object] | None) -> dict[str, Any]:
     """Options as text; those that are None are as good as not given."""
     if given is None:
         return {}
@@ -416,10 +423,22 @@ def _storage_options(given: Mapping[str, object] | None) -> dict[str, str]:
     return {str(name): _option(value) for name, value in given.items() if value is not None}
 
 
-def _option(value: object) -> str:
-    """A storage option as text, as object stores take them."""
+def _option(value: object) -> Any:
+    """A storage option as text, as object stores take them; a secret, or `{"secret": name}`."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, _core.Secret):
+        return value
+    if isinstance(value, SecretName):
+        return {"secret": value.name}
+    if isinstance(value, Mapping):
+        if set(value) != {"secret"} or not isinstance(value["secret"], str):
+            raise InvalidTaskError(
+                'an option of `storage_options` is a dict, which can only be `{"secret": name}`. Give text, a number, '
+                "`secret(name)` or that",
+                details={"path": "storage_options"},
+            )
+        return dict(value)
     if isinstance(value, os.PathLike):
         return os.fsdecode(os.fspath(value))
     return str(value)

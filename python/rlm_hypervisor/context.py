@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import TYPE_CHECKING
 
 from rlm_hypervisor.errors import InvalidTaskError
+
+if TYPE_CHECKING:
+    from rlm_hypervisor.secrets import TaskSecrets
 
 __all__ = ["CurrentTask", "current_task"]
 
@@ -46,6 +50,13 @@ class CurrentTask:
     def cancelled(self) -> bool:
         """Whether the call is to stop: it has some hundredths of a second before it is ended."""
         return self._current.page.asked_to_stop(self._current.call)
+
+    @property
+    def secrets(self) -> TaskSecrets:
+        """The secrets that the task names in `options.secrets`, by name: `current_task().secrets["db"].reveal()`."""
+        from rlm_hypervisor.secrets import TaskSecrets
+
+        return TaskSecrets(self._current.secrets)
 
     def report(self, done: float, note: str | None = None) -> None:
         """Says how far the call is, for `Run.output()`.

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from rlm_hypervisor import _core
+
 __all__ = [
     "CLASSES",
     "CombineRequiredError",
@@ -59,17 +61,33 @@ class RLMError(Exception):
     code: ClassVar[str] = "INTERNAL"
     retryable: ClassVar[bool] = False
 
-    message: str
     task_id: str | None
-    details: dict[str, Any]
 
     def __init__(
         self, message: str = "", *, task_id: str | None = None, details: dict[str, Any] | None = None
     ) -> None:
-        super().__init__(message)
         self.message = message
+        super().__init__(self.message)
         self.task_id = task_id
-        self.details = dict(details or {})
+        self.details = details or {}
+
+    @property
+    def message(self) -> str:
+        """What happened to what, and what to do about it. Values of secrets are `***` in it."""
+        return self._message
+
+    @message.setter
+    def message(self, text: str) -> None:
+        self._message = _core.redact(text)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The same facts for programs, without values of secrets."""
+        return self._details
+
+    @details.setter
+    def details(self, facts: dict[str, Any]) -> None:
+        self._details: dict[str, Any] = cleaned(dict(facts))
 
     def __str__(self) -> str:
         return self.message
@@ -267,6 +285,81 @@ def _cause(pickled: bytes, traceback: Any) -> BaseException | None:
         return None
     if not isinstance(cause, BaseException):
         return None
+    cause = exposed(cause)
     if isinstance(traceback, str) and hasattr(cause, "add_note"):  # Python 3.11
         cause.add_note("in the worker:\n" + traceback.rstrip())
     return cause
+
+
+def cleaned(value: Any) -> Any:
+    """Plain data without values of secrets; another object whose text has one becomes that text."""
+    if isinstance(value, str):
+        return _core.redact(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if type(value) is dict:
+        return {cleaned(key): cleaned(one) for key, one in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(cleaned(one) for one in value)
+    return _text_or_itself(value)
+
+
+def _text_or_itself(value: Any) -> Any:
+    try:
+        text = f"{value!r} {value}"
+    except Exception:
+        return value
+    return value if _core.redact(text) == text else _core.redact(repr(value))
+
+
+_SLOTS = ("filename", "filename2", "strerror", "msg", "text", "reason", "name", "value", "code")
+"""Where built-in exceptions keep what their text is made of, besides `args`."""
+
+
+def exposed(error: BaseException, depth: int = 16) -> BaseException:
+    """An exception of the user's code that is about to be seen, without values of secrets.
+
+    It is changed where it stands, with those that it came from. One whose text has a secret all the same is replaced.
+    """
+    if not _core.redacts():
+        return error
+    for other in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+        if other is not None and depth:
+            replaced = exposed(other, depth - 1)
+            if replaced is not other and other is error.__cause__:
+                error.__cause__ = replaced
+            elif replaced is not other and other is error.__context__:
+                error.__context__ = replaced
+    if not _shows(error):
+        return error
+    try:
+        error.args = cleaned(error.args)
+        for name in _SLOTS:
+            if isinstance(getattr(error, name, None), str):
+                setattr(error, name, cleaned(getattr(error, name)))
+        for name, value in list(vars(error).items()):
+            error.__dict__[name] = cleaned(value)
+    except Exception:
+        return _stand_in(error)
+    return _stand_in(error) if _shows(error) else error
+
+
+def _shows(error: BaseException) -> bool:
+    """Whether an exception's text, by itself, has a value of a secret."""
+    import traceback
+
+    try:
+        lines = traceback.TracebackException(type(error), error, None).format(chain=False)
+        text = f"{''.join(lines)} {error!r} {error} {error.args!r} {vars(error)!r}"
+    except Exception:
+        return False
+    return _core.redact(text) != text
+
+
+def _stand_in(error: BaseException) -> BaseException:
+    """What is left of an exception that cannot be told without a secret."""
+    try:
+        text = _core.redact(f"{type(error).__name__}: {error}")
+    except Exception:
+        text = type(error).__name__
+    return RuntimeError(text).with_traceback(error.__traceback__)

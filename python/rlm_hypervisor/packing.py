@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import islice
 from typing import Any
 
-from rlm_hypervisor.errors import InvalidTaskError
+from rlm_hypervisor.errors import InvalidTaskError, exposed
 from rlm_hypervisor.worker.codec import by_value, dump
 
 _CODE = (
@@ -47,7 +47,7 @@ def pack(function: Callable[..., Any], what: str = "the operation") -> bytes:
             f"{what} `{name}` cannot be sent to a worker: {type(error).__name__}: {error}. "
             "It closes over something that belongs to this process; make that inside the function",
             details={"path": "input.operation"},
-        ) from error
+        ) from exposed(error)
 
 
 def pack_value(value: Any, what: str) -> bytes:
@@ -57,7 +57,7 @@ def pack_value(value: Any, what: str) -> bytes:
     except Exception as error:
         raise InvalidTaskError(
             f"{what} cannot be sent to a worker: {type(error).__name__}: {error}"
-        ) from error
+        ) from exposed(error)
 
 
 class Items:

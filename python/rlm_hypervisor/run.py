@@ -7,7 +7,15 @@ import time
 from collections.abc import Awaitable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from rlm_hypervisor.errors import InvalidTaskError, OperationFailedError, RLMError, TaskTimeoutError
+from rlm_hypervisor import _core
+from rlm_hypervisor.errors import (
+    InvalidTaskError,
+    OperationFailedError,
+    RLMError,
+    TaskTimeoutError,
+    cleaned,
+    exposed,
+)
 
 if TYPE_CHECKING:
     from rlm_hypervisor._core import Answer
@@ -74,9 +82,9 @@ class Run:
         self._progress = progress
         self._value: tuple[Any] | None = None
         self._events: list[dict[str, Any]] = [{"time": time.time(), "event": "submitted"}]
-        self.description = description
+        self.description = None if description is None else _core.redact(description)
         """What the task says about itself."""
-        self.tags = tags or []
+        self.tags = cleaned(tags or [])
         """The labels that the task gives its run."""
 
     @property
@@ -291,7 +299,7 @@ def _returned(segments: list[Any], failures: list[Any], shape: str) -> Any:
                 f"the result of {which} came back, but cannot be read here: {type(error).__name__}: {error}. "
                 "Its class has to be importable in this process as well; or return plain values",
                 details={"item": first, "exception": type(error).__name__},
-            ) from error
+            ) from exposed(error)
         placed += zip(kept, values, strict=True)
     # What was tried again comes in a segment of its own, from the middle of another one.
     if failures or any(failed for _, _, failed, _, _ in segments):

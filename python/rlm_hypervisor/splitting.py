@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rlm_hypervisor.errors import InvalidTaskError
+from rlm_hypervisor.errors import InvalidTaskError, exposed
 
 __all__ = ["Split", "split"]
 
@@ -53,4 +53,4 @@ def split(inputs: Iterable[Any], combine: Callable[[list[Any]], Any] | None = No
     except TypeError as error:
         raise InvalidTaskError(
             f"the inputs of `split` must be a list or another iterable: {error}"
-        ) from error
+        ) from exposed(error)

@@ -65,6 +65,7 @@ class Options(TypedDict, total=False):
     cache: bool
     mode: Literal["auto", "native", "python"]
     tags: list[str] | dict[str, str]
+    secrets: list[str]
     progress: bool | Literal["auto"]
 
 

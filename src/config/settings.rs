@@ -23,6 +23,7 @@ pub struct Settings {
     pub io_threads: usize,
     pub workers: usize,
     pub mode: Mode,
+    pub secrets_ttl: u64,
 }
 
 /// Which operator groups rows.
@@ -88,6 +89,9 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "mode", kind: Kind::Choice(&["auto", "native", "python"]), unit: "",
         default: Fixed(Preset::Word("auto")), env: "RLM_MODE",
         meaning: "how operations on sources run where the task says \"auto\": native where possible, native or not at all, or in Python" },
+    Setting { key: "secrets_ttl", kind: Kind::Int { min: 0, max: 86_400 }, unit: "seconds",
+        default: Fixed(Preset::Int(60)), env: "RLM_SECRETS_TTL",
+        meaning: "how long the value of a secret is kept before its provider is asked again; those of the environment and of files are not kept" },
 ];
 
 impl Settings {

@@ -44,7 +44,7 @@ mod _core {
     #[pymodule_export]
     use super::run::PyRun;
     #[pymodule_export]
-    use super::secrets::{PySecret, PySecrets, redact};
+    use super::secrets::{PySecret, PySecrets, redact, redacts};
 
     static QUIET: Once = Once::new();
 
@@ -101,6 +101,19 @@ mod _core {
         let spec = serde_json::to_value(&spec)
             .map_err(|error| raised(py, Error::internal(format!("a task cannot be written: {error}"))))?;
         json::to_python(py, &spec)
+    }
+
+    #[pyfunction]
+    fn resolve<'py>(
+        py: Python<'py>,
+        settings: &Bound<'py, pyo3::types::PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let overrides = match json::from_python(settings.as_any())? {
+            serde_json::Value::Object(overrides) => overrides,
+            _ => Default::default(),
+        };
+        let settings = crate::config::Settings::resolve(&overrides, |name| std::env::var(name).ok());
+        json::to_python(py, &settings.map_err(|error| raised(py, error))?.to_json())
     }
 
     /// Ends this process and its group as soon as whoever holds the other end of the socket is gone.

@@ -257,6 +257,12 @@ impl Provider for Custom {
             // Nothing returned means that it is kept.
             Ok(Ok(done.is_none() || done.is_truthy()?))
         })
+        .map_err(|error| {
+            let message = format!("cannot write the secret `{name}` to {}", self.described);
+            Error::new(Code::OutputFailed, format!("{message}: {}", error.details().get("why").and_then(serde_json::Value::as_str).unwrap_or_default()))
+                .detail("secret", name)
+                .detail("provider", self.described.as_str())
+        })
     }
 }
 
@@ -298,6 +304,12 @@ impl PySecrets {
     fn described(&self) -> String {
         secrets::redact::owned(self.secrets.described())
     }
+}
+
+/// Whether there is any value to take out of texts.
+#[pyfunction]
+pub fn redacts() -> bool {
+    secrets::redact::active()
 }
 
 /// The text without values of secrets.

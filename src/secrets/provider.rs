@@ -68,4 +68,5 @@ pub fn unavailable(name: &str, place: &str, why: &str) -> Error {
     Error::new(Code::SourceUnreadable, format!("cannot read the secret `{name}` from {place}: {why}"))
         .detail("secret", name)
         .detail("provider", place)
+        .detail("why", why)
 }

@@ -103,7 +103,7 @@ def test_public_names_exist() -> None:
 def test_every_parameter_of_the_client_is_a_setting_with_the_same_meaning_of_none() -> None:
     known = {row["key"] for row in TABLES["settings"]}
     parameters = inspect.signature(RLMClient.__init__).parameters
-    named = {p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY} - {"storage_options"}
+    named = {p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY} - {"storage_options", "secrets"}
     assert named <= known
     assert any(p.kind is p.VAR_KEYWORD for p in parameters.values()) or known <= named
 

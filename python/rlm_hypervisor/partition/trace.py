@@ -12,7 +12,13 @@ from types import CodeType, TracebackType
 from typing import Any, NamedTuple, NoReturn
 
 from rlm_hypervisor import _core
-from rlm_hypervisor.errors import NotDecomposableError, OperationFailedError, RLMError, SchemaMismatchError
+from rlm_hypervisor.errors import (
+    NotDecomposableError,
+    OperationFailedError,
+    RLMError,
+    SchemaMismatchError,
+    exposed,
+)
 from rlm_hypervisor.partition.column import Column, ColumnLoc
 from rlm_hypervisor.partition.dtypes import DType, DTypes
 from rlm_hypervisor.partition.elementwise import Elementwise
@@ -55,9 +61,12 @@ def trace(operation: Callable[..., Any], frame: _core.Frame) -> _core.Frame | Co
         return _plan(returned, operation)
     except RLMError as error:
         _locate(error, operation)
+        exposed(error)
         raise
     except Exception as error:
-        raise _translated(error, operation) from error
+        failed, cause = _translated(error, operation), exposed(error)
+    # Out here, so that what it came from is seen as `cause` alone.
+    raise failed from cause
 
 
 def _plan(returned: Any, operation: Callable[..., Any]) -> _core.Frame | Constant:

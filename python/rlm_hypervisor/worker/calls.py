@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pickle
 import sys
@@ -11,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from rlm_hypervisor._core import Secret, redact
 from rlm_hypervisor.worker import context, programs
 from rlm_hypervisor.worker.channel import Channel
 from rlm_hypervisor.worker.codec import dump, load
@@ -19,8 +21,9 @@ from rlm_hypervisor.worker.rows import Encoded
 FLUSH_SECONDS = 0.01
 """How long results wait at most while their call goes on: what a crash can lose."""
 
-_MESSAGE = 4_000
-_TRACEBACK = 20_000
+# More than is kept: the supervisor takes out all secrets it knows before it cuts.
+_MESSAGE = 16_000
+_TRACEBACK = 80_000
 
 
 class Server:
@@ -30,6 +33,7 @@ class Server:
         self._channel = channel
         self._functions: dict[str, Any] = {}
         self._page: context.Page | None = None
+        self._secrets: dict[str, Any] = {}
         self._encode: Callable[[list[int], list[Any]], tuple[list[Any], dict[str, Any]]] | None = None
         self._pid = os.getpid()
         self._outputs = sys.stdout, sys.stderr
@@ -42,10 +46,15 @@ class Server:
         """Keeps a function; it is unpickled when it is first called, so that an error has its call."""
         self._functions[head["id"]] = bytes(blob)
 
+    def secrets(self, blob: Any) -> None:
+        """Takes what the operation of the next call may read."""
+        self._secrets = {name: Secret(value, name) for name, value in json.loads(bytes(blob)).items()}
+
     def call(self, head: dict[str, Any], blobs: list[Any]) -> None:
         """Runs a call and sends all of its results."""
         assert self._page is not None
         current = context.Current(head, self._page, self._channel)
+        current.secrets, self._secrets = self._secrets, {}
         context.current = current
         # What earlier calls put in their place is not this call's.
         sys.stdout, sys.stderr = self._outputs
@@ -183,7 +192,7 @@ def _sendable(text: str) -> str:
 
 def _text(error: BaseException) -> str:
     try:
-        return _sendable(str(error)[:_MESSAGE])
+        return _sendable(redact(_sendable(str(error)))[:_MESSAGE])
     except BaseException:
         return "an exception whose text raises another one"
 
@@ -202,7 +211,7 @@ def _failure(
         pickles.append(packed)
     try:
         lines = traceback.format_exception(type(error), error, _users(error))
-        text = _sendable("".join(lines)[-_TRACEBACK:])
+        text = redact(_sendable("".join(lines)))[-_TRACEBACK:]
     except BaseException:
         text = ""
     code = _attribute(error, "code", None)

@@ -40,6 +40,8 @@ class Current:
         self.item = head["first"] + head["from"]
         self.page = page
         self.channel = channel
+        self.secrets: dict[str, Any] = {}
+        """What the operation may read, by name."""
 
 
 current: Current | None = None

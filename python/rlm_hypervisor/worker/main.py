@@ -89,6 +89,8 @@ def _serve(server: Any, channel: Any) -> None:
             server.call(head, blobs)
         elif kind == "function":
             server.function(head, blobs[0])
+        elif kind == "secrets":
+            server.secrets(blobs[0])
         elif kind == "start":
             server.start(blobs[0])
             channel.send({"t": "ready"})

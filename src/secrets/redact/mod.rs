@@ -114,6 +114,11 @@ pub fn add_credential(value: &SecretValue) {
     }
 }
 
+/// Whether any value is looked for.
+pub fn active() -> bool {
+    !LIST.0.lock().values.is_empty()
+}
+
 /// The text without values.
 pub fn text(text: &str) -> Cow<'_, str> {
     LIST.text(text)

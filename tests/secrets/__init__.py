@@ -1,0 +1,1 @@
+"""Tests of secrets: providers, use, rotation, and that they are in nothing that is told."""
