@@ -283,9 +283,7 @@ class Age:
             found = os.listdir(self._directory)
         except FileNotFoundError:
             return []
-        return sorted(
-            name.removesuffix(".age") for name in found if name.endswith(".age") and name[0] != "."
-        )
+        return sorted(name.removesuffix(".age") for name in found if name.endswith(".age") and name[0] != ".")
 
     def set(self, name: str, value: str) -> None:
         """Encrypts a value into the file of this name, which only its owner may read."""

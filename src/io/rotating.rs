@@ -208,7 +208,11 @@ impl ObjectStore for Rotating {
         self.listing(move |store| store.list(prefix.as_ref()))
     }
 
-    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
         let (prefix, offset) = (prefix.cloned(), offset.clone());
         self.listing(move |store| store.list_with_offset(prefix.as_ref(), &offset))
     }

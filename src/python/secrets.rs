@@ -104,7 +104,8 @@ pub fn setting(value: &Bound<'_, PyAny>) -> PyResult<Given> {
         return Ok(Given::Plain(secret.get().value.clone()));
     }
     if let Ok(named) = value.cast::<PyDict>() {
-        let name = named.get_item("secret")?.ok_or_else(|| PyTypeError::new_err("a secret without a name"))?;
+        let name =
+            named.get_item("secret")?.ok_or_else(|| PyTypeError::new_err("a secret without a name"))?;
         return Ok(Given::Named(name.extract()?));
     }
     Ok(Given::Plain(SecretValue::new(value.extract::<String>()?)))
@@ -245,7 +246,7 @@ impl Provider for Custom {
             if listed.is_none() {
                 return Ok(Ok(None));
             }
-            let names = listed.try_iter()?.map(|name| Ok(name?.extract::<String>()?));
+            let names = listed.try_iter()?.map(|name| name?.extract::<String>());
             Ok(Ok(Some(names.collect::<PyResult<_>>()?)))
         })
     }
@@ -259,9 +260,15 @@ impl Provider for Custom {
         })
         .map_err(|error| {
             let message = format!("cannot write the secret `{name}` to {}", self.described);
-            Error::new(Code::OutputFailed, format!("{message}: {}", error.details().get("why").and_then(serde_json::Value::as_str).unwrap_or_default()))
-                .detail("secret", name)
-                .detail("provider", self.described.as_str())
+            Error::new(
+                Code::OutputFailed,
+                format!(
+                    "{message}: {}",
+                    error.details().get("why").and_then(serde_json::Value::as_str).unwrap_or_default()
+                ),
+            )
+            .detail("secret", name)
+            .detail("provider", self.described.as_str())
         })
     }
 }

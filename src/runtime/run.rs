@@ -137,7 +137,8 @@ impl Run {
             Err(_) => State::Failed,
         };
         inner.finished = Some(Instant::now());
-        inner.outcome = Some(outcome.map(Arc::new).map_err(|error| redact::error(error).detail("run", self.id.as_str())));
+        inner.outcome =
+            Some(outcome.map(Arc::new).map_err(|error| redact::error(error).detail("run", self.id.as_str())));
         let callbacks = std::mem::take(&mut inner.callbacks);
         drop(inner);
         self.done.notify_all();

@@ -209,7 +209,11 @@ mod tests {
             let secrets = Secrets::new(vec![Box::new(provider.clone())], Duration::from_secs(60));
             let start = Instant::now();
             let at = |second: u64| {
-                secrets.get_at("password", &|| start + Duration::from_secs(second)).unwrap().reveal().to_owned()
+                secrets
+                    .get_at("password", &|| start + Duration::from_secs(second))
+                    .unwrap()
+                    .reveal()
+                    .to_owned()
             };
             assert_eq!(at(0), "first value");
             *provider.value.lock() = Some("second value");

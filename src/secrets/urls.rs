@@ -56,7 +56,8 @@ fn add_decoded(written: &str) {
 /// Whether an option or parameter of this name holds something that nobody may see.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
-    let parts = ["secret", "token", "password", "passwd", "signature", "private_key", "account_key", "credential"];
+    let parts =
+        ["secret", "token", "password", "passwd", "signature", "private_key", "account_key", "credential"];
     let whole = ["sig", "sas_key", "access_key", "api_key", "apikey", "key", "azure_storage_key", "sas"];
     let files = name.ends_with("_file") || name.ends_with("_path") || name.ends_with("_uri");
     let plain = files
@@ -66,7 +67,9 @@ pub fn is_secret(name: &str) -> bool {
         || name.ends_with("_url")
         || name.ends_with("_endpoint")
         || name.ends_with("_algorithm");
-    !plain && (parts.iter().any(|part| name.contains(part)) || whole.iter().any(|key| name == *key || name.ends_with(&format!("_{key}"))))
+    !plain
+        && (parts.iter().any(|part| name.contains(part))
+            || whole.iter().any(|key| name == *key || name.ends_with(&format!("_{key}"))))
 }
 
 #[cfg(test)]
@@ -118,7 +121,8 @@ mod tests {
     fn passwords_of_addresses_are_taken_out_of_texts() {
         add_credentials("https://user:pa%40ss-of-url@host/path?sig=sig%2Fnature-of-url&x=plain-of-url");
         add_credentials("https://user:pass/word-of-none@host:port/x");
-        let text = redact::text("pa@ss-of-url pa%40ss-of-url sig/nature-of-url plain-of-url pass/word-of-none");
+        let text =
+            redact::text("pa@ss-of-url pa%40ss-of-url sig/nature-of-url plain-of-url pass/word-of-none");
         assert_eq!(text, "*** *** *** plain-of-url ***");
     }
 }

@@ -33,7 +33,10 @@ impl SecretValue {
                 .detail("secret", name))
         };
         let Ok(text) = std::str::from_utf8(&bytes) else {
-            return refused("is not text".into(), "Keep bytes as base64, and decode them where they are used");
+            return refused(
+                "is not text".into(),
+                "Keep bytes as base64, and decode them where they are used",
+            );
         };
         match text.chars().count() {
             0 => refused("is empty".into(), "Give it a value, or remove it"),

@@ -61,7 +61,9 @@ def said(error: BaseException) -> Iterable[str | bytes]:
         yield repr(getattr(one, "details", None))
         yield repr(getattr(one, "__notes__", None))
         yield "".join(traceback.format_exception_only(one))
-        seen += [other for other in (one.__cause__, one.__context__) if other is not None and other not in seen]
+        seen += [
+            other for other in (one.__cause__, one.__context__) if other is not None and other not in seen
+        ]
     yield "".join(traceback.TracebackException.from_exception(error).format())
     yield pickle.dumps(error)
 

@@ -13,7 +13,14 @@ import keyring
 import keyring.backend
 import pyrage
 import pytest
-from rlm_hypervisor import InvalidTaskError, OutputFailedError, RLMClient, Secret, SourceUnreadableError, secret
+from rlm_hypervisor import (
+    InvalidTaskError,
+    OutputFailedError,
+    RLMClient,
+    Secret,
+    SourceUnreadableError,
+    secret,
+)
 from rlm_hypervisor.secrets import Age, Environment, Files, Keyring
 
 
@@ -24,7 +31,15 @@ def client(*providers: Any, **settings: Any) -> RLMClient:
 # A secret.
 def test_a_secret_is_shown_by_nothing_but_reveal() -> None:
     one = Secret("a value of a test", "db")
-    for text in (repr(one), str(one), f"{one}", f"{one!s:>12}", f"{one!r}", "%s" % one, f"{[one]}", f"{one:>8}"):
+    for text in (
+        repr(one),
+        str(one),
+        f"{one}",
+        f"{one!s:>12}",
+        f"{one!r}",
+        f"{[one]}",
+        f"{one:>8}",
+    ):
         assert "value" not in text
     assert repr(one) == "Secret('db')"
     assert one.name == "db"
@@ -66,7 +81,9 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "db_password" in one.secrets.names()
         monkeypatch.setenv("RLM_SECRET_DB_PASSWORD", "another value")
         assert one.secrets.get("db-password").reveal() == "another value"
-        with pytest.raises(InvalidTaskError, match=r"no secret `db-pasword`.*Did you mean \"db_password\"") as caught:
+        with pytest.raises(
+            InvalidTaskError, match=r"no secret `db-pasword`.*Did you mean \"db_password\""
+        ) as caught:
             one.secrets.get("db-pasword")
         assert caught.value.details["secret"] == "db-pasword"
     with pytest.raises(InvalidTaskError, match="prefix"):
@@ -151,7 +168,9 @@ def test_a_provider_that_raises_is_named() -> None:
     provider = Counting()
     provider.value = ConnectionError("no route to the vault")
     with client(provider, {"one": "of the next"}) as one:
-        with pytest.raises(SourceUnreadableError, match="`one` from Counting: ConnectionError: no route") as caught:
+        with pytest.raises(
+            SourceUnreadableError, match="`one` from Counting: ConnectionError: no route"
+        ) as caught:
             one.secrets.get("one")
         assert caught.value.details["provider"] == "Counting"
         provider.value = 17

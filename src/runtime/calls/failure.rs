@@ -53,18 +53,11 @@ pub fn raised(function: &str, slice: &Slice, failure: &Failure, blobs: &[Blob], 
         "" => String::new(),
         text => format!(": {text}"),
     };
-    let message = format!(
-        "`{function}` raised {type_name}{}{}{said}",
-        subject(slice, item, single),
-        attempt(slice)
-    );
+    let message =
+        format!("`{function}` raised {type_name}{}{}{said}", subject(slice, item, single), attempt(slice));
     let pickled = failure.blob.and_then(|place| blobs.get(place)).map(|blob| blob.bytes().into());
-    let cause = Cause {
-        type_name: type_name.clone(),
-        message: whole.clone(),
-        traceback: traceback.clone(),
-        pickled,
-    };
+    let cause =
+        Cause { type_name: type_name.clone(), message: whole.clone(), traceback: traceback.clone(), pickled };
     let code = failure.code.unwrap_or(Code::OperationFailed);
     let error = Error::new(code, message).detail("exception", type_name);
     let error = error.detail("traceback", traceback);

@@ -46,7 +46,9 @@ impl Granted {
             Ok(_) => {}
             Err(error) if !last.told => {
                 last.told = true;
-                control.note(format!("secrets could not be asked for again, and are used as they were: {error}"));
+                control.note(format!(
+                    "secrets could not be asked for again, and are used as they were: {error}"
+                ));
             }
             Err(_) => {}
         }

@@ -291,7 +291,8 @@ impl Work for CallRun {
     fn take(&self) -> Option<Unit> {
         let pool = self.pool.upgrade()?;
         // Providers may take their time, and nothing waits for them meanwhile.
-        let secrets = self.spec.secrets.as_ref().map(|granted| granted.now(&self.run.control)).unwrap_or_default();
+        let secrets =
+            self.spec.secrets.as_ref().map(|granted| granted.now(&self.run.control)).unwrap_or_default();
         let mut state = self.state.lock();
         let mut taken = state.ledger.take(Instant::now());
         let then = state.then;

@@ -68,7 +68,10 @@ fn noise() -> impl Strategy<Value = String> {
 
 /// A text with values in it, and what it is made of.
 fn texts() -> impl Strategy<Value = (Vec<String>, String)> {
-    (prop::collection::vec(values(), 1..4), prop::collection::vec((noise(), any::<usize>(), any::<usize>()), 0..6))
+    (
+        prop::collection::vec(values(), 1..4),
+        prop::collection::vec((noise(), any::<usize>(), any::<usize>()), 0..6),
+    )
         .prop_map(|(values, parts)| {
             let mut text = String::new();
             for (noise, which, way) in parts {
@@ -137,7 +140,8 @@ proptest! {
 
 #[test]
 fn neighbours_and_repetitions_leave_nothing_behind() {
-    let redactor = redactor(&["aaaa".to_owned(), "hunter2-password".to_owned(), "ter2-password-and-more".to_owned()]);
+    let redactor =
+        redactor(&["aaaa".to_owned(), "hunter2-password".to_owned(), "ter2-password-and-more".to_owned()]);
     assert_eq!(redactor.text("aaaaaaaaaaaaa"), MARK);
     assert_eq!(redactor.text("xhunter2-password-and-morey"), format!("x{MARK}y"));
     assert_eq!(redactor.text("hunter2-passwordhunter2-password"), format!("{MARK}{MARK}"));

@@ -70,11 +70,12 @@ impl Http {
             if certificates.is_empty() {
                 return Err(wrong(format!("`{path}` holds no certificate in PEM form"), "Check `ca_file`"));
             }
-            builder = certificates.into_iter().fold(builder, |builder, one| builder.add_root_certificate(one));
+            builder =
+                certificates.into_iter().fold(builder, |builder, one| builder.add_root_certificate(one));
         }
-        let client = builder
-            .build()
-            .map_err(|error| wrong(format!("cannot talk to Vault: {}", innermost(&error)), "Check `ca_file`"))?;
+        let client = builder.build().map_err(|error| {
+            wrong(format!("cannot talk to Vault: {}", innermost(&error)), "Check `ca_file`")
+        })?;
         Ok(Self { client, base, namespace })
     }
 
@@ -103,9 +104,9 @@ impl Http {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            let passing = failed.status.is_none_or(|status| {
-                status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
-            });
+            let passing = failed
+                .status
+                .is_none_or(|status| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error());
             match pauses.next().filter(|_| again && passing) {
                 Some(pause) => tokio::time::sleep(*pause).await,
                 None => return Err(failed),
@@ -160,7 +161,11 @@ impl Http {
         let said = read["errors"].as_array().and_then(|errors| errors.first()).and_then(Value::as_str);
         let said: String = said.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
         let said: String = super::super::redact::owned(said).chars().take(200).collect();
-        let why = if said.is_empty() { format!("it answers {status}") } else { format!("it answers {status}: {said}") };
+        let why = if said.is_empty() {
+            format!("it answers {status}")
+        } else {
+            format!("it answers {status}: {said}")
+        };
         Err(Failed { status: Some(status), why })
     }
 }

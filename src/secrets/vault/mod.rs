@@ -32,9 +32,17 @@ const DEEPEST: usize = 8;
 #[derive(Debug, Clone)]
 pub enum Auth {
     Token(SecretValue),
-    AppRole { mount: String, role: String, secret: SecretValue },
+    AppRole {
+        mount: String,
+        role: String,
+        secret: SecretValue,
+    },
     /// With the token of the service account, which is a file in every pod.
-    Kubernetes { mount: String, role: String, jwt: PathBuf },
+    Kubernetes {
+        mount: String,
+        role: String,
+        jwt: PathBuf,
+    },
 }
 
 /// Where Vault is, and what is asked of it.
@@ -59,8 +67,12 @@ pub struct Vault {
 
 impl Vault {
     pub fn new(options: Options) -> Result<Self> {
-        let http =
-            Http::new(&options.address, options.namespace.clone(), options.ca.as_deref(), options.allow_http)?;
+        let http = Http::new(
+            &options.address,
+            options.namespace.clone(),
+            options.ca.as_deref(),
+            options.allow_http,
+        )?;
         if let Auth::Token(secret) | Auth::AppRole { secret, .. } = &options.auth {
             redact::add(secret);
         }
@@ -136,7 +148,10 @@ impl Vault {
             Auth::Kubernetes { mount, role, jwt } => {
                 let read = std::fs::read_to_string(jwt).map_err(|error| Failed {
                     status: None,
-                    why: format!("cannot read the token of the service account, `{}`: {error}", jwt.display()),
+                    why: format!(
+                        "cannot read the token of the service account, `{}`: {error}",
+                        jwt.display()
+                    ),
                 })?;
                 let read = SecretValue::new(read.trim());
                 redact::add(&read);
@@ -173,7 +188,8 @@ impl Vault {
         };
         let whole = format!("{}/{path}", self.options.prefix);
         let parts: Vec<&str> = whole.split('/').filter(|part| !part.is_empty()).collect();
-        let known = !path.trim_matches('/').is_empty() && !parts.iter().any(|part| matches!(*part, "." | ".."));
+        let known =
+            !path.trim_matches('/').is_empty() && !parts.iter().any(|part| matches!(*part, "." | ".."));
         (known && field != Some("")).then(|| (parts.join("/"), field))
     }
 
@@ -190,7 +206,8 @@ impl Vault {
             Value::Null if !answer["data"]["metadata"].is_null() => Ok(None),
             _ => Err(Failed {
                 status: None,
-                why: "its answer has no `data.data`; the mount has to be a key-value engine of version 2".into(),
+                why: "its answer has no `data.data`; the mount has to be a key-value engine of version 2"
+                    .into(),
             }),
         }
     }
@@ -200,7 +217,8 @@ impl Vault {
         let mut folders = vec![(String::new(), 0)];
         let mut names = Vec::new();
         while let Some((folder, depth)) = folders.pop() {
-            let below = [root, &folder].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+            let below =
+                [root, &folder].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
             let mut path = vec![self.options.mount.as_str(), "metadata"];
             if !below.is_empty() {
                 path.push(&below);
@@ -272,7 +290,8 @@ impl Provider for Vault {
 
     fn get(&self, name: &str) -> Result<Option<Found>> {
         let Some((path, field)) = self.split(name) else { return Ok(None) };
-        let read = self.wait(async { self.read(&path).await.map_err(|failed| self.failed(name, &failed)) })?;
+        let read =
+            self.wait(async { self.read(&path).await.map_err(|failed| self.failed(name, &failed)) })?;
         let Some((fields, _)) = read else { return Ok(None) };
         let value = chosen(&fields, field).map_err(|known| {
             let what = field.map_or("needs a field".to_owned(), |field| format!("has no field `{field}`"));
