@@ -80,7 +80,6 @@ NOT_YET: dict[str, tuple[Change, str]] = {
     "output partitioned": (_set(output={"url": "out", "partitionBy": "k"}), "output.partitionBy"),
     "output csv": (_set(output={"url": "out", "format": "csv"}), "output.format"),
     "idempotencyKey": (_options(idempotencyKey="a"), "options.idempotencyKey"),
-    "secrets": (_options(secrets=["token"]), "options.secrets"),
 }
 
 
@@ -112,7 +111,9 @@ def test_what_does_not_run_yet_is_refused_by_name(
     assert not called
 
 
-@pytest.mark.parametrize("option", [{"retries": 2}, {"onError": "skip"}, {"priority": "high"}])
+@pytest.mark.parametrize(
+    "option", [{"retries": 2}, {"onError": "skip"}, {"priority": "high"}, {"secrets": ["token"]}]
+)
 def test_what_only_workers_do_is_refused_on_a_native_operation(
     client: RLMClient, task: dict[str, Any], called: list[int], option: dict[str, Any]
 ) -> None:
