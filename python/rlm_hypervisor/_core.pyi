@@ -243,8 +243,12 @@ class Frame:
     def record(labels: Sequence[_Label], scalars: list[Frame]) -> Frame:
         """One row of scalars."""
 
-    def has_group_levels(self) -> bool:
-        """Whether the levels of the index may be those of groups; refused if these have no order."""
+    def grouping(self) -> tuple[Frame | None, bool, bool, bool] | None:
+        """Of the grouping that the index is of, if it is of one: its rows, whether these are the frame's, `sort`, `dropna`.
+
+        If they are the frame's, they are those of missing keys besides; else they have no columns. There are none of
+        `value_counts`.
+        """
 
     def rows(self) -> Frame:
         """How many rows there are, as a scalar (`len`, `size`, `shape[0]`)."""

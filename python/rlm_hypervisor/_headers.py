@@ -30,20 +30,28 @@ def with_header(pandas: Any, table: Any, header: Any, columns: list[Any]) -> Any
         found = to_frame(pandas, levels.select([name]))[name]
         if any(margins):
             text = "" if place else margin
-            if found.dtype != "str":
+            if found.dtype.kind in ("m", "M") and not text:
+                text = pandas.NaT
+            elif found.dtype != "str":
                 found = found.astype(object)
             found[margins] = text
             found = found.infer_objects() if all(margins) else found
         arrays.append(found)
     if leading:
         before = [label if isinstance(label, tuple) else (label,) for label in columns[:leading]]
-        arrays = [[*(label[n] for label in before), *array] for n, array in enumerate(arrays)]
+        arrays = [_led(pandas, [label[n] for label in before], array) for n, array in enumerate(arrays)]
     if len(arrays) == 1:
         labels = pandas.Index(arrays[0], tupleize_cols=False).rename(names[0])
     else:
         labels = pandas.MultiIndex.from_arrays(arrays, names=names)
     table.columns = labels
     return table
+
+
+def _led(pandas: Any, before: list[Any], found: Any) -> list[Any]:
+    """A level with what leading columns have there: to pandas nothing is no time among times."""
+    times = getattr(getattr(found, "dtype", None), "kind", None) in ("m", "M")
+    return [*(pandas.NaT if times and text == "" else text for text in before), *found]
 
 
 def _with_last(pandas: Any, keys: Any, text: str) -> Any:

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::label::Label;
 
-/// The long table's columns are, in this order: levels of the index, levels of the columns, a number that says which
-/// margin a row is of (see [`Part`]) if there are margins, the values, and where something is filled in one more for
-/// each value that has nothing but that.
+/// The long table's columns are, in this order: levels of the index, levels of the columns, a number that says what a
+/// row is for (see [`Part`]) if `parts` says so, the values, and where something is filled in one more for each value
+/// that has nothing but that.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Wide {
     /// Names of the levels of the index.
@@ -23,11 +23,18 @@ pub struct Wide {
 pub struct Options {
     /// What margins are called.
     pub margin: Option<String>,
-    /// Levels are in order of their values; else in order of appearance.
+    /// Long rows say what they are for; else all are of the body.
+    pub parts: bool,
+    /// Levels are in order of their values; else in order of appearance. Where one has a value that no cell is of, it
+    /// is in order of appearance among those that some are of.
     pub sorted: bool,
+    /// Levels of the columns are in order of their values whatever they have.
+    pub sorted_columns: bool,
     /// Keys of several levels of the columns are in order of these; else in order of appearance.
     pub sorted_tuples: bool,
     pub missing: MissingKeys,
+    /// Values of one number come of one table, and tables were put side by side: each has rows and columns of its own.
+    pub tables: Vec<usize>,
     /// Leave out long rows, and wide columns, of nothing but missing values.
     pub drop_empty: bool,
     pub fill: Fill,
@@ -43,6 +50,8 @@ pub struct Options {
 pub enum MissingKeys {
     /// Missing ones are a key, before all others.
     First,
+    /// They are one, after all others; in order of appearance where the others are.
+    Last,
     /// They are left out.
     Leave,
     /// They are an error.
@@ -92,6 +101,8 @@ pub enum Part {
     /// The margin of a column: in the last row.
     Column,
     Corner,
+    /// No cell: it says which values levels have.
+    Level,
 }
 
 impl Part {
@@ -101,6 +112,7 @@ impl Part {
             1 => Part::Row,
             2 => Part::Column,
             3 => Part::Corner,
+            4 => Part::Level,
             _ => return None,
         })
     }

@@ -11,7 +11,7 @@ use super::groups::PyGroups;
 use super::literal::{from_labels, label, labels, literal, misuse};
 use crate::engine;
 use crate::io::source::{MemorySource, Source, Sources};
-use crate::plan::frame::{Arg, Frame, Key, Merge, Told};
+use crate::plan::frame::{Arg, Frame, Grouping, Key, Merge, Told};
 use crate::plan::node::{JoinKind, Keep, Params};
 use crate::plan::wide::Wide;
 use crate::plan::{DType, Label, Node};
@@ -435,8 +435,11 @@ impl PyFrame {
         Ok(Self { frame, sources })
     }
 
-    fn has_group_levels(&self, py: Python<'_>) -> PyResult<bool> {
-        self.frame.has_group_levels().map_err(|error| raised(py, error))
+    /// Of the grouping that the index is of: its rows (none of counts), whether these are the frame's, `sort`, `dropna`.
+    fn grouping(&self) -> Option<(Option<Self>, bool, bool, bool)> {
+        let Grouping { rows, direct, sorted, dropna } = self.frame.grouping()?;
+        let rows = rows.map(|frame| Self { frame, sources: self.sources.clone() });
+        Some((rows, direct, sorted, dropna))
     }
 
     fn rows(&self, py: Python<'_>) -> PyResult<Self> {

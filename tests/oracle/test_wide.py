@@ -114,6 +114,24 @@ p.groupby(["k", "g"])["x"].agg(["sum", "max"]).unstack("g")
 p.groupby(["k", "g"]).agg({"x": ["sum", "max"]}).unstack()
 p.groupby(["k", "b"]).size().unstack(fill_value=0)
 p.groupby(["k", "g"])["x"].sum().unstack().fillna(0).reset_index()
+p.groupby(["k", "g"], sort=False)["x"].sum().unstack()
+p.groupby(["k", "g"], dropna=False)["x"].sum().unstack()
+p.groupby(["k", "g"], dropna=False)["x"].sum().unstack("k")
+p.groupby(["g", "k"], sort=False, dropna=False)["i"].max().unstack(0)
+p.groupby(["k", "g", "x"])["i"].sum().unstack()
+p.groupby(["x", "k"])[["i", "y"]].max().unstack()
+p.groupby(["k", "x"])["i"].count().unstack("k", fill_value=0)
+s = p.groupby(["k", "x"])["i"].sum(); s[s > 0].unstack()
+s = p.groupby(["x", "k"], sort=False)["i"].sum(); s[s > 0].unstack()
+s = p.groupby(["k", "g"])["x"].sum(); (s / s.groupby(level=0).transform("sum")).unstack()
+s = p.groupby(["k", "g"])["x"].sum().sort_values(); s.unstack()
+s = p.groupby(["k", "x"])["i"].sum().reset_index(); s[s["i"] > 0].set_index(["k", "x"])["i"].unstack()
+p[p["x"] > 0].pivot_table("i", ["x", "k"], "g", "max")
+p.pivot_table("y", "x", "k", "sum", sort=False)
+p.pivot_table(["x", "y"], "k", "g", ["sum", "max"], fill_value=-1)
+p.pivot_table(["x", "y"], "k", "g", "max").fillna(0)
+p.pivot_table("x", "k", ["g", "t"], "max", margins=True)
+p.pivot_table("x", "k", "t", "max").reset_index()
 p.groupby("k")["g"].value_counts().unstack()
 p.groupby("k")["b"].value_counts(normalize=True).unstack().fillna(0)
 p.groupby(["k", "g"], as_index=False)["x"].sum().pivot(index="k", columns="g", values="x")
@@ -204,7 +222,7 @@ REFUSED = [
     lambda p: p.pivot_table("x", columns="g"),
     lambda p: p.pivot_table("x", "k", "g").fillna({1: 0}),
     lambda p: p.pivot_table("x", "k", "g").columns,
-    lambda p: p.groupby(["k", "g"], sort=False)["x"].sum().unstack(),
+    lambda p: p.pivot_table(["x", "y"], "k", "g").rename_axis(columns=None),
     lambda p: p.groupby(["k", "g"])["x"].sum().unstack(["k", "g"]),
     lambda p: [p.pivot_table("x", "k", "g")],
 ]

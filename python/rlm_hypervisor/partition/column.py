@@ -309,16 +309,15 @@ class Column(HasText, Nested, Temporal, Levelled, Mapping, Replacing, Unstacking
         observed: bool = True,
         dropna: bool = True,
     ) -> SeriesGroupBy:
-        """Grouped by columns of the same rows (or by index levels' names)."""
+        """Grouped by columns of the same rows, or by levels of the index."""
         from rlm_hypervisor.partition.groupby import SeriesGroupBy, grouping
 
         only(
             "Series.groupby",
-            level=(level, None),
             as_index=(as_index, True),
             group_keys=(group_keys, True, False),
         )
-        groups = grouping("Series.groupby", self._frame, by, None, True, sort, observed, dropna)
+        groups = grouping("Series.groupby", self._frame, by, level, True, sort, observed, dropna)
         grouped = SeriesGroupBy(groups, self._frame, True)
         grouped._group_keys = bool(group_keys)
         return grouped

@@ -338,10 +338,10 @@ class Partition(
         observed: bool = True,
         dropna: bool = True,
     ) -> DataFrameGroupBy:
-        """The rows by key: labels of columns, columns computed from this partition, or a list of both."""
+        """The rows by key: labels of columns, columns computed from this partition, or a list of both; or by `level`."""
         from rlm_hypervisor.partition.groupby import DataFrameGroupBy, grouping
 
-        only("DataFrame.groupby", level=(level, None), group_keys=(group_keys, True, False))
+        only("DataFrame.groupby", group_keys=(group_keys, True, False))
         items = by if isinstance(by, list) else [by]
         own: set[Any] = set()
         for item in items:

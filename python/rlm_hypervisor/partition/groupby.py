@@ -19,6 +19,7 @@ from rlm_hypervisor.partition.group_statistics import (
     SeriesGroupStatistics,
 )
 from rlm_hypervisor.partition.grouped_column import GroupValue, Item, item_of, numbered
+from rlm_hypervisor.partition.levels import level_numbers
 from rlm_hypervisor.partition.operators import apply
 from rlm_hypervisor.partition.reductions import located
 from rlm_hypervisor.partition.refusal import (
@@ -47,6 +48,9 @@ def grouping(
     dropna: object,
 ) -> _core.Groups:
     """The core's group-by for what pandas' `groupby` was given."""
+    if level is not None:
+        only(f"{call} with `level`", by=(by, None))
+        by = [Column(frame.level(number)) for number in level_numbers(frame, level, call)]
     if by is None:
         refuse(f"`{call}` needs the columns to group by", "`p.groupby('key')`")
     from rlm_hypervisor.partition import resampling

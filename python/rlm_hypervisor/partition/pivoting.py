@@ -10,7 +10,7 @@ from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.margins import with_margins
 from rlm_hypervisor.partition.refusal import boolean, is_label, labels_of, missing_column, only, refuse
-from rlm_hypervisor.partition.wide import Wide, hidden
+from rlm_hypervisor.partition.wide import PART, Wide, hidden
 
 NO_DEFAULT = type("NoDefault", (), {"__repr__": lambda self: "<no default>"})()
 """What stands for an argument that was not given, where None means something."""
@@ -156,16 +156,32 @@ def unstacked(
             "Leave one level, or `melt` the columns",
             call=call,
         )
-    found = "refuse" if frame.has_group_levels() else "first"
+    options: dict[str, Any] = {"fill": "nothing" if fill_value is None else "absent", "missing": "first"}
+    levels = None
+    found = frame.grouping()
+    if found is not None:
+        known, direct, ordered, dropna = found
+        options |= {"sorted": ordered, "missing": "leave" if dropna else "last"}
+        if known is None:
+            options |= {"sorted": True, "missing": "refuse"}
+        elif direct:
+            # Rows of missing keys, which have no cells, say which values the levels have.
+            frame, values = known, [(label, known.column(label)) for label, _ in values]
+        else:
+            levels = _levels(known, names, rest), _levels(known, names, chosen)
     return _spread(
-        [(names[number], frame.level(number)) for number in rest],
-        [(names[number], frame.level(number)) for number in chosen],
+        _levels(frame, names, rest),
+        _levels(frame, names, chosen),
         values,
         named,
         filling=fill_value,
-        missing=found,
-        fill="nothing" if fill_value is None else "absent",
+        levels=levels,
+        **options,
     )
+
+
+def _levels(frame: _core.Frame, names: list[Any], numbers: list[int]) -> list[tuple[Any, _core.Frame]]:
+    return [(names[number], frame.level(number)) for number in numbers]
 
 
 def _level(item: Any, names: list[Any], call: str) -> int:
@@ -182,15 +198,15 @@ def _spread(
     values: list[tuple[Any, _core.Frame]],
     named: bool,
     filling: Any = None,
+    levels: tuple[list[tuple[Any, _core.Frame]], list[tuple[Any, _core.Frame]]] | None = None,
     **options: Any,
 ) -> Wide:
-    """Rows as they are."""
-    frame: _core.Frame | None = None
-    for kind, columns in (("row", rows), ("column", across), ("value", values)):
-        for number, (_, column) in enumerate(columns):
-            label = hidden(kind, number)
-            frame = column.to_frame(label) if frame is None else frame.assign(label, column)
-    assert frame is not None  # There is a row key.
+    """Rows as they are; `levels` are rows of other values that the levels have."""
+    frame = _together(("row", rows), ("column", across), ("value", values))
+    if levels is not None:
+        known = _together(("row", levels[0]), ("column", levels[1])).assign(PART, 4)
+        frame = _core.Frame.concat([known, frame.assign(PART, 0)], True, False)
+        options["parts"] = True
     parts = [list(label) if isinstance(label, tuple) else [label] for label, _ in values]
     if len(parts[0]) > 1 and len(across) > 1:
         refuse(
@@ -208,6 +224,16 @@ def _spread(
         filling,
         **options,
     )
+
+
+def _together(*parts: tuple[str, list[tuple[Any, _core.Frame]]]) -> _core.Frame:
+    frame: _core.Frame | None = None
+    for kind, columns in parts:
+        for number, (_, column) in enumerate(columns):
+            label = hidden(kind, number)
+            frame = column.to_frame(label) if frame is None else frame.assign(label, column)
+    assert frame is not None  # There is a row key.
+    return frame
 
 
 def _table(
@@ -229,7 +255,8 @@ def _table(
     from rlm_hypervisor.partition.frame import Partition
 
     keys = [hidden("row", n) for n in range(len(rows))] + [hidden("column", n) for n in range(len(across))]
-    grouped = Partition(base).groupby(keys, sort=ordered)[values]
+    # Rows of missing keys, which have no cells, say which values the levels have.
+    grouped = Partition(base).groupby(keys, sort=ordered, dropna=not across)[values]
     found = grouped.agg(aggfunc)._frame
     nested = isinstance(aggfunc, dict) and any(isinstance(label, tuple) for label in found.columns)
     several = fn.is_list(aggfunc)
@@ -271,8 +298,11 @@ def _table(
         [None] * depth,
         fill,
         margin=margin,
+        parts=margin is not None,
         sorted=ordered,
+        sorted_columns=ordered,
         sorted_tuples=ordered or len(across) == 1,
+        tables=[names.index(label[1]) for label, _ in parts] if several else [],
         missing="leave",
         drop_empty=True,
         fill="nothing" if fill is None else "missing",

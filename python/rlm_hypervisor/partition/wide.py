@@ -66,9 +66,12 @@ class Wide:
         self._filling = filling
         self._options: dict[str, Any] = {
             "margin": None,
+            "parts": False,
             "sorted": True,
+            "sorted_columns": False,
             "sorted_tuples": True,
             "missing": "first",
+            "tables": [],
             "drop_empty": False,
             "fill": "nothing",
             "normalize": None,
@@ -81,7 +84,7 @@ class Wide:
         frame = self._long
         labels = [hidden("row", number) for number in range(len(self._rows))]
         labels += [hidden("column", number) for number in range(len(self._across))]
-        if self._options["margin"] is not None:
+        if self._options["parts"]:
             labels.append(PART)
         labels += [hidden("value", number) for number in range(len(self._values))]
         if self._options["fill"] != "nothing":
@@ -255,8 +258,11 @@ def _names(given: Any, old: list[Any], call: str) -> list[Any]:
     if isinstance(given, dict):
         return [given.get(name, name) for name in old]
     names = list(given) if isinstance(given, list | tuple) else [given]
-    if len(names) == 1 and names[0] is None:
-        names = [None] * len(old)
+    if len(old) > 1 and not isinstance(given, list | tuple):
+        refuse(
+            f"`{call}` of columns with {len(old)} levels takes a list of names, not `{clipped(given)}`",
+            call=call,
+        )
     if len(names) != len(old):
         refuse(f"`{call}` was given {len(names)} name(s) for {len(old)} level(s)", call=call)
     return names

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, UInt32Array};
-use arrow::compute::take;
+use arrow::compute::{SortOptions, take};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use arrow::row::{RowConverter, SortField};
 
@@ -28,34 +28,61 @@ pub struct Tuples {
     pub rows: UInt32Array,
 }
 
+/// The order of a level's values.
+pub struct Order<'a> {
+    /// By value; else by appearance.
+    pub sorted: bool,
+    /// Also where a value is not used.
+    pub strict: bool,
+    /// Where a missing value is one: whether it is the last.
+    pub missing: Option<bool>,
+    /// Rows whose values are the level's.
+    pub known: &'a [bool],
+    /// Rows that have cells.
+    pub used: &'a [bool],
+}
+
 impl Level {
-    /// Values in their order with missing ones first, or in order of appearance.
-    pub fn new(values: &ArrayRef, sorted: bool) -> Result<Self> {
-        let values = plain(values);
-        let converter = RowConverter::new(vec![SortField::new(values.data_type().clone())])?;
-        let rows = converter.convert_columns(std::slice::from_ref(&values))?;
-        let mut known: HashMap<&[u8], u32> = HashMap::new();
-        let mut first: Vec<usize> = Vec::new();
+    /// Values, whose missing ones are null, in their order.
+    pub fn new(values: &ArrayRef, order: &Order<'_>) -> Result<Self> {
+        let converter = RowConverter::new(vec![SortField::new_with_options(
+            values.data_type().clone(),
+            SortOptions { descending: false, nulls_first: order.missing != Some(true) },
+        )])?;
+        let rows = converter.convert_columns(std::slice::from_ref(values))?;
+        let mut numbered: HashMap<&[u8], u32> = HashMap::new();
+        // Of each value its first row, its first row that has a cell, and whether it is one of the level's.
+        let (mut first, mut used, mut known) = (Vec::new(), Vec::new(), Vec::new());
         let mut numbers = Vec::with_capacity(values.len());
         for row in 0..values.len() {
-            let next = known.len() as u32;
-            let number = *known.entry(rows.row(row).data()).or_insert(next);
+            let next = numbered.len() as u32;
+            let number = *numbered.entry(rows.row(row).data()).or_insert(next);
             if number == next {
                 first.push(row);
+                used.push(NONE);
+                known.push(false);
             }
+            let place = number as usize;
+            if order.used[row] && used[place] == NONE {
+                used[place] = row as u32;
+            }
+            known[place] |= order.known[row] && (order.missing.is_some() || values.is_valid(row));
             numbers.push(number);
         }
-        let mut order: Vec<u32> = (0..first.len() as u32).collect();
-        if sorted {
-            order.sort_unstable_by_key(|number| rows.row(first[*number as usize]));
+        let unused = known.iter().zip(&used).any(|(known, used)| *known && *used == NONE);
+        let mut sequence: Vec<u32> = (0..first.len() as u32).collect();
+        if unused && !order.strict {
+            sequence.sort_by_key(|number| used[*number as usize]);
+        } else if order.sorted {
+            sequence.sort_unstable_by_key(|number| rows.row(first[*number as usize]));
         }
-        let mut ranks = vec![0; order.len()];
-        for (rank, number) in order.iter().enumerate() {
+        let mut ranks = vec![0; sequence.len()];
+        for (rank, number) in sequence.iter().enumerate() {
             ranks[*number as usize] = rank as u32;
         }
         let distinct = first.len() as u32;
         let ranks = numbers.into_iter().map(|number| ranks[number as usize]).collect();
-        Ok(Self { values, ranks, distinct })
+        Ok(Self { values: values.clone(), ranks, distinct })
     }
 
     /// The values of these rows.
@@ -112,7 +139,7 @@ fn rank(codes: &mut [u64]) {
 }
 
 /// One zero, and no NaN besides what is missing.
-fn plain(values: &ArrayRef) -> ArrayRef {
+pub fn plain(values: &ArrayRef) -> ArrayRef {
     match values.data_type() {
         DataType::Float64 => {
             let floats = values.as_primitive::<Float64Type>().iter();

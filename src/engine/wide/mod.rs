@@ -3,12 +3,14 @@
 mod keys;
 mod share;
 
+use std::rc::Rc;
+
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, UInt32Array};
 use arrow::compute::{cast, concat, take};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
-use self::keys::{Level, NONE, Tuples};
+use self::keys::{Level, NONE, Order, Tuples, plain};
 use crate::engine::control::Control;
 use crate::error::{Code, Error, Result};
 use crate::plan::wide::{Fill, MissingKeys, Part, Wide};
@@ -42,16 +44,24 @@ struct Plan {
 
 pub fn spread(schema: &SchemaRef, batches: &[RecordBatch], wide: &Wide, control: &Control) -> Result<Spread> {
     let long = Long::new(schema, batches, wide)?;
-    let levels = |from: usize, to: usize| {
-        long.columns[from..to]
-            .iter()
-            .map(|column| Level::new(column, wide.options.sorted))
-            .collect::<Result<Vec<_>>>()
-    };
     let own = wide.rows.len();
-    let down = levels(0, own)?;
-    let across = levels(own, own + wide.across.len())?;
-    let body = long.body(wide, down.iter().chain(&across))?;
+    let keys: Vec<ArrayRef> = long.columns[..own + wide.across.len()].iter().map(plain).collect();
+    let body = long.body(wide, &keys)?;
+    let known: Vec<bool> = long.parts.iter().map(|part| matches!(part, Part::Body | Part::Level)).collect();
+    let mut order = Order {
+        sorted: wide.options.sorted,
+        strict: false,
+        missing: match wide.options.missing {
+            MissingKeys::First => Some(false),
+            MissingKeys::Last => Some(true),
+            MissingKeys::Leave | MissingKeys::Refuse => None,
+        },
+        known: &known,
+        used: &body,
+    };
+    let down = keys[..own].iter().map(|key| Level::new(key, &order)).collect::<Result<Vec<_>>>()?;
+    order.strict = wide.options.sorted_columns;
+    let across = keys[own..].iter().map(|key| Level::new(key, &order)).collect::<Result<Vec<_>>>()?;
     let (down_keys, across_keys) =
         (Tuples::new(&down, &body, true), Tuples::new(&across, &body, wide.options.sorted_tuples));
     let (rows, width) = (down_keys.len(), across_keys.len());
@@ -86,6 +96,7 @@ pub fn spread(schema: &SchemaRef, batches: &[RecordBatch], wide: &Wide, control:
                 plans.get_mut(0).and_then(|plan| plan.cells.get_mut(rows))
             }
             Part::Corner => margin.cells.get_mut(rows),
+            Part::Level => None,
         };
         let Some(cell) = cell else { continue };
         if *cell != NONE {
@@ -107,16 +118,30 @@ pub fn spread(schema: &SchemaRef, batches: &[RecordBatch], wide: &Wide, control:
         margins: Vec::new(),
         last_row,
     };
+    let tables = long.tables(wide, &down_keys, &across_keys, &body);
     let mut keys = Vec::new();
     for value in 0..wide.values.len() {
         control.check()?;
         let values = long.value(value);
         let filling = long.filling(value);
+        let table = tables.as_ref().map(|tables| &tables[value]);
         let all = plans.iter().map(|plan| (plan, false)).chain(has_margin.then_some((&margin, true)));
-        for (plan, is_margin) in all {
-            let column = cells_of(values, filling, plan, wide.options.fill, is_margin, rows)?;
+        for (number, (plan, is_margin)) in all.enumerate() {
+            if table.is_some_and(|table| !is_margin && !table.columns[number]) {
+                continue;
+            }
+            // What is filled in afterwards makes no column of an empty one.
+            let empty = match wide.options.fill {
+                Fill::All => Fill::Nothing,
+                before => before,
+            };
+            let cells = |fill| cells_of(values, filling, plan, fill, is_margin, rows, table);
+            let mut column = cells(empty)?;
             if wide.options.drop_empty && (0..column.len()).all(|row| is_missing(&column, row)) {
                 continue;
+            }
+            if empty != wide.options.fill {
+                column = cells(wide.options.fill)?;
             }
             keys.push(plan.key);
             spread.columns.push(column);
@@ -173,7 +198,7 @@ impl Long {
         }
         let mut columns = whole.columns().to_vec();
         let keys = wide.rows.len() + wide.across.len();
-        let parts = if wide.options.margin.is_some() {
+        let parts = if wide.options.parts {
             let numbers = cast(&columns.remove(keys), &DataType::Int64)?;
             let numbers = numbers.as_primitive::<Int64Type>().values();
             let parts = numbers.iter().map(|number| Part::numbered(*number)).collect::<Option<Vec<_>>>();
@@ -198,13 +223,13 @@ impl Long {
     }
 
     /// Which rows have cells of their own.
-    fn body<'a>(&self, wide: &Wide, levels: impl Iterator<Item = &'a Level>) -> Result<Vec<bool>> {
+    fn body(&self, wide: &Wide, keys: &[ArrayRef]) -> Result<Vec<bool>> {
         let mut body: Vec<bool> = self.parts.iter().map(|part| *part == Part::Body).collect();
-        for level in levels.filter(|level| level.values.null_count() > 0) {
+        for key in keys.iter().filter(|key| key.null_count() > 0) {
             for (row, wanted) in body.iter_mut().enumerate().filter(|(_, wanted)| **wanted) {
-                if level.values.is_null(row) {
+                if key.is_null(row) {
                     match wide.options.missing {
-                        MissingKeys::First => {}
+                        MissingKeys::First | MissingKeys::Last => {}
                         MissingKeys::Leave => *wanted = false,
                         MissingKeys::Refuse => {
                             return Err(Error::new(
@@ -224,6 +249,39 @@ impl Long {
         }
         Ok(body)
     }
+
+    /// Of each value which rows and columns its own table has; `None` where all are of one.
+    fn tables(&self, wide: &Wide, down: &Tuples, across: &Tuples, body: &[bool]) -> Option<Vec<Rc<Extent>>> {
+        let tables = &wide.options.tables;
+        let count = tables.iter().max().map_or(0, |most| most + 1);
+        if count < 2 {
+            return None;
+        }
+        let extents = (0..count).map(|table| {
+            let own: Vec<usize> =
+                (0..self.values.1).filter(|value| tables.get(*value) == Some(&table)).collect();
+            let mut extent = Extent { rows: vec![false; down.len()], columns: vec![false; across.len()] };
+            for row in (0..body.len()).filter(|row| body[*row]) {
+                if own.iter().any(|value| !is_missing(self.value(*value), row)) {
+                    if let Some(there) = extent.rows.get_mut(down.places[row] as usize) {
+                        *there = true;
+                    }
+                    if let Some(there) = extent.columns.get_mut(across.places[row] as usize) {
+                        *there = true;
+                    }
+                }
+            }
+            Rc::new(extent)
+        });
+        let extents: Vec<Rc<Extent>> = extents.collect();
+        tables.iter().map(|table| extents.get(*table).cloned()).collect()
+    }
+}
+
+/// Which keys of rows and of columns a table has that is put beside others.
+struct Extent {
+    rows: Vec<bool>,
+    columns: Vec<bool>,
 }
 
 /// A column of the wide table.
@@ -234,6 +292,7 @@ fn cells_of(
     fill: Fill,
     margin: bool,
     rows: usize,
+    table: Option<&Rc<Extent>>,
 ) -> Result<ArrayRef> {
     let Some(filling) = filling.filter(|filling| !filling.is_empty()) else {
         let cells: UInt32Array = plan.cells.iter().map(|cell| (*cell != NONE).then_some(*cell)).collect();
@@ -247,6 +306,8 @@ fn cells_of(
             Fill::Nothing => false,
             Fill::All => missing,
             _ if margin => false,
+            // Rows that only other tables have are made when these are put together.
+            _ if table.is_some_and(|table| table.rows.get(row) == Some(&false)) => false,
             Fill::Absent => absent,
             Fill::Missing if row >= rows => absent,
             Fill::Missing => missing,

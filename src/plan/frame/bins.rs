@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Column, Frame, Groups, Index, Kind, Label};
+use super::{Column, Frame, Groups, Kind, Label};
 use crate::error::{Code, Error, Result, not_decomposable};
 use crate::plan::expr::{Expr, Literal};
 use crate::plan::node::{Aggregation, Node, Params, SortKey};
@@ -48,10 +48,7 @@ impl Frame {
     }
 
     fn times_to_bin(&self, on: Option<&Label>) -> Result<Column> {
-        let levels = match &self.index {
-            Index::Levels(levels) => levels.as_slice(),
-            Index::Range => &[],
-        };
+        let levels = self.index.levels();
         match (on, levels) {
             (Some(label), _) => match self.place(label) {
                 Ok(place) => Ok(self.columns[place].clone()),

@@ -10,6 +10,9 @@ use crate::plan::DType;
 use crate::plan::expr::Expr;
 use crate::plan::node::{Aggregation, Node, Params, ROW, SortKey};
 
+/// The column of what `value_counts` counts.
+pub(super) const COUNT: &str = "__count";
+
 /// What to group by.
 #[derive(Debug, Clone)]
 pub enum Key {
@@ -44,10 +47,7 @@ impl Frame {
         if keys.is_empty() {
             return Err(not_decomposable("groupby needs at least one key"));
         }
-        let levels = match &self.index {
-            Index::Range => &[],
-            Index::Levels(levels) => levels.as_slice(),
-        };
+        let levels = self.index.levels();
         let mut columns = Vec::with_capacity(keys.len());
         for key in keys {
             let column = match key {
@@ -112,7 +112,7 @@ impl Frame {
             "idxmin" | "idxmax" => (function, true),
             _ => return Ok((function, self.domain.clone(), None)),
         };
-        if let (Index::Levels(levels), true) = (&self.index, by_label) {
+        if let (Index::Levels(levels) | Index::Grouped(levels), true) = (&self.index, by_label) {
             let [level] = levels.as_slice() else {
                 return Err(not_decomposable(format!(
                     "`{function}` over an index of several levels would be a tuple of labels"
@@ -211,7 +211,7 @@ impl Groups {
         };
         if self.as_index {
             let kind = if series { Kind::Series } else { Kind::Frame };
-            return Ok(Frame { domain, index: Index::Levels(key_columns), columns, kind });
+            return Ok(Frame { domain, index: Index::Grouped(key_columns), columns, kind });
         }
         for key in &key_columns {
             if columns.iter().any(|column| column.label == key.label) {
@@ -261,7 +261,7 @@ impl Groups {
             }
         }
         let mut taken = HashSet::new();
-        let count = unique(&mut taken, "__count");
+        let count = unique(&mut taken, COUNT);
         let mut keys = Vec::with_capacity(parts.len());
         let mut levels = Vec::with_capacity(parts.len());
         for (number, part) in parts.into_iter().enumerate() {
@@ -288,7 +288,7 @@ impl Groups {
             domain = Arc::new(Node::Sort { input: domain, keys: order });
         }
         let values = vec![Column { label, expr: counted }];
-        Ok(Frame { domain, index: Index::Levels(levels), columns: values, kind: Kind::Series })
+        Ok(Frame { domain, index: Index::Grouped(levels), columns: values, kind: Kind::Series })
     }
 }
 

@@ -13,7 +13,7 @@ impl Frame {
     /// The levels as expressions over the rows; `None` where the rows are numbered from 0 and are no source's.
     fn explicit_levels(&self) -> Option<Vec<Column>> {
         match (&self.index, &*self.domain) {
-            (Index::Levels(levels), _) => Some(levels.clone()),
+            (Index::Levels(levels) | Index::Grouped(levels), _) => Some(levels.clone()),
             (Index::Range, Node::Scan { .. }) => {
                 Some(vec![Column { label: Label::None, expr: Expr::column(ROW, DType::Int64) }])
             }
@@ -74,7 +74,7 @@ impl Frame {
         for (level, name) in levels.iter_mut().zip(names) {
             level.label = name.clone();
         }
-        Ok(Self { domain, index: Index::Levels(levels), columns, kind: self.kind.clone() })
+        Ok(Self { domain, index: self.index.with(levels), columns, kind: self.kind.clone() })
     }
 
     /// Some levels of the index as leading columns, or nowhere; the others stay.
@@ -116,7 +116,7 @@ impl Frame {
             leading.append(&mut columns);
             columns = leading;
         }
-        Ok(Self { domain: self.domain.clone(), index: Index::Levels(kept), columns, kind })
+        Ok(Self { domain: self.domain.clone(), index: self.index.with(kept), columns, kind })
     }
 
     /// Stable, by these levels in this order.

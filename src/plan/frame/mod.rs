@@ -26,6 +26,7 @@ use crate::error::{Code, Error, Result, not_decomposable};
 
 pub use group::{Groups, Item, Key};
 pub use merge::Merge;
+pub use wide::Grouping;
 pub use window::Told;
 
 /// Larger expressions are refused: they come of loops that double an expression in every turn.
@@ -68,6 +69,25 @@ pub enum Index {
     /// 0, 1, 2, ... over the domain's rows as they stand.
     Range,
     Levels(Vec<Column>),
+    /// Those that a grouping by them made: pandas remembers which values its levels had, whatever becomes of the rows.
+    Grouped(Vec<Column>),
+}
+
+impl Index {
+    /// These levels in the place of its own.
+    fn with(&self, levels: Vec<Column>) -> Self {
+        match self {
+            Index::Grouped(_) => Index::Grouped(levels),
+            _ => Index::Levels(levels),
+        }
+    }
+
+    fn levels(&self) -> &[Column] {
+        match self {
+            Index::Range => &[],
+            Index::Levels(levels) | Index::Grouped(levels) => levels,
+        }
+    }
 }
 
 /// A small table of scalars, e.g. of `p.agg(["sum", "mean"])`.
@@ -154,7 +174,9 @@ impl Frame {
     pub fn index_names(&self) -> Option<Vec<Label>> {
         match &self.index {
             Index::Range => None,
-            Index::Levels(levels) => Some(levels.iter().map(|level| level.label.clone()).collect()),
+            Index::Levels(levels) | Index::Grouped(levels) => {
+                Some(levels.iter().map(|level| level.label.clone()).collect())
+            }
         }
     }
 
@@ -164,7 +186,9 @@ impl Frame {
     }
 
     pub fn same_rows(&self, other: &Frame) -> bool {
-        Arc::ptr_eq(&self.domain, &other.domain) && self.index == other.index
+        Arc::ptr_eq(&self.domain, &other.domain)
+            && (self.index == Index::Range) == (other.index == Index::Range)
+            && self.index.levels() == other.index.levels()
     }
 
     /// Columns of the same rows that are computed alike.
@@ -352,7 +376,7 @@ impl Frame {
     fn labelled(&self) -> (Arc<Node>, Vec<Column>) {
         let mut base = self.domain.clone();
         let levels = match &self.index {
-            Index::Levels(levels) => levels.clone(),
+            Index::Levels(levels) | Index::Grouped(levels) => levels.clone(),
             Index::Range => {
                 let name = match &*base {
                     Node::Scan { .. } => ROW.into(),
@@ -385,10 +409,7 @@ impl Frame {
     /// The result's Arrow columns: unique names and what they are, index levels first.
     pub fn outputs(&self) -> Vec<(Arc<str>, Expr)> {
         let mut taken = HashSet::new();
-        let levels = match &self.index {
-            Index::Levels(levels) => levels.as_slice(),
-            Index::Range => &[],
-        };
+        let levels = self.index.levels();
         let single = levels.len() == 1;
         let levels = levels.iter().enumerate().map(|(number, level)| {
             let default = if single { "index".to_owned() } else { format!("level_{number}") };

@@ -42,15 +42,12 @@ impl Frame {
 
     /// Every column, and the index, is a column of the domain as it is.
     fn is_simple(&self) -> bool {
-        let levels = match &self.index {
-            Index::Range => &[],
-            Index::Levels(levels) => levels.as_slice(),
-        };
+        let levels = self.index.levels();
         levels.iter().chain(&self.columns).all(|column| matches!(column.expr, Expr::Column(..)))
     }
 
     pub(super) fn over(&self, domain: Arc<Node>, levels: Vec<Column>, columns: Vec<Column>) -> Self {
-        Self { domain, index: Index::Levels(levels), columns, kind: self.kind.clone() }
+        Self { domain, index: self.index.with(levels), columns, kind: self.kind.clone() }
     }
 
     /// Stable. `by` names columns or index levels; a series sorts by its values.

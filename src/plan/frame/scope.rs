@@ -190,7 +190,7 @@ impl Groups {
         });
         if self.as_index {
             let kind = if series { Kind::Series } else { Kind::Frame };
-            return Ok(Frame { domain, index: Index::Levels(levels), columns, kind });
+            return Ok(Frame { domain, index: Index::Grouped(levels), columns, kind });
         }
         levels.extend(columns);
         Ok(Frame { domain, index: Index::Range, columns: levels, kind: Kind::Frame })

@@ -53,10 +53,7 @@ impl Frame {
 
     /// The same frame, its domain such that no expression depends on which other rows there are.
     pub(super) fn settled(&self) -> Self {
-        let levels = match &self.index {
-            Index::Range => &[],
-            Index::Levels(levels) => levels.as_slice(),
-        };
+        let levels = self.index.levels();
         if !levels.iter().chain(&self.columns).any(|column| column.expr.has_window()) {
             return self.clone();
         }
@@ -69,8 +66,8 @@ impl Frame {
         };
         let index = match &self.index {
             Index::Range => Index::Range,
-            Index::Levels(levels) => {
-                Index::Levels(levels.iter().map(|level| place(level, "__index")).collect())
+            Index::Levels(levels) | Index::Grouped(levels) => {
+                self.index.with(levels.iter().map(|level| place(level, "__index")).collect())
             }
         };
         let kept = self.columns.iter().map(|column| place(column, "__value")).collect();
