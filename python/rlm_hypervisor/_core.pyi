@@ -226,8 +226,8 @@ class Frame:
         but `size`, and `argmin`, `argmax`. Parameters: ddof, min_count, skipna, q, interpolation.
         """
 
-    def window(self, function: str, options: Sequence[_Constant]) -> Frame:
-        """A window function over all rows, of a series: one value for each row, which depends on other rows."""
+    def window(self, function: str, options: Sequence[_Constant], other: Frame | None = None) -> Frame:
+        """A window function over all rows, of a series (and another): a value for each row, which depends on others."""
 
     def wide(
         self,
@@ -295,6 +295,8 @@ class Groups:
     keys: list[_Label]
     sort: bool
     """Groups in order of the keys, else of appearance."""
+    dropna: bool
+    """Whether rows with a missing key are left out."""
     def filled(self, freq: str) -> Groups:
         """The same with the bins of time between the first and the last that no row is in."""
 
@@ -314,6 +316,7 @@ class Groups:
         function: str,
         input: Frame | None,
         options: Sequence[_Constant],
+        other: Frame | None = None,
         **params: Any,
     ) -> Frame:
         """A window function within each group, or an aggregate whose value each row of the group gets."""

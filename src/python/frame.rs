@@ -399,9 +399,16 @@ impl PyFrame {
         self.with(self.frame.reduce(function, &frames_of(others.as_any())?, params), py)
     }
 
-    #[pyo3(signature = (function, options))]
-    fn window(&self, py: Python<'_>, function: &str, options: &Bound<'_, PyAny>) -> PyResult<Self> {
-        self.with(self.frame.window(told(function, options, Params::default())?), py)
+    #[pyo3(signature = (function, options, other=None))]
+    fn window(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        options: &Bound<'_, PyAny>,
+        other: Option<&Self>,
+    ) -> PyResult<Self> {
+        let told = told(function, options, Params::default())?;
+        self.with(self.frame.window(other.map(|other| &other.frame), told), py)
     }
 
     /// This long frame spread out: names of the index' and of the columns' levels, what the values are called.

@@ -24,6 +24,11 @@ impl PyGroups {
     }
 
     #[getter]
+    fn dropna(&self) -> bool {
+        self.groups.dropna
+    }
+
+    #[getter]
     fn sort(&self) -> bool {
         self.groups.sorted
     }
@@ -54,17 +59,19 @@ impl PyGroups {
         Ok(PyFrame { frame, sources })
     }
 
-    #[pyo3(signature = (function, input, options, **params))]
+    #[pyo3(signature = (function, input, options, other=None, **params))]
     fn window(
         &self,
         py: Python<'_>,
         function: &str,
         input: Option<&PyFrame>,
         options: &Bound<'_, PyAny>,
+        other: Option<&PyFrame>,
         params: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyFrame> {
         let told = told(function, options, super::params::params(params)?)?;
-        let frame = self.groups.window(input.map(|input| &input.frame), told);
+        let (input, other) = (input.map(|input| &input.frame), other.map(|other| &other.frame));
+        let frame = self.groups.window(input, other, told);
         let frame = frame.map_err(|error| raised(py, error))?;
         Ok(PyFrame { frame, sources: self.sources.clone() })
     }

@@ -310,7 +310,8 @@ class Column(HasText, Nested, Temporal, Levelled, Mapping, Replacing, Unstacking
         dropna: bool = True,
     ) -> SeriesGroupBy:
         """Grouped by columns of the same rows, or by levels of the index."""
-        from rlm_hypervisor.partition.groupby import SeriesGroupBy, grouping
+        from rlm_hypervisor.partition.groupby import SeriesGroupBy
+        from rlm_hypervisor.partition.grouping import grouping
 
         only(
             "Series.groupby",

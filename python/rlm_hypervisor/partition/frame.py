@@ -339,7 +339,8 @@ class Partition(
         dropna: bool = True,
     ) -> DataFrameGroupBy:
         """The rows by key: labels of columns, columns computed from this partition, or a list of both; or by `level`."""
-        from rlm_hypervisor.partition.groupby import DataFrameGroupBy, grouping
+        from rlm_hypervisor.partition.groupby import DataFrameGroupBy
+        from rlm_hypervisor.partition.grouping import grouping
 
         only("DataFrame.groupby", group_keys=(group_keys, True, False))
         items = by if isinstance(by, list) else [by]

@@ -8,6 +8,7 @@ from rlm_hypervisor.partition import functions as fn, rolling as moving
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.positions import ILoc
 from rlm_hypervisor.partition.refusal import boolean, is_label, labels_of, only, refuse, whole_number
+from rlm_hypervisor.partition.rolling_times import Times
 from rlm_hypervisor.partition.summaries import Summaries
 from rlm_hypervisor.partition.windows import NOT_GIVEN, repeated
 
@@ -167,12 +168,22 @@ class FrameWindows(Summaries):
             )
         )
 
-    def _moving(self: _Self, function: str, options: list[Any], numeric_only: bool) -> _Self:
-        frame = self._frame
+    def _moving(
+        self: _Self, function: str, options: list[Any], numeric_only: bool, times: Times | None = None
+    ) -> _Self:
+        frame, on, other = self._frame, None, None
+        if times is not None:
+            on, other = times.on, times.column
+            if on is not None and on not in frame.columns:
+                frame = frame.assign(on, other)
         if numeric_only:  # booleans are no numbers here
             kinds = zip(frame.columns, frame.dtypes, strict=True)
-            frame = frame.select([label for label, dtype in kinds if DType(dtype).kind in "iuf"])
-        return type(self)(frame)._map(lambda column: column._windowed(function, *options))  # type: ignore[call-arg]
+            frame = frame.select([c for c, dtype in kinds if c == on or DType(dtype).kind in "iuf"])
+        of = frame
+        for label in of.columns:
+            if on is None or label != on:
+                frame = frame.assign(label, of.column(label).window(function, options, other))
+        return type(self)(frame)  # type: ignore[call-arg]
 
     def rolling(
         self,
@@ -188,7 +199,7 @@ class FrameWindows(Summaries):
         """Windows of so many rows in every column; see `Series.rolling`."""
         return moving.rolling(
             "DataFrame.rolling",
-            self._moving,
+            self,
             window,
             min_periods,
             center,
@@ -201,7 +212,7 @@ class FrameWindows(Summaries):
 
     def expanding(self, min_periods: int = 1, method: str = "single") -> moving.Expanding:
         """Windows of all rows up to each in every column."""
-        return moving.expanding("DataFrame.expanding", self._moving, min_periods, method)
+        return moving.expanding("DataFrame.expanding", self, min_periods, method)
 
     def ewm(
         self,
@@ -218,7 +229,7 @@ class FrameWindows(Summaries):
         """All rows up to each in every column, with weights that decay; see `Series.ewm`."""
         return moving.ewm(
             "DataFrame.ewm",
-            self._moving,
+            self,
             com,
             span,
             halflife,

@@ -13,6 +13,9 @@ from rlm_hypervisor.partition.frame import Partition
 from rlm_hypervisor.partition.group_lists import SeriesGroupLists
 from rlm_hypervisor.partition.group_windows import GroupWindows
 from rlm_hypervisor.partition.refusal import only, refuse, whole_number
+from rlm_hypervisor.partition.rolling_times import Times
+
+_ON = ("rlm", "on")
 
 
 class GroupRows(GroupWindows):
@@ -73,18 +76,40 @@ class GroupRows(GroupWindows):
             return condition
         return condition & (self._place(True) < stop if stop >= 0 else self._place(False) >= -stop)
 
-    def _moving(self, function: str, options: list[Any], numeric_only: bool) -> Any:
+    def _moving(
+        self, function: str, options: list[Any], numeric_only: bool, times: Times | None = None
+    ) -> Any:
         columns = self._columns()
+        on = None if times is None else times.on
         if numeric_only:
-            columns = {c: f for c, f in columns.items() if DType(f.dtypes[0]).kind in "iuf"}
+            columns = {c: f for c, f in columns.items() if c == on or DType(f.dtypes[0]).kind in "iuf"}
         if not columns:
             refuse(f"`{self._surface}` has no columns left for windows", "Select some numbers")
         if not self._as_index:
             refuse("windows of groups with `as_index=False` are not native", "Leave `as_index` out")
-        items = [(c, self._groups.window(function, f, options)) for c, f in columns.items()]
         series = self._surface == "SeriesGroupBy"
-        frame = self._groups.by_group(items, series)
-        return Column(frame) if series else Partition(frame)
+        if times is None:
+            items = [(c, self._groups.window(function, f, options)) for c, f in columns.items()]
+            frame = self._groups.by_group(items, series)
+            return Column(frame) if series else Partition(frame)
+        frame = self._over_time(function, options, columns, times)
+        return Column(frame.column(frame.columns[0])) if series else Partition(frame)
+
+    def _over_time(
+        self, function: str, options: list[Any], columns: dict[Any, _core.Frame], times: Times
+    ) -> _core.Frame:
+        """Windows of time; of what was selected from them, the times are the rows' labels."""
+        options = [*options, self._groups.dropna]
+        items = [
+            (c, f if c == times.on else self._groups.window(function, f, options, times.column))
+            for c, f in columns.items()
+        ]
+        if times.on is None or not times.selected:
+            return self._groups.by_group(items, False)
+        frame = self._groups.by_group([*items, (_ON, times.column)], False)
+        keys, levels = len(self._groups.keys), len(frame.index_names or [])
+        frame = frame.reset_levels(list(range(keys, levels)), True, None).set_index([_ON], True, True)
+        return frame.with_level_names([*self._groups.keys, times.on])
 
     _as_index: bool
 
@@ -98,15 +123,13 @@ class GroupRows(GroupWindows):
         closed: object = None,
         method: str = "single",
     ) -> moving.Rolling:
-        """Windows of so many rows within each group; the answer's index is the keys and the rows' own labels."""
+        """Windows of so many rows, or of so much time, within each group; the answer's index is the keys and the rows' own labels."""
         call = self._call("rolling")
-        return moving.rolling(
-            call, self._moving, window, min_periods, center, win_type, on, closed, None, method
-        )
+        return moving.rolling(call, self, window, min_periods, center, win_type, on, closed, None, method)
 
     def expanding(self, min_periods: int = 1, method: str = "single") -> moving.Expanding:
         """Windows of all rows of the group up to each; the index is the keys and the rows' own labels."""
-        return moving.expanding(self._call("expanding"), self._moving, min_periods, method)
+        return moving.expanding(self._call("expanding"), self, min_periods, method)
 
     def ewm(
         self,
@@ -123,7 +146,7 @@ class GroupRows(GroupWindows):
         """The group's rows up to each, with weights that decay; see `Series.ewm`."""
         return moving.ewm(
             self._call("ewm"),
-            self._moving,
+            self,
             com,
             span,
             halflife,

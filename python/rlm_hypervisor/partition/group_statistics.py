@@ -8,6 +8,7 @@ from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.counts import counted_in_groups
 from rlm_hypervisor.partition.dtypes import DType
+from rlm_hypervisor.partition.group_stacking import GroupMatrices, quantiles
 from rlm_hypervisor.partition.refusal import boolean, labels_of, missing_column, only, refuse, whole_number
 from rlm_hypervisor.partition.statistics import fraction, interpolated, percent, percentiles_of
 
@@ -43,17 +44,29 @@ class GroupStatistics:
         return self._skipping("median", skipna, numeric_only)
 
     def quantile(self, q: Any = 0.5, interpolation: str = "linear", numeric_only: bool = False) -> Any:
-        """A quantile of each group; exact, so all values are held in memory."""
+        """A quantile of each group, or several in rows of their own; exact, so all values are held in memory."""
         call = self._call("quantile")
-        if labels_of(q) is not None:
-            refuse(
-                f"`{call}` of several quantiles is not native: each group would have several rows",
-                "One column each: `.agg(low=('x', lambda s: s.quantile(0.1)), high=...)`",
-                call=call,
-            )
+        several = labels_of(q)
+        if several is not None:
+            only(call, as_index=(self._as_index, True))
+            return self._quantiles([fraction(call, one) for one in several], interpolation, numeric_only)
         return self._named(
             "quantile", numeric_only, q=fraction(call, q), interpolation=interpolated(call, interpolation)
         )
+
+    def _quantiles(self, fractions: list[float], interpolation: str, numeric_only: object) -> Any:
+        from rlm_hypervisor.partition.column import Column
+        from rlm_hypervisor.partition.frame import Partition
+
+        call = self._call("quantile")
+        columns = self._columns()
+        if boolean(call, "numeric_only", numeric_only):
+            columns = {label: c for label, c in columns.items() if DType(c.dtypes[0]).is_number}
+        how = interpolated(call, interpolation)
+        frame = quantiles(self._groups, columns, fractions, how, call)
+        if self._surface == "SeriesGroupBy":  # type: ignore[attr-defined]
+            return Column(frame.column(next(iter(columns))))
+        return Partition(frame)
 
     def sem(self, ddof: int = 1, numeric_only: bool = False, skipna: bool = True) -> Any:
         """The standard error of each group's mean."""
@@ -185,7 +198,7 @@ class SeriesGroupStatistics(GroupStatistics):
         return self._aggregate([(label, [self._frame, other._frame], name, params)], series=True)
 
 
-class FrameGroupStatistics(GroupStatistics):
+class FrameGroupStatistics(GroupMatrices, GroupStatistics):
     """What a partition's group-by knows besides."""
 
     __slots__ = ()

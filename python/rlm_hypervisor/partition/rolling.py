@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.refusal import boolean, only, refuse, refuse_value, whole_number
-from rlm_hypervisor.partition.surface import unknown_attribute
+from rlm_hypervisor.partition.rolling_times import Times, is_span, nanoseconds, ticks, times_of
+from rlm_hypervisor.partition.surface import SURFACES, unknown_attribute
 
-Run = Callable[[str, list[Any], bool], Any]
-"""A window function by name with its options, over numbers only or all columns: the answer."""
+Run = Callable[..., Any]
+"""A window function by name with its options, over numbers only or all columns (and `times`): the answer."""
+
+Select = Callable[[Any], Run]
+"""The same of one column, or of some."""
 
 
 def _number(call: str, name: str, value: object) -> float:
@@ -24,14 +29,21 @@ def _number(call: str, name: str, value: object) -> float:
 class Moving:
     """What all kinds of windows have in common."""
 
-    __slots__ = ("_options", "_run")
+    __slots__ = ("_options", "_run", "_select")
     _is_symbolic = True
     _surface = "Rolling"
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, run: Run, options: list[Any]) -> None:
+    def __init__(self, run: Run, options: list[Any], select: Select | None = None) -> None:
         self._run = run
         self._options = options
+        self._select = select
+
+    def __getitem__(self, key: Any) -> Any:
+        """The same windows over one column, or over a list of columns."""
+        if self._select is None:
+            refuse(f"`[{clipped(key)}]` of {self._surface} windows of one column")
+        return type(self)(self._select(key), self._options)
 
     def _call(self, name: str) -> str:
         return f"{self._surface}.{name}"
@@ -58,9 +70,11 @@ class Moving:
     def __iter__(self) -> NoReturn:
         refuse_value("iteration over windows", "Aggregate them: `.mean()`")
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
+        if self._select is not None and name not in SURFACES[self._surface]:
+            return self[name]
         unknown_attribute(self, self._surface, name, ())
 
     def __repr__(self) -> str:
@@ -221,7 +235,7 @@ class ExponentialMovingWindow(Moving):
 
 def rolling(
     call: str,
-    run: Run,
+    owner: Any,
     window: Any,
     min_periods: object,
     center: object,
@@ -231,13 +245,21 @@ def rolling(
     step: object,
     method: object,
 ) -> Rolling:
-    """What `rolling` gives; times, weights and steps are refused."""
-    only(call, win_type=(win_type, None), on=(on, None), step=(step, None), method=(method, "single"))
+    """What `rolling` of a column, a partition or groups gives; weights and steps are refused."""
+    only(call, win_type=(win_type, None), step=(step, None), method=(method, "single"))
     only(call, closed=(closed, None, "right", "both", "left", "neither"))
+    if is_span(window):
+        times = times_of(owner._frame, on, call)
+        width = ticks(call, times.column, nanoseconds(call, window))
+        least = 1 if min_periods is None else whole_number(call, "min_periods", min_periods)
+        options = [width, least, boolean(call, "center", center), closed or "right"]
+        selected = selecting(owner, times._replace(selected=True))
+        return Rolling(partial(owner._moving, times=times), options, selected)
+    only(f"{call} of a number of rows", on=(on, None))
     if not isinstance(window, int):
         refuse(
-            f"`{call}` with a window of `{clipped(window)}` is not native: windows are of a number of rows",
-            "Give the number of rows",
+            f"`{call}` with a window of `{clipped(window)}` is not native: windows are of rows, or of time",
+            "Give the number of rows, or a span: `'7D'`",
             call=call,
         )
     size = whole_number(call, "window", window)
@@ -248,21 +270,34 @@ def rolling(
         refuse(
             f"`{call}` takes `min_periods` between 0 and the window's {size} rows, in pandas too", call=call
         )
-    return Rolling(run, [size, least, boolean(call, "center", center), closed or "right"])
+    options = [size, least, boolean(call, "center", center), closed or "right"]
+    return Rolling(owner._moving, options, selecting(owner))
 
 
-def expanding(call: str, run: Run, min_periods: object, method: object) -> Expanding:
+def selecting(owner: Any, times: Times | None = None) -> Select | None:
+    """How columns are selected from windows over several."""
+    if owner._frame.kind != "frame":
+        return None
+
+    def select(key: Any) -> Run:
+        run: Run = owner[key]._moving
+        return run if times is None else partial(run, times=times)
+
+    return select
+
+
+def expanding(call: str, owner: Any, min_periods: object, method: object) -> Expanding:
     """What `expanding` gives."""
     only(call, method=(method, "single"))
     least = whole_number(call, "min_periods", min_periods)
     if least < 0:
         refuse(f"`{call}` takes `min_periods` from 0 on, in pandas too", call=call)
-    return Expanding(run, [None, least, False, "right"])
+    return Expanding(owner._moving, [None, least, False, "right"], selecting(owner))
 
 
 def ewm(
     call: str,
-    run: Run,
+    owner: Any,
     com: object,
     span: object,
     halflife: object,
@@ -291,4 +326,5 @@ def ewm(
     }[name]()
     least = 0 if min_periods is None else whole_number(call, "min_periods", min_periods)
     flags = [boolean(call, "adjust", adjust), boolean(call, "ignore_na", ignore_na)]
-    return ExponentialMovingWindow(run, [centre, *flags, max(least, 1)])
+    options = [centre, *flags, max(least, 1)]
+    return ExponentialMovingWindow(owner._moving, options, selecting(owner))

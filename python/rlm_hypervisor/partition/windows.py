@@ -10,6 +10,7 @@ from rlm_hypervisor.partition.operators import apply, wrap
 from rlm_hypervisor.partition.positions import ILoc
 from rlm_hypervisor.partition.reductions import Reductions
 from rlm_hypervisor.partition.refusal import boolean, only, refuse, whole_number
+from rlm_hypervisor.partition.rolling_times import Times
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.dtypes import DType
@@ -178,10 +179,13 @@ class Windows(Reductions):
         fn.reject_arguments(f"`{call}`", (), kwargs)
         return self._windowed("interpolate", limit_of(call, limit))
 
-    def _moving(self: _Self, function: str, options: list[Any], numeric_only: bool) -> _Self:
+    def _moving(
+        self: _Self, function: str, options: list[Any], numeric_only: bool, times: Times | None = None
+    ) -> _Self:
         if numeric_only and not self.dtype.is_number:
             refuse(f"windows with `numeric_only=True` are given a column of type {self.dtype}")
-        return self._windowed(function, *options)
+        other = None if times is None else times.column
+        return wrap(self._frame.window(function, options, other))  # type: ignore[return-value]
 
     def rolling(
         self,
@@ -194,13 +198,15 @@ class Windows(Reductions):
         step: object = None,
         method: str = "single",
     ) -> moving.Rolling:
-        """Windows of so many rows, the last of which is each row (`center`: the middle one).
+        """Windows of so many rows, or of so much time, the last of which is each row (`center`: the middle one).
 
-        `min_periods` values must be there. Windows of time, weights (`win_type`) and `step` are refused.
+        A window of time, such as `"7D"`, is of the rows whose label is earlier than the row's by less than that;
+        labels have to be times that grow or shrink from row to row. `min_periods` values must be there (of a window
+        of time one). Weights (`win_type`) and `step` are refused.
         """
         return moving.rolling(
             "Series.rolling",
-            self._moving,
+            self,
             window,
             min_periods,
             center,
@@ -213,7 +219,7 @@ class Windows(Reductions):
 
     def expanding(self, min_periods: int = 1, method: str = "single") -> moving.Expanding:
         """Windows of all rows up to each."""
-        return moving.expanding("Series.expanding", self._moving, min_periods, method)
+        return moving.expanding("Series.expanding", self, min_periods, method)
 
     def ewm(
         self,
@@ -230,7 +236,7 @@ class Windows(Reductions):
         """All rows up to each, with weights that decay; exactly one of the first four says how. `times` are refused."""
         return moving.ewm(
             "Series.ewm",
-            self._moving,
+            self,
             com,
             span,
             halflife,

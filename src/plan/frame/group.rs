@@ -27,7 +27,7 @@ pub struct Groups {
     pub(super) keys: Vec<Column>,
     pub(super) as_index: bool,
     pub sorted: bool,
-    pub(super) dropna: bool,
+    pub dropna: bool,
     /// Bins of time of this frequency are filled in.
     pub(super) fill: Option<Arc<str>>,
 }

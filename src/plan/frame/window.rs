@@ -18,11 +18,20 @@ pub struct Told {
 }
 
 impl Frame {
-    /// A series of the same rows: a window function of this one, over all rows.
-    pub fn window(&self, told: Told) -> Result<Self> {
-        let arg = self.value()?.clone();
+    /// A series of the same rows: a window function of this one, and perhaps of another, over all rows.
+    pub fn window(&self, other: Option<&Frame>, told: Told) -> Result<Self> {
+        let args = self.with_other(self.value()?.clone(), other)?;
         let label = self.columns[0].label.clone();
-        self.windowed(vec![arg], label, Vec::new(), false, told)
+        self.windowed(args, label, Vec::new(), false, told)
+    }
+
+    /// Arguments of a window function.
+    fn with_other(&self, own: Expr, other: Option<&Frame>) -> Result<Vec<Expr>> {
+        let Some(other) = other else { return Ok(vec![own]) };
+        if !self.same_rows(other) {
+            return Err(other_rows());
+        }
+        Ok(vec![own, other.value()?.clone()])
     }
 
     fn windowed(
@@ -77,8 +86,9 @@ impl Frame {
 }
 
 impl Groups {
-    /// A series of the frame's rows: a window function of `input`, or of nothing, within each group.
-    pub fn window(&self, input: Option<&Frame>, mut told: Told) -> Result<Frame> {
+    /// A series of the frame's rows: a window function of `input`, and perhaps of another, or of nothing, within each
+    /// group.
+    pub fn window(&self, input: Option<&Frame>, other: Option<&Frame>, mut told: Told) -> Result<Frame> {
         self.without_bins(&told.function)?;
         let (args, label) = match input {
             // Groups are put in order by their keys; those that are left out are not counted.
@@ -95,7 +105,8 @@ impl Groups {
                 if !self.frame.same_rows(input) {
                     return Err(other_rows());
                 }
-                (vec![input.value()?.clone()], input.columns[0].label.clone())
+                let args = self.frame.with_other(input.value()?.clone(), other)?;
+                (args, input.columns[0].label.clone())
             }
         };
         let by = self.keys.iter().map(|key| key.expr.clone()).collect();

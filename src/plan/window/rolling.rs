@@ -6,6 +6,7 @@
 
 mod moments;
 mod order;
+mod spans;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,13 +16,14 @@ use arrow::datatypes::Float64Type;
 
 use self::moments::Moments;
 use self::order::Sorted;
+use self::spans::Span;
 use super::{Function, Groups, Proceed, Signature, Window, argument, has_no_meaning, into};
 use crate::error::{Error, Result};
 use crate::plan::{DType, Literal};
 
 /// Options: what is taken of a window, how many rows it has (null: all up to the row), how many of them must have a
-/// value, whether it is centred, which of its ends belong to it, delta degrees of freedom, the quantile, and how
-/// that lies between two values.
+/// value, whether it is centred, which of its ends belong to it, delta degrees of freedom, the quantile, how that lies
+/// between two values, and whether the first group is none. With a second argument, of times, the size is a time.
 pub struct Rolling;
 
 impl Function for Rolling {
@@ -30,7 +32,10 @@ impl Function for Rolling {
     }
 
     fn infer(&self, call: Signature<'_>) -> Result<DType> {
-        let dtype = call.column(self.name())?;
+        let dtype = match call.args {
+            [values, DType::Timestamp(..) | DType::Duration(_)] => values,
+            _ => call.column(self.name())?,
+        };
         let counts = call.text(0)? == "count";
         if dtype.is_numeric() || matches!(dtype, DType::Bool | DType::Null) || counts {
             return Ok(DType::Float64);
@@ -64,9 +69,19 @@ impl Function for Rolling {
             "left" => (1, 1),
             _ => (0, 1),
         };
+        let span = match (call.args, size) {
+            ([_, _], Some(width)) => Some(Span {
+                width,
+                left: left == 1,
+                right: right == 0,
+                centred: call.flag(3),
+                outside: call.flag(8),
+            }),
+            _ => None,
+        };
         let ahead = if call.flag(3) { size.map_or(0, |size| (size - 1) / 2) } else { 0 };
         let (least, ddof) = (call.integer(2)?, call.integer(5)?);
-        Ok(Box::new(Windows { what, size, least, ahead, left, right, ddof }))
+        Ok(Box::new(Windows { what, size, span, least, ahead, left, right, ddof }))
     }
 }
 
@@ -106,6 +121,7 @@ enum Between {
 struct Windows {
     what: What,
     size: Option<i64>,
+    span: Option<Span>,
     least: i64,
     /// Rows after the row's own that belong to its window.
     ahead: i64,
@@ -119,17 +135,29 @@ impl Window for Windows {
     fn compute(&self, args: &[ArrayRef], groups: &Groups, proceed: Proceed<'_>) -> Result<ArrayRef> {
         let values = self.values(argument(args, 0)?, groups)?;
         let mut results = vec![f64::NAN; values.len()];
-        for segment in groups.segments().windows(2) {
+        let spans = match self.span {
+            Some(span) => Some((span, span.times(argument(args, 1)?, groups)?)),
+            None => None,
+        };
+        for (number, segment) in groups.segments().windows(2).enumerate() {
             proceed()?;
             let (start, end) = (segment[0], segment[1]);
-            self.slide(&values[start..end], &mut results[start..end], proceed)?;
+            let (values, results) = (&values[start..end], &mut results[start..end]);
+            match &spans {
+                None => self.slide(values, results, &|row| self.bounds(row, values.len()), proceed)?,
+                Some((span, _)) if span.outside && number == 0 => {}
+                Some((span, times)) => {
+                    let bounds = span.bounds(&times[start..end])?;
+                    self.slide(values, results, &|row| bounds[row], proceed)?;
+                }
+            }
         }
         Ok(Arc::new(Float64Array::from(groups.spread(results))))
     }
 
     fn look_back(&self) -> Option<usize> {
         match self.size {
-            Some(size) if self.ahead == 0 => usize::try_from(size + self.left).ok(),
+            Some(size) if self.ahead == 0 && self.span.is_none() => usize::try_from(size + self.left).ok(),
             _ => None,
         }
     }
@@ -165,7 +193,13 @@ impl Windows {
         (clip(start), clip(end - self.right))
     }
 
-    fn slide(&self, values: &[f64], results: &mut [f64], proceed: Proceed<'_>) -> Result<()> {
+    fn slide(
+        &self,
+        values: &[f64],
+        results: &mut [f64],
+        bounds: &dyn Fn(usize) -> (usize, usize),
+        proceed: Proceed<'_>,
+    ) -> Result<()> {
         let mut held: Box<dyn Held> = match self.what {
             What::Sum | What::Mean | What::Count | What::Var | What::Std => {
                 Box::new(Moments::new(matches!(self.what, What::Var | What::Std)))
@@ -180,7 +214,7 @@ impl Windows {
             if row % super::PIECE == 0 {
                 proceed()?;
             }
-            let (start, end) = self.bounds(row, values.len());
+            let (start, end) = bounds(row);
             while to < end {
                 if !values[to].is_nan() {
                     count += 1;

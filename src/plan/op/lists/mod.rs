@@ -6,6 +6,7 @@ mod fuse;
 mod get;
 mod join;
 mod len;
+mod make;
 mod settled;
 mod slice;
 mod trim;
@@ -32,6 +33,7 @@ pub const OPERATORS: &[&dyn Operator] = &[
     &len::Len { name: "list_len", dtype: DType::Int64 },
     &len::Len { name: "list_value_length", dtype: DType::Int32 },
     &get::Get,
+    &make::Make,
     &slice::Slice,
     &join::Join,
     &contains::Contains,
