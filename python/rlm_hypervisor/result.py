@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rlm_hypervisor._lazy import require
+from rlm_hypervisor.writer import Writer
 
 if TYPE_CHECKING:
     from rlm_hypervisor._core import Answer
@@ -16,7 +16,7 @@ PandasObject: TypeAlias = Any
 PolarsFrame: TypeAlias = Any
 ArrowTable: TypeAlias = Any
 
-__all__ = ["Result", "Writer"]
+__all__ = ["Result"]
 
 _EDGE = 5
 _MISSING = "<NA>"
@@ -159,7 +159,7 @@ class Result:
 
     @property
     def write(self) -> Writer:
-        """Writes it to files: `result.write.parquet(path)`."""
+        """Writes it to files: `result.write.parquet(url)`, and the same for `csv`, `json`, `arrow` and `avro`."""
         return Writer(self._answer)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
@@ -233,35 +233,6 @@ class Result:
             f"<thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody></table>"
             f'<small style="opacity:0.7">{escape(self._footer())}</small></div>'
         )
-
-
-class Writer:
-    """`result.write`: one method for each file format."""
-
-    __slots__ = ("_answer",)
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-
-    def parquet(
-        self,
-        path: str | os.PathLike[str],
-        compression: str = "zstd",
-        mode: Literal["error", "overwrite"] = "error",
-    ) -> None:
-        """Writes one Parquet file, with the index as leading columns.
-
-        Args:
-            path: a local file; `~/` is the home directory.
-            compression: `zstd`, `snappy`, `gzip`, `brotli`, `lz4` or `none`.
-            mode: what to do where the file is there already: `error`, or `overwrite` it (a link stays, and so do
-                permissions).
-
-        Raises:
-            OutputFailedError: it is there already, or could not be written.
-            InvalidTaskError: a URL, or an unknown compression or mode.
-        """
-        self._answer.write_parquet(os.path.expanduser(os.fspath(path)), compression, mode)
 
 
 def _index(pandas: Any, arrays: list[Any], names: list[Any]) -> Any:

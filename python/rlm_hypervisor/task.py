@@ -76,9 +76,9 @@ class _Target(TypedDict):
 class Output(_Target, total=False):
     """`output` of a task: the file or directory that its rows are written to, and how."""
 
-    format: str
+    format: Literal["parquet", "csv", "json", "arrow", "avro"]
     mode: Literal["error", "overwrite", "append", "ignore"]
-    compression: Literal["zstd", "snappy", "gzip", "brotli", "lz4", "none"]
+    compression: Literal["zstd", "snappy", "gzip", "brotli", "lz4", "bzip2", "deflate", "xz", "none"]
     maxRowsPerFile: int
     successMarker: bool
 

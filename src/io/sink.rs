@@ -1,104 +1,86 @@
-//! Writing answers: Parquet to local files, visible only when they are complete.
+//! Writing answers to files that are visible only when all of them are complete.
 
+pub mod format;
+mod local;
+mod out;
+mod pack;
 pub mod part;
 pub mod stage;
 pub mod target;
 
-use std::fs::File;
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{Schema, SchemaRef};
 
+use self::part::{Lane, PartWriter, Room};
+use self::stage::Stage;
+use self::target::{Target, Written};
 use crate::error::{Code, Error, Result};
 
-/// Writes batches to `path` under a temporary name beside it, then renames.
-pub fn write_parquet(
-    path: &str,
-    schema: SchemaRef,
-    batches: &[RecordBatch],
-    compression: &str,
-    mode: &str,
-) -> Result<()> {
-    let compression = compression_named(compression)?;
-    let overwrite = match mode {
-        "error" => false,
-        "overwrite" => true,
-        other => {
-            return Err(Error::new(Code::InvalidTask, format!("there is no mode `{other}` of writing"))
-                .hint("Known are error (do not touch what is there) and overwrite"));
-        }
-    };
-    if path.contains("://") {
-        return Err(Error::new(Code::InvalidTask, format!("cannot write to `{path}`: only local paths yet"))
-            .hint("Write to a local path and copy it")
-            .detail("unsupported", "write to an object store"));
+/// The columns as the target's files store them; refused where they cannot.
+pub fn columns(target: &Target, schema: &Schema) -> Result<SchemaRef> {
+    let mut seen = HashSet::new();
+    if let Some(twice) = schema.fields().iter().find(|field| !seen.insert(field.name().as_str())) {
+        return Err(Error::new(
+            Code::OutputFailed,
+            format!("the answer has two columns called `{}`, which a file cannot hold", twice.name()),
+        )
+        .hint("Rename one of them in the operation")
+        .detail("column", twice.name().as_str()));
     }
-    let there = std::fs::symlink_metadata(path);
-    if there.is_ok() && !overwrite {
-        return Err(Error::new(Code::OutputFailed, format!("`{path}` exists already"))
-            .hint("Pass mode=\"overwrite\", or another path")
-            .detail("file", path));
-    }
-    // A link stays one: what it leads to is replaced.
-    let target = match &there {
-        Ok(there) if there.is_symlink() => std::fs::canonicalize(path).map_err(|error| {
-            Error::new(Code::OutputFailed, format!("`{path}` is a link that leads nowhere: {error}"))
-                .hint("Remove the link, or pass another path")
-                .detail("file", path)
-        })?,
-        _ => PathBuf::from(path),
-    };
-    let replaced = target.metadata().ok();
-    if let Some(replaced) = &replaced
-        && !replaced.is_file()
-    {
-        let what = if replaced.is_dir() { "a directory" } else { "not a regular file" };
-        return Err(Error::new(Code::OutputFailed, format!("`{path}` is {what}, which is not replaced"))
-            .hint("Pass the path of a file")
-            .detail("file", path));
-    }
-    let failed = |error: &dyn std::fmt::Display| {
-        Error::new(Code::OutputFailed, format!("cannot write `{path}`: {error}")).detail("file", path)
-    };
-    let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let temporary = target.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let write = || -> Result<()> {
-        let file = File::create(&temporary).map_err(|error| failed(&error))?;
-        let properties = WriterProperties::builder().set_compression(compression).build();
-        let mut writer =
-            ArrowWriter::try_new(&file, schema, Some(properties)).map_err(|error| failed(&error))?;
-        for batch in batches {
-            writer.write(batch).map_err(|error| failed(&error))?;
-        }
-        writer.close().map_err(|error| failed(&error))?;
-        file.sync_all().map_err(|error| failed(&error))?;
-        if let Some(replaced) = &replaced {
-            file.set_permissions(replaced.permissions()).map_err(|error| failed(&error))?;
-        }
-        std::fs::rename(&temporary, &target).map_err(|error| failed(&error))
-    };
-    let written = write();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
+    format::stored(target.format, schema).map_err(|unfit| {
+        let format::Unfit { column, why } = unfit;
+        Error::new(Code::OutputFailed, format!("column `{column}` cannot be written: {why}"))
+            .hint("Convert, rename or drop it in the operation, or write another format")
+            .detail("column", column)
+    })
 }
 
-fn compression_named(name: &str) -> Result<Compression> {
-    Ok(match name {
-        "zstd" => Compression::ZSTD(ZstdLevel::default()),
-        "snappy" => Compression::SNAPPY,
-        "gzip" => Compression::GZIP(GzipLevel::default()),
-        "brotli" => Compression::BROTLI(BrotliLevel::default()),
-        "lz4" => Compression::LZ4_RAW,
-        "none" | "uncompressed" => Compression::UNCOMPRESSED,
-        other => {
-            return Err(Error::new(Code::InvalidTask, format!("there is no compression `{other}`"))
-                .hint("Known are zstd, snappy, gzip, brotli, lz4 and none"));
-        }
-    })
+/// The writer of one lane, whose columns are those of [`columns`].
+pub fn lane(
+    stage: Arc<Stage>,
+    schema: SchemaRef,
+    number: usize,
+    budget: usize,
+    room: Box<dyn Room>,
+) -> Box<dyn Lane> {
+    Box::new(PartWriter::new(stage, schema, number, budget, room))
+}
+
+/// Rows that are in memory anyway: what writing them takes beside is not counted.
+struct Beside;
+
+impl Room for Beside {
+    fn resize(&mut self, _: usize) -> bool {
+        true
+    }
+
+    fn insist(&mut self, _: usize) {}
+}
+
+/// Bytes that are held of rows that are in memory anyway.
+const BUDGET: usize = 64 << 20;
+
+/// Writes rows that are in memory. Blocks.
+pub fn write(target: Target, schema: &Schema, batches: &[RecordBatch]) -> Result<Written> {
+    let url = target.url.clone();
+    if target.skips() {
+        return Ok(Written { url, files: Vec::new(), skipped: true });
+    }
+    let stored = columns(&target, schema)?;
+    let stage = Arc::new(Stage::begin(target)?);
+    let mut lane = lane(stage.clone(), stored, 0, BUDGET, Box::new(Beside));
+    batches.iter().try_for_each(|batch| lane.write(batch))?;
+    let files = stage.commit(lane.finish(true)?)?;
+    Ok(Written { url, files, skipped: false })
+}
+
+/// Bytes of the rows of a batch, which may be a part of a larger one.
+pub fn bytes_of(batch: &RecordBatch) -> usize {
+    let size = |column: &dyn Array| {
+        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+    };
+    batch.columns().iter().map(|column| size(column.as_ref())).sum()
 }

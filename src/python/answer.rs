@@ -9,17 +9,20 @@ use arrow::util::display::array_value_to_string;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyList, PyTuple};
+use pyo3::types::{PyCapsule, PyDict, PyList, PyTuple};
 use pyo3_arrow::PyTable;
 use pyo3_arrow::ffi::to_schema_pycapsule;
 
 use super::engine::exported;
 use super::errors::raised;
+use super::json;
 use super::literal::{from_labels, labels};
 use crate::error::{Error, Result};
+use crate::io::sink::target::{Asked, Target};
 use crate::plan::dtype::Unit;
 use crate::runtime::answer::{Shape, handed_out_batch};
 use crate::runtime::{Answer, Finished};
+use crate::task;
 
 #[pyclass(name = "Answer", module = "rlm_hypervisor._core", frozen)]
 pub struct PyAnswer {
@@ -142,10 +145,17 @@ impl PyAnswer {
         out(py, || answer.preview(rows))
     }
 
-    #[pyo3(signature = (path, compression="zstd", mode="error"))]
-    fn write_parquet(&self, py: Python<'_>, path: &str, compression: &str, mode: &str) -> PyResult<()> {
+    fn write<'py>(&self, py: Python<'py>, asked: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
         let answer = self.table()?;
-        out(py, || answer.write_parquet(path, compression, mode))
+        let asked = json::from_python(asked.as_any())?;
+        let written = out(py, || {
+            let asked: Asked = serde_json::from_value(task::output(asked)?)
+                .map_err(|error| Error::internal(format!("an output is not understood: {error}")))?;
+            answer.write(Target::new(&asked)?)
+        })?;
+        let written = serde_json::to_value(written)
+            .map_err(|error| raised(py, Error::internal(format!("what was written: {error}"))))?;
+        json::to_python(py, &written)
     }
 }
 

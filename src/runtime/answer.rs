@@ -14,6 +14,7 @@ use super::texts::converted;
 use super::wide::Header;
 use crate::error::{Error, Result};
 use crate::io::sink;
+use crate::io::sink::target::{Target, Written};
 use crate::plan::frame::{Cells, Frame, Kind};
 use crate::plan::op::promote::promote;
 use crate::plan::{DType, Expr, Label};
@@ -180,8 +181,9 @@ impl Answer {
         Ok(concat_batches(&self.schema, &head)?)
     }
 
-    pub fn write_parquet(&self, path: &str, compression: &str, mode: &str) -> Result<()> {
-        sink::write_parquet(path, self.schema(), &self.batches()?, compression, mode)
+    /// Writes it to files, the index as leading columns. Blocks.
+    pub fn write(&self, target: Target) -> Result<Written> {
+        sink::write(target, &self.schema(), &self.batches()?)
     }
 }
 

@@ -240,7 +240,7 @@ async fn attempt(
     };
     let Some(target) = target else { return Ok(Finished::Table(answer)) };
     let (schema, batches) = (answer.schema(), answer.batches()?);
-    Ok(Finished::Written(output::batches(target.clone(), run, schema, batches, limit).await?))
+    Ok(Finished::Written(output::batches(target.clone(), run, schema, batches, limit, &context).await?))
 }
 
 /// The answer of a table that is spread out.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
@@ -15,10 +16,11 @@ use super::run::Run;
 use crate::engine::control::{Control, Stage as Told};
 use crate::engine::group::exec::blocking;
 use crate::engine::ordered::in_order;
-use crate::error::{Code, Error, Result};
-use crate::io::sink::part::PartWriter;
+use crate::error::{Error, Result};
+use crate::io::sink::part::{Lane, Room};
 use crate::io::sink::stage::Stage;
 use crate::io::sink::target::{Mode, Target, Written};
+use crate::io::sink::{columns, lane};
 
 type Rows = BoxStream<'static, Result<RecordBatch>>;
 
@@ -41,7 +43,8 @@ pub(super) async fn plan(
     limit: usize,
     context: &Arc<TaskContext>,
 ) -> Result<Written> {
-    let schema = plain_schema(&plan.schema());
+    // Lines are made of views as well as of any other text.
+    let schema = if target.format.is_text() { plan.schema() } else { plain_schema(&plan.schema()) };
     let lanes: Vec<Rows> = if target.single || target.mode == Mode::Append {
         vec![in_order(plan, context.clone()).map_err(Error::from).boxed()]
     } else {
@@ -50,7 +53,7 @@ pub(super) async fn plan(
             .map(|partition| Ok(plan.execute(partition, context.clone())?.map_err(Error::from).boxed()));
         lanes.collect::<Result<_>>()?
     };
-    write(target, run, schema, lanes, limit).await
+    write(target, run, schema, lanes, limit, context).await
 }
 
 /// Writes an answer that was put together in memory.
@@ -60,8 +63,22 @@ pub(super) async fn batches(
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
     limit: usize,
+    context: &Arc<TaskContext>,
 ) -> Result<Written> {
-    write(target, run, schema, vec![stream::iter(batches).map(Ok).boxed()], limit).await
+    write(target, run, schema, vec![stream::iter(batches).map(Ok).boxed()], limit, context).await
+}
+
+/// A share of the run's memory.
+struct Reserved(MemoryReservation);
+
+impl Room for Reserved {
+    fn resize(&mut self, bytes: usize) -> bool {
+        self.0.try_resize(bytes).is_ok()
+    }
+
+    fn insist(&mut self, bytes: usize) {
+        self.0.resize(bytes);
+    }
 }
 
 async fn write(
@@ -70,15 +87,17 @@ async fn write(
     schema: SchemaRef,
     lanes: Vec<Rows>,
     limit: usize,
+    context: &Arc<TaskContext>,
 ) -> Result<Written> {
-    unambiguous(&schema)?;
+    let stored = columns(&target, &schema)?;
     let started = Instant::now();
     let url = target.url.clone();
     let stage = Arc::new(blocking(move || Stage::begin(target)).await?);
     let budget = (limit / (8 * lanes.len().max(1))).clamp(BUDGET.0, BUDGET.1);
     let lanes = lanes.into_iter().enumerate().map(|(number, rows)| {
-        let writer = PartWriter::new(stage.clone(), schema.clone(), number, budget);
-        lane(writer, rows, schema.clone(), run.control.clone())
+        let room = MemoryConsumer::new("writing").register(context.memory_pool());
+        let writer = lane(stage.clone(), stored.clone(), number, budget, Box::new(Reserved(room)));
+        rows_of(writer, rows, schema.clone(), run.control.clone())
     });
     let joined = futures::future::try_join_all(lanes).await;
     let mut writers = match joined {
@@ -99,10 +118,8 @@ async fn write(
             let even_empty = parts.is_empty();
             parts.extend(last.finish(even_empty)?);
         }
-        let (paths, files): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         control.check_clock()?;
-        stage.commit(&paths)?;
-        Ok(files)
+        stage.commit(parts)
     })
     .await?;
     let written = Written { url, files, skipped: false };
@@ -133,12 +150,12 @@ async fn given_up(stage: Arc<Stage>) -> Result<()> {
 }
 
 /// One writer and its rows, in their order.
-async fn lane(
-    mut writer: PartWriter,
+async fn rows_of(
+    mut writer: Box<dyn Lane>,
     mut rows: Rows,
     schema: SchemaRef,
     control: Arc<Control>,
-) -> Result<PartWriter> {
+) -> Result<Box<dyn Lane>> {
     while let Some(batch) = rows.try_next().await? {
         control.check()?;
         let schema = schema.clone();
@@ -149,18 +166,4 @@ async fn lane(
         .await?;
     }
     Ok(writer)
-}
-
-/// Two columns of one name cannot be told apart by most readers.
-fn unambiguous(schema: &SchemaRef) -> Result<()> {
-    let mut seen = std::collections::HashSet::new();
-    match schema.fields().iter().find(|field| !seen.insert(field.name().as_str())) {
-        None => Ok(()),
-        Some(twice) => Err(Error::new(
-            Code::OutputFailed,
-            format!("the answer has two columns called `{}`, which a file cannot hold", twice.name()),
-        )
-        .hint("Rename one of them in the operation")
-        .detail("column", twice.name().as_str())),
-    }
 }

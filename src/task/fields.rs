@@ -114,11 +114,12 @@ pub const INPUT: &[Field] = &[
 
 #[rustfmt::skip]
 pub const OUTPUT: &[Field] = &[
-    field("url", Kind::Name, Required, ALL, Since("0.1"), "the file (its name ends in .parquet) or directory to write to"),
-    field("format", FORMATS, Null, ALL, Only("0.1", &["parquet"]), "the format to write, where the URL does not tell"),
+    field("url", Kind::Name, Required, ALL, Since("0.1"), "the file (its name ends as files of a format do: .parquet, .csv.gz) or directory to write to"),
+    field("format", FORMATS, Null, ALL, Since("0.1"), "the format to write, where the URL does not tell; None for parquet"),
     field("partitionBy", Kind::NameOrNames, EmptyList, ALL, NotYet, "columns that become directories"),
     field("mode", Kind::Choice(&["error", "overwrite", "append", "ignore"]), Word("error"), ALL, Since("0.1"), "what happens to what is already there"),
-    field("compression", Kind::Choice(&["zstd", "snappy", "gzip", "brotli", "lz4", "none"]), Null, ALL, Since("0.1"), "how files are compressed; None for zstd"),
+    field("compression", Kind::Choice(&["zstd", "snappy", "gzip", "brotli", "lz4", "bzip2", "deflate", "xz", "none"]), Null, ALL, Since("0.1"),
+        "how files are compressed; None for what the name says, else zstd of Parquet, deflate of Avro, none of others"),
     field("maxRowsPerFile", Kind::Int { min: 1, max: u64::MAX }, Null, ALL, Since("0.1"), "rows after which a further file of a directory is begun"),
     field("successMarker", Kind::Bool, Preset::Bool(false), ALL, Since("0.1"), "whether a directory gets an empty file `_SUCCESS`"),
 ];

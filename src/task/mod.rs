@@ -26,3 +26,14 @@ pub use spec::{
 };
 pub use supported::supported;
 pub use value::{At, parse_bytes};
+
+use crate::error::Result;
+
+/// An `output` by itself, in normal form: checked, with defaults filled in.
+pub fn output(given: serde_json::Value) -> Result<serde_json::Value> {
+    let at = At::new(&given, "output");
+    match &given {
+        serde_json::Value::Object(dict) => section::section(OUTPUT, None, dict.clone(), &at),
+        _ => Err(section::missing("output.url", "where to write")),
+    }
+}

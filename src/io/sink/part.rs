@@ -1,49 +1,138 @@
-//! The rows of one partition on their way to Parquet files of a stage.
+//! The rows of one lane on their way to files of a stage.
 
-use std::fs::File;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
-use parquet::arrow::ArrowWriter;
-use parquet::file::properties::WriterProperties;
 
+use super::bytes_of;
+use super::format::{Encoder, Fault, Unwritable};
 use super::stage::Stage;
 use super::target::{WrittenFile, failed};
 use crate::error::{Error, Result};
 
-pub struct PartWriter {
-    stage: Arc<Stage>,
-    schema: SchemaRef,
-    partition: usize,
-    /// Bytes of a row group that are held before it is written.
-    budget: usize,
-    open: Option<Open>,
-    parts: Vec<(PathBuf, WrittenFile)>,
+/// What accounts for the memory that a lane holds.
+pub trait Room: Send {
+    /// Whether there is room for so many bytes in all; if not, it stays as it was.
+    fn resize(&mut self, bytes: usize) -> bool;
+
+    /// Takes what is needed in any case.
+    fn insist(&mut self, bytes: usize);
 }
 
-struct Open {
-    path: PathBuf,
-    file: File,
-    writer: ArrowWriter<File>,
-    rows: u64,
+/// One stretch of the answer's rows, in their order.
+pub trait Lane: Send {
+    /// Writes rows. Blocks.
+    fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// Ends the files, in the order of their names. `even_empty`: a file without rows is better than none.
+    fn finish(self: Box<Self>, even_empty: bool) -> Result<Vec<Part>>;
 }
 
-impl PartWriter {
-    pub fn new(stage: Arc<Stage>, schema: SchemaRef, partition: usize, budget: usize) -> Self {
-        Self { stage, schema, partition, budget, open: None, parts: Vec::new() }
-    }
+/// A file that is closed: its name in the stage, and what there is to say of it.
+pub struct Part {
+    pub name: String,
+    pub written: WrittenFile,
+}
 
-    fn problem(&self, error: &dyn std::fmt::Display) -> Error {
-        failed(&self.stage.target.path, error).hint(
+/// A file that is being written.
+pub struct Open {
+    name: String,
+    pub encoder: Box<dyn Encoder>,
+    pub rows: u64,
+}
+
+pub fn problem(stage: &Stage, error: &Fault) -> Error {
+    let failed = failed(&stage.target.path, &error);
+    if error.is::<Unwritable>() {
+        failed.hint(
+            "What was there is as it was. Replace such values in the operation, or write another format",
+        )
+    } else {
+        failed.hint(
             "What was there is as it was. Check the room on the disk and the permissions, and run it again",
         )
     }
+}
 
-    /// Writes rows; starts a further file where one has all it may have.
-    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let mut rest = batch.clone();
+impl Open {
+    pub fn begin(
+        stage: &Stage,
+        schema: &SchemaRef,
+        directory: &str,
+        lane: usize,
+        number: usize,
+    ) -> Result<Self> {
+        let name = stage.part(directory, lane, number);
+        let begun = || -> Result<_, Fault> {
+            let out = stage.place.create(&name)?;
+            stage.target.format.open(out, schema.clone(), stage.target.how)
+        };
+        let encoder = begun().map_err(|error| problem(stage, &error))?;
+        Ok(Self { name, encoder, rows: 0 })
+    }
+
+    pub fn end(self, stage: &Stage) -> Result<Part> {
+        let Self { name, encoder, rows } = self;
+        let ended = || -> Result<u64, Fault> { Ok(encoder.finish()?.close()?) };
+        let bytes = ended().map_err(|error| problem(stage, &error))?;
+        let written = WrittenFile { path: stage.place.shown(&name), rows, bytes };
+        Ok(Part { name, written })
+    }
+}
+
+/// Rows with the columns' types as the format stores them.
+pub fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
+        if column.data_type() == field.data_type() {
+            return Ok(column.clone());
+        }
+        cast(column, field.data_type())
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+}
+
+/// A lane that writes one file, or several of at most so many rows.
+pub struct PartWriter {
+    stage: Arc<Stage>,
+    schema: SchemaRef,
+    lane: usize,
+    /// Bytes that are held before they are written.
+    budget: usize,
+    room: Box<dyn Room>,
+    open: Option<Open>,
+    parts: Vec<Part>,
+}
+
+impl PartWriter {
+    pub fn new(
+        stage: Arc<Stage>,
+        schema: SchemaRef,
+        lane: usize,
+        budget: usize,
+        room: Box<dyn Room>,
+    ) -> Self {
+        Self { stage, schema, lane, budget, room, open: None, parts: Vec::new() }
+    }
+
+    fn begin(&self) -> Result<Open> {
+        Open::begin(&self.stage, &self.schema, "", self.lane, self.parts.len())
+    }
+
+    fn end(&mut self, open: Open) -> Result<()> {
+        self.parts.push(open.end(&self.stage)?);
+        self.room.insist(0);
+        Ok(())
+    }
+}
+
+impl Lane for PartWriter {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut rest = fit(batch, &self.schema)?;
+        let size = bytes_of(&rest);
         while rest.num_rows() > 0 {
             let mut open = match self.open.take() {
                 Some(open) => open,
@@ -51,11 +140,14 @@ impl PartWriter {
             };
             let room = self.stage.target.max_rows.map_or(u64::MAX, |most| most - open.rows);
             let rows = usize::try_from(room).unwrap_or(usize::MAX).min(rest.num_rows());
-            open.writer.write(&rest.slice(0, rows)).map_err(|error| self.problem(&error))?;
+            let wrote = open.encoder.write(&rest.slice(0, rows));
+            wrote.map_err(|error| problem(&self.stage, &error))?;
             open.rows += rows as u64;
             rest = rest.slice(rows, rest.num_rows() - rows);
-            if open.writer.memory_size() > self.budget {
-                open.writer.flush().map_err(|error| self.problem(&error))?;
+            let held = open.encoder.held();
+            if held > self.budget || !self.room.resize(held + size) {
+                open.encoder.flush().map_err(|error| problem(&self.stage, &error))?;
+                self.room.insist(open.encoder.held());
             }
             if Some(open.rows) == self.stage.target.max_rows {
                 self.end(open)?;
@@ -66,33 +158,13 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Ends the last file. `even_empty`: a file without rows is better than none.
-    pub fn finish(mut self, even_empty: bool) -> Result<Vec<(PathBuf, WrittenFile)>> {
+    fn finish(mut self: Box<Self>, even_empty: bool) -> Result<Vec<Part>> {
         if let Some(open) = self.open.take() {
             self.end(open)?;
         } else if even_empty && self.parts.is_empty() {
             let open = self.begin()?;
             self.end(open)?;
         }
-        Ok(self.parts)
-    }
-
-    fn begin(&self) -> Result<Open> {
-        let path = self.stage.part(self.partition, self.parts.len());
-        let file = File::create_new(&path).map_err(|error| self.problem(&error))?;
-        let properties = WriterProperties::builder().set_compression(self.stage.target.compression).build();
-        let kept = file.try_clone().map_err(|error| self.problem(&error))?;
-        let writer = ArrowWriter::try_new(file, self.schema.clone(), Some(properties))
-            .map_err(|error| self.problem(&error))?;
-        Ok(Open { path, file: kept, writer, rows: 0 })
-    }
-
-    fn end(&mut self, open: Open) -> Result<()> {
-        let Open { path, file, writer, rows } = open;
-        writer.close().map_err(|error| self.problem(&error))?;
-        file.sync_all().map_err(|error| self.problem(&error))?;
-        let written = self.stage.file(&path, rows)?;
-        self.parts.push((path, written));
-        Ok(())
+        Ok(std::mem::take(&mut self.parts))
     }
 }

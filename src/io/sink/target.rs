@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use parquet::basic::Compression;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::compression_named;
+use super::format::{self, Format, How};
+use super::local;
+use super::pack::Codec;
 use crate::error::{Code, Error, Result};
 use crate::io::store::redacted;
 
@@ -25,14 +26,21 @@ pub enum Mode {
 #[serde(rename_all = "camelCase")]
 pub struct Asked {
     pub url: String,
+    #[serde(default)]
+    pub format: Option<String>,
+    #[serde(default)]
+    pub partition_by: Vec<String>,
     pub mode: Mode,
+    #[serde(default)]
     pub compression: Option<String>,
+    #[serde(default)]
     pub max_rows_per_file: Option<u64>,
+    #[serde(default)]
     pub success_marker: bool,
 }
 
 /// Where an answer goes, and how.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Target {
     /// As the user wrote it.
     pub url: String,
@@ -40,7 +48,10 @@ pub struct Target {
     /// One file; else a directory of part files.
     pub single: bool,
     pub mode: Mode,
-    pub compression: Compression,
+    pub format: &'static dyn Format,
+    pub how: How,
+    /// Columns that become directories.
+    pub partition_by: Vec<String>,
     pub max_rows: Option<u64>,
     pub marker: bool,
 }
@@ -61,22 +72,24 @@ pub struct WrittenFile {
     pub bytes: u64,
 }
 
-const ENDINGS: [&str; 3] = [".parquet", ".parq", ".pq"];
-/// Of formats that are not written: a name with such an ending is not meant to be a directory of Parquet files.
-const OTHERS: [&str; 11] =
-    [".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".arrow", ".feather", ".ipc", ".avro", ".orc"];
-/// What Spark and others put beside the data of a directory.
-const BESIDE: [&str; 3] = ["_SUCCESS", "_metadata", "_common_metadata"];
+/// Endings of files that are not written: no such name is meant to be a directory.
+const OTHERS: [&str; 10] =
+    [".txt", ".orc", ".xlsx", ".xls", ".pickle", ".pkl", ".h5", ".hdf5", ".html", ".xml"];
 
-fn invalid(path: &'static str, message: String, hint: &'static str) -> Error {
+fn invalid(path: &'static str, message: String, hint: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(Code::InvalidTask, message).hint(hint).detail("path", path)
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} as {} ({:?})", self.path.display(), self.format.title(), self.mode)
+    }
 }
 
 impl Target {
     pub fn new(asked: &Asked) -> Result<Self> {
         let path = local_path(&asked.url)?;
-        let directory = asked.url.ends_with('/');
-        let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let Some(name) = name else {
             return Err(invalid(
                 "output.url",
@@ -84,36 +97,9 @@ impl Target {
                 "Give the path of a file (out.parquet) or of a directory",
             ));
         };
-        if !directory && let Some(ending) = OTHERS.iter().find(|ending| name.ends_with(**ending)) {
-            return Err(invalid(
-                "output.url",
-                format!("output.url ends in {ending}, and this version writes Parquet alone"),
-                "Name it .parquet, or add a / for a directory of Parquet files",
-            )
-            .detail("unsupported", "output.format"));
-        }
-        let single = !directory && ENDINGS.iter().any(|ending| name.ends_with(ending));
-        if single {
-            let wrong = [
-                (asked.mode == Mode::Append, "output.mode", "\"append\" adds files to a directory"),
-                (asked.max_rows_per_file.is_some(), "output.maxRowsPerFile", "splits a directory into files"),
-                (asked.success_marker, "output.successMarker", "marks a directory"),
-            ];
-            if let Some((_, key, why)) = wrong.into_iter().find(|(given, ..)| *given) {
-                return Err(invalid(
-                    key,
-                    format!("{key}: {why}, and output.url is one file: its name ends as one does"),
-                    "Leave the ending away, or add a / for a directory of that name",
-                ));
-            }
-        }
-        if asked.mode == Mode::Append && asked.max_rows_per_file.is_some() {
-            return Err(invalid(
-                "output.maxRowsPerFile",
-                "output.maxRowsPerFile is not for mode \"append\", which adds one file in one step"
-                    .to_owned(),
-                "Leave it out, or write to a new directory",
-            ));
+        let kind = Kind::of(asked, &name)?;
+        if kind.single {
+            only_for_directories(asked)?;
         }
         // A link stays one: what it leads to is written.
         let path = if path.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
@@ -126,13 +112,15 @@ impl Target {
         let target = Self {
             url: asked.url.clone(),
             path,
-            single,
+            single: kind.single,
             mode: asked.mode,
-            compression: compression_named(asked.compression.as_deref().unwrap_or("zstd"))?,
+            format: kind.format,
+            how: kind.how,
+            partition_by: asked.partition_by.clone(),
             max_rows: asked.max_rows_per_file,
             marker: asked.success_marker,
         };
-        target.check()?;
+        local::check(&target)?;
         Ok(target)
     }
 
@@ -145,59 +133,116 @@ impl Target {
         self.mode == Mode::Ignore && self.exists()
     }
 
-    /// Refuses what is in the way of what is asked.
-    pub fn check(&self) -> Result<()> {
-        let Ok(there) = self.path.metadata() else { return Ok(()) };
-        match self.mode {
-            Mode::Ignore => return Ok(()),
-            Mode::Error => return Err(self.occupied()),
-            Mode::Overwrite | Mode::Append => {}
-        }
-        if self.single {
-            if !there.is_file() {
-                return Err(failed(&self.path, &"it is not a regular file, and is not replaced by one")
-                    .hint("Pass the path of a file, or add a / for a directory of that name"));
-            }
-            return Ok(());
-        }
-        if !there.is_dir() {
-            return Err(failed(
-                &self.path,
-                &"it is a file, and a directory of files was to be written there",
-            )
-            .hint("Remove it, or name one file: out.parquet"));
-        }
-        for entry in std::fs::read_dir(&self.path).map_err(|error| failed(&self.path, &error))? {
-            let entry = entry.map_err(|error| failed(&self.path, &error))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_directory && matches!(name.as_str(), "_delta_log" | "metadata" | ".hoodie") {
-                return Err(failed(
-                    &self.path,
-                    &"it holds a Delta, Iceberg or Hudi table, whose log would not know of the files",
-                )
-                .hint("Write to another directory"));
-            }
-            let lower = name.to_ascii_lowercase();
-            let ours = !is_directory
-                && (ENDINGS.iter().any(|ending| lower.ends_with(ending))
-                    || BESIDE.contains(&name.as_str())
-                    || name.starts_with('.') && name.ends_with(".crc"));
-            if self.mode == Mode::Overwrite && !ours {
-                return Err(failed(
-                    &self.path,
-                    &format!("`{name}` in it is no Parquet file, and would be lost"),
-                )
-                .hint("Only a directory of Parquet files is overwritten: remove what else is in it, or write elsewhere")
-                .detail("entry", name));
-            }
-        }
-        Ok(())
-    }
-
     pub fn occupied(&self) -> Error {
         failed(&self.path, &"it exists already")
             .hint("Say mode \"overwrite\", \"append\" or \"ignore\", or write elsewhere")
+    }
+
+    /// What the names of part files end in.
+    pub fn ending(&self) -> String {
+        let packed = if self.format.is_text() { self.how.codec.ending() } else { "" };
+        format!("{}{packed}", self.how.ending)
+    }
+}
+
+/// What the name, `format` and `compression` say together.
+struct Kind {
+    single: bool,
+    format: &'static dyn Format,
+    how: How,
+}
+
+impl Kind {
+    fn of(asked: &Asked, name: &str) -> Result<Self> {
+        let directory = asked.url.ends_with('/');
+        let said = match asked.format.as_deref() {
+            None => None,
+            Some(said) => Some(format::named(said).ok_or_else(|| {
+                let known: Vec<_> = format::FORMATS.iter().map(|format| format.name()).collect();
+                let hint = format!("Known are {}", known.join(", "));
+                invalid("output.format", format!("there is no format `{said}` to write"), hint)
+            })?),
+        };
+        let lower = name.to_ascii_lowercase();
+        let told = format::told(name);
+        if let (Some(said), Some(told), false) = (said, &told, directory)
+            && said.name() != told.format.name()
+        {
+            return Err(invalid(
+                "output.format",
+                format!(
+                    "output.format is {}, and `{name}` is the name of a {} file",
+                    said.name(),
+                    told.format.title()
+                ),
+                "Leave one of them away, or add a / for a directory of that name",
+            ));
+        }
+        let (stem, packed) = Codec::told(&lower);
+        let plain_text = said.is_some_and(|said| said.is_text()) && stem.ends_with(".txt");
+        if told.is_none() && !plain_text && !directory {
+            if let Some(ending) = OTHERS.iter().find(|ending| lower.ends_with(**ending)) {
+                return Err(invalid(
+                    "output.url",
+                    format!("output.url ends in {ending}, which is no format that is written"),
+                    "Name it .parquet, .csv, .jsonl, .arrow or .avro, or add a / for a directory of that name",
+                )
+                .detail("unsupported", "output.format"));
+            }
+        }
+        let single = !directory && (told.is_some() || plain_text);
+        let parquet = format::FORMATS[0];
+        let format = said.or(told.as_ref().map(|told| told.format)).unwrap_or(parquet);
+        let of_name = told.as_ref().filter(|told| told.format.name() == format.name());
+        let ending = of_name.map_or(format.endings()[0], |told| told.ending);
+        let in_name = of_name.and_then(|told| told.codec).or(packed.filter(|_| plain_text));
+        let codec = match asked.compression.as_deref() {
+            None => in_name.unwrap_or(format.codecs()[0]),
+            Some(name) => {
+                let found = Codec::named(name).filter(|codec| format.codecs().contains(codec));
+                found.ok_or_else(|| {
+                    let known: Vec<_> = format.codecs().iter().map(|codec| codec.name()).collect();
+                    invalid(
+                        "output.compression",
+                        format!("{} is not compressed by {name}", format.title()),
+                        format!("Known are {}", known.join(", ")),
+                    )
+                })?
+            }
+        };
+        if single && format.is_text() && codec != in_name.unwrap_or(Codec::None) {
+            return Err(invalid(
+                "output.compression",
+                format!("output.compression is {}, and the name `{name}` says otherwise", codec.name()),
+                format!("Name it {}{}, as readers know it by its name", bare(name, in_name), codec.ending()),
+            ));
+        }
+        Ok(Self { single, format, how: How { codec, ending } })
+    }
+}
+
+/// A name without what says how it is compressed.
+fn bare(name: &str, codec: Option<Codec>) -> &str {
+    match (codec, name.rfind('.')) {
+        (Some(_), Some(dot)) => &name[..dot],
+        _ => name,
+    }
+}
+
+fn only_for_directories(asked: &Asked) -> Result<()> {
+    let wrong = [
+        (asked.mode == Mode::Append, "output.mode", "\"append\" adds files to a directory"),
+        (asked.max_rows_per_file.is_some(), "output.maxRowsPerFile", "splits a directory into files"),
+        (asked.success_marker, "output.successMarker", "marks a directory"),
+        (!asked.partition_by.is_empty(), "output.partitionBy", "makes directories"),
+    ];
+    match wrong.into_iter().find(|(given, ..)| *given) {
+        None => Ok(()),
+        Some((_, key, why)) => Err(invalid(
+            key,
+            format!("{key}: {why}, and output.url is one file: its name ends as one does"),
+            "Leave the ending away, or add a / for a directory of that name",
+        )),
     }
 }
 

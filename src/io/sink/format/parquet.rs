@@ -1,0 +1,92 @@
+//! Parquet.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, IntervalUnit, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use super::{Encoder, Fault, Format, How, within};
+use crate::io::sink::out::Out;
+use crate::io::sink::pack::Codec;
+
+pub struct Parquet;
+
+/// About what the description of a column in a row group takes; it is kept to the end of the file.
+const DESCRIBED: usize = 512;
+
+impl Format for Parquet {
+    fn name(&self) -> &'static str {
+        "parquet"
+    }
+
+    fn title(&self) -> &'static str {
+        "Parquet"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &[".parquet", ".parq", ".pq"]
+    }
+
+    fn codecs(&self) -> &'static [Codec] {
+        &[Codec::Zstd, Codec::Snappy, Codec::Gzip, Codec::Brotli, Codec::Lz4, Codec::None]
+    }
+
+    fn stored(&self, data_type: &DataType) -> Result<DataType, &'static str> {
+        match data_type {
+            DataType::Struct(fields) if fields.is_empty() => Err("has no structs without fields"),
+            DataType::Union(..) => Err("has no unions"),
+            DataType::Interval(IntervalUnit::MonthDayNano) => {
+                Err("has no intervals of months and nanoseconds")
+            }
+            DataType::RunEndEncoded(_, values) => self.stored(values.data_type()),
+            DataType::ListView(_) | DataType::LargeListView(_) => Err("has no views of lists"),
+            other => within(other, &|inner| self.stored(inner)),
+        }
+    }
+
+    fn open(&self, out: Out, schema: SchemaRef, how: How) -> Result<Box<dyn Encoder>, Fault> {
+        let compression = match how.codec {
+            Codec::Zstd => Compression::ZSTD(ZstdLevel::default()),
+            Codec::Snappy => Compression::SNAPPY,
+            Codec::Gzip => Compression::GZIP(GzipLevel::default()),
+            Codec::Brotli => Compression::BROTLI(BrotliLevel::default()),
+            Codec::Lz4 => Compression::LZ4_RAW,
+            Codec::None => Compression::UNCOMPRESSED,
+            other => return Err(format!("Parquet is not compressed by {}", other.name()).into()),
+        };
+        let columns = schema.fields().len();
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        let writer = ArrowWriter::try_new(out, schema, Some(properties))?;
+        Ok(Box::new(ParquetFile { writer, columns }))
+    }
+}
+
+struct ParquetFile {
+    writer: ArrowWriter<Out>,
+    columns: usize,
+}
+
+impl Encoder for ParquetFile {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Fault> {
+        Ok(self.writer.write(batch)?)
+    }
+
+    fn held(&self) -> usize {
+        let described = self.writer.flushed_row_groups().len() * self.columns * DESCRIBED;
+        self.writer.memory_size() + described + self.writer.inner().held()
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        Ok(self.writer.flush()?)
+    }
+
+    fn park(&mut self) -> Result<(), Fault> {
+        self.writer.flush()?;
+        Ok(self.writer.inner_mut().park()?)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Out, Fault> {
+        Ok(self.writer.into_inner()?)
+    }
+}

@@ -1,0 +1,75 @@
+//! Where the bytes of one file go.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+/// The bytes of a file that nobody sees yet.
+pub trait Output: Write + Send {
+    /// Lets go of what there are few of, such as handles, until it is written to again.
+    fn park(&mut self) -> io::Result<()>;
+
+    /// Bytes of memory that it holds.
+    fn held(&self) -> usize;
+
+    /// Returns how many bytes there are, when none of them can be lost any more.
+    fn close(self: Box<Self>) -> io::Result<u64>;
+}
+
+pub type Out = Box<dyn Output>;
+
+const BUFFER: usize = 64 << 10;
+
+/// A file of the local file system. Its handle is closed while it is parked.
+pub struct LocalFile {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+    bytes: u64,
+}
+
+impl LocalFile {
+    pub fn create(path: PathBuf) -> io::Result<Self> {
+        let file = File::create_new(&path)?;
+        Ok(Self { path, file: Some(BufWriter::with_capacity(BUFFER, file)), bytes: 0 })
+    }
+
+    fn file(&mut self) -> io::Result<&mut BufWriter<File>> {
+        if self.file.is_none() {
+            let file = File::options().append(true).open(&self.path)?;
+            self.file = Some(BufWriter::with_capacity(BUFFER, file));
+        }
+        self.file.as_mut().ok_or_else(|| io::Error::other("a file that was closed"))
+    }
+}
+
+impl Write for LocalFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file()?.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Output for LocalFile {
+    fn park(&mut self) -> io::Result<()> {
+        match self.file.take() {
+            Some(file) => file.into_inner().map(drop).map_err(io::IntoInnerError::into_error),
+            None => Ok(()),
+        }
+    }
+
+    fn held(&self) -> usize {
+        if self.file.is_some() { BUFFER } else { 0 }
+    }
+
+    fn close(mut self: Box<Self>) -> io::Result<u64> {
+        let file = self.file()?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        Ok(self.bytes)
+    }
+}
