@@ -77,6 +77,7 @@ class Output(_Target, total=False):
     """`output` of a task: the file or directory that its rows are written to, and how."""
 
     format: Literal["parquet", "csv", "json", "arrow", "avro"]
+    partitionBy: str | list[str]
     mode: Literal["error", "overwrite", "append", "ignore"]
     compression: Literal["zstd", "snappy", "gzip", "brotli", "lz4", "bzip2", "deflate", "xz", "none"]
     maxRowsPerFile: int

@@ -25,6 +25,7 @@ class Writer:
       a `/` at its end, a directory of files, as in Spark.
     - `mode`: what happens to what is there already: `error`, `overwrite`, `append` (to a directory) or `ignore`.
     - `compression`: by name; None for the format's default, or what the file's name says.
+    - `partition_by`: columns that become directories (`day=2024-02-29/`) instead of standing in the files.
     - `max_rows_per_file`: rows after which a further file of a directory is begun.
     - `success_marker`: whether a directory gets an empty file `_SUCCESS`.
 
@@ -61,11 +62,12 @@ class Writer:
         compression: Literal["zstd", "snappy", "gzip", "brotli", "lz4", "none"] | None = None,
         mode: Mode = "error",
         *,
+        partition_by: str | Sequence[str] | None = None,
         max_rows_per_file: int | None = None,
         success_marker: bool = False,
     ) -> Written:
         """Writes Parquet (`.parquet`, `.parq`, `.pq`), by default compressed by zstd."""
-        return self._write("parquet", url, compression, mode, max_rows_per_file, success_marker)
+        return self._write("parquet", url, compression, mode, partition_by, max_rows_per_file, success_marker)
 
     def csv(
         self,
@@ -73,11 +75,12 @@ class Writer:
         compression: Literal["none", "gzip", "zstd", "bzip2", "lz4", "snappy"] | None = None,
         mode: Mode = "error",
         *,
+        partition_by: str | Sequence[str] | None = None,
         max_rows_per_file: int | None = None,
         success_marker: bool = False,
     ) -> Written:
         """Writes CSV (`.csv`, `.csv.gz`, ...; `.tsv` with tabs) that `pandas.read_csv` reads back."""
-        return self._write("csv", url, compression, mode, max_rows_per_file, success_marker)
+        return self._write("csv", url, compression, mode, partition_by, max_rows_per_file, success_marker)
 
     def json(
         self,
@@ -85,11 +88,12 @@ class Writer:
         compression: Literal["none", "gzip", "zstd", "bzip2", "lz4", "snappy"] | None = None,
         mode: Mode = "error",
         *,
+        partition_by: str | Sequence[str] | None = None,
         max_rows_per_file: int | None = None,
         success_marker: bool = False,
     ) -> Written:
         """Writes JSON lines (`.jsonl`, `.ndjson`, `.json`): an object on each line."""
-        return self._write("json", url, compression, mode, max_rows_per_file, success_marker)
+        return self._write("json", url, compression, mode, partition_by, max_rows_per_file, success_marker)
 
     def arrow(
         self,
@@ -97,11 +101,12 @@ class Writer:
         compression: Literal["none", "lz4", "zstd"] | None = None,
         mode: Mode = "error",
         *,
+        partition_by: str | Sequence[str] | None = None,
         max_rows_per_file: int | None = None,
         success_marker: bool = False,
     ) -> Written:
         """Writes Arrow IPC: files (`.arrow`, `.feather`, `.ipc`), or a stream (`.arrows`)."""
-        return self._write("arrow", url, compression, mode, max_rows_per_file, success_marker)
+        return self._write("arrow", url, compression, mode, partition_by, max_rows_per_file, success_marker)
 
     def avro(
         self,
@@ -109,11 +114,12 @@ class Writer:
         compression: Literal["deflate", "snappy", "zstd", "bzip2", "xz", "none"] | None = None,
         mode: Mode = "error",
         *,
+        partition_by: str | Sequence[str] | None = None,
         max_rows_per_file: int | None = None,
         success_marker: bool = False,
     ) -> Written:
         """Writes Avro (`.avro`), by default compressed by deflate, which every reader has."""
-        return self._write("avro", url, compression, mode, max_rows_per_file, success_marker)
+        return self._write("avro", url, compression, mode, partition_by, max_rows_per_file, success_marker)
 
     def _write(
         self,
@@ -121,6 +127,7 @@ class Writer:
         url: str | os.PathLike[str],
         compression: str | None,
         mode: str,
+        partition_by: str | Sequence[str] | None,
         max_rows_per_file: int | None,
         success_marker: bool,
     ) -> Written:
@@ -132,4 +139,6 @@ class Writer:
             "maxRowsPerFile": max_rows_per_file,
             "successMarker": success_marker,
         }
+        if partition_by is not None:
+            asked["partitionBy"] = partition_by if isinstance(partition_by, str) else list(partition_by)
         return Written._of(self._answer.write(asked))

@@ -1,10 +1,12 @@
 //! Writing answers to files that are visible only when all of them are complete.
 
 pub mod format;
+mod hive;
 mod local;
 mod out;
 mod pack;
 pub mod part;
+mod partition;
 pub mod stage;
 pub mod target;
 
@@ -15,6 +17,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 
 use self::part::{Lane, PartWriter, Room};
+use self::partition::PartitionWriter;
 use self::stage::Stage;
 use self::target::{Target, Written};
 use crate::error::{Code, Error, Result};
@@ -30,6 +33,7 @@ pub fn columns(target: &Target, schema: &Schema) -> Result<SchemaRef> {
         .hint("Rename one of them in the operation")
         .detail("column", twice.name().as_str()));
     }
+    partitions(target, schema)?;
     format::stored(target.format, schema).map_err(|unfit| {
         let format::Unfit { column, why } = unfit;
         Error::new(Code::OutputFailed, format!("column `{column}` cannot be written: {why}"))
@@ -45,8 +49,46 @@ pub fn lane(
     number: usize,
     budget: usize,
     room: Box<dyn Room>,
-) -> Box<dyn Lane> {
-    Box::new(PartWriter::new(stage, schema, number, budget, room))
+) -> Result<Box<dyn Lane>> {
+    Ok(if stage.target.partition_by.is_empty() {
+        Box::new(PartWriter::new(stage, schema, number, budget, room))
+    } else {
+        Box::new(PartitionWriter::new(stage, schema, number, budget, room)?)
+    })
+}
+
+/// Refuses columns that cannot become directories.
+fn partitions(target: &Target, schema: &Schema) -> Result<()> {
+    let by = &target.partition_by;
+    let mut seen = HashSet::new();
+    for name in by {
+        if !seen.insert(name) {
+            return Err(Error::new(Code::InvalidTask, format!("output.partitionBy says `{name}` twice"))
+                .hint("Say each column once")
+                .detail("path", "output.partitionBy"));
+        }
+        let Some((_, field)) = schema.column_with_name(name) else {
+            let known: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            let error = Error::new(
+                Code::OutputFailed,
+                format!("the answer has no column `{name}` to partition its files by"),
+            );
+            return Err(error.hint(format!("It has {}", known.join(", "))).detail("column", name.as_str()));
+        };
+        if !hive::names_directories(field.data_type()) {
+            return Err(Error::new(
+                Code::OutputFailed,
+                format!("column `{name}` is of type {}, which no directory is named by", field.data_type()),
+            )
+            .hint("Partition by numbers, texts, dates, times or truth values")
+            .detail("column", name.as_str()));
+        }
+    }
+    if !by.is_empty() && by.len() == schema.fields().len() {
+        return Err(Error::new(Code::OutputFailed, "all columns would become directories, and none is left for the files")
+            .hint("Leave a column out of partitionBy"));
+    }
+    Ok(())
 }
 
 /// Rows that are in memory anyway: what writing them takes beside is not counted.
@@ -71,7 +113,7 @@ pub fn write(target: Target, schema: &Schema, batches: &[RecordBatch]) -> Result
     }
     let stored = columns(&target, schema)?;
     let stage = Arc::new(Stage::begin(target)?);
-    let mut lane = lane(stage.clone(), stored, 0, BUDGET, Box::new(Beside));
+    let mut lane = lane(stage.clone(), stored, 0, BUDGET, Box::new(Beside))?;
     batches.iter().try_for_each(|batch| lane.write(batch))?;
     let files = stage.commit(lane.finish(true)?)?;
     Ok(Written { url, files, skipped: false })

@@ -45,7 +45,7 @@ pub(super) async fn plan(
 ) -> Result<Written> {
     // Lines are made of views as well as of any other text.
     let schema = if target.format.is_text() { plan.schema() } else { plain_schema(&plan.schema()) };
-    let lanes: Vec<Rows> = if target.single || target.mode == Mode::Append {
+    let lanes: Vec<Rows> = if target.single || target.mode == Mode::Append && target.partition_by.is_empty() {
         vec![in_order(plan, context.clone()).map_err(Error::from).boxed()]
     } else {
         let partitions = plan.properties().partitioning.partition_count();
@@ -94,11 +94,12 @@ async fn write(
     let url = target.url.clone();
     let stage = Arc::new(blocking(move || Stage::begin(target)).await?);
     let budget = (limit / (8 * lanes.len().max(1))).clamp(BUDGET.0, BUDGET.1);
-    let lanes = lanes.into_iter().enumerate().map(|(number, rows)| {
+    let lanes = lanes.into_iter().enumerate().map(|(number, rows)| -> Result<_> {
         let room = MemoryConsumer::new("writing").register(context.memory_pool());
-        let writer = lane(stage.clone(), stored.clone(), number, budget, Box::new(Reserved(room)));
-        rows_of(writer, rows, schema.clone(), run.control.clone())
+        let writer = lane(stage.clone(), stored.clone(), number, budget, Box::new(Reserved(room)))?;
+        Ok(rows_of(writer, rows, schema.clone(), run.control.clone()))
     });
+    let lanes = lanes.collect::<Result<Vec<_>>>()?;
     let joined = futures::future::try_join_all(lanes).await;
     let mut writers = match joined {
         Ok(writers) => writers,

@@ -116,7 +116,7 @@ pub const INPUT: &[Field] = &[
 pub const OUTPUT: &[Field] = &[
     field("url", Kind::Name, Required, ALL, Since("0.1"), "the file (its name ends as files of a format do: .parquet, .csv.gz) or directory to write to"),
     field("format", FORMATS, Null, ALL, Since("0.1"), "the format to write, where the URL does not tell; None for parquet"),
-    field("partitionBy", Kind::NameOrNames, EmptyList, ALL, NotYet, "columns that become directories"),
+    field("partitionBy", Kind::NameOrNames, EmptyList, ALL, Since("0.1"), "columns that become directories, `day=2024-02-29/`, instead of standing in the files"),
     field("mode", Kind::Choice(&["error", "overwrite", "append", "ignore"]), Word("error"), ALL, Since("0.1"), "what happens to what is already there"),
     field("compression", Kind::Choice(&["zstd", "snappy", "gzip", "brotli", "lz4", "bzip2", "deflate", "xz", "none"]), Null, ALL, Since("0.1"),
         "how files are compressed; None for what the name says, else zstd of Parquet, deflate of Avro, none of others"),

@@ -334,7 +334,6 @@ fn what_does_not_run_yet_is_refused_by_name() {
     let refusal = |document: Value| supported(&read(document).unwrap()).expect_err("it does not run");
     for (place, more, path) in [
         ("options", json!({ "idempotencyKey": "k" }), "options.idempotencyKey"),
-        ("", json!({ "output": { "url": "x", "partitionBy": "day" } }), "output.partitionBy"),
     ] {
         let error = refusal(seed(place, more));
         assert_eq!(

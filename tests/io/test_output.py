@@ -1,4 +1,4 @@
-"""`output` of a task: rows stream to Parquet files that are seen whole or not at all, whatever happens meanwhile."""
+"""`output` of a task: rows stream to files that are seen whole or not at all, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -162,12 +162,10 @@ def test_what_is_no_data_is_not_overwritten(client: RLMClient, source: Path, tmp
     ("output", "words"),
     [
         ("s3://bucket/out", "local"),
-        ("out.csv", "Parquet"),
         ({"url": "out.parquet", "mode": "append"}, "output.mode"),
         ({"url": "out.parquet", "maxRowsPerFile": 5}, "output.maxRowsPerFile"),
         ({"url": "out.parquet", "successMarker": True}, "output.successMarker"),
-        ({"url": "out", "mode": "append", "maxRowsPerFile": 5}, "output.maxRowsPerFile"),
-        ({"url": "out", "partitionBy": ["n"]}, "output.partitionBy"),
+        ({"url": "out.parquet", "partitionBy": ["n"]}, "output.partitionBy"),
         ({"url": "out", "compression": "lzma"}, "output.compression"),
         ({"url": "out", "mode": "overwite"}, "overwrite"),
     ],

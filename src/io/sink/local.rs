@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 use rustix::io::Errno;
 
 use super::format;
@@ -15,6 +15,9 @@ use super::out::{LocalFile, Out};
 use super::stage::{Place, part_number};
 use super::target::{Mode, Target, failed};
 use crate::error::{Error, Result};
+
+/// So many files are synced one by one.
+const FEW: usize = 16;
 
 const ENDING: &str = ".rlm-tmp";
 
@@ -25,7 +28,7 @@ const BESIDE: [&str; 3] = ["_SUCCESS", "_metadata", "_common_metadata"];
 pub struct Local {
     target: Target,
     root: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Local {
@@ -51,7 +54,7 @@ impl Local {
             let _ = lock.lock();
             // Another write may have taken it for left behind before it was locked.
             if root.exists() {
-                return Ok((Self { target, root, _lock: lock }, first));
+                return Ok((Self { target, root, lock }, first));
             }
         }
     }
@@ -61,6 +64,14 @@ impl Local {
             File::create(directory.join("_SUCCESS"))?.sync_all()?;
         }
         Ok(())
+    }
+
+    /// Makes the files outlast a power failure: each by itself, or all that the file system has in one call.
+    fn kept(&self, names: &[String]) -> io::Result<()> {
+        if names.len() > FEW {
+            return Ok(syncfs(&self.lock)?);
+        }
+        names.iter().try_for_each(|name| File::open(self.root.join(name))?.sync_all())
     }
 
     fn problem(&self, error: &dyn std::fmt::Display) -> Error {
@@ -142,6 +153,7 @@ impl Place for Local {
     fn commit(&self, names: &[String]) -> Result<()> {
         let target = &self.target;
         let problem = |error: io::Error| self.problem(&error);
+        self.kept(names).map_err(problem)?;
         match (target.single, target.mode, names) {
             (true, Mode::Overwrite, [name]) => {
                 let part = self.root.join(name);
@@ -156,6 +168,7 @@ impl Place for Local {
                 self.renamed(&self.root.join(name), &target.path.join(name))?;
                 self.marker(&target.path).and_then(|()| synced(&target.path)).map_err(problem)?;
             }
+            (false, Mode::Append, []) if target.exists() => self.marker(&target.path).map_err(problem)?,
             (false, Mode::Append, _) if target.exists() => self.appended()?,
             (false, mode, _) => {
                 self.marker(&self.root).and_then(|()| synced(&self.root)).map_err(problem)?;

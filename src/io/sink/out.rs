@@ -12,7 +12,7 @@ pub trait Output: Write + Send {
     /// Bytes of memory that it holds.
     fn held(&self) -> usize;
 
-    /// Returns how many bytes there are, when none of them can be lost any more.
+    /// Returns how many bytes there are, when all of them are where they are kept until the files are shown.
     fn close(self: Box<Self>) -> io::Result<u64>;
 }
 
@@ -69,7 +69,6 @@ impl Output for LocalFile {
     fn close(mut self: Box<Self>) -> io::Result<u64> {
         let file = self.file()?;
         file.flush()?;
-        file.get_ref().sync_all()?;
         Ok(self.bytes)
     }
 }

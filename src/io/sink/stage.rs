@@ -56,10 +56,10 @@ impl Stage {
     pub fn part(&self, directory: &str, lane: usize, number: usize) -> String {
         let (lane, id, ending) = (self.first + lane, &self.id, self.target.ending());
         let slash = if directory.is_empty() { "" } else { "/" };
-        match self.target.max_rows {
-            None => format!("{directory}{slash}part-{lane:05}-{id}{ending}"),
-            Some(_) => format!("{directory}{slash}part-{lane:05}-{id}-{number:06}{ending}"),
+        if self.target.max_rows.is_none() && self.target.partition_by.is_empty() {
+            return format!("part-{lane:05}-{id}{ending}");
         }
+        format!("{directory}{slash}part-{lane:05}-{id}-{number:06}{ending}")
     }
 }
 

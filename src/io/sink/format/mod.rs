@@ -6,7 +6,7 @@ mod csv;
 mod json;
 mod parquet;
 mod text;
-mod times;
+pub(super) mod times;
 
 use ::arrow::array::RecordBatch;
 use ::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
