@@ -401,6 +401,6 @@ class Answer:
     def preview(self, rows: int) -> list[list[str | None]]:
         """The first and last rows as text for terminals and notebooks, index columns first; at most 2 * rows."""
 
-    def write(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def write(self, asked: dict[str, Any], engine: Engine | None = None) -> dict[str, Any]:
         """Writes it as an `output` of a task says; what was written: url, files [{path, rows, bytes}], skipped."""
     def size_bytes(self) -> int: ...

@@ -67,6 +67,8 @@ pub struct Control {
     stop: AtomicU8,
     stopping: tokio::sync::Notify,
     settled: AtomicBool,
+    /// What the run writes is being shown: too late to stop.
+    showing: AtomicBool,
     pub started: Instant,
     /// When the run is to be over.
     pub deadline: OnceLock<Instant>,
@@ -86,6 +88,7 @@ impl Default for Control {
             stop: AtomicU8::new(0),
             stopping: tokio::sync::Notify::new(),
             settled: AtomicBool::new(false),
+            showing: AtomicBool::new(false),
             started: Instant::now(),
             deadline: OnceLock::new(),
             accounting: Mutex::default(),
@@ -129,6 +132,19 @@ impl Control {
             2 => Some(Stop::Deadline),
             _ => Some(Stop::Abandon),
         }
+    }
+
+    /// To be called when nothing is left to do but to show what was written: from then on the run is not stopped any more.
+    pub fn show(&self) -> Result<()> {
+        self.showing.store(true, Ordering::SeqCst);
+        std::sync::atomic::fence(Ordering::SeqCst);
+        self.check_clock().inspect_err(|_| self.showing.store(false, Ordering::SeqCst))
+    }
+
+    /// Whether what was written is seen already, or will be at once.
+    pub fn shows(&self) -> bool {
+        std::sync::atomic::fence(Ordering::SeqCst);
+        self.showing.load(Ordering::SeqCst)
     }
 
     /// To be called at least every few milliseconds of work.

@@ -3,12 +3,15 @@
 pub mod format;
 mod hive;
 mod local;
+mod occupied;
 mod out;
 mod pack;
 pub mod part;
 mod partition;
+pub mod remote;
 pub mod stage;
 pub mod target;
+mod upload;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -85,8 +88,11 @@ fn partitions(target: &Target, schema: &Schema) -> Result<()> {
         }
     }
     if !by.is_empty() && by.len() == schema.fields().len() {
-        return Err(Error::new(Code::OutputFailed, "all columns would become directories, and none is left for the files")
-            .hint("Leave a column out of partitionBy"));
+        return Err(Error::new(
+            Code::OutputFailed,
+            "all columns would become directories, and none is left for the files",
+        )
+        .hint("Leave a column out of partitionBy"));
     }
     Ok(())
 }
@@ -108,14 +114,14 @@ const BUDGET: usize = 64 << 20;
 /// Writes rows that are in memory. Blocks.
 pub fn write(target: Target, schema: &Schema, batches: &[RecordBatch]) -> Result<Written> {
     let url = target.url.clone();
-    if target.skips() {
+    if target.skips()? {
         return Ok(Written { url, files: Vec::new(), skipped: true });
     }
     let stored = columns(&target, schema)?;
     let stage = Arc::new(Stage::begin(target)?);
     let mut lane = lane(stage.clone(), stored, 0, BUDGET, Box::new(Beside))?;
     batches.iter().try_for_each(|batch| lane.write(batch))?;
-    let files = stage.commit(lane.finish(true)?)?;
+    let files = stage.commit(lane.finish(true)?, &|| Ok(()))?;
     Ok(Written { url, files, skipped: false })
 }
 

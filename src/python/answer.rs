@@ -13,7 +13,7 @@ use pyo3::types::{PyCapsule, PyDict, PyList, PyTuple};
 use pyo3_arrow::PyTable;
 use pyo3_arrow::ffi::to_schema_pycapsule;
 
-use super::engine::exported;
+use super::engine::{PyEngine, exported};
 use super::errors::raised;
 use super::json;
 use super::literal::{from_labels, labels};
@@ -145,13 +145,23 @@ impl PyAnswer {
         out(py, || answer.preview(rows))
     }
 
-    fn write<'py>(&self, py: Python<'py>, asked: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (asked, engine=None))]
+    fn write<'py>(
+        &self,
+        py: Python<'py>,
+        asked: &Bound<'py, PyDict>,
+        engine: Option<&PyEngine>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let answer = self.table()?;
+        let engine = engine.map(PyEngine::engine).transpose()?;
         let asked = json::from_python(asked.as_any())?;
         let written = out(py, || {
             let asked: Asked = serde_json::from_value(task::output(asked)?)
                 .map_err(|error| Error::internal(format!("an output is not understood: {error}")))?;
-            answer.write(Target::new(&asked)?)
+            answer.write(match engine {
+                Some(engine) => engine.target(&asked)?,
+                None => Target::new(&asked, None)?,
+            })
         })?;
         let written = serde_json::to_value(written)
             .map_err(|error| raised(py, Error::internal(format!("what was written: {error}"))))?;

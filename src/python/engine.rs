@@ -37,7 +37,7 @@ pub struct PyEngine {
 }
 
 impl PyEngine {
-    fn engine(&self) -> PyResult<&Arc<Engine>> {
+    pub fn engine(&self) -> PyResult<&Arc<Engine>> {
         self.engine.as_ref().ok_or_else(|| PyTypeError::new_err("the engine is gone"))
     }
 }
@@ -126,7 +126,8 @@ impl PyEngine {
             memory_limit: option(options, "memory_limit")?,
             output: match options.get_item("output")? {
                 Some(asked) if !asked.is_none() => Some(
-                    target(&frame.frame, json::from_python(&asked)?).map_err(|error| raised(py, error))?,
+                    target(self.engine()?, &frame.frame, json::from_python(&asked)?)
+                        .map_err(|error| raised(py, error))?,
                 ),
                 _ => None,
             },
@@ -174,7 +175,7 @@ impl PyEngine {
 }
 
 /// Where a task's answer is to be written.
-fn target(frame: &Frame, asked: serde_json::Value) -> Result<Target, Error> {
+fn target(engine: &Engine, frame: &Frame, asked: serde_json::Value) -> Result<Target, Error> {
     let asked: Asked = serde_json::from_value(asked)
         .map_err(|error| Error::internal(format!("an output is not understood: {error}")))?;
     if matches!(frame.kind, Kind::Scalar) {
@@ -182,7 +183,7 @@ fn target(frame: &Frame, asked: serde_json::Value) -> Result<Target, Error> {
             .hint("Leave `output` out, or return a table")
             .detail("path", "output"));
     }
-    Target::new(&asked)
+    engine.target(&asked)
 }
 
 /// The batches of an object with an Arrow capsule.

@@ -19,7 +19,8 @@ use crate::engine::control::Stop;
 use crate::engine::shared_pool::ClientMemory;
 use crate::error::{Code, Error, Result};
 use crate::io::location::{self, FileRef};
-use crate::io::sink::target::Target;
+use crate::io::sink::remote::Sinks;
+use crate::io::sink::target::{Asked, Target};
 use crate::io::source::{FilesSource, MemorySource, ParquetSource, Source, Sources, files};
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
@@ -257,6 +258,12 @@ impl Engine {
         )))
     }
 
+    /// Where a task's answer is to be written.
+    pub fn target(&self, asked: &Asked) -> Result<Target> {
+        let spool = self.settings.spill_dir.clone();
+        Target::new(asked, Some(&Sinks { stores: &self.stores, io: self.io()?, spool }))
+    }
+
     /// What says whether this engine still is.
     pub fn closed(&self) -> Arc<AtomicBool> {
         self.closed.clone()
@@ -477,7 +484,10 @@ async fn supervised<T>(
         () = deadline => run.control.stop(Stop::Deadline),
         () = run.control.wish_to_stop() => {}
     }
-    match tokio::time::timeout(GRACE, work).await {
+    match tokio::time::timeout(GRACE, &mut work).await {
+        // What is seen already is not called stopped.
+        Ok(Ok(done)) if run.control.shows() => Ok(done),
+        Err(_) if run.control.shows() => work.await,
         Ok(Ok(_)) | Err(_) => Err(run.control.check().err().unwrap_or_else(Error::cancelled)),
         Ok(Err(error)) => Err(error),
     }

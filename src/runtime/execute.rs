@@ -56,7 +56,9 @@ pub(super) async fn execute(
     limit: usize,
 ) -> Result<Finished> {
     run.begin(frame.explain());
-    if let Some(target) = options.output.as_ref().filter(|target| target.skips()) {
+    if let Some(target) = &options.output
+        && output::skips(target).await?
+    {
         return Ok(Finished::Written(output::skipped(target)));
     }
     let settings = engine.settings();

@@ -1,6 +1,6 @@
 //! A run's rows on their way to files: partitions flow to their writers and are never held as a whole.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
@@ -29,6 +29,12 @@ const BUDGET: (usize, usize) = (1 << 20, 64 << 20);
 
 /// How often it is looked whether writers have stopped.
 const TURN: Duration = Duration::from_millis(1);
+
+/// Whether there is nothing to do, as something is there already.
+pub(super) async fn skips(target: &Target) -> Result<bool> {
+    let target = target.clone();
+    blocking(move || target.skips()).await
+}
 
 /// What mode `ignore` answers where something is there.
 pub(super) fn skipped(target: &Target) -> Written {
@@ -93,6 +99,7 @@ async fn write(
     let started = Instant::now();
     let url = target.url.clone();
     let stage = Arc::new(blocking(move || Stage::begin(target)).await?);
+    let _abandoned = Abandoned(Arc::downgrade(&stage));
     let budget = (limit / (8 * lanes.len().max(1))).clamp(BUDGET.0, BUDGET.1);
     let lanes = lanes.into_iter().enumerate().map(|(number, rows)| -> Result<_> {
         let room = MemoryConsumer::new("writing").register(context.memory_pool());
@@ -120,7 +127,7 @@ async fn write(
             parts.extend(last.finish(even_empty)?);
         }
         control.check_clock()?;
-        stage.commit(parts)
+        stage.commit(parts, &|| control.show())
     })
     .await?;
     let written = Written { url, files, skipped: false };
@@ -138,8 +145,20 @@ async fn write(
     Ok(written)
 }
 
+/// Tells writers to give up when nobody waits for them any more.
+struct Abandoned(Weak<Stage>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(stage) = self.0.upgrade() {
+            stage.place.stop();
+        }
+    }
+}
+
 /// Waits for writers that are in the middle of a batch, and removes what they wrote.
 async fn given_up(stage: Arc<Stage>) -> Result<()> {
+    stage.place.stop();
     while Arc::strong_count(&stage) > 1 {
         tokio::time::sleep(TURN).await;
     }

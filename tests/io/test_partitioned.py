@@ -111,7 +111,7 @@ def test_values_come_back_from_names(client: RLMClient, tmp_path: Path, data: st
     columns: dict[str, pa.Array] = {"n": pa.array(range(rows))}
     for number, kind in enumerate(kinds):
         values = st.lists(st.none() | VALUES[kind], min_size=rows, max_size=rows)
-        columns[f"k/{number}"] = pa.array(data.draw(values), kind)
+        columns[f"k{number}"] = pa.array(data.draw(values), kind)
     table = pa.table(columns)
     by = [name for name in columns if name != "n"]
     output = {"url": str(tmp_path / "out"), "partitionBy": by, "mode": "overwrite"}
@@ -120,12 +120,12 @@ def test_values_come_back_from_names(client: RLMClient, tmp_path: Path, data: st
         output["maxRowsPerFile"] = most
     written = client.execute(task(table, output))
     assert written.rows == rows
-    schema = pa.schema([(name.replace("/", "%2F"), table[name].type) for name in by])
+    schema = pa.schema([(name, table[name].type) for name in by])
     dataset = ds.dataset(tmp_path / "out", partitioning=ds.partitioning(schema, flavor="hive"))
     found = dataset.to_table().sort_by("n")
     assert found["n"].to_pylist() == list(range(rows))
     for name in by:
-        assert found[name.replace("/", "%2F")].to_pylist() == table[name].to_pylist()
+        assert found[name].to_pylist() == table[name].to_pylist()
     assert most is None or all(file.rows <= most for file in written.files)
 
 
@@ -182,7 +182,7 @@ def test_appended_rows_come_after_the_others(client: RLMClient, source: Path, tm
 def test_columns_that_cannot_be_directories(
     client: RLMClient, tmp_path: Path, by: list[str], words: str
 ) -> None:
-    table = pa.table({"n": [1], "k": ["a"]} | ({"f": [[1]]} if by == ["f"] else {}))
+    table = pa.table({"n": [1], "k": ["a"]} | ({"f": [[1]]} if by == ["f"] else {}) | ({"m": [1]} if len(set(by)) < 2 else {}))
     with pytest.raises((OutputFailedError, InvalidTaskError), match=f"(?i){words}"):
         client.execute(task(table, {"url": str(tmp_path / "out"), "partitionBy": by}))
     assert list(tmp_path.iterdir()) == []

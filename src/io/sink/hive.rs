@@ -54,8 +54,12 @@ fn shown(array: &ArrayRef) -> Result<Option<String>, Fault> {
         return Ok(None);
     }
     Ok(Some(match array.data_type() {
-        DataType::Float32 => zmij::Buffer::new().format(array.as_primitive::<Float32Type>().value(0)).to_owned(),
-        DataType::Float64 => zmij::Buffer::new().format(array.as_primitive::<Float64Type>().value(0)).to_owned(),
+        DataType::Float32 => {
+            zmij::Buffer::new().format(array.as_primitive::<Float32Type>().value(0)).to_owned()
+        }
+        DataType::Float64 => {
+            zmij::Buffer::new().format(array.as_primitive::<Float64Type>().value(0)).to_owned()
+        }
         DataType::Timestamp(unit, zone) => {
             let zone = zone.as_deref().map(str::parse::<Tz>).transpose()?;
             let count = cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().value(0);

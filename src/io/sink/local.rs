@@ -1,4 +1,4 @@
-//! The local file system: a hidden directory beside the target, one rename that shows it, and what may be in the way.
+//! The local file system: a hidden directory beside the target, and one rename that shows it.
 //!
 //! A stage is locked while its process lives. One that is left and not locked is of a process that was killed,
 //! and the next write to the same target removes it.
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 use rustix::io::Errno;
 
-use super::format;
+use super::occupied::check;
 use super::out::{LocalFile, Out};
 use super::stage::{Place, part_number};
-use super::target::{Mode, Target, failed};
+use super::target::{Mode, Target};
 use crate::error::{Error, Result};
 
 /// So many files are synced one by one.
@@ -21,40 +21,37 @@ const FEW: usize = 16;
 
 const ENDING: &str = ".rlm-tmp";
 
-/// What Spark and others put beside the data of a directory.
-const BESIDE: [&str; 3] = ["_SUCCESS", "_metadata", "_common_metadata"];
-
 /// A directory beside the target, removed with this.
 pub struct Local {
     target: Target,
+    path: PathBuf,
     root: PathBuf,
     lock: File,
 }
 
 impl Local {
-    pub fn begin(target: Target, id: &str) -> Result<(Self, usize)> {
-        check(&target)?;
-        let holder = target.path.parent().map(Path::to_path_buf).unwrap_or_default();
+    pub fn begin(target: Target, path: PathBuf, id: &str) -> Result<(Self, usize)> {
+        check(&target, &path)?;
+        let holder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         if !target.single {
-            std::fs::create_dir_all(&holder).map_err(|error| failed(&target.path, &error))?;
+            std::fs::create_dir_all(&holder).map_err(|error| target.failed(&error))?;
         }
-        let name =
-            target.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         sweep(&holder, &name);
-        let first = if target.mode == Mode::Append { next_part(&target.path) } else { 0 };
+        let first = if target.mode == Mode::Append { next_part(&path) } else { 0 };
         let root = holder.join(format!(".{name}.{id}{ENDING}"));
         loop {
             let made = std::fs::create_dir(&root).and_then(|()| File::open(&root));
             let lock = made.map_err(|error| {
                 let missing = error.kind() == io::ErrorKind::NotFound;
-                let error = failed(&target.path, &error);
+                let error = target.failed(&error);
                 if missing { error.hint("Make the directory that is to hold it") } else { error }
             })?;
             // Where locks are not known, nothing is ever taken for left behind.
             let _ = lock.lock();
             // Another write may have taken it for left behind before it was locked.
             if root.exists() {
-                return Ok((Self { target, root, lock }, first));
+                return Ok((Self { target, path, root, lock }, first));
             }
         }
     }
@@ -66,44 +63,47 @@ impl Local {
         Ok(())
     }
 
-    /// Makes the files outlast a power failure: each by itself, or all that the file system has in one call.
+    /// Makes all that is staged outlast a power failure: each file and directory by itself, or whatever the file system
+    /// has in one call.
     fn kept(&self, names: &[String]) -> io::Result<()> {
         if names.len() > FEW {
             return Ok(syncfs(&self.lock)?);
         }
-        names.iter().try_for_each(|name| File::open(self.root.join(name))?.sync_all())
-    }
-
-    fn problem(&self, error: &dyn std::fmt::Display) -> Error {
-        failed(&self.target.path, error)
+        let mut within: Vec<PathBuf> = vec![self.root.clone()];
+        for name in names {
+            let path = self.root.join(name);
+            File::open(&path)?.sync_all()?;
+            within.extend(
+                path.ancestors().skip(1).take_while(|path| *path != self.root).map(Path::to_path_buf),
+            );
+        }
+        within.iter().try_for_each(|directory| synced(directory))
     }
 
     fn renamed(&self, from: &Path, to: &Path) -> Result<()> {
         place(from, to).map_err(|error| match error {
             Errno::EXIST | Errno::NOTEMPTY => self.target.occupied(),
-            other => self.problem(&io::Error::from(other)),
+            other => self.target.failed(&io::Error::from(other)),
         })
     }
 
-    /// The directory that is there and the stage change places, in one step.
+    /// The directory that is there and the stage change places, in one step. The old data is under the stage's name then,
+    /// and goes with it.
     fn exchanged(&self) -> Result<()> {
-        let target = &self.target;
-        let permissions = target.path.metadata().map(|there| there.permissions());
+        let permissions = self.path.metadata().map(|there| there.permissions());
         permissions
             .and_then(|permissions| std::fs::set_permissions(&self.root, permissions))
-            .and_then(|()| synced(&self.root))
-            .map_err(|error| self.problem(&error))?;
-        renameat_with(CWD, &self.root, CWD, &target.path, RenameFlags::EXCHANGE).map_err(|error| {
-            self.problem(&format!("the directory cannot be exchanged for the new one ({error})")).hint(
+            .map_err(|error| self.target.failed(&error))?;
+        renameat_with(CWD, &self.root, CWD, &self.path, RenameFlags::EXCHANGE).map_err(|error| {
+            let why = format!("the directory cannot be exchanged for the new one ({error})");
+            self.target.failed(&why).hint(
                 "This file system may not know how: write to a new directory, or remove the old one first",
             )
         })
     }
 
-    /// Adds files of several names in one step: the old files get a second name in the stage, and it takes the place of
-    /// the directory.
-    fn appended(&self) -> Result<()> {
-        let target = &self.target;
+    /// Gives the files that are there a second name in the stage.
+    fn linked(&self) -> Result<()> {
         let linked = |(name, from): (PathBuf, PathBuf)| {
             let to = self.root.join(name);
             if let Some(holder) = to.parent() {
@@ -114,24 +114,43 @@ impl Local {
                 done => done,
             }
         };
-        let all = |of: &Path| files(of).and_then(|files| files.into_iter().try_for_each(linked));
-        all(&target.path).map_err(|error| {
-            self.problem(&format!("the files that are there cannot be linked ({error})"))
+        files(&self.path).and_then(|files| files.into_iter().try_for_each(linked)).map_err(|error| {
+            let why = format!("the files that are there cannot be linked ({error})");
+            self.target
+                .failed(&why)
                 .hint("This file system may not know how: append without partitionBy and maxRowsPerFile")
-        })?;
-        self.marker(&self.root).map_err(|error| self.problem(&error))?;
-        self.exchanged()?;
-        // What another writer has added since the files were linked is in the old directory alone.
-        for (name, from) in files(&self.root).map_err(|error| self.problem(&error))? {
-            let to = target.path.join(name);
+        })
+    }
+
+    /// What another writer has added since the files were linked is in the old directory alone.
+    fn caught_up(&self) -> Result<()> {
+        let problem = |error: io::Error| self.target.failed(&error);
+        for (name, from) in files(&self.root).map_err(problem)? {
+            let to = self.path.join(name);
             if !to.exists() {
                 if let Some(holder) = to.parent() {
-                    std::fs::create_dir_all(holder).map_err(|error| self.problem(&error))?;
+                    std::fs::create_dir_all(holder).map_err(problem)?;
                 }
                 self.renamed(&from, &to)?;
             }
         }
         Ok(())
+    }
+
+    /// One file for another, or where there is none.
+    fn replaced(&self, name: &str, go: &dyn Fn() -> Result<()>) -> Result<()> {
+        let problem = |error: io::Error| self.target.failed(&error);
+        let part = self.root.join(name);
+        File::open(&part).and_then(|file| file.sync_all()).map_err(problem)?;
+        if self.target.mode != Mode::Overwrite {
+            go()?;
+            return self.renamed(&part, &self.path);
+        }
+        if let Ok(there) = self.path.metadata() {
+            std::fs::set_permissions(&part, there.permissions()).map_err(problem)?;
+        }
+        go()?;
+        std::fs::rename(part, &self.path).map_err(problem)
     }
 }
 
@@ -145,44 +164,46 @@ impl Place for Local {
     }
 
     fn shown(&self, name: &str) -> String {
-        let path = if self.target.single { self.target.path.clone() } else { self.target.path.join(name) };
+        let path = if self.target.single { self.path.clone() } else { self.path.join(name) };
         path.display().to_string()
     }
 
     /// One step that a reader sees as a whole or not at all.
-    fn commit(&self, names: &[String]) -> Result<()> {
+    fn commit(&self, names: &[String], go: &dyn Fn() -> Result<()>) -> Result<()> {
         let target = &self.target;
-        let problem = |error: io::Error| self.problem(&error);
-        self.kept(names).map_err(problem)?;
+        let problem = |error: io::Error| target.failed(&error);
+        let there = self.path.exists();
         match (target.single, target.mode, names) {
-            (true, Mode::Overwrite, [name]) => {
-                let part = self.root.join(name);
-                if let Ok(there) = target.path.metadata() {
-                    std::fs::set_permissions(&part, there.permissions()).map_err(problem)?;
-                }
-                std::fs::rename(part, &target.path).map_err(problem)?;
-            }
-            (true, _, [name]) => self.renamed(&self.root.join(name), &target.path)?,
+            (true, _, [name]) => self.replaced(name, go)?,
             (true, ..) => return Err(Error::internal("one file that is not one part")),
-            (false, Mode::Append, [name]) if target.exists() && !name.contains('/') => {
-                self.renamed(&self.root.join(name), &target.path.join(name))?;
-                self.marker(&target.path).and_then(|()| synced(&target.path)).map_err(problem)?;
+            (false, Mode::Append, [name]) if there && !name.contains('/') => {
+                self.kept(names).map_err(problem)?;
+                go()?;
+                self.renamed(&self.root.join(name), &self.path.join(name))?;
+                self.marker(&self.path).and_then(|()| synced(&self.path)).map_err(problem)?;
             }
-            (false, Mode::Append, []) if target.exists() => self.marker(&target.path).map_err(problem)?,
-            (false, Mode::Append, _) if target.exists() => self.appended()?,
             (false, mode, _) => {
-                self.marker(&self.root).and_then(|()| synced(&self.root)).map_err(problem)?;
-                if mode == Mode::Overwrite && target.exists() {
-                    // What came there since the run began is not lost either. The old data is under the stage's name
-                    // then, and goes with it.
-                    check(target)?;
+                let append = there && mode == Mode::Append;
+                if append {
+                    self.linked()?;
+                }
+                self.marker(&self.root).and_then(|()| self.kept(names)).map_err(problem)?;
+                if there && mode == Mode::Overwrite {
+                    // What came there since the run began is not lost either.
+                    check(target, &self.path)?;
+                }
+                go()?;
+                if append || there && mode == Mode::Overwrite {
                     self.exchanged()?;
                 } else {
-                    self.renamed(&self.root, &target.path)?;
+                    self.renamed(&self.root, &self.path)?;
+                }
+                if append {
+                    self.caught_up()?;
                 }
             }
         }
-        if let Some(holder) = target.path.parent() {
+        if let Some(holder) = self.path.parent() {
             // The data is there already: whether its name outlasts a power failure is all that is open.
             let _ = synced(holder);
         }
@@ -196,14 +217,7 @@ impl Drop for Local {
     }
 }
 
-/// Makes the names in a directory, and in those below it, outlast a power failure.
 fn synced(directory: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() && entry.file_name().to_string_lossy().contains('=') {
-            synced(&entry.path())?;
-        }
-    }
     File::open(directory)?.sync_all()
 }
 
@@ -263,88 +277,4 @@ fn next_part(directory: &Path) -> usize {
     let Ok(found) = files(directory) else { return 0 };
     let numbers = found.iter().filter_map(|(name, _)| part_number(&name.file_name()?.to_string_lossy()));
     numbers.max().map_or(0, |last| last + 1)
-}
-
-/// Refuses what is in the way of what is asked.
-pub fn check(target: &Target) -> Result<()> {
-    let Ok(there) = target.path.metadata() else { return Ok(()) };
-    match target.mode {
-        Mode::Ignore => return Ok(()),
-        Mode::Error => return Err(target.occupied()),
-        Mode::Overwrite | Mode::Append => {}
-    }
-    if target.single {
-        if !there.is_file() {
-            return Err(failed(&target.path, &"it is not a regular file, and is not replaced by one")
-                .hint("Pass the path of a file, or add a / for a directory of that name"));
-        }
-        return Ok(());
-    }
-    if !there.is_dir() {
-        return Err(failed(&target.path, &"it is a file, and a directory of files was to be written there")
-            .hint("Remove it, or name one file: out.parquet"));
-    }
-    let mut pending = vec![(target.path.clone(), Vec::new())];
-    while let Some((directory, keys)) = pending.pop() {
-        for entry in std::fs::read_dir(&directory).map_err(|error| failed(&directory, &error))? {
-            let entry = entry.map_err(|error| failed(&directory, &error))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if let Some(key) = judged(target, &name, is_directory, &keys)? {
-                let keys = keys.iter().cloned().chain([key]).collect();
-                pending.push((entry.path(), keys));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What an entry of a directory that is overwritten or appended to means; for a directory that is looked into, its key.
-/// `keys` are those of the directories that it is in.
-pub fn judged(target: &Target, name: &str, is_directory: bool, keys: &[String]) -> Result<Option<String>> {
-    if is_directory && matches!(name, "_delta_log" | "metadata" | ".hoodie") {
-        return Err(failed(
-            &target.path,
-            &"it holds a Delta, Iceberg or Hudi table, whose log would not know of the files",
-        )
-        .hint("Write to another directory"));
-    }
-    if is_directory && let Some((key, _)) = name.split_once('=') {
-        return Ok(Some(key.to_owned()));
-    }
-    let told = format::told(name).filter(|_| !is_directory && !name.starts_with(['.', '_']));
-    let beside = !is_directory && (BESIDE.contains(&name) || name.starts_with('.') && name.ends_with(".crc"));
-    if target.mode == Mode::Overwrite && told.is_none() && !beside {
-        return Err(failed(&target.path, &format!("`{name}` in it is no data file, and would be lost"))
-            .hint("Only a directory of data files is overwritten: remove what else is in it, or write elsewhere")
-            .detail("entry", name));
-    }
-    if target.mode == Mode::Append
-        && let Some(told) = told
-    {
-        if told.format.name() != target.format.name() {
-            let (there, new) = (told.format.title(), target.format.title());
-            return Err(failed(
-                &target.path,
-                &format!("`{name}` in it is {there}, and {new} was to be added"),
-            )
-            .hint("Readers take a directory to be of one format: write to another one, or overwrite this one")
-            .detail("entry", name));
-        }
-        if *keys != target.partition_by {
-            let list = |keys: &[String]| match keys {
-                [] => "not partitioned".to_owned(),
-                keys => format!("partitioned by {}", keys.join(", ")),
-            };
-            let why = format!(
-                "`{name}` in it is {}, and the rows to be added are {}",
-                list(keys),
-                list(&target.partition_by)
-            );
-            return Err(failed(&target.path, &why)
-                .hint("Say the same partitionBy as the files that are there have")
-                .detail("entry", name));
-        }
-    }
-    Ok(None)
 }

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use super::bytes_of;
 use super::format::{Encoder, Fault, Unwritable};
 use super::stage::Stage;
-use super::target::{WrittenFile, failed};
+use super::target::WrittenFile;
 use crate::error::{Error, Result};
 
 /// What accounts for the memory that a lane holds.
@@ -44,7 +44,7 @@ pub struct Open {
 }
 
 pub fn problem(stage: &Stage, error: &Fault) -> Error {
-    let failed = failed(&stage.target.path, &error);
+    let failed = stage.target.failed(error);
     if error.is::<Unwritable>() {
         failed.hint(
             "What was there is as it was. Replace such values in the operation, or write another format",

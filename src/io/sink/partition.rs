@@ -229,8 +229,6 @@ impl Lane for PartitionWriter {
 
     fn finish(mut self: Box<Self>, _: bool) -> Result<Vec<Part>> {
         self.write_lot(true)?;
-        let mut parts = std::mem::take(&mut self.parts);
-        parts.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(parts)
+        Ok(std::mem::take(&mut self.parts))
     }
 }

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::local::Local;
 use super::out::Out;
 use super::part::Part;
-use super::target::{Target, WrittenFile};
+use super::remote::Uploads;
+use super::target::{Home, Target, WrittenFile};
 use crate::error::Result;
 
 /// A place for files that nobody sees yet.
@@ -19,8 +20,8 @@ pub trait Place: Send + Sync {
     /// Where a file will be seen.
     fn shown(&self, name: &str) -> String;
 
-    /// Makes the files, which are all closed, the target's.
-    fn commit(&self, names: &[String]) -> Result<()>;
+    /// Makes the files, which are all closed, the target's. `go` is asked when nothing is left to do but that.
+    fn commit(&self, names: &[String], go: &dyn Fn() -> Result<()>) -> Result<()>;
 
     /// Whoever still writes is to give up.
     fn stop(&self) {}
@@ -40,15 +41,27 @@ impl Stage {
     /// Removes what killed processes left of writes to this target, and begins one. Blocks.
     pub fn begin(target: Target) -> Result<Self> {
         let id = unique();
-        let (place, first) = Local::begin(target.clone(), &id)?;
-        Ok(Self { target, id, first, place: Box::new(place) })
+        let (place, first): (Box<dyn Place>, usize) = match &target.home {
+            Home::Local(path) => {
+                let (place, first) = Local::begin(target.clone(), path.clone(), &id)?;
+                (Box::new(place), first)
+            }
+            Home::Remote(remote) => {
+                let (place, first) = Uploads::begin(target.clone(), remote.clone(), &id)?;
+                (Box::new(place), first)
+            }
+        };
+        Ok(Self { target, id, first, place })
     }
 
-    /// Shows the files. Blocks.
-    pub fn commit(&self, parts: Vec<Part>) -> Result<Vec<WrittenFile>> {
+    /// Shows the files, if `go` allows it: it is asked when there is no way back. Blocks.
+    pub fn commit(&self, mut parts: Vec<Part>, go: &dyn Fn() -> Result<()>) -> Result<Vec<WrittenFile>> {
+        if !self.target.partition_by.is_empty() {
+            parts.sort_by(|one, other| one.name.cmp(&other.name));
+        }
         let (names, files): (Vec<_>, Vec<_>) =
             parts.into_iter().map(|part| (part.name, part.written)).unzip();
-        self.place.commit(&names)?;
+        self.place.commit(&names, go)?;
         Ok(files)
     }
 

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::format::{self, Format, How};
-use super::local;
+use super::occupied;
 use super::pack::Codec;
+use super::remote::{Remote, Sinks};
 use crate::error::{Code, Error, Result};
 use crate::io::store::redacted;
 
@@ -44,7 +45,9 @@ pub struct Asked {
 pub struct Target {
     /// As the user wrote it.
     pub url: String,
-    pub path: PathBuf,
+    pub home: Home,
+    /// As errors and the list of files have it: a path, or an address without credentials.
+    pub shown: String,
     /// One file; else a directory of part files.
     pub single: bool,
     pub mode: Mode,
@@ -54,6 +57,29 @@ pub struct Target {
     pub partition_by: Vec<String>,
     pub max_rows: Option<u64>,
     pub marker: bool,
+}
+
+/// Where a target is.
+#[derive(Clone)]
+pub enum Home {
+    Local(PathBuf),
+    Remote(Remote),
+}
+
+impl Home {
+    /// The last part of the name that the user gave.
+    fn name(&self, url: &str) -> Option<String> {
+        match self {
+            Self::Remote(remote) => remote.path.filename().map(str::to_owned),
+            // A link may lead to a file of another name; what counts is what was said.
+            Self::Local(path) => {
+                let said = url.trim_end_matches('/').rsplit('/').next().filter(|_| !url.contains("://"));
+                let named = |name: &&str| !matches!(*name, "" | "." | ".." | "~");
+                let of_path = || path.file_name().map(|name| name.to_string_lossy().into_owned());
+                said.filter(named).map(str::to_owned).or_else(of_path)
+            }
+        }
+    }
 }
 
 /// What was written.
@@ -82,15 +108,14 @@ fn invalid(path: &'static str, message: String, hint: impl Into<std::borrow::Cow
 
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} as {} ({:?})", self.path.display(), self.format.title(), self.mode)
+        write!(f, "{} as {} ({:?})", self.shown, self.format.title(), self.mode)
     }
 }
 
 impl Target {
-    pub fn new(asked: &Asked) -> Result<Self> {
-        let path = local_path(&asked.url)?;
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let Some(name) = name else {
+    pub fn new(asked: &Asked, stores: Option<&Sinks<'_>>) -> Result<Self> {
+        let (home, shown) = home(&asked.url, stores)?;
+        let Some(name) = home.name(&asked.url) else {
             return Err(invalid(
                 "output.url",
                 format!("output.url is `{}`, which has no name of its own", asked.url),
@@ -101,17 +126,10 @@ impl Target {
         if kind.single {
             only_for_directories(asked)?;
         }
-        // A link stays one: what it leads to is written.
-        let path = if path.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
-            std::fs::canonicalize(&path).map_err(|error| {
-                failed(&path, &format!("it is a link that leads nowhere ({error})")).hint("Remove the link")
-            })?
-        } else {
-            std::path::absolute(&path).map_err(|error| failed(&path, &error))?
-        };
         let target = Self {
             url: asked.url.clone(),
-            path,
+            home,
+            shown,
             single: kind.single,
             mode: asked.mode,
             format: kind.format,
@@ -120,21 +138,30 @@ impl Target {
             max_rows: asked.max_rows_per_file,
             marker: asked.success_marker,
         };
-        local::check(&target)?;
+        if let Home::Local(path) = &target.home {
+            occupied::check(&target, path)?;
+        }
         Ok(target)
     }
 
-    pub fn exists(&self) -> bool {
-        self.path.symlink_metadata().is_ok()
+    /// Mode `ignore`, and something is there. Blocks.
+    pub fn skips(&self) -> Result<bool> {
+        if self.mode != Mode::Ignore {
+            return Ok(false);
+        }
+        match &self.home {
+            Home::Local(path) => Ok(path.symlink_metadata().is_ok()),
+            Home::Remote(remote) => remote.exists(self),
+        }
     }
 
-    /// Mode `ignore`, and something is there.
-    pub fn skips(&self) -> bool {
-        self.mode == Mode::Ignore && self.exists()
+    /// The error of a target that could not be written.
+    pub fn failed(&self, why: &dyn std::fmt::Display) -> Error {
+        failed(&self.shown, why)
     }
 
     pub fn occupied(&self) -> Error {
-        failed(&self.path, &"it exists already")
+        self.failed(&"it exists already")
             .hint("Say mode \"overwrite\", \"append\" or \"ignore\", or write elsewhere")
     }
 
@@ -246,32 +273,64 @@ fn only_for_directories(asked: &Asked) -> Result<()> {
     }
 }
 
-/// The error of something that could not be written.
-pub fn failed(path: &Path, why: &dyn std::fmt::Display) -> Error {
-    let shown = path.display().to_string();
+fn failed(shown: &str, why: &dyn std::fmt::Display) -> Error {
     Error::new(Code::OutputFailed, format!("cannot write `{shown}`: {why}")).detail("file", shown)
 }
 
-fn local_path(url: &str) -> Result<PathBuf> {
-    if !url.contains("://") {
-        return Ok(match url.strip_prefix("~/").zip(std::env::var_os("HOME")) {
-            Some((rest, home)) => Path::new(&home).join(rest),
-            None => PathBuf::from(url),
+/// A path, and what is to be made of it.
+fn local(url: &str) -> PathBuf {
+    match url.strip_prefix("~/").zip(std::env::var_os("HOME")) {
+        Some((rest, home)) => Path::new(&home).join(rest),
+        None => PathBuf::from(url),
+    }
+}
+
+/// A link stays one: what it leads to is written.
+fn followed(path: PathBuf) -> Result<PathBuf> {
+    let shown = path.display().to_string();
+    if path.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
+        return std::fs::canonicalize(&path).map_err(|error| {
+            failed(&shown, &format!("it is a link that leads nowhere ({error})")).hint("Remove the link")
         });
     }
-    let parsed = Url::parse(url).map_err(|error| {
-        invalid("output.url", format!("output.url is not an address: {error}"), "Write it as file:///path")
-    })?;
-    if parsed.scheme() != "file" {
-        let message = format!("cannot write to `{}`: this version writes local files", redacted(&parsed));
-        return Err(invalid("output.url", message, "Write to a local path and copy it to the store")
-            .detail("unsupported", "write to an object store"));
+    std::path::absolute(&path).map_err(|error| failed(&shown, &error))
+}
+
+/// Where the target of an address is; of a store that is not opened yet nothing is asked.
+fn home(url: &str, stores: Option<&Sinks<'_>>) -> Result<(Home, String)> {
+    if !url.contains("://") {
+        let path = followed(local(url))?;
+        let shown = path.display().to_string();
+        return Ok((Home::Local(path), shown));
     }
-    parsed.to_file_path().map_err(|()| {
+    let parsed = Url::parse(url).map_err(|error| {
         invalid(
             "output.url",
-            format!("`{url}` is not the address of a local file"),
-            "Write file:///absolute/path",
+            format!("output.url is not an address: {error}"),
+            "Write it as s3://bucket/path",
         )
-    })
+    })?;
+    if parsed.scheme() == "file" {
+        let path = parsed.to_file_path().map_err(|()| {
+            invalid(
+                "output.url",
+                format!("`{url}` is not the address of a local file"),
+                "Write file:///absolute/path",
+            )
+        })?;
+        let path = followed(path)?;
+        let shown = path.display().to_string();
+        return Ok((Home::Local(path), shown));
+    }
+    let shown = redacted(&parsed);
+    if matches!(parsed.scheme(), "http" | "https") {
+        let message = format!("cannot write to `{shown}`: web servers are read alone");
+        return Err(invalid("output.url", message, "Write to a local path or to s3://, gs:// or az://"));
+    }
+    let Some(stores) = stores else {
+        let message = format!("cannot write to `{shown}` from here: the client of this result is gone");
+        return Err(invalid("output.url", message, "Keep the client open while its results are written"));
+    };
+    let remote = Remote::new(&parsed, stores)?;
+    Ok((Home::Remote(remote), shown.trim_end_matches('/').to_owned()))
 }

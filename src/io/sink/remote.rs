@@ -1,0 +1,275 @@
+//! Object stores: every file is a multipart upload, which nobody sees before it is completed, and all of them are
+//! completed when the last part of the last file is there.
+//!
+//! Completing is one request for each file, so a directory of several files does not appear in one step. Old files that
+//! are overwritten go when the new ones are complete; a `_SUCCESS` marker is written last.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path as ObjectPath;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use url::Url;
+
+use super::occupied::judged;
+use super::out::Out;
+use super::stage::{Place, part_number};
+use super::target::{Mode, Target};
+use super::upload::Upload;
+use crate::error::{Code, Error, Result};
+use crate::io::location::{percent_decoded, store_error};
+use crate::io::store::{Stores, without_credentials};
+
+/// Requests at a time when uploads are completed or given up.
+const REQUESTS: usize = 16;
+
+/// What it takes to write to object stores.
+pub struct Sinks<'a> {
+    pub stores: &'a Stores,
+    /// Where requests are made.
+    pub io: Handle,
+    /// Where less than a part of a file is kept while others are written.
+    pub spool: PathBuf,
+}
+
+/// A place in an object store.
+#[derive(Clone)]
+pub struct Remote {
+    pub store: Arc<dyn ObjectStore>,
+    pub path: ObjectPath,
+    /// The address of the bucket.
+    base: String,
+    pub io: Handle,
+    pub spool: PathBuf,
+}
+
+impl Remote {
+    pub fn new(url: &Url, sinks: &Sinks<'_>) -> Result<Self> {
+        let store = sinks.stores.for_url(url)?;
+        let base = without_credentials(url)[..url::Position::BeforePath].to_owned();
+        let path = ObjectPath::parse(percent_decoded(url.path())).map_err(|error| {
+            Error::new(Code::InvalidTask, format!("output.url cannot be the name of an object: {error}"))
+                .hint("Write it as s3://bucket/path")
+                .detail("path", "output.url")
+        })?;
+        if url.password().is_some() && !url.scheme().starts_with("abfs") {
+            return Err(Error::new(
+                Code::InvalidTask,
+                "output.url has credentials in it, which are not used there",
+            )
+            .hint("Pass them as storage_options of the client, or in the environment")
+            .detail("path", "output.url"));
+        }
+        Ok(Self { store, path, base, io: sinks.io.clone(), spool: sinks.spool.clone() })
+    }
+
+    /// The objects that are there; of one file itself.
+    async fn found(&self, target: &Target) -> Result<Vec<ObjectPath>> {
+        if target.single {
+            return match self.store.head(&self.path).await {
+                Ok(_) => Ok(vec![self.path.clone()]),
+                Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+                Err(error) => Err(trouble(target, &error)),
+            };
+        }
+        let listed = self.store.list(Some(&self.path)).map_ok(|object| object.location);
+        let mut found: Vec<_> = listed.try_collect().await.map_err(|error| trouble(target, &error))?;
+        found.sort();
+        Ok(found)
+    }
+
+    /// Whether something is there. Blocks.
+    pub fn exists(&self, target: &Target) -> Result<bool> {
+        self.io.block_on(async { Ok(!self.found(target).await?.is_empty()) })
+    }
+
+    /// The name of an object from the target on.
+    fn within<'a>(&self, object: &'a ObjectPath) -> &'a str {
+        object.as_ref().strip_prefix(self.path.as_ref()).unwrap_or_default().trim_start_matches('/')
+    }
+
+    /// What is there; refused where it is in the way.
+    async fn checked(&self, target: &Target) -> Result<Vec<ObjectPath>> {
+        let found = self.found(target).await?;
+        if target.mode == Mode::Ignore || found.is_empty() {
+            return Ok(found);
+        }
+        if target.mode == Mode::Error {
+            return Err(target.occupied());
+        }
+        if target.single {
+            return Ok(found);
+        }
+        for object in &found {
+            let mut keys = Vec::new();
+            let mut parts = self.within(object).split('/').peekable();
+            while let Some(part) = parts.next() {
+                let is_directory = parts.peek().is_some();
+                // Names in a store are in their own percent form.
+                match judged(target, part, is_directory, &keys)? {
+                    Some(key) => keys.push(key),
+                    None if is_directory && target.mode == Mode::Append => break,
+                    None => {}
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The error of a request.
+pub fn trouble(target: &Target, error: &object_store::Error) -> crate::error::Error {
+    let told = store_error(&target.shown, error);
+    let why = told.sentence().split_once("`: ").map_or("the store failed", |(_, why)| why).to_owned();
+    let failed = target.failed(&why);
+    match told.advice() {
+        Some(advice) => failed.hint(advice.to_owned()),
+        None => failed,
+    }
+}
+
+/// A file whose parts are all there.
+pub struct Ready {
+    pub path: ObjectPath,
+    pub upload: Box<dyn MultipartUpload>,
+}
+
+/// What the uploads of one write share.
+pub struct Shared {
+    pub target: Target,
+    pub remote: Remote,
+    pub id: String,
+    /// Uploads that are complete but for the word, or given up: they are aborted at the end.
+    pub ready: Mutex<Vec<Ready>>,
+    pub stopped: watch::Sender<bool>,
+    /// The directory for what is less than a part, from its first use on.
+    pub spool: Mutex<Option<tempfile::TempDir>>,
+}
+
+/// The uploads of one write.
+pub struct Uploads {
+    shared: Arc<Shared>,
+}
+
+impl Uploads {
+    pub fn begin(target: Target, remote: Remote, id: &str) -> Result<(Self, usize)> {
+        let found = remote.io.block_on(remote.checked(&target))?;
+        let numbers = found.iter().filter_map(|object| part_number(object.filename()?));
+        let first = if target.mode == Mode::Append { numbers.max().map_or(0, |last| last + 1) } else { 0 };
+        let shared = Shared {
+            target,
+            remote,
+            id: id.to_owned(),
+            ready: Mutex::default(),
+            stopped: watch::Sender::new(false),
+            spool: Mutex::default(),
+        };
+        Ok((Self { shared: Arc::new(shared) }, first))
+    }
+
+    /// The object of a file. Names of directories are in percent form already.
+    fn key(&self, name: &str) -> Result<ObjectPath, object_store::path::Error> {
+        let Shared { target, remote, .. } = &*self.shared;
+        if target.single {
+            Ok(remote.path.clone())
+        } else {
+            ObjectPath::parse(format!("{}/{name}", remote.path))
+        }
+    }
+
+    async fn completed(&self, names: &[String]) -> Result<()> {
+        let Shared { target, remote, .. } = &*self.shared;
+        let failed = |error: object_store::Error| trouble(target, &error);
+        let old = remote.checked(target).await?;
+        let marker = remote.path.clone().join("_SUCCESS");
+        if !target.single && old.contains(&marker) && (target.marker || target.mode == Mode::Overwrite) {
+            // It would say of a half-written directory that all is there.
+            remote.store.delete(&marker).await.map_err(failed)?;
+        }
+        let ready = std::mem::take(&mut *self.shared.ready.lock());
+        let outcomes: Vec<_> = stream::iter(ready)
+            .map(|mut ready| async move {
+                let outcome = ready.upload.complete().await;
+                (ready, outcome)
+            })
+            .buffer_unordered(REQUESTS)
+            .collect()
+            .await;
+        let (mut done, mut failure) = (Vec::new(), None);
+        for (ready, outcome) in outcomes {
+            match outcome {
+                Ok(_) => done.push(ready.path),
+                Err(error) => {
+                    failure = Some(error);
+                    self.shared.ready.lock().push(ready);
+                }
+            }
+        }
+        if let Some(error) = failure {
+            // Of a directory that is not complete nothing is to be seen; one file is the old one still.
+            let done: Vec<_> = done.into_iter().map(Ok).collect();
+            let done = if target.single { Vec::new() } else { done };
+            let gone = remote.store.delete_stream(stream::iter(done).boxed());
+            let left = gone.filter(|gone| futures::future::ready(gone.is_err())).count().await;
+            let error = failed(error);
+            return Err(if left == 0 { error } else { error.detail("left", left) });
+        }
+        if target.mode == Mode::Overwrite && !target.single {
+            let new: HashSet<ObjectPath> = names.iter().filter_map(|name| self.key(name).ok()).collect();
+            let old = old.into_iter().filter(|object| !new.contains(object) && *object != marker);
+            let old: Vec<_> = old.map(Ok).collect();
+            let gone: object_store::Result<Vec<_>> =
+                remote.store.delete_stream(stream::iter(old).boxed()).try_collect().await;
+            gone.map_err(|error| {
+                failed(error)
+                    .hint("The new files are all there; remove the old ones beside them, or write it again")
+            })?;
+        }
+        if target.marker {
+            remote.store.put(&marker, PutPayload::new()).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+impl Place for Uploads {
+    fn create(&self, name: &str) -> io::Result<Out> {
+        Ok(Box::new(Upload::new(self.shared.clone(), self.key(name).map_err(io::Error::other)?)))
+    }
+
+    fn shown(&self, name: &str) -> String {
+        let Shared { target, remote, .. } = &*self.shared;
+        let (slash, name) = if target.single { ("", "") } else { ("/", name) };
+        format!("{}/{}{slash}{name}", remote.base, remote.path)
+    }
+
+    fn commit(&self, names: &[String], go: &dyn Fn() -> Result<()>) -> Result<()> {
+        go()?;
+        self.shared.remote.io.block_on(self.completed(names))
+    }
+
+    fn stop(&self) {
+        self.shared.stopped.send_replace(true);
+    }
+}
+
+impl Drop for Shared {
+    /// What was not completed is given up, so that the store does not keep parts that nobody sees.
+    fn drop(&mut self) {
+        let given_up = std::mem::take(&mut *self.ready.lock());
+        if given_up.is_empty() {
+            return;
+        }
+        let aborted = stream::iter(given_up).for_each_concurrent(REQUESTS, |mut ready| async move {
+            // One that cannot be reached any more is for the bucket's own rule to clean up.
+            let _ = ready.upload.abort().await;
+        });
+        self.remote.io.spawn(aborted);
+    }
+}

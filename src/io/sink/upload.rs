@@ -1,0 +1,184 @@
+//! The bytes of one file on their way to an object store, in parts.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path as ObjectPath;
+use object_store::{MultipartUpload, ObjectStoreExt};
+use tokio::task::JoinHandle;
+
+use super::out::Output;
+use super::remote::{Ready, Shared, trouble};
+
+/// Bytes of a part; stores take ten thousand of a file, so later parts are larger.
+const PART: usize = 8 << 20;
+const LATER: usize = 64 << 20;
+const SMALL: usize = 2_000;
+
+/// Parts that are under way while the next one is filled.
+const FLYING: usize = 2;
+
+pub struct Upload {
+    shared: Arc<Shared>,
+    path: ObjectPath,
+    /// From the first part on.
+    upload: Option<Box<dyn MultipartUpload>>,
+    buffer: Vec<u8>,
+    /// What is kept on disk of a file that was parked: the bytes before those of the buffer.
+    parked: Option<(PathBuf, usize)>,
+    flying: Vec<(usize, JoinHandle<object_store::Result<()>>)>,
+    parts: usize,
+    bytes: u64,
+}
+
+impl Upload {
+    pub fn new(shared: Arc<Shared>, path: ObjectPath) -> Self {
+        Self {
+            shared,
+            path,
+            upload: None,
+            buffer: Vec::new(),
+            parked: None,
+            flying: Vec::new(),
+            parts: 0,
+            bytes: 0,
+        }
+    }
+
+    fn part(&self) -> usize {
+        if self.parts < SMALL { PART } else { LATER }
+    }
+
+    /// Does work of requests here, unless the write is given up meanwhile.
+    fn wait<T>(&self, work: impl Future<Output = object_store::Result<T>>) -> io::Result<T> {
+        let mut stopped = self.shared.stopped.subscribe();
+        self.shared.remote.io.block_on(async move {
+            tokio::select! {
+                biased;
+                _ = stopped.wait_for(|stopped| *stopped) => Err(io::Error::other("the write was given up")),
+                done = work => done.map_err(|error| io::Error::other(trouble(&self.shared.target, &error))),
+            }
+        })
+    }
+
+    /// Waits until at most so many parts are under way.
+    fn land(&mut self, most: usize) -> io::Result<()> {
+        while self.flying.len() > most {
+            let (_, part) = self.flying.remove(0);
+            let landed = async {
+                part.await.unwrap_or_else(|error| {
+                    Err(object_store::Error::Generic { store: "upload", source: Box::new(error) })
+                })
+            };
+            self.wait(landed)?;
+        }
+        Ok(())
+    }
+
+    /// Everything that is held, as one stretch.
+    fn taken(&mut self) -> io::Result<Bytes> {
+        let rest = std::mem::take(&mut self.buffer);
+        let Some((path, size)) = self.parked.take() else { return Ok(rest.into()) };
+        let mut all = Vec::with_capacity(size + rest.len());
+        File::open(&path)?.read_to_end(&mut all)?;
+        std::fs::remove_file(&path)?;
+        all.extend_from_slice(&rest);
+        Ok(all.into())
+    }
+
+    /// Sends what is held as the next part.
+    fn send(&mut self) -> io::Result<()> {
+        self.land(FLYING - 1)?;
+        let bytes = self.taken()?;
+        if self.upload.is_none() {
+            let (store, path) = (self.shared.remote.store.clone(), self.path.clone());
+            self.upload = Some(self.wait(async move { store.put_multipart(&path).await })?);
+        }
+        let size = bytes.len();
+        if let Some(upload) = &mut self.upload {
+            let part = upload.put_part(bytes.into());
+            self.flying.push((size, self.shared.remote.io.spawn(part)));
+            self.parts += 1;
+        }
+        Ok(())
+    }
+
+    fn waiting(&self) -> usize {
+        self.buffer.len() + self.parked.as_ref().map_or(0, |(_, size)| *size)
+    }
+
+    fn spool(&self) -> io::Result<PathBuf> {
+        let mut spool = self.shared.spool.lock();
+        if spool.is_none() {
+            let prefix = "rlm-upload-";
+            *spool = Some(tempfile::Builder::new().prefix(prefix).tempdir_in(&self.shared.remote.spool)?);
+        }
+        let directory = spool.as_ref().map(tempfile::TempDir::path).unwrap_or(&self.shared.remote.spool);
+        let name: String = self.path.as_ref().bytes().map(|byte| format!("{byte:02x}")).collect();
+        // Names of files are short; the end of the key has the write's own id and the part's number.
+        let short = &name[name.len().saturating_sub(120)..];
+        Ok(directory.join(format!("{short}-{}-{:x}", self.shared.id, std::ptr::from_ref(self) as usize)))
+    }
+}
+
+impl Write for Upload {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.part().saturating_sub(self.waiting()).max(1);
+        let taken = bytes.len().min(room);
+        self.buffer.extend_from_slice(&bytes[..taken]);
+        self.bytes += taken as u64;
+        if self.waiting() >= self.part() {
+            self.send()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Output for Upload {
+    fn park(&mut self) -> io::Result<()> {
+        self.land(0)?;
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let (path, size) = match self.parked.take() {
+            Some(parked) => parked,
+            None => (self.spool()?, 0),
+        };
+        let mut file = File::options().create(true).append(true).open(&path)?;
+        file.write_all(&self.buffer)?;
+        self.parked = Some((path, size + self.buffer.len()));
+        self.buffer = Vec::new();
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.buffer.capacity() + self.flying.iter().map(|(size, _)| size).sum::<usize>()
+    }
+
+    fn close(mut self: Box<Self>) -> io::Result<u64> {
+        if self.waiting() > 0 || self.parts == 0 {
+            self.send()?;
+        }
+        self.land(0)?;
+        Ok(self.bytes)
+    }
+}
+
+impl Drop for Upload {
+    /// It is completed or aborted with the others.
+    fn drop(&mut self) {
+        for (_, part) in self.flying.drain(..) {
+            part.abort();
+        }
+        if let Some(upload) = self.upload.take() {
+            self.shared.ready.lock().push(Ready { path: self.path.clone(), upload });
+        }
+    }
+}
