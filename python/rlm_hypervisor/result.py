@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rlm_hypervisor._lazy import require
@@ -49,10 +50,15 @@ class Result:
     {'a': 4, 'b': 2}
     """
 
-    __slots__ = ("__weakref__", "_answer")
+    __slots__ = ("__weakref__", "_answer", "_client")
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
+        # Whose stores it is written to; it does not keep the client.
+        self._client: Any = None
+
+    def _of_client(self, client: object) -> None:
+        self._client = weakref.ref(client)
 
     # What it is.
     @property
@@ -160,7 +166,7 @@ class Result:
     @property
     def write(self) -> Writer:
         """Writes it to files: `result.write.parquet(url)`, and the same for `csv`, `json`, `arrow` and `avro`."""
-        return Writer(self._answer)
+        return Writer(self._answer, self._client)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self._answer.__arrow_c_stream__(requested_schema)

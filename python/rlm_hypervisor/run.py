@@ -133,7 +133,11 @@ class Run:
             )
         if self._value is None:
             try:
-                self._value = (_value(self._core, self._shape),)
+                value = _value(self._core, self._shape)
+                of_client = getattr(type(value), "_of_client", None)
+                if of_client is not None and self._client is not None:
+                    of_client(value, self._client)
+                self._value = (value,)
             except RLMError as error:
                 error.task_id = error.task_id or self.id
                 raise

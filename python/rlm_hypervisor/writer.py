@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rlm_hypervisor.written import Written
@@ -21,7 +21,7 @@ class Writer:
 
     Each of them takes:
 
-    - `url`: where to write. A name that ends as files of the format do is one file, any other name, and one with
+    - `url`: where to write: a path, or `s3://`, `gs://`, `az://` with the client's `storage_options`. A name that ends as files of the format do is one file, any other name, and one with
       a `/` at its end, a directory of files, as in Spark.
     - `mode`: what happens to what is there already: `error`, `overwrite`, `append` (to a directory) or `ignore`.
     - `compression`: by name; None for the format's default, or what the file's name says.
@@ -51,10 +51,11 @@ class Writer:
     b,2.0
     """
 
-    __slots__ = ("_answer",)
+    __slots__ = ("_answer", "_client")
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, client: Callable[[], Any] | None = None) -> None:
         self._answer = answer
+        self._client = client
 
     def parquet(
         self,
@@ -141,4 +142,5 @@ class Writer:
         }
         if partition_by is not None:
             asked["partitionBy"] = partition_by if isinstance(partition_by, str) else list(partition_by)
-        return Written._of(self._answer.write(asked))
+        client = None if self._client is None else self._client()
+        return Written._of(self._answer.write(asked, None if client is None else client._engine))

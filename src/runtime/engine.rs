@@ -261,7 +261,8 @@ impl Engine {
     /// Where a task's answer is to be written.
     pub fn target(&self, asked: &Asked) -> Result<Target> {
         let spool = self.settings.spill_dir.clone();
-        Target::new(asked, Some(&Sinks { stores: &self.stores, io: self.io()?, spool }))
+        let sinks = self.io().ok().map(|io| Sinks { stores: &self.stores, io, spool });
+        Target::new(asked, sinks.as_ref())
     }
 
     /// What says whether this engine still is.

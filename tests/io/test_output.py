@@ -161,7 +161,7 @@ def test_what_is_no_data_is_not_overwritten(client: RLMClient, source: Path, tmp
 @pytest.mark.parametrize(
     ("output", "words"),
     [
-        ("s3://bucket/out", "local"),
+        ("https://example.org/out", "web servers"),
         ({"url": "out.parquet", "mode": "append"}, "output.mode"),
         ({"url": "out.parquet", "maxRowsPerFile": 5}, "output.maxRowsPerFile"),
         ({"url": "out.parquet", "successMarker": True}, "output.successMarker"),
