@@ -260,8 +260,8 @@ impl Engine {
 
     /// Where a task's answer is to be written.
     pub fn target(&self, asked: &Asked) -> Result<Target> {
-        let spool = self.settings.spill_dir.clone();
-        let sinks = self.io().ok().map(|io| Sinks { stores: &self.stores, io, spool });
+        let spool = || self.spill_dir();
+        let sinks = self.io().ok().map(|io| Sinks { stores: &self.stores, io, spool: &spool });
         Target::new(asked, sinks.as_ref())
     }
 

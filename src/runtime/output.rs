@@ -17,7 +17,7 @@ use crate::engine::control::{Control, Stage as Told};
 use crate::engine::group::exec::blocking;
 use crate::engine::ordered::in_order;
 use crate::error::{Error, Result};
-use crate::io::sink::part::{Lane, Room};
+use crate::io::sink::part::{Lane, Part, Room};
 use crate::io::sink::stage::Stage;
 use crate::io::sink::target::{Mode, Target, Written};
 use crate::io::sink::{columns, lane};
@@ -100,16 +100,17 @@ async fn write(
     let url = target.url.clone();
     let stage = Arc::new(blocking(move || Stage::begin(target)).await?);
     let _abandoned = Abandoned(Arc::downgrade(&stage));
+    let pool = context.memory_pool().clone();
     let budget = (limit / (8 * lanes.len().max(1))).clamp(BUDGET.0, BUDGET.1);
     let lanes = lanes.into_iter().enumerate().map(|(number, rows)| -> Result<_> {
-        let room = MemoryConsumer::new("writing").register(context.memory_pool());
+        let room = MemoryConsumer::new("writing").register(&pool);
         let writer = lane(stage.clone(), stored.clone(), number, budget, Box::new(Reserved(room)))?;
         Ok(rows_of(writer, rows, schema.clone(), run.control.clone()))
     });
     let lanes = lanes.collect::<Result<Vec<_>>>()?;
     let joined = futures::future::try_join_all(lanes).await;
-    let mut writers = match joined {
-        Ok(writers) => writers,
+    let parts: Vec<Part> = match joined {
+        Ok(parts) => parts.into_iter().flatten().collect(),
         Err(error) => {
             given_up(stage).await?;
             return Err(error);
@@ -117,14 +118,10 @@ async fn write(
     };
     let control = run.control.clone();
     let files = blocking(move || {
-        let mut parts = Vec::new();
-        let last = writers.pop();
-        for writer in writers {
-            parts.extend(writer.finish(false)?);
-        }
-        if let Some(last) = last {
-            let even_empty = parts.is_empty();
-            parts.extend(last.finish(even_empty)?);
+        let mut parts = parts;
+        if parts.is_empty() {
+            let room = MemoryConsumer::new("writing").register(&pool);
+            parts = lane(stage.clone(), stored, 0, budget, Box::new(Reserved(room)))?.finish(true)?;
         }
         control.check_clock()?;
         stage.commit(parts, &|| control.show())
@@ -175,7 +172,7 @@ async fn rows_of(
     mut rows: Rows,
     schema: SchemaRef,
     control: Arc<Control>,
-) -> Result<Box<dyn Lane>> {
+) -> Result<Vec<Part>> {
     while let Some(batch) = rows.try_next().await? {
         control.check()?;
         let schema = schema.clone();
@@ -185,5 +182,6 @@ async fn rows_of(
         })
         .await?;
     }
-    Ok(writer)
+    control.check()?;
+    blocking(move || writer.finish(false)).await
 }

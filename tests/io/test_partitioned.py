@@ -87,6 +87,8 @@ def test_a_partitioned_directory_is_read_by_others(
     if ending is not None:
         found = ds.dataset(out, format=ending, partitioning="hive").to_table().to_pandas()
         assert {key: rows["n"].tolist() for key, rows in found.groupby("k")} == by_key
+    ours = client.execute({"type": "parallel", "input": {"source": str(out), "operation": everything}})
+    assert {key: sorted(rows["n"]) for key, rows in ours.to_pandas().groupby("k")} == by_key
     if form == "parquet":
         polars = pl.scan_parquet(out, hive_partitioning=True).collect().to_pandas()
         assert {key: sorted(rows["n"]) for key, rows in polars.groupby("k")} == by_key
@@ -182,7 +184,11 @@ def test_appended_rows_come_after_the_others(client: RLMClient, source: Path, tm
 def test_columns_that_cannot_be_directories(
     client: RLMClient, tmp_path: Path, by: list[str], words: str
 ) -> None:
-    table = pa.table({"n": [1], "k": ["a"]} | ({"f": [[1]]} if by == ["f"] else {}) | ({"m": [1]} if len(set(by)) < 2 else {}))
+    table = pa.table(
+        {"n": [1], "k": ["a"]}
+        | ({"f": [[1]]} if by == ["f"] else {})
+        | ({"m": [1]} if len(set(by)) < 2 else {})
+    )
     with pytest.raises((OutputFailedError, InvalidTaskError), match=f"(?i){words}"):
         client.execute(task(table, {"url": str(tmp_path / "out"), "partitionBy": by}))
     assert list(tmp_path.iterdir()) == []
@@ -206,7 +212,11 @@ PROGRAM = """
     print("done", flush=True)
 """
 WHOLE = sorted(list(range(ROWS)) * 4)
-SHAPES = [{"partitionBy": "k"}, {"format": "csv"}, {"format": "csv", "partitionBy": "k", "compression": "gzip"}]
+SHAPES = [
+    {"partitionBy": "k"},
+    {"format": "csv"},
+    {"format": "csv", "partitionBy": "k", "compression": "gzip"},
+]
 
 
 def program(source: Path, output: dict[str, Any], limit: int = 0) -> subprocess.Popen[str]:
@@ -280,8 +290,6 @@ def test_a_cancelled_write_leaves_the_old_or_the_new(
 def test_the_source_itself_may_be_overwritten(
     client: RLMClient, source: Path, tmp_path: Path, shape: dict[str, Any]
 ) -> None:
-    if "partitionBy" in shape:
-        pytest.skip("hive directories are read elsewhere")
     out = tmp_path / "out"
     client.execute(task(str(source), {"url": str(out), **shape}))
     client.execute(task(str(out), {"url": str(out), "mode": "overwrite", **shape}, some))

@@ -46,9 +46,7 @@ MORE: dict[pa.DataType, st.SearchStrategy[Any]] = {
     ),
 }
 ENDINGS = {"none": "", "gzip": ".gz", "zstd": ".zst", "bzip2": ".bz2", "lz4": ".lz4", "snappy": ".sz"}
-QUICK = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+QUICK = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def everything(p: Any) -> Any:
@@ -82,9 +80,7 @@ def written(client: RLMClient, table: pa.Table, output: dict[str, Any], by_resul
     if not by_result:
         found = client.execute(task(table, output))
     else:
-        answer = client.execute(
-            {"type": "parallel", "input": {"source": table, "operation": everything}}
-        )
+        answer = client.execute({"type": "parallel", "input": {"source": table, "operation": everything}})
         form = output.get("format", "parquet")
         found = getattr(answer.write, form)(output["url"], compression=output.get("compression"))
     assert found.rows == table.num_rows
@@ -219,7 +215,9 @@ def test_arrow_keeps_every_type(client: RLMClient, tmp_path: Path, data: st.Data
 @QUICK
 @given(st.data())
 def test_avro_is_read_by_fastavro(client: RLMClient, tmp_path: Path, data: st.DataObject) -> None:
-    kinds = [kind for kind in [*PLAIN, *MORE] if kind not in (pa.uint64(), pa.timestamp("ns"), pa.duration("us"))]
+    kinds = [
+        kind for kind in [*PLAIN, *MORE] if kind not in (pa.uint64(), pa.timestamp("ns"), pa.duration("us"))
+    ]
     table = data.draw(tables(*kinds))
     path = fresh(tmp_path) / "out.avro"
     compression = data.draw(st.sampled_from(["deflate", "bzip2", "xz", "none", "snappy", "zstd", None]))

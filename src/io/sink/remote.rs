@@ -34,8 +34,8 @@ pub struct Sinks<'a> {
     pub stores: &'a Stores,
     /// Where requests are made.
     pub io: Handle,
-    /// Where less than a part of a file is kept while others are written.
-    pub spool: PathBuf,
+    /// Makes the directory where less than a part of a file is kept while others are written.
+    pub spool: &'a dyn Fn() -> Result<PathBuf>,
 }
 
 /// A place in an object store.
@@ -66,7 +66,7 @@ impl Remote {
             .hint("Pass them as storage_options of the client, or in the environment")
             .detail("path", "output.url"));
         }
-        Ok(Self { store, path, base, io: sinks.io.clone(), spool: sinks.spool.clone() })
+        Ok(Self { store, path, base, io: sinks.io.clone(), spool: (sinks.spool)()? })
     }
 
     /// The objects that are there; of one file itself.

@@ -207,15 +207,17 @@ impl Kind {
         }
         let (stem, packed) = Codec::told(&lower);
         let plain_text = said.is_some_and(|said| said.is_text()) && stem.ends_with(".txt");
-        if told.is_none() && !plain_text && !directory {
-            if let Some(ending) = OTHERS.iter().find(|ending| lower.ends_with(**ending)) {
-                return Err(invalid(
-                    "output.url",
-                    format!("output.url ends in {ending}, which is no format that is written"),
-                    "Name it .parquet, .csv, .jsonl, .arrow or .avro, or add a / for a directory of that name",
-                )
-                .detail("unsupported", "output.format"));
-            }
+        if told.is_none()
+            && !plain_text
+            && !directory
+            && let Some(ending) = OTHERS.iter().find(|ending| lower.ends_with(**ending))
+        {
+            return Err(invalid(
+                "output.url",
+                format!("output.url ends in {ending}, which is no format that is written"),
+                "Name it .parquet, .csv, .jsonl, .arrow or .avro, or add a / for a directory of that name",
+            )
+            .detail("unsupported", "output.format"));
         }
         let single = !directory && (told.is_some() || plain_text);
         let parquet = format::FORMATS[0];
