@@ -1,4 +1,4 @@
-//! Parquet.
+//! Parquet files: their compressions, and row groups that are held until they are written.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, IntervalUnit, SchemaRef};
