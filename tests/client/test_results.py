@@ -177,7 +177,7 @@ def test_a_result_outlives_its_client(data: pa.Table) -> None:
 def test_only_known_modes_of_writing(client: RLMClient, tmp_path: Path) -> None:
     result = client.execute(make_task(pa.table({"v": [1.0]}), lambda p: p))
     with pytest.raises(InvalidTaskError, match="append"):
-        result.write.parquet(tmp_path / "t.parquet", mode="append")  # type: ignore[arg-type]
+        result.write.parquet(tmp_path / "t.parquet", mode="append")
     assert not list(tmp_path.iterdir())
 
 
@@ -197,7 +197,7 @@ def test_overwriting_keeps_links_and_permissions(client: RLMClient, tmp_path: Pa
 @pytest.mark.parametrize("kind", ["directory", "pipe", "dangling link"])
 def test_only_files_are_overwritten(client: RLMClient, tmp_path: Path, kind: str) -> None:
     result = client.execute(make_task(pa.table({"v": [1.0]}), lambda p: p))
-    path = tmp_path / "there"
+    path = tmp_path / "there.parquet"
     if kind == "directory":
         path.mkdir()
     elif kind == "pipe":

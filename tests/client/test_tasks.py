@@ -77,8 +77,6 @@ WRONG: dict[str, tuple[Change, list[str]]] = {
 }
 
 NOT_YET: dict[str, tuple[Change, str]] = {
-    "output partitioned": (_set(output={"url": "out", "partitionBy": "k"}), "output.partitionBy"),
-    "output csv": (_set(output={"url": "out", "format": "csv"}), "output.format"),
     "idempotencyKey": (_options(idempotencyKey="a"), "options.idempotencyKey"),
 }
 
