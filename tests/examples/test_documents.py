@@ -21,6 +21,7 @@ DOCUMENTS = {
     "docs/guide/tasks.md": 0,
     "docs/guide/reading.md": 0,
     "docs/guide/writing.md": 0,
+    "docs/guide/secrets.md": 0,
 }
 """Each with how many Python blocks to leave out at its beginning: they need a bucket."""
 

@@ -59,7 +59,7 @@ def test_secrets_are_equal_by_value() -> None:
     assert Secret("the same value") == Secret(b"the same value", "other name")
     assert Secret("the same value") != Secret("the same valuE")
     assert Secret("the same value") != "the same value"
-    assert len({Secret("the same value"), Secret("the same value"), Secret("another value")}) == 2
+    assert len({Secret("the same value"), Secret("the same value"), Secret("quite-another-value")}) == 2
 
 
 @pytest.mark.parametrize("value", ["", "abc", b"\xff\xfe\xfd\xfc", "x" * 70_000])
@@ -79,8 +79,8 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         assert one.secrets.get("db-password").reveal() == "from the environment"
         assert one.secrets.get("DB_PASSWORD") == one.secrets.get("db.password")
         assert "db_password" in one.secrets.names()
-        monkeypatch.setenv("RLM_SECRET_DB_PASSWORD", "another value")
-        assert one.secrets.get("db-password").reveal() == "another value"
+        monkeypatch.setenv("RLM_SECRET_DB_PASSWORD", "quite-another-value")
+        assert one.secrets.get("db-password").reveal() == "quite-another-value"
         with pytest.raises(
             InvalidTaskError, match=r"no secret `db-pasword`.*Did you mean \"db_password\""
         ) as caught:
@@ -106,10 +106,10 @@ def test_files_as_kubernetes_mounts_them(tmp_path: Path) -> None:
         for name in ("../token", "..data/token", "/etc/passwd", "..data"):
             with pytest.raises(InvalidTaskError, match="no secret"):
                 one.secrets.get(name)
-        one.secrets.set("new", "a new value")
-        assert (tmp_path / "new").read_text() == "a new value"
+        one.secrets.set("new", "newly-made-value")
+        assert (tmp_path / "new").read_text() == "newly-made-value"
         assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
-        assert one.secrets.get("new").reveal() == "a new value"
+        assert one.secrets.get("new").reveal() == "newly-made-value"
 
 
 def test_a_file_that_cannot_be_read_is_an_error_and_not_a_missing_secret(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_values_are_kept_and_refreshed() -> None:
         one.secrets.refresh()
         assert one.secrets.get("one").reveal() == "the third value"
         with pytest.raises(InvalidTaskError, match="no provider can keep"):
-            one.secrets.set("one", "a value")
+            one.secrets.set("one", "unkeepable-value")
     with client(provider, secrets_ttl=0) as one:
         before = provider.asked
         one.secrets.get("one"), one.secrets.get("one")
@@ -192,7 +192,7 @@ def test_a_provider_may_ask_for_another_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    "providers", [{"a": "value"}, "env", [object()], [Counting], [None], 7, Environment()], ids=repr
+    "providers", [{"a": "vvalue"}, "env", [object()], [Counting], [None], 7, Environment()], ids=repr
 )
 def test_what_is_no_provider_is_refused(providers: Any) -> None:
     with pytest.raises(InvalidTaskError) as caught:
@@ -296,7 +296,7 @@ def test_the_keyring(in_memory: InMemory) -> None:
         assert in_memory.values["app", "new"] == "kept in the keyring"
         assert one.secrets.names() == []
         with pytest.raises(OutputFailedError, match=r"`refused` to the system's keyring.*locked"):
-            one.secrets.set("refused", "some value")
+            one.secrets.set("refused", "locked-out-value")
 
 
 # In storage options.

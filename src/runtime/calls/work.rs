@@ -290,9 +290,6 @@ impl Work for CallRun {
 
     fn take(&self) -> Option<Unit> {
         let pool = self.pool.upgrade()?;
-        // Providers may take their time, and nothing waits for them meanwhile.
-        let secrets =
-            self.spec.secrets.as_ref().map(|granted| granted.now(&self.run.control)).unwrap_or_default();
         let mut state = self.state.lock();
         let mut taken = state.ledger.take(Instant::now());
         let then = state.then;
@@ -337,10 +334,15 @@ impl Work for CallRun {
                 // The feed is free for another worker.
                 pool.nudge();
             }
-        } else if let Some((id, _)) = &taken {
-            state.began.insert(*id, Instant::now());
+        } else {
+            if let Some((id, _)) = &taken {
+                state.began.insert(*id, Instant::now());
+            }
+            drop(state);
         }
         let (id, slice) = taken?;
+        // Providers may take their time, and nothing waits for them meanwhile.
+        let secrets = self.spec.secrets.as_ref().map(|granted| granted.now(&self.run.control)).unwrap_or_default();
         Some(self.unit(&pool, id, &slice, then, secrets))
     }
 
