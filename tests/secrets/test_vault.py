@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import json
 import threading
@@ -135,12 +136,27 @@ def test_an_application_logs_in_and_its_tokens_are_renewed_and_replaced(bao: Bao
         assert "no-such-secret-id" not in "".join(map(str, said(caught.value)))
 
 
+def service_account_token() -> str:
+    """As Kubernetes gives them to pods; nobody checks the signature here but the server that is asked to."""
+    account = "kubernetes.io/serviceaccount"
+    claims = {
+        "iss": "kubernetes/serviceaccount",
+        "sub": "system:serviceaccount:jobs:runner",
+        f"{account}/namespace": "jobs",
+        f"{account}/service-account.name": "runner",
+        f"{account}/service-account.uid": "17",
+    }
+    parts = [json.dumps(part).encode() for part in ({"alg": "RS256", "typ": "JWT"}, claims)]
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (*parts, b"s" * 256))
+
+
 def test_a_pod_logs_in(bao: Bao, tmp_path: Path) -> None:
     token = tmp_path / "token"
-    token.write_text("a-token-of-a-service-account\n")
+    jwt = service_account_token()
+    token.write_text(jwt + "\n")
 
     def review(path: str, body: Any) -> tuple[int, Any]:
-        known = body["spec"]["token"] == "a-token-of-a-service-account"
+        known = body["spec"]["token"] == jwt
         user = {"username": "system:serviceaccount:jobs:runner", "uid": "17"}
         return 201, {"status": {"authenticated": known, "user": user} if known else {"error": "no"}}
 
