@@ -73,6 +73,9 @@ class Secret:
     def reveal(self) -> str:
         """The value. From here on it is the caller's to guard; in errors and logs of this package it stays hidden."""
 
+    def __copy__(self) -> Secret: ...
+    def __deepcopy__(self, _memo: Any, /) -> Secret: ...
+
 @final
 class Secrets:
     """The secrets of a client: providers in their order, and what is kept of their answers."""
@@ -95,7 +98,13 @@ class Engine:
         """Options of stores are text, a `Secret`, or `{"secret": name}`."""
 
     def settings(self) -> dict[str, Any]: ...
-    def open(self, sources: Sequence[Any], format: str | None = None, timeout_ms: int | None = None) -> Frame:
+    def open(
+        self,
+        sources: Sequence[Any],
+        format: str | None = None,
+        timeout_ms: int | None = None,
+        storage_options: dict[str, Any] | None = None,
+    ) -> Frame:
         """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule.
 
         Lists files and reads their footers: raises SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SCHEMA_MISMATCH,

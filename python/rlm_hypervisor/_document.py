@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from rlm_hypervisor._core import Secret
 from rlm_hypervisor._lazy import is_instance
 from rlm_hypervisor.errors import InvalidTaskError
+from rlm_hypervisor.secrets import SecretName
 
 
 def plain(task: Any) -> tuple[Any, list[Any]]:
@@ -43,6 +45,13 @@ def _convert(value: Any, objects: list[Any], path: str, within: tuple[int, ...])
         _no_cycle(value, path, within)
         inside = (*within, id(value))
         return [_convert(item, objects, f"{path}[{i}]", inside) for i, item in enumerate(value)]
+    if isinstance(value, SecretName):
+        return {"secret": value.name}
+    if isinstance(value, Secret) and path.split(".")[0] != "input":
+        raise InvalidTaskError(
+            f"`{path}` is the value of a secret, and documents hold none. Name it: `secret(name)`",
+            details={"path": path},
+        )
     # A subclass, such as an enum's member, is the plain value.
     if isinstance(value, str):
         return str.__str__(value)

@@ -295,11 +295,18 @@ class RLMClient(Submitting):
         items = found.get("sources", found.get("source")) if isinstance(found, Mapping) else found
         file_format = found.get("format") if isinstance(found, Mapping) else None
         opened = [objects[handle_of(item["arrow"])] if "arrow" in item else item["url"] for item in items]
-        return self._opened(opened, file_format or source.get("format"), timeout_ms)
+        options = found.get("storageOptions") if isinstance(found, Mapping) else None
+        return self._opened(opened, file_format or source.get("format"), timeout_ms, options)
 
-    def _opened(self, opened: list[Any], file_format: str | None, timeout_ms: int | None) -> _core.Frame:
+    def _opened(
+        self,
+        opened: list[Any],
+        file_format: str | None,
+        timeout_ms: int | None,
+        options: dict[str, Any] | None = None,
+    ) -> _core.Frame:
         try:
-            return self._engine.open(opened, file_format, timeout_ms)
+            return self._engine.open(opened, file_format, timeout_ms, options)
         except RLMError:
             raise
         except Exception as error:
@@ -322,13 +329,20 @@ class RLMClient(Submitting):
             )
         return registered
 
-    def table(self, source: Any, format: str | None = None) -> Partition:
+    def table(
+        self,
+        source: Any,
+        format: str | None = None,
+        *,
+        storage_options: Mapping[str, object] | None = None,
+    ) -> Partition:
         """A further table for operations: a lazy `Partition` to merge with, look up in, or concatenate.
 
         Args:
             source: what `input.source` of a task takes: a path, glob, directory or URL, a list of them, or an
                 object with an Arrow capsule (pandas, Polars, pyarrow, DuckDB).
             format: "parquet", "csv", "json", "arrow" or "avro", where the name does not tell.
+            storage_options: of its store, before those of the client; a value may be `secret(name)`.
 
         Its files are listed, and as much of them is read now as it takes to know columns and rows; the rows when a
         run needs them. A table of files belongs to this client: after `close` and in a forked child it is refused.
@@ -341,7 +355,7 @@ class RLMClient(Submitting):
         if len(items) == 1 and hasattr(items[0], "__arrow_c_stream__"):
             return Partition(in_memory(items[0], "`client.table`"))
         opened = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
-        return Partition(self._opened(opened, format, None))
+        return Partition(self._opened(opened, format, None, _storage_options(storage_options)))
 
     # Registered operations.
     @overload

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
+from rlm_hypervisor.secrets import SecretName
+
 __all__ = ["Options", "Output", "ParallelTask", "Source", "SourceInput", "Task", "TaskDocument"]
 
 
@@ -47,6 +49,7 @@ class SourceInput(TypedDict, total=False):
     setup: Callable[[], Any] | str
     chunkSize: int | Literal["auto"]
     format: str
+    storageOptions: Mapping[str, str | int | bool | SecretName | Mapping[str, str]]
     combine: Literal["auto", "concat", "list"] | Callable[[list[Any]], Any]
 
 

@@ -37,6 +37,13 @@ impl Stores {
         Self { options: options.into(), secrets, open: Mutex::new(BTreeMap::new()) }
     }
 
+    /// Stores with further options, which go before these.
+    pub fn with(&self, options: BTreeMap<String, Given>) -> Self {
+        let mut all = (*self.options).clone();
+        all.extend(options.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)));
+        Self::new(all, self.secrets.clone())
+    }
+
     /// The store that holds a URL's objects. Makes no request.
     pub fn for_url(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
         let key = format!("{}://{}", url.scheme(), url.authority());

@@ -1,6 +1,6 @@
 //! The engine of one client.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::errors::raised;
 use super::frame::PyFrame;
 use super::json;
 use super::run::{PyRun, SIGNALS_EVERY};
-use super::secrets::{PySecrets, setting};
+use super::secrets::{PySecrets, settings_of};
 use crate::config::Settings;
 use crate::error::{Code, Error};
 use crate::io::sink::target::{Asked, Target};
@@ -56,8 +56,7 @@ impl PyEngine {
             serde_json::Value::Object(overrides) => overrides,
             _ => return Err(PyTypeError::new_err("settings are a dict")),
         };
-        let options = storage_options.into_iter().map(|(name, value)| Ok((name, setting(&value)?)));
-        let options = options.collect::<PyResult<BTreeMap<_, _>>>()?;
+        let options = settings_of(storage_options)?;
         let secrets = secrets.map(|secrets| secrets.secrets.clone()).unwrap_or_default();
         let made = py.detach(|| {
             let settings = Settings::resolve(&overrides, |name| std::env::var(name).ok())?;
@@ -71,13 +70,14 @@ impl PyEngine {
         json::to_python(py, &self.engine()?.settings().to_json())
     }
 
-    #[pyo3(signature = (sources, format=None, timeout_ms=None))]
+    #[pyo3(signature = (sources, format=None, timeout_ms=None, storage_options=None))]
     fn open(
         &self,
         py: Python<'_>,
         sources: &Bound<'_, PyAny>,
         format: Option<&str>,
         timeout_ms: Option<u64>,
+        storage_options: Option<HashMap<String, Bound<'_, PyAny>>>,
     ) -> PyResult<PyFrame> {
         let mut given = Vec::new();
         for source in sources.try_iter()? {
@@ -91,8 +91,10 @@ impl PyEngine {
         }
         let engine = self.engine()?;
         let timeout = timeout_ms.map(Duration::from_millis);
-        let mut opening =
-            engine.open(given, format.map(str::to_owned), timeout).map_err(|error| raised(py, error))?;
+        let options = settings_of(storage_options.unwrap_or_default())?;
+        let mut opening = engine
+            .open(given, format.map(str::to_owned), options, timeout)
+            .map_err(|error| raised(py, error))?;
         let source = loop {
             if let Some(opened) = py.detach(|| opening.wait(SIGNALS_EVERY)) {
                 break opened.map_err(|error| raised(py, error))?;

@@ -1,5 +1,6 @@
 //! Secrets for Python: a value that shows itself to nobody, and the keeper of a client's.
 
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
@@ -98,8 +99,12 @@ fn text(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Result<SecretValue>> {
     Err(PyTypeError::new_err(format!("the value of a secret is text or bytes, not {kind}")))
 }
 
-/// An option of stores: text, a secret, or `{"secret": name}`.
-pub fn setting(value: &Bound<'_, PyAny>) -> PyResult<Given> {
+/// Options of stores: text, a secret, or `{"secret": name}`.
+pub fn settings_of(given: HashMap<String, Bound<'_, PyAny>>) -> PyResult<BTreeMap<String, Given>> {
+    given.into_iter().map(|(name, value)| Ok((name, setting(&value)?))).collect()
+}
+
+fn setting(value: &Bound<'_, PyAny>) -> PyResult<Given> {
     if let Ok(secret) = value.cast::<PySecret>() {
         return Ok(Given::Plain(secret.get().value.clone()));
     }

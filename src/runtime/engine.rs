@@ -171,17 +171,20 @@ impl Engine {
         Self::handle(&self.io)
     }
 
-    /// Finds and opens what a source stands for: lists, and reads footers, as long as `timeout` allows.
+    /// Finds and opens what a source stands for: lists, and reads footers, as long as `timeout` allows. `options` go
+    /// before those of the client.
     pub fn open(
         self: &Arc<Self>,
         given: Vec<Given>,
         format: Option<String>,
+        options: BTreeMap<String, Setting>,
         timeout: Option<Duration>,
     ) -> Result<Opening> {
         let io = Self::handle(&self.io)?;
         let engine = self.clone();
         let work = async move {
-            let opened = engine.opened(given, format.as_deref());
+            let own = (!options.is_empty()).then(|| engine.stores.with(options));
+            let opened = engine.opened(given, format.as_deref(), own.as_ref().unwrap_or(&engine.stores));
             match timeout {
                 None => opened.await,
                 Some(timeout) => tokio::time::timeout(timeout, opened).await.unwrap_or_else(|_| {
@@ -196,7 +199,7 @@ impl Engine {
         Ok(Opening { work: Some(io.spawn(work)), io })
     }
 
-    async fn opened(&self, given: Vec<Given>, format: Option<&str>) -> Result<Source> {
+    async fn opened(&self, given: Vec<Given>, format: Option<&str>, stores: &Stores) -> Result<Source> {
         let mut paths = Vec::new();
         let mut tables = Vec::new();
         for source in given {
@@ -214,7 +217,7 @@ impl Engine {
                 let mut files = Vec::new();
                 for path in &paths {
                     urls::add_credentials(path);
-                    files.extend(location::resolve(path, &self.stores).await?);
+                    files.extend(location::resolve(path, stores).await?);
                     tokio::task::yield_now().await;
                 }
                 self.of_files(files, format).await

@@ -46,18 +46,30 @@ pub fn add_environment() {
 /// A password as it is written in an address, and as it is meant.
 fn add_decoded(written: &str) {
     redact::add_credential(&SecretValue::new(written));
+    redact::add_credential(&SecretValue::new(decoded(written)));
+}
+
+/// A part of an address without its percent signs.
+pub fn decoded(written: &str) -> String {
     // In a query a plus sign means a space, in a password it does not.
     let pair = format!("p={}", written.replace('+', "%2B"));
-    for (_, meant) in url::form_urlencoded::parse(pair.as_bytes()) {
-        redact::add_credential(&SecretValue::new(meant));
-    }
+    url::form_urlencoded::parse(pair.as_bytes()).map(|(_, meant)| meant.into_owned()).collect()
 }
 
 /// Whether an option or parameter of this name holds something that nobody may see.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
-    let parts =
-        ["secret", "token", "password", "passwd", "signature", "private_key", "account_key", "credential"];
+    let parts = [
+        "secret",
+        "token",
+        "password",
+        "passwd",
+        "signature",
+        "private_key",
+        "account_key",
+        "credential",
+        "connection_string",
+    ];
     let whole = ["sig", "sas_key", "access_key", "api_key", "apikey", "key", "azure_storage_key", "sas"];
     let files = name.ends_with("_file") || name.ends_with("_path") || name.ends_with("_uri");
     let plain = files

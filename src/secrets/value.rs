@@ -39,7 +39,7 @@ impl SecretValue {
             );
         };
         match text.chars().count() {
-            0 => refused("is empty".into(), "Give it a value, or remove it"),
+            _ if text.trim().is_empty() => refused("is empty".into(), "Give it a value, or remove it"),
             count if count < SHORTEST => refused(
                 format!("has fewer than {SHORTEST} characters, and could not be kept out of errors and logs"),
                 "Use a longer one",

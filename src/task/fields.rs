@@ -105,6 +105,8 @@ pub const INPUT: &[Field] = &[
         "rows per partition of a source; items in flight together, or per call of a batch_processing task"),
     field("combine", Kind::ChoiceOrCallable(&["auto", "concat", "list"]), Word("auto"), ALL, Since("0.1"), "how the chunks' results become the answer"),
     field("format", FORMATS, Null, ALL, Since("0.1"), "the format of the source's files, where their names do not tell"),
+    field("storageOptions", Kind::StoreOptions, Null, ALL, Since("0.1"),
+        "how the source's store is reached, before the client's `storage_options`; credentials as `{\"secret\": name}`"),
     field("map", Kind::Operation, Absent, &[MapReduce], Since("0.1"), "what runs on each partition or item; the operation by its other name"),
     field("key", Kind::Key, Absent, &[MapReduce], Since("0.1"), "what the mapped values are grouped by"),
     field("reduce", Kind::Operation, Absent, &[MapReduce], Since("0.1"), "what is done with the values of one key"),
@@ -156,6 +158,7 @@ pub const EXCLUSIVE: &[[&str; 2]] = &[["source", "items"], ["operation", "map"],
 /// Keys of `input` that mean nothing without one of some others.
 pub const NEEDS: &[(&str, &[&str])] = &[
     ("format", &["source"]),
+    ("storageOptions", &["source"]),
     ("chunkSize", &["source", "items"]),
     ("combine", &["source", "items"]),
     ("map", &["reduce"]),

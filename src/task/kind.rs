@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{Field, SQL};
 use super::section;
+use super::store_options;
 use super::value::{At, Marker, parse_bytes};
 use crate::error::{Error, Result};
 use crate::names;
@@ -44,6 +45,8 @@ pub enum Kind {
     Source,
     /// A dict of table names and sources.
     Tables,
+    /// A dict of options of stores, with secrets by name.
+    StoreOptions,
     /// A list, or another iterable.
     Items,
     /// A dict with keys of its own; a bare string stands for the named key, where one is given.
@@ -80,6 +83,7 @@ impl Kind {
                 "a path or URL, Arrow data (pandas, polars, pyarrow, DuckDB), or a list of these".into()
             }
             Self::Tables => "a dict of table names and sources".into(),
+            Self::StoreOptions => store_options::WANTED.into(),
             Self::Items => "a list or another iterable".into(),
             Self::Section { short: Some(key), .. } => format!("a dict, or a string (its {key})"),
             Self::Section { short: None, .. } => "a dict".into(),
@@ -172,6 +176,7 @@ impl Kind {
             Self::Source if value.is_array() => at_least_one(self.list(at, one_source)?, self, at),
             Self::Source => Ok(json!([one_source(at)?])),
             Self::Tables => tables(at),
+            Self::StoreOptions => store_options::check(at),
             Self::Items => match (Marker::of(value), value) {
                 (Some(Marker::Arrow(foreign) | Marker::Object(foreign)), _) => {
                     Ok(json!({ "object": foreign }))

@@ -11,6 +11,7 @@ mod parse;
 mod properties;
 mod section;
 mod spec;
+mod store_options;
 mod supported;
 #[cfg(test)]
 mod tests;

@@ -103,16 +103,22 @@ fn read_input(at: &At<'_>, kind: TaskType, outer: Option<&Value>) -> Result<Part
         }
     }
     let operation = OPERATIVE.iter().find_map(|key| Some((*key, path_of(key)?.to_owned())));
-    let format_path = path_of("format").map(str::to_owned);
+    let only_files = ["format", "storageOptions"].map(|key| path_of(key).map(str::to_owned));
     complete(&mut rest, INPUT, Some(kind), at)?;
-    let format = rest.remove("format").unwrap_or_default();
+    let for_files = ["format", "storageOptions"].map(|key| rest.remove(key).unwrap_or_default());
     let mut input = Map::new();
     if let Some(sources) = rest.remove("source") {
-        if let (Some(path), Value::String(_), false) = (format_path, &format, names_a_file(&sources)) {
-            return Err(invalid(&path, format!("{path} is for files, and the source is Arrow data"))
-                .hint(format!("Leave {path} out")));
+        for (path, given) in only_files.into_iter().zip(&for_files) {
+            if let (Some(path), false, false) = (path, given.is_null(), names_a_file(&sources)) {
+                return Err(invalid(&path, format!("{path} is for files, and the source is Arrow data"))
+                    .hint(format!("Leave {path} out")));
+            }
         }
-        input.insert("source".into(), json!({ "sources": sources, "format": format }));
+        let [format, options] = for_files;
+        input.insert(
+            "source".into(),
+            json!({ "sources": sources, "format": format, "storageOptions": options }),
+        );
     } else if let Some(items) = rest.remove("items") {
         input.insert("items".into(), items);
     } else if kind.row().structured && !brings_tables(dict.get("operation").or(outer)) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -99,6 +99,9 @@ pub struct SourceSpec {
     /// Never empty; one source and a list of one are the same.
     pub sources: Vec<SourceRef>,
     pub format: Option<String>,
+    /// Options of its store: text, or `{"secret": name}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_options: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -56,7 +56,7 @@ fn the_seed_job() {
     assert_eq!(spec.kind, TaskType::Parallel);
     assert_eq!(spec.operation, OperationRef::Callable(Callable { name: "process_partition".into(), id: 3 }));
     let sources = vec![SourceRef::Url("s3://bucket/data".into())];
-    assert_eq!(spec.input, Input::Source(SourceSpec { sources, format: None }));
+    assert_eq!(spec.input, Input::Source(SourceSpec { sources, format: None, storage_options: None }));
     assert_eq!((spec.chunk_size, spec.combine.clone()), (ChunkSize::Rows(10_000), Combine::Auto));
     assert_eq!((spec.options.retries, spec.options.mode), (0, Mode::Auto));
     supported(&spec).unwrap();
@@ -101,7 +101,7 @@ fn values_in_normal_form() {
     let spec = read(seed("input", json!({ "source": [arrow(), "a.parquet"], "chunkSize": "auto" }))).unwrap();
     let frame = Foreign { type_name: "pandas.DataFrame".into(), id: 4 };
     let sources = vec![SourceRef::Arrow(frame), SourceRef::Url("a.parquet".into())];
-    assert_eq!(spec.input, Input::Source(SourceSpec { sources, format: None }));
+    assert_eq!(spec.input, Input::Source(SourceSpec { sources, format: None, storage_options: None }));
     assert_eq!(spec.chunk_size, ChunkSize::Auto);
     let output = read(seed("", json!({ "output": "s3://out/x" }))).unwrap().output.unwrap();
     assert_eq!((output.url.as_str(), output.mode), ("s3://out/x", OutputMode::Error));
@@ -352,6 +352,7 @@ pub(super) fn sample(field: &Field) -> Value {
         Kind::Or(..) => false.into(),
         Kind::Names | Kind::Items | Kind::Tags => json!(["a"]),
         Kind::Tables => json!({ "a": "a" }),
+        Kind::StoreOptions => json!({ "aws_region": "a" }),
         Kind::Operations => json!([callable(1)]),
         Kind::Text | Kind::Name | Kind::NameOrNames | Kind::Source => "a".into(),
         Kind::Section { fields, .. } => {

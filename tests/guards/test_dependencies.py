@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "names": set(),
     "memory": set(),
     "secrets": {"error", "names"},
-    "task": {"error", "names"},
+    "task": {"error", "names", "secrets"},
     "config": {"error", "names", "task"},
     "plan": {"error", "names", "memory", "config"},
     "io": {"error", "config", "plan", "secrets"},

@@ -235,7 +235,9 @@ def test_the_stub_and_the_classes_have_the_same_members() -> None:
         }
         cls = getattr(_core, node.name)
         there = {name for name in vars(cls) if not name.startswith("_") or name.startswith("__arrow")}
-        assert {m for m in members if m != "__new__"} == there, node.name
+        # Of those with underscores `make lint` knows more.
+        members = {m for m in members if not m.startswith("_") or m.startswith("__arrow")}
+        assert members == there, node.name
 
 
 def test_the_version_is_the_crates() -> None:

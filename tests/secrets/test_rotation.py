@@ -22,8 +22,10 @@ from rlm_hypervisor import (
     current_task,
     secret,
 )
+from rlm_hypervisor.secrets import Vault
 
 from tests.secrets._planted import said
+from tests.secrets.conftest import ROOT_TOKEN, Bao
 
 
 class Guarded:
@@ -93,7 +95,10 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
     store.server.server_close()
 
 
-TASK = {"type": "parallel", "input": {"source": "s3://bucket/data", "operation": lambda p: p["n"].sum()}}
+TASK: dict[str, Any] = {
+    "type": "parallel",
+    "input": {"source": "s3://bucket/data", "operation": lambda p: p["n"].sum()},
+}
 TOTAL = sum(range(1_000))
 
 
@@ -129,6 +134,72 @@ def test_a_rotated_key_is_used_by_the_next_request(guarded: Guarded, ttl: int) -
         client.secrets.refresh()
         with pytest.raises(InvalidTaskError, match="no secret `key`"):
             client.execute(TASK)
+
+
+def test_a_store_takes_its_key_from_vault(guarded: Guarded, bao: Bao) -> None:
+    bao.put("lake", id="FIRST-KEY-ID", key="the key of the lake")
+    vault = Vault(bao.address, ROOT_TOKEN, ca_file=bao.ca_file)
+    options = guarded.options | {
+        "aws_access_key_id": secret("lake#id"),
+        "aws_secret_access_key": secret("lake#key"),
+    }
+    with RLMClient(threads=1, workers=1, secrets=[vault], storage_options=options) as client:
+        assert client.execute(TASK) == TOTAL
+        bao.put("lake", id="SECOND-KEY-ID", key="the other key of the lake")
+        guarded.key = "SECOND-KEY-ID"
+        assert client.execute(TASK) == TOTAL
+        read = task(lambda _: current_task().secrets["lake#key"].reveal(), [0], "lake#key")
+        assert client.execute(read) == ["the other key of the lake"]
+
+
+def test_options_of_one_source_go_before_those_of_the_client(guarded: Guarded) -> None:
+    values = {"key-id": "FIRST-KEY-ID", "key": "the first of the keys", "wrong": "WRONG-KEY-ID"}
+    client_options = guarded.options | {"aws_access_key_id": secret("wrong")}
+    with RLMClient(threads=1, secrets=[values], storage_options=client_options) as client:
+        with pytest.raises(SourceUnreadableError, match="refuses access"):
+            client.execute(TASK)
+        for own in ({"aws_access_key_id": secret("key-id")}, {"AWS_ACCESS_KEY_ID": {"secret": "key-id"}}):
+            task = {**TASK, "input": {**TASK["input"], "storageOptions": own}}
+            assert client.execute(task) == TOTAL
+            query = {**task, "operation": {"sql": "select sum(n) from partition"}}
+            del query["input"]["operation"]
+            assert client.execute(query).to_pandas().iloc[0, 0] == TOTAL
+            table = client.table("s3://bucket/data", storage_options=own)
+            data = pd.DataFrame({"n": [1, 2]})
+            joined = {"source": data, "operation": lambda p, table=table: p.merge(table, on="n")["n"].sum()}
+            assert client.execute({"type": "parallel", "input": joined}) == 3
+    with RLMClient(threads=1, secrets=[values]) as client:
+        task = {**TASK, "input": {**TASK["input"], "storage_options": guarded.options}}
+        assert client.execute(task) == TOTAL
+
+
+def test_documents_hold_no_credentials(guarded: Guarded) -> None:
+    with RLMClient(threads=1) as client:
+        for value in (
+            "hunter2-hunter2",
+            Secret("hunter2-hunter2"),
+            ["hunter2-hunter2"],
+            {"value": "hunter2-hunter2"},
+        ):
+            own = guarded.options | {"aws_secret_access_key": value}
+            with pytest.raises(
+                InvalidTaskError, match=r"input\.storageOptions\.aws_secret_access_key"
+            ) as caught:
+                client.execute({**TASK, "input": {**TASK["input"], "storageOptions": own}})
+            assert "hunter2" not in "".join(map(str, said(caught.value)))
+        with pytest.raises(InvalidTaskError, match=r"input\.storageOptions is for files"):
+            client.execute(
+                {
+                    "type": "parallel",
+                    "input": {
+                        "source": pd.DataFrame({"n": [1]}),
+                        "operation": len,
+                        "storageOptions": {"aws_region": "eu"},
+                    },
+                }
+            )
+        with pytest.raises(InvalidTaskError, match=r"`tags\[0\]`|`options.tags\[0\]`"):
+            client.execute({**TASK, "options": {"tags": [Secret("hunter2-hunter2")]}})
 
 
 def test_unknown_options_are_refused_although_values_are_secrets() -> None:

@@ -342,7 +342,8 @@ impl Work for CallRun {
         }
         let (id, slice) = taken?;
         // Providers may take their time, and nothing waits for them meanwhile.
-        let secrets = self.spec.secrets.as_ref().map(|granted| granted.now(&self.run.control)).unwrap_or_default();
+        let secrets =
+            self.spec.secrets.as_ref().map(|granted| granted.now(&self.run.control)).unwrap_or_default();
         Some(self.unit(&pool, id, &slice, then, secrets))
     }
 

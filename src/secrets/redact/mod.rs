@@ -4,6 +4,7 @@
 //! another. Values that nobody holds any more stay on it for a while, since logs are written late.
 
 mod automaton;
+mod parts;
 mod patterns;
 mod stream;
 #[cfg(test)]
@@ -43,7 +44,9 @@ struct State {
     values: VecDeque<SecretValue>,
     known: HashSet<SecretValue>,
     built: Option<Arc<Automaton>>,
-    stale: bool,
+    /// How often the list has changed, and when it was built.
+    changes: u64,
+    built_at: u64,
 }
 
 impl Redactor {
@@ -58,19 +61,28 @@ impl Redactor {
         }
         state.known.insert(value.clone());
         state.values.push_back(value.clone());
-        state.stale = true;
+        state.changes += 1;
         if state.values.len() > RETIRED {
             state.retire();
         }
     }
 
     fn automaton(&self) -> Option<Arc<Automaton>> {
+        let (values, changes) = {
+            let state = self.0.lock();
+            if state.changes == state.built_at {
+                return state.built.clone();
+            }
+            (state.values.iter().cloned().collect::<Vec<_>>(), state.changes)
+        };
+        // Not under the lock: a process that forks meanwhile would have it locked for ever.
+        let built = Automaton::new(values.iter()).map(Arc::new);
         let mut state = self.0.lock();
-        if state.stale {
-            state.built = Automaton::new(state.values.iter()).map(Arc::new);
-            state.stale = false;
+        if state.built_at < changes {
+            state.built.clone_from(&built);
+            state.built_at = changes;
         }
-        state.built.clone()
+        built
     }
 
     /// The text without values.

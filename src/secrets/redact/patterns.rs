@@ -5,6 +5,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
+use super::parts::parts;
+
 /// Lines of a value that are looked for by themselves, as a log has them.
 const LINE: usize = 8;
 
@@ -24,6 +26,14 @@ pub fn patterns(value: &str) -> Vec<Vec<u8>> {
         // The first and last line of a key are the same in all keys.
         if line.len() >= LINE && line != trimmed && !line.starts_with("-----") {
             encoded(line, &mut all);
+        }
+    }
+    for part in parts(value) {
+        encoded(&part, &mut all);
+        for line in part.lines().map(str::trim) {
+            if line.len() >= LINE && !line.starts_with("-----") {
+                encoded(line, &mut all);
+            }
         }
     }
     all.sort();
