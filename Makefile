@@ -89,7 +89,7 @@ test-python:
 	@$(PY) -m pytest --doctest-modules python/rlm_hypervisor
 
 # What groups, once more by each operator that takes over when memory runs out.
-GROUPS := groupby or duplicates or value_counts or many_groups or memory or pipelines or exact
+GROUPS := groupby or duplicates or value_counts or many_groups or memory or pipelines or exact or joins or merge
 test-datafusion:
 	$(call say,groups that spill)
 	@RLM_GROUPING=spilling $(PY) -m pytest -q -n 2 tests/oracle -k "$(GROUPS)"

@@ -79,7 +79,7 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "whether runs show a progress bar; \"auto\" does for long runs in a terminal or notebook" },
     Setting { key: "grouping", kind: Kind::Choice(&["auto", "spilling", "datafusion"]), unit: "",
         default: Fixed(Preset::Word("auto")), env: "RLM_GROUPING",
-        meaning: "the operator that groups rows: the fastest that fits, ours that spills, or DataFusion's for comparison" },
+        meaning: "the operators that group and join rows: the fastest that fit, groups of ours that spill, or DataFusion's, which all spill, for comparison" },
     Setting { key: "io_threads", kind: Kind::Int { min: 1, max: 256 }, unit: "threads",
         default: Fixed(Preset::Int(2)), env: "RLM_IO_THREADS",
         meaning: "threads that wait for files and object stores" },

@@ -7,15 +7,20 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, make_array};
 use arrow::datatypes::DataType;
 use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::join::output::held;
 use super::node_exec::one_child;
 
-/// Rows of a batch at most.
+/// Rows of a batch at most, and where memory is short at least.
 const ROWS: usize = 64 * 1024;
+const FEWEST_ROWS: usize = 256;
+/// The share of the memory limit that a batch may take: several sorts hold a few each.
+const SHARE: usize = 128;
 /// Buffers of more than this many times what the rows need are left behind.
 const SLACK: usize = 2;
 
@@ -51,17 +56,23 @@ impl ExecutionPlan for OwnedExec {
         context: Arc<TaskContext>,
     ) -> DataFusionResult<SendableRecordBatchStream> {
         let schema = self.schema();
+        let bytes = match context.memory_pool().memory_limit() {
+            MemoryLimit::Finite(limit) => limit / SHARE,
+            _ => usize::MAX,
+        };
         let batches = self.input.execute(partition, context)?;
-        let pieces = batches.map_ok(|batch| {
-            let starts = (0..batch.num_rows()).step_by(ROWS);
-            stream::iter(starts.map(move |start| owned(&batch, start))).boxed()
+        let pieces = batches.map_ok(move |batch| {
+            let width = (held(&batch) / batch.num_rows().max(1)).max(1);
+            let rows = (bytes / width).clamp(FEWEST_ROWS, ROWS);
+            let starts = (0..batch.num_rows()).step_by(rows);
+            stream::iter(starts.map(move |start| owned(&batch, start, rows))).boxed()
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, pieces.try_flatten())))
     }
 }
 
-fn owned(batch: &RecordBatch, start: usize) -> DataFusionResult<RecordBatch> {
-    let rows = ROWS.min(batch.num_rows() - start);
+fn owned(batch: &RecordBatch, start: usize, rows: usize) -> DataFusionResult<RecordBatch> {
+    let rows = rows.min(batch.num_rows() - start);
     let columns = batch.columns().iter().map(|column| compact(&column.slice(start, rows))).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)

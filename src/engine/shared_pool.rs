@@ -13,6 +13,8 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 pub struct ClientMemory {
     limit: usize,
     used: AtomicUsize,
+    /// How many attempts of runs there are.
+    running: AtomicUsize,
     /// How many attempts of runs have ended.
     ended: watch::Sender<u64>,
     /// Held by the run that waits for others: of two that wait, one goes on.
@@ -24,6 +26,7 @@ impl ClientMemory {
         Self {
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             used: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
             ended: watch::Sender::new(0),
             first: Mutex::new(()),
         }
@@ -72,7 +75,9 @@ pub struct RunPool {
 }
 
 impl RunPool {
+    /// `own` is not to give more than the client has.
     pub fn new(own: Arc<dyn MemoryPool>, client: Arc<ClientMemory>) -> Self {
+        client.running.fetch_add(1, Ordering::Relaxed);
         Self { own, client, short: AtomicBool::new(false) }
     }
 
@@ -85,6 +90,7 @@ impl RunPool {
 impl Drop for RunPool {
     fn drop(&mut self) {
         self.client.used.fetch_sub(self.own.reserved(), Ordering::Relaxed);
+        self.client.running.fetch_sub(1, Ordering::Relaxed);
         self.client.ended.send_modify(|ended| *ended += 1);
     }
 }
@@ -123,11 +129,15 @@ impl MemoryPool for RunPool {
         if self.client.take(additional) {
             return Ok(());
         }
+        if self.client.running.load(Ordering::Relaxed) == 1 {
+            // Pools that are fair to who spills may give a little more than there is.
+            self.client.used.fetch_add(additional, Ordering::Relaxed);
+            return Ok(());
+        }
         self.own.shrink(reservation, additional);
-        let others = self.client.used.load(Ordering::Relaxed).saturating_sub(self.own.reserved());
-        self.short.fetch_or(others > 0, Ordering::Relaxed);
+        self.short.store(true, Ordering::Relaxed);
         Err(DataFusionError::ResourcesExhausted(format!(
-            "{} asked for {additional} bytes; other runs hold {others} of the client's {}",
+            "{} asked for {additional} bytes, beside what other runs hold of the client's {}",
             reservation.consumer().name(),
             self.client.limit
         )))

@@ -329,7 +329,15 @@ impl Node {
 
     /// Whether a query is in it, or below it.
     pub fn has_sql(&self) -> bool {
-        matches!(self, Node::Sql { .. }) || self.inputs().iter().any(|input| input.has_sql())
+        self.any(&|node| matches!(node, Node::Sql { .. }))
+    }
+
+    pub fn has_groups(&self) -> bool {
+        self.any(&|node| matches!(node, Node::Group { .. } | Node::Distinct { .. }))
+    }
+
+    fn any(&self, test: &impl Fn(&Node) -> bool) -> bool {
+        test(self) || self.inputs().iter().any(|input| input.any(test))
     }
 
     /// The same node with every expression in it, and below it, replaced.

@@ -44,6 +44,12 @@ const LARGEST_CHUNK: usize = 128 * 1024;
 /// What a sort keeps aside for merging what it spilled, where the limit allows as much.
 const SORT_RESERVE: usize = 10 << 20;
 
+/// Rows of a batch that DataFusion's operators make, where memory is not short.
+const BATCH: usize = 8 * 1024;
+
+/// Where it is, a batch has a row for so many bytes of the limit.
+const BATCH_SHARE: usize = 64 << 10;
+
 /// A batch of fewer rows than this is not worth another thread.
 const SMALL: usize = 8 * 1024;
 
@@ -88,7 +94,7 @@ pub(super) async fn execute(
             Err(error) if error.code() == Code::OutOfMemory => error,
             outcome => return outcome,
         };
-        let next = sparing(lowering.grouping, frame.domain.has_sql());
+        let next = sparing(lowering.grouping, &frame.domain);
         if let Some((next, note)) = next {
             run.control.note(note);
             lowering.grouping = next;
@@ -107,6 +113,16 @@ pub(super) async fn execute(
     }
 }
 
+/// Rows that DataFusion's operators make at a time: where several of them share little memory, each is to have room
+/// for some batches.
+fn batch_rows(grouping: Grouping, limit: usize, domain: &Node) -> usize {
+    match grouping {
+        Grouping::Own | Grouping::Spilling => BATCH,
+        Grouping::DataFusion if domain.has_sql() => BATCH,
+        Grouping::DataFusion => (limit / BATCH_SHARE).clamp(BATCH / 16, BATCH),
+    }
+}
+
 /// DataFusion's operators that spill are to share what there is; ours give back what another asks for.
 fn pool(grouping: Grouping, limit: usize) -> Arc<dyn MemoryPool> {
     match grouping {
@@ -116,19 +132,23 @@ fn pool(grouping: Grouping, limit: usize) -> Arc<dyn MemoryPool> {
 }
 
 /// What is tried when memory runs out, and what `explain()` says of it.
-fn sparing(grouping: Grouping, sql: bool) -> Option<(Grouping, &'static str)> {
+fn sparing(grouping: Grouping, domain: &Node) -> Option<(Grouping, &'static str)> {
     match grouping {
-        Grouping::Own | Grouping::Spilling if sql => Some((
+        Grouping::Own | Grouping::Spilling if domain.has_sql() => Some((
             Grouping::DataFusion,
             "running the query again with operators that spill: it did not fit the memory limit",
         )),
-        Grouping::Own => Some((
+        Grouping::Own if domain.has_groups() => Some((
             Grouping::Spilling,
             "started again with groups that spill: they did not fit the memory limit",
         )),
+        Grouping::Own => Some((
+            Grouping::DataFusion,
+            "started again with joins of sorted tables, which spill: it did not fit the memory limit",
+        )),
         Grouping::Spilling => Some((
             Grouping::DataFusion,
-            "started again with DataFusion's operator for grouping: ours did not fit the memory limit",
+            "started again with DataFusion's operators for groups and joins: ours did not fit the memory limit",
         )),
         Grouping::DataFusion => None,
     }
@@ -158,6 +178,7 @@ async fn attempt(
         RuntimeEnvBuilder::new().with_memory_pool(watched).with_disk_manager_builder(spill).build_arc()?;
     let config = SessionConfig::new()
         .with_target_partitions(lowering.threads)
+        .with_batch_size(batch_rows(lowering.grouping, limit, &frame.domain))
         .with_sort_spill_reservation_bytes(SORT_RESERVE.min(limit / (16 * lowering.threads)));
     let context = Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime));
 

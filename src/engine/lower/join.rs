@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema};
 
 use super::sideways::Sideways;
-use super::{Lowering, Names, Plan};
+use super::{Grouping, Lowering, Names, Plan};
 use crate::engine::join::exec::{JoinExec, JoinSpec};
 use crate::engine::join::output::{Keeps, Origin};
 use crate::error::{Error, Result};
@@ -20,6 +20,11 @@ struct Side {
 
 impl Lowering {
     pub(super) fn join(&self, join: &Join, needed: &Names) -> Result<Plan> {
+        if self.grouping == Grouping::DataFusion
+            && let Some(plan) = self.join_spilling(join, needed)?
+        {
+            return Ok(plan);
+        }
         let kept: Vec<&JoinColumn> =
             join.columns.iter().filter(|column| needed.contains(&column.name)).collect();
         // The side whose order leads streams; the other one is collected.
@@ -86,14 +91,7 @@ impl Lowering {
     }
 
     fn side(&self, join: &Join, (side, input): (JoinSide, &Arc<Node>), kept: &[&JoinColumn]) -> Result<Side> {
-        let keys = join.keys.iter().map(|(left, right)| if side == JoinSide::Left { left } else { right });
-        let keys = keys.enumerate().map(|(number, key)| (key_name(number), key.clone()));
-        let values = kept.iter().enumerate().filter(|(_, column)| column.from == side);
-        let values = values.map(|(number, column)| {
-            (value(number), Expr::Column(column.column.clone(), column.dtype.clone()))
-        });
-        let columns: Vec<(Arc<str>, Expr)> =
-            keys.chain(values).map(|(name, expr)| (name.into(), expr)).collect();
+        let columns = side_columns(join, side, kept);
         let names: Names = columns.iter().map(|(name, _)| name.clone()).collect();
         let plan = self.lower(&Arc::new(Node::Project { input: input.clone(), columns }), &names)?;
         let schema = plan.schema();
@@ -102,10 +100,20 @@ impl Lowering {
     }
 }
 
-fn key_name(number: usize) -> String {
+/// The keys of a side, and what is kept of it.
+pub(super) fn side_columns(join: &Join, side: JoinSide, kept: &[&JoinColumn]) -> Vec<(Arc<str>, Expr)> {
+    let keys = join.keys.iter().map(|(left, right)| if side == JoinSide::Left { left } else { right });
+    let keys = keys.enumerate().map(|(number, key)| (key_name(number), key.clone()));
+    let values = kept.iter().enumerate().filter(|(_, column)| column.from == side);
+    let values = values
+        .map(|(number, column)| (value(number), Expr::Column(column.column.clone(), column.dtype.clone())));
+    keys.chain(values).map(|(name, expr)| (name.into(), expr)).collect()
+}
+
+pub(super) fn key_name(number: usize) -> String {
     format!("key{number}")
 }
 
-fn value(number: usize) -> String {
+pub(super) fn value(number: usize) -> String {
     format!("value{number}")
 }

@@ -7,6 +7,7 @@ mod fallback;
 mod fill;
 mod group;
 mod join;
+mod join_spilling;
 mod pipeline;
 mod prune;
 mod push;
@@ -47,7 +48,7 @@ pub enum Grouping {
     Own,
     /// Ours, with groups going to disk when memory runs out, and sorted by an operator that spills as well.
     Spilling,
-    /// DataFusion's, which spills.
+    /// DataFusion's, which spills; joins then are of sorted sides, which spill as well.
     DataFusion,
 }
 

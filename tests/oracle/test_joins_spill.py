@@ -1,0 +1,56 @@
+"""Joins of which no side fits in memory: sorted sides, merged, and put back in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from rlm_hypervisor import RLMClient
+
+from tests.conftest import make_task
+from tests.oracle._compare import Allowance, assert_same
+
+ROWS = 150_000
+ALLOWED = Allowance(integers=True, noop=True)
+
+
+def _side(seed: int, value: str) -> pd.DataFrame:
+    """Numbers, texts and floats as keys, each also missing and repeated; a wide text as value."""
+    random = np.random.default_rng(seed)
+    n = random.integers(0, ROWS, ROWS)
+    text = pd.Series([f"key {i}" for i in n]).mask(n % 97 == 0)
+    real = pd.Series(n / 4).mask(n % 89 == 0)
+    wide = [f"{value} of many bytes, so that no side fits {i:09}" for i in range(ROWS)]
+    return pd.DataFrame({"n": n, "t": text, "f": real, value: wide})
+
+
+LEFT, RIGHT = _side(1, "left"), _side(2, "right")
+
+JOINS: dict[str, Any] = {
+    "inner": lambda p, q: p.merge(q, on="n"),
+    "left by text": lambda p, q: p.merge(q[["t", "right"]].drop_duplicates("t"), on="t", how="left"),
+    "right by float": lambda p, q: p[["f", "left"]].drop_duplicates("f").merge(q, on="f", how="right"),
+    "outer, which": lambda p, q: p.merge(q, on=["n", "f"], how="outer", indicator=True),
+    "then grouped": lambda p, q: p.merge(q, on="t").groupby("n_x", as_index=False)["n_y"].sum(),
+}
+
+
+# In the others the side that is collected is small.
+MERGED = {"inner", "outer, which"}
+
+
+@pytest.mark.parametrize("kind", JOINS)
+def test_a_join_that_does_not_fit_is_right(kind: str) -> None:
+    join = JOINS[kind]
+    with RLMClient(threads=2, memory_limit="24MB") as client:
+        other = client.table(RIGHT)
+        run = client.submit(make_task(LEFT, lambda p: join(p, other)))
+        answer = run.result()
+        if kind in MERGED:
+            assert "SortMergeJoin" in str(run.explain()), run.explain()
+    expected = join(LEFT, RIGHT)
+    if "_merge" in expected:
+        expected["_merge"] = expected["_merge"].astype(str)
+    assert_same(answer, expected, ALLOWED)
