@@ -44,25 +44,17 @@ impl ClientMemory {
         self.first.lock().await
     }
 
-    /// The ends of attempts from now on.
-    pub fn ends(&self) -> Ends {
-        let ended = self.ended.subscribe();
-        let before = *ended.borrow();
-        Ends { ended, before }
+    /// How many attempts have ended.
+    pub fn ended(&self) -> u64 {
+        *self.ended.borrow()
     }
-}
 
-/// The ends of attempts since this was made.
-pub struct Ends {
-    ended: watch::Receiver<u64>,
-    before: u64,
-}
-
-impl Ends {
-    /// Waits until another attempt has ended besides that of who waits.
-    pub async fn of_another(&mut self) {
-        let enough = self.before + 2;
-        let _ = self.ended.wait_for(|ended| *ended >= enough).await;
+    /// Waits until more attempts have ended than so many, unless none is left.
+    pub async fn more_ended(&self, than: u64) {
+        let mut ended = self.ended.subscribe();
+        while *ended.borrow_and_update() <= than && self.running.load(Ordering::Acquire) > 0 {
+            let _ = ended.changed().await;
+        }
     }
 }
 
@@ -90,7 +82,7 @@ impl RunPool {
 impl Drop for RunPool {
     fn drop(&mut self) {
         self.client.used.fetch_sub(self.own.reserved(), Ordering::Relaxed);
-        self.client.running.fetch_sub(1, Ordering::Relaxed);
+        self.client.running.fetch_sub(1, Ordering::Release);
         self.client.ended.send_modify(|ended| *ended += 1);
     }
 }
@@ -206,12 +198,16 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_another_attempt_is_waited_for() {
         let client = Arc::new(ClientMemory::new(100));
-        let mut ends = client.ends();
-        let (own, other) = (pool(&client, 100), pool(&client, 100));
+        let before = client.ended();
+        let (own, other, third) = (pool(&client, 100), pool(&client, 100), pool(&client, 100));
         drop(own);
-        let mut waiting = std::pin::pin!(ends.of_another());
+        let mut waiting = std::pin::pin!(client.more_ended(before + 1));
         assert!(futures::poll!(&mut waiting).is_pending());
         drop(other);
+        waiting.await;
+        let mut waiting = std::pin::pin!(client.more_ended(before + 7));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        drop(third);
         waiting.await;
     }
 }

@@ -84,28 +84,31 @@ pub(super) async fn execute(
             config::Grouping::Datafusion => Grouping::DataFusion,
         },
     };
+    let fastest = lowering.grouping;
     // The place of the run that waits for others, from its first wait on.
     let mut first = None;
+    let (mut ended, mut attempts, mut short) = (engine.memory.ended(), 0, false);
     loop {
-        let mut ends = engine.memory.ends();
         let pool = Arc::new(RunPool::new(pool(lowering.grouping, limit), engine.memory.clone()));
         let run_in = attempt(&engine, limit, &pool, run, &frame, lowering.clone(), options.output.as_ref());
         let error = match run_in.await {
             Err(error) if error.code() == Code::OutOfMemory => error,
             outcome => return outcome,
         };
-        let next = sparing(lowering.grouping, &frame.domain);
-        if let Some((next, note)) = next {
+        attempts += 1;
+        short |= pool.is_short_for_others();
+        drop(pool);
+        if let Some((next, note)) = sparing(lowering.grouping, &frame.domain) {
             run.control.note(note);
             lowering.grouping = next;
-        } else if pool.is_short_for_others() {
-            drop(pool);
+        } else if short {
+            run.control.note("waited for other runs of the client, which held memory that it needs");
             if first.is_none() {
-                run.control.note("waited for other runs of the client to give back memory");
                 first = Some(engine.memory.first().await);
-            } else {
-                ends.of_another().await;
             }
+            engine.memory.more_ended(ended + attempts).await;
+            (ended, attempts, short) = (engine.memory.ended(), 0, false);
+            lowering.grouping = fastest;
         } else {
             return Err(error);
         }
