@@ -11,6 +11,7 @@ pub mod plan;
 mod python;
 pub mod runtime;
 pub mod secrets;
+pub mod store;
 pub mod task;
 pub mod worker;
 

@@ -15,7 +15,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rlm_hypervisor._core import Secret as Secret, __version__ as __version__
     from rlm_hypervisor.client import RLMClient as RLMClient
-    from rlm_hypervisor.context import CurrentTask as CurrentTask, current_task as current_task
+    from rlm_hypervisor.context import (
+        CurrentTask as CurrentTask,
+        SoftTimeout as SoftTimeout,
+        current_task as current_task,
+    )
     from rlm_hypervisor.errors import (
         CombineRequiredError as CombineRequiredError,
         DepthExceededError as DepthExceededError,
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
         TaskTimeoutError as TaskTimeoutError,
         WorkerCrashedError as WorkerCrashedError,
     )
+    from rlm_hypervisor.letters import DeadLetter as DeadLetter, DeadLetters as DeadLetters
     from rlm_hypervisor.operations import operation as operation
     from rlm_hypervisor.partition import Column as Column, Partition as Partition, Scalar as Scalar
     from rlm_hypervisor.progress import Progress as Progress
@@ -63,7 +68,10 @@ _HOMES = {
     "secret": "secrets",
     "split": "splitting",
     "CurrentTask": "context",
+    "SoftTimeout": "context",
     "current_task": "context",
+    "DeadLetter": "letters",
+    "DeadLetters": "letters",
     "ParallelTask": "task",
     "Task": "task",
     "Written": "written",
@@ -99,6 +107,8 @@ __all__ = [
     "Column",
     "CombineRequiredError",
     "CurrentTask",
+    "DeadLetter",
+    "DeadLetters",
     "DepthExceededError",
     "Explanation",
     "InternalError",
@@ -122,6 +132,7 @@ __all__ = [
     "Scalar",
     "SchemaMismatchError",
     "Secret",
+    "SoftTimeout",
     "SourceNotFoundError",
     "SourceUnreadableError",
     "Task",

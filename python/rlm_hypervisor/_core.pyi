@@ -117,9 +117,22 @@ class Engine:
     def call(self, function: bytes, feed: object, asked: dict[str, Any], then: bytes | None = None) -> Run:
         """Starts a run of user code in workers.
 
-        `feed`: the payload of a single call, a `Frame` that is a source, or an object with `next(most)` and `left()`.
+        `feed`: the payload of a single call, a `Frame` that is a source, or an object with `next(most, prints, done)` and `left()`.
         `then` is called on all results together.
         """
+
+    def forget(self, key: str) -> bool:
+        """Removes what is kept of an `idempotencyKey`; returns whether there was something."""
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """Items that were put aside: `id`, `run`, `operation`, `kind`, `made`, `item`, `index`, `label`, `more`,
+        `error` (an exception), `attempts`, `began`, `failed`."""
+
+    def dead_letter(self, id: str) -> tuple[bytes, list[bytes]]:
+        """The packed function of one, and the bytes of the parcel that it lies in."""
+
+    def discard(self, ids: list[str]) -> int:
+        """Removes some; returns how many there were."""
 
     def warm(self, count: int, seconds: float, launch: tuple[str, list[str], list[tuple[str, str]]]) -> int:
         """Starts workers and waits for them; returns how many live."""

@@ -47,7 +47,7 @@ def over_rows(
     require("pandas", "an operation in Python mode")
     require("pyarrow", "an operation in Python mode")
     name = getattr(operation, "__name__", type(operation).__name__)
-    asked = _asked(spec, name, timeout_ms)
+    asked = asked_of(spec, name, timeout_ms)
     chunk = spec["chunkSize"]
     asked.update(kind="rows", why=why, chunk_rows=chunk if isinstance(chunk, int) else None, most=1)
     if spec["type"] == "map_reduce":
@@ -56,7 +56,8 @@ def over_rows(
         operation = programs.Inference(others.get("setup"), operation, counted=False)
     combine = others.get("combine", "auto")
     aligned = combine == "auto"
-    asked.update(aligned=aligned)
+    inference = spec["type"] == "parallel_inference"
+    asked.update(aligned=aligned, made="inference" if inference else "aligned rows" if aligned else "rows")
     if spec["type"] == "sequential":
         asked.update(in_flight=1)
     then = _together(combine)
@@ -64,7 +65,8 @@ def over_rows(
     return Calls(name, pack(OverRows(operation, aligned)), frame, asked, _shape(shape, spec["options"]), then)
 
 
-def _asked(spec: Mapping[str, Any], name: str, timeout_ms: int | None) -> dict[str, Any]:
+def asked_of(spec: Mapping[str, Any], name: str, timeout_ms: int | None) -> dict[str, Any]:
+    """What the core is asked for where a task says nothing special."""
     options = spec["options"]
     return {
         "name": name,
@@ -73,6 +75,14 @@ def _asked(spec: Mapping[str, Any], name: str, timeout_ms: int | None) -> dict[s
         "priority": options["priority"],
         "retries": options["retries"],
         "backoff_ms": options["backoffMs"],
+        "max_backoff_ms": options["maxBackoffMs"],
+        "retry_on": options["retryOn"],
+        "do_not_retry": options["doNotRetry"],
+        "item_timeout_ms": options["chunkTimeoutMs"],
+        "soft_timeout_ms": options["softTimeoutMs"],
+        "key": None,
+        "task": None,
+        "made": "items",
         "on_error": options["onError"],
         "max_failures": options["maxFailures"],
         "in_flight": None,
@@ -112,9 +122,9 @@ def calls(
     name = getattr(operation, "__name__", type(operation).__name__)
     size = spec["chunkSize"] if isinstance(spec["chunkSize"], int) else None
     options = spec["options"]
-    asked = _asked(spec, name, timeout_ms)
+    asked = asked_of(spec, name, timeout_ms)
     if items is None:
-        asked.update(kind="value", single=True)
+        asked.update(kind="value", single=True, made="value")
         payload = pack_value(value, "the task's `input`")
         if kind == "recursive":
             asked.update(kind="tree", memoised=options["cache"])
@@ -125,7 +135,7 @@ def calls(
     if kind == "sequential":
         asked.update(in_flight=1)
     elif kind in ("batch_processing", "parallel_inference"):
-        asked.update(kind="batch")
+        asked.update(kind="batch", made="batch" if kind == "batch_processing" else "inference")
         feed = Batches(items, size or BATCH_ITEMS)
         if kind == "parallel_inference":
             operation, shape = programs.Inference(others.get("setup"), operation, counted=True), "flat"

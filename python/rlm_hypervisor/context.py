@@ -11,7 +11,30 @@ from rlm_hypervisor.errors import InvalidTaskError
 if TYPE_CHECKING:
     from rlm_hypervisor.secrets import TaskSecrets
 
-__all__ = ["CurrentTask", "current_task"]
+__all__ = ["CurrentTask", "SoftTimeout", "current_task"]
+
+
+class SoftTimeout(Exception):
+    """Raised in an operation that has run for the task's `softTimeoutMs`, once for each chunk or item.
+
+    It interrupts what Python does, `time.sleep` and waiting for sockets too, but not a call into C that does not come
+    back. An operation may catch it to clean up, or to return what it has; one that does not has failed by it.
+
+    >>> import time
+    >>> from rlm_hypervisor import RLMClient, SoftTimeout
+    >>> def patient(item):
+    ...     try:
+    ...         time.sleep(60)
+    ...     except SoftTimeout:
+    ...         return "what there was"
+    >>> with RLMClient(workers=1) as client:
+    ...     client.execute({
+    ...         "type": "parallel",
+    ...         "input": {"items": [1], "operation": patient},
+    ...         "options": {"softTimeoutMs": 50},
+    ...     })
+    ['what there was']
+    """
 
 
 class CurrentTask:
@@ -42,8 +65,9 @@ class CurrentTask:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the run's deadline, 0 when it has passed; None for a run without one."""
-        deadline = self._current.deadline
+        """Seconds until the deadline of the run or of the item (`chunkTimeoutMs`), whichever comes first, 0 when it has
+        passed; None where there is neither."""
+        deadline = self._current.nearest()
         return None if deadline is None else max(deadline - time.monotonic(), 0.0)
 
     @property

@@ -6,9 +6,10 @@ import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from rlm_hypervisor.errors import InvalidTaskError, exposed
+from rlm_hypervisor.fingerprint import print_of, together
 from rlm_hypervisor.worker.codec import by_value, dump
 
 _CODE = (
@@ -60,6 +61,22 @@ def pack_value(value: Any, what: str) -> bytes:
         ) from exposed(error)
 
 
+Handed: TypeAlias = tuple[int, bytes | None, bytes | None, int, dict[str, Any] | None]
+"""How many items, their bytes, what tells each of them from others, into how many parts one can be cut, and what else
+the worker has to know."""
+
+
+def _prints(items: list[Any], first: int) -> Iterator[bytes]:
+    for place, item in enumerate(items, first):
+        try:
+            yield print_of(item)
+        except Exception as error:
+            raise InvalidTaskError(
+                f"item {place} cannot be told from others, as `idempotencyKey` needs it: {error}",
+                details={"path": "options.idempotencyKey", "item": place},
+            ) from error
+
+
 class Items:
     """The items of a task, taken from their iterable and pickled when a worker is free for them."""
 
@@ -68,17 +85,24 @@ class Items:
         self._items: Iterator[Any] = iter(items)
         self._taken = 0
 
-    def next(self, most: int) -> tuple[int, bytes] | None:
-        """Up to `most` further items as a pickled list; None when there are no more."""
+    def next(self, most: int, prints: bool, done: bool) -> Handed | None:
+        """Up to `most` further items as a pickled list; None when there are no more.
+
+        `prints`: with what tells each of them from others. `done`: without the list, for they are done.
+        """
         found = list(islice(self._items, most))
         if not found:
             return None
         first = self._taken
         self._taken += len(found)
+        told = b"".join(_prints(found, first)) if prints else None
+        return len(found), None if done else self._packed(found, first), told, 1, None
+
+    def _packed(self, found: list[Any], first: int) -> bytes:
         try:
-            return len(found), pickle.dumps(found, protocol=5)
+            return pickle.dumps(found, protocol=5)
         except Exception:
-            return len(found), pack_value(found, f"of the items from {first} on, one")
+            return pack_value(found, f"of the items from {first} on, one")
 
     def left(self) -> int | None:
         """How many are left, if the iterable tells."""
@@ -92,10 +116,13 @@ class Batches(Items):
         super().__init__(items)
         self._size = size
 
-    def next(self, most: int) -> tuple[int, bytes] | None:
-        """The next list; `most` is not asked, for a batch is one call."""
-        found = super().next(self._size)
-        return None if found is None else (1, found[1])
+    def next(self, most: int, prints: bool, done: bool) -> Handed | None:
+        """The next list; `most` is not asked, for a batch is one call. It can be cut into its values."""
+        found = super().next(self._size, prints, done)
+        if found is None:
+            return None
+        count, packed, told, _, _ = found
+        return 1, packed, None if told is None else together(told), count, None
 
     def left(self) -> int | None:
         """How many batches are left."""

@@ -18,18 +18,24 @@ INTERVAL = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """What became of the chunks; `accepted` is the sum of the others and of those still to come."""
+    """What became of the chunks; `accepted` is the sum of the others and of those still to come.
+
+    `restored` is no end of its own: so many of those that ended were done by an earlier run with the same key.
+    """
 
     accepted: int = 0
     succeeded: int = 0
     failed: int = 0
     cancelled: int = 0
     skipped: int = 0
+    dead_lettered: int = 0
+    restored: int = 0
 
     @property
     def pending(self) -> int:
         """Accepted and not ended yet."""
-        return self.accepted - self.succeeded - self.failed - self.cancelled - self.skipped
+        ended = self.succeeded + self.failed + self.dead_lettered + self.cancelled + self.skipped
+        return self.accepted - ended
 
 
 @dataclass(frozen=True, slots=True)

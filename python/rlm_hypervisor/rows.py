@@ -45,7 +45,8 @@ def whole(segments: list[Any]) -> Any:
     table = table.remove_column(table.num_columns - 1)
     index = None
     # Without a chunk in the middle the rows are not numbered on from one to the next.
-    complete = [segment[0] for segment in segments] == list(range(len(segments)))
+    numbers = list(dict.fromkeys(segment[0] for segment in segments))
+    complete = numbers == list(range(len(numbers)))
     if not complete or not all(more["whole"] for more in facts):
         index = [None]
         table = table.add_column(0, "index", rows)
@@ -53,3 +54,14 @@ def whole(segments: list[Any]) -> Any:
     names = ["index"] * offset + [str(label) if label is not None else "value" for label in labels]
     table = table.rename_columns(names)
     return Result(_core.Answer.of(table, first["series"], index, labels))
+
+
+def parts(segments: list[Any], *, aligned: bool) -> dict[int, Any]:
+    """The result of each chunk by itself, by the chunk's number; of one that was cut, the list of its parts'."""
+    found: dict[int, list[Any]] = {}
+    for segment in segments:
+        found.setdefault(segment[0], []).append(segment)
+    if aligned:
+        return {number: whole(group) for number, group in found.items()}
+    values = {number: [pickle.loads(one[3][0])[0] for one in group] for number, group in found.items()}
+    return {number: group[0] if len(group) == 1 else group for number, group in values.items()}

@@ -350,7 +350,9 @@ class ConstantRun:
         return "succeeded"
 
     def progress(self) -> dict[str, Any]:
-        counts = dict.fromkeys(("accepted", "succeeded", "failed", "cancelled", "skipped"), 0)
+        counts = dict.fromkeys(
+            ("accepted", "succeeded", "failed", "dead_lettered", "cancelled", "skipped", "restored"), 0
+        )
         return {
             "chunks_total": 0,
             "chunks_done": 0,

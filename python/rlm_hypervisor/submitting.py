@@ -61,6 +61,7 @@ class Submitting:
             if refusal is not None:
                 raise refusal from None
             raise
+        self._keep(spec, made, [operation], others, None)
         if refusal is not None:
             import warnings
 
@@ -95,8 +96,26 @@ class Submitting:
         found = spec["operation"]
         references = found.get("steps", [found])
         operations = [self._operation(reference, objects) for reference in references]
-        made = calls(spec, task.get("input"), items, operations, self._others(spec, objects), timeout_ms)
+        others = self._others(spec, objects)
+        value = task.get("input")
+        made = calls(spec, value, items, operations, others, timeout_ms)
+        self._keep(spec, made, operations, others, value if items is None else None)
         return self._run(spec, made)
+
+    def _keep(
+        self,
+        spec: Mapping[str, Any],
+        made: Calls,
+        operations: list[Callable[..., Any]],
+        others: Mapping[str, Any],
+        value: Any,
+    ) -> None:
+        """Under an `idempotencyKey` the core is told what makes the task what it is."""
+        key = spec["options"]["idempotencyKey"]
+        if key is not None:
+            from rlm_hypervisor.fingerprint import task_of
+
+            made.asked.update(key=key, task=task_of(spec, operations, others, value))
 
     def _others(self, spec: Mapping[str, Any], objects: list[Any]) -> dict[str, Any]:
         """What a task says besides its operation: `combine`, `key`, `reduce`, `setup`, where they are given."""

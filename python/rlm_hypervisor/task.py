@@ -59,7 +59,13 @@ class Options(TypedDict, total=False):
     timeoutMs: int
     priority: Literal["low", "normal", "high", "critical"]
     retries: int
-    onError: Literal["fail", "collect", "skip"]
+    maxBackoffMs: int
+    retryOn: list[str]
+    doNotRetry: list[str]
+    chunkTimeoutMs: int
+    softTimeoutMs: int
+    idempotencyKey: str
+    onError: Literal["fail", "collect", "skip", "dead_letter"]
     maxFailures: int
     backoffMs: int
     parallelism: int

@@ -24,6 +24,11 @@ pub struct Settings {
     pub workers: usize,
     pub mode: Mode,
     pub secrets_ttl: u64,
+    pub worker_max_tasks: Option<u64>,
+    pub worker_max_growth: Option<u64>,
+    pub state_dir: PathBuf,
+    pub state_days: u64,
+    pub state_limit: u64,
 }
 
 /// Which operator groups rows.
@@ -92,6 +97,21 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "secrets_ttl", kind: Kind::Int { min: 0, max: 86_400 }, unit: "seconds",
         default: Fixed(Preset::Int(60)), env: "RLM_SECRETS_TTL",
         meaning: "how long the value of a secret is kept before its provider is asked again; those of the environment and of files are not kept" },
+    Setting { key: "worker_max_tasks", kind: Kind::Int { min: 1, max: u64::MAX }, unit: "items",
+        default: Fixed(Preset::Null), env: "RLM_WORKER_MAX_TASKS",
+        meaning: "items, batches or chunks after which a worker is replaced by a new one, between two calls; None for never" },
+    Setting { key: "worker_max_growth", kind: Kind::Bytes { min: 1_000_000 }, unit: "bytes",
+        default: Fixed(Preset::Null), env: "RLM_WORKER_MAX_GROWTH",
+        meaning: "a worker that holds so much more than after its first call is replaced, between two calls; None for half of its share of `memory_limit`" },
+    Setting { key: "state_dir", kind: Kind::Name, unit: "",
+        default: Machine("`rlm-hypervisor` in the user's directory for state (`$XDG_STATE_HOME`, else `~/.local/state`)", state_dir), env: "RLM_STATE_DIR",
+        meaning: "the directory for what outlives the process: finished chunks of runs with an `idempotencyKey`, and dead letters" },
+    Setting { key: "state_days", kind: Kind::Int { min: 1, max: 3_650 }, unit: "days",
+        default: Fixed(Preset::Int(30)), env: "RLM_STATE_DAYS",
+        meaning: "after how many days in which nobody used it a file in `state_dir` is removed" },
+    Setting { key: "state_limit", kind: Kind::Bytes { min: 1_000_000 }, unit: "bytes",
+        default: Fixed(Preset::Int(10_000_000_000)), env: "RLM_STATE_LIMIT",
+        meaning: "what the files in `state_dir` may take together; beyond, those that were not used for longest are removed" },
 ];
 
 impl Settings {
@@ -159,6 +179,12 @@ fn cores() -> Value {
 
 fn memory_share() -> Value {
     (memory::available() / 10 * 6).into()
+}
+
+fn state_dir() -> Value {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local").join("state")));
+    home.unwrap_or_else(std::env::temp_dir).join("rlm-hypervisor").to_string_lossy().into()
 }
 
 fn temp_dir() -> Value {

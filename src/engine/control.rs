@@ -22,16 +22,20 @@ pub enum Stop {
 
 /// How every chunk that was accepted ended, or that it has not yet.
 ///
-/// `accepted == pending + succeeded + failed + cancelled + skipped` at every moment.
+/// `accepted == pending + succeeded + failed + dead_lettered + cancelled + skipped` at every moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Accounting {
     pub accepted: u64,
     pub pending: u64,
     pub succeeded: u64,
     pub failed: u64,
+    /// Given up, and put aside to be run again some day.
+    pub dead_lettered: u64,
     pub cancelled: u64,
     /// Not needed any more: `head` had enough rows.
     pub skipped: u64,
+    /// Those of the ended that an earlier run with the same key had done.
+    pub restored: u64,
 }
 
 /// One stage's figures, for `explain()`.

@@ -48,6 +48,34 @@ impl MorselReaders {
         Self { queue, ahead: None }
     }
 
+    /// Passes over the next morsels that have no more than so many chunks together; how many chunks they have.
+    ///
+    /// For a queue that nobody else takes from.
+    pub fn pass_over(&mut self, chunks: u64) -> u64 {
+        let scan = &self.queue.scan;
+        let mut passed = 0;
+        while self.ahead.is_none() {
+            let position = self.queue.next.load(Ordering::Relaxed);
+            let Some(morsel) = scan.morsels.get(position).filter(|_| position < self.queue.end) else {
+                break;
+            };
+            let more = morsel.rows.div_ceil(scan.chunk_rows) as u64;
+            if passed + more > chunks {
+                break;
+            }
+            passed += more;
+            self.queue.next.store(position + 1, Ordering::Relaxed);
+        }
+        passed
+    }
+
+    /// The number of the first row of the next morsel.
+    pub fn row(&self) -> u64 {
+        let scan = &self.queue.scan;
+        let position = self.queue.next.load(Ordering::Relaxed);
+        scan.morsels.get(position).map_or_else(|| scan.end(), |morsel| morsel.first_row)
+    }
+
     pub fn next_reader(&mut self) -> Result<Option<MorselReader>> {
         let scan = self.queue.scan.clone();
         let current = match self.ahead.take() {

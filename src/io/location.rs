@@ -22,6 +22,8 @@ pub struct FileRef {
     pub size: u64,
     /// What the names of the directories below the source say of its rows.
     pub keys: Keys,
+    /// Changes when the file does: its time, or its tag in the store.
+    pub stamp: Arc<str>,
 }
 
 #[derive(Clone)]
@@ -126,7 +128,9 @@ fn local_file(path: PathBuf) -> Result<FileRef> {
             .hint("Files are read at several places at once: a pipe or device cannot be a source")
             .detail("file", &*name));
     }
-    Ok(FileRef { name, size: metadata.len(), place: Place::Local(path), keys: Keys::default() })
+    let time = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let stamp = time.map_or_else(String::new, |time| time.as_nanos().to_string()).into();
+    Ok(FileRef { name, size: metadata.len(), place: Place::Local(path), stamp, keys: Keys::default() })
 }
 
 fn local_directory(root: &FsPath, name: &str) -> Result<Vec<FileRef>> {
@@ -175,6 +179,7 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
     let file = |meta: object_store::ObjectMeta| FileRef {
         name: format!("{base}/{}", meta.location).into(),
         size: meta.size,
+        stamp: meta.e_tag.unwrap_or_else(|| meta.last_modified.to_rfc3339()).into(),
         place: Place::Remote(store.clone(), meta.location),
         keys: Keys::default(),
     };

@@ -13,11 +13,13 @@ use super::json;
 use crate::error::{Cause, Code, Error, Result};
 use crate::io::source::Source;
 use crate::plan::Node;
-use crate::runtime::calls::rows::SourceFeed;
+use crate::runtime::calls::rows::{SourceFeed, auto};
 use crate::runtime::calls::tree::Tree;
-use crate::runtime::calls::{CallSpec, Fed, Feed, Granted, Once, Parcel, Policy};
+use crate::runtime::calls::{CallSpec, Checkpoint, Fed, Feed, Fingerprint, Granted, Once, Parcel, Policy, Retry};
+use crate::runtime::engine::Keeping;
 use crate::runtime::run::Finished;
 use crate::runtime::{Engine, Run};
+use crate::store::letters::{Outbox, Sender};
 use crate::task::{OnError, Priority};
 use crate::worker::{Blob, Function, Launch};
 
@@ -31,6 +33,16 @@ struct Asked {
     priority: Priority,
     retries: u32,
     backoff_ms: u64,
+    max_backoff_ms: u64,
+    retry_on: Option<Vec<String>>,
+    do_not_retry: Vec<String>,
+    item_timeout_ms: Option<u64>,
+    soft_timeout_ms: Option<u64>,
+    /// The key under which what the run does is kept, and what tells the task from others.
+    key: Option<String>,
+    task: Option<Fingerprint>,
+    /// What was made of the user's function, where items may be put aside.
+    made: Option<String>,
     on_error: OnError,
     max_failures: Option<u64>,
     in_flight: Option<u64>,
@@ -121,18 +133,41 @@ fn start(
     let hidden = engine.secrets().hidden();
     let pool = engine.pool(|| Launch { program, arguments, environment, hidden })?;
     let limit = engine.limit(asked.memory_limit)?;
+    let mut chunk_rows = match &feed {
+        Given::Source(source) => Some(asked.chunk_rows.unwrap_or_else(|| auto(source, workers))),
+        Given::Payload(_) | Given::Feed(_) => None,
+    };
+    let checkpoint = match (&asked.key, asked.task) {
+        (Some(key), Some(mut task)) => {
+            if let Given::Source(source) = &feed {
+                task.input = source.identity()?;
+            }
+            Some(Checkpoint::open(&engine.place(), key, task, chunk_rows)?)
+        }
+        _ => None,
+    };
+    if let Some(checkpoint) = &checkpoint {
+        // Chunks that are done are those of the first run.
+        chunk_rows = checkpoint.chunk_rows;
+    }
     let feed: Box<dyn Feed> = match feed {
         Given::Payload(bytes) if kind == &"tree" => {
             let root = Blob::new(&bytes).map_err(not_shared)?;
             Box::new(Tree::new(root, asked.max_depth, asked.memoised))
         }
         Given::Payload(bytes) => Box::new(Once::new(vec![Blob::new(&bytes).map_err(not_shared)?])),
-        Given::Feed(object) => Box::new(PyFeed { object, next: 0, left: None }),
+        Given::Feed(object) => Box::new(PyFeed { object, next: 0, left: None, prints: checkpoint.is_some() }),
         Given::Source(source) => {
             let (control, io) = (run.control.clone(), engine.io()?);
-            Box::new(SourceFeed::new(source, asked.chunk_rows, workers, control, io))
+            Box::new(SourceFeed::new(source, chunk_rows, workers, control, io))
         }
     };
+    let outbox = asked.made.filter(|_| asked.on_error == OnError::DeadLetter).map(|made| {
+        let sender =
+            Sender { run: run.id.clone(), operation: function.name.clone(), kind: asked.kind.clone(), made };
+        Outbox::new(engine.place(), sender, function.bytes.bytes())
+    });
+    let keeping = Keeping { checkpoint, outbox };
     let spec = CallSpec {
         function: Arc::new(function),
         kind,
@@ -145,11 +180,16 @@ fn start(
                 OnError::Skip if asked.single => OnError::Fail,
                 asked => asked,
             },
+            alone: asked.single,
             max_failures: asked.max_failures,
             in_flight: asked.in_flight.unwrap_or(u64::MAX),
             calls: workers,
             backoff: Duration::from_millis(asked.backoff_ms),
+            longest_wait: Duration::from_millis(asked.max_backoff_ms),
         },
+        retry: Retry { on: asked.retry_on, never: asked.do_not_retry },
+        item_timeout: asked.item_timeout_ms.map(Duration::from_millis),
+        soft_timeout: asked.soft_timeout_ms.map(Duration::from_millis),
         most: asked.most.unwrap_or(u64::MAX),
         workers,
         memory_limit: limit / workers,
@@ -159,7 +199,7 @@ fn start(
         secrets,
     };
     let timeout = asked.timeout_ms.map(Duration::from_millis);
-    engine.submit_calls(run, &pool, spec, feed, timeout, asked.why)
+    engine.submit_calls(run, &pool, spec, feed, keeping, timeout, asked.why)
 }
 
 fn not_shared(error: std::io::Error) -> Error {
@@ -172,27 +212,54 @@ struct PyFeed {
     object: Py<PyAny>,
     next: u64,
     left: Option<u64>,
+    /// Whether it is to tell items from others.
+    prints: bool,
 }
 
-impl Feed for PyFeed {
-    fn next(&mut self, most: u64) -> Result<Fed> {
-        let fed = Python::try_attach(|py| -> Result<Option<(u64, Blob)>> {
+/// What a feed hands out: how many items, their bytes, what tells each from others, into how many parts it can be cut,
+/// and what else the worker has to know.
+type Handed<'py> = (u64, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>, u64, Bound<'py, PyAny>);
+
+impl PyFeed {
+    fn ask(&mut self, most: u64, done: bool) -> Result<Fed> {
+        let fed = Python::try_attach(|py| -> Result<Option<Parcel>> {
             let object = self.object.bind(py);
-            let fed = object.call_method1("next", (most,)).and_then(|fed| {
-                let fed = fed.extract::<Option<(u64, Bound<'_, PyBytes>)>>()?;
+            let fed = object.call_method1("next", (most, self.prints, done)).and_then(|fed| {
+                let fed = fed.extract::<Option<Handed<'_>>>()?;
+                let fed = match fed {
+                    Some((count, bytes, prints, units, more)) => {
+                        Some((count, bytes, prints, units, json::from_python(&more)?))
+                    }
+                    None => None,
+                };
                 Ok((fed, object.call_method0("left")?.extract::<Option<u64>>()?))
             });
             let (fed, left) = fed.map_err(|error| of_exception(py, &error))?;
             self.left = left;
-            let Some((count, bytes)) = fed else { return Ok(None) };
-            Ok(Some((count, Blob::new(bytes.as_bytes()).map_err(not_shared)?)))
+            let Some((count, bytes, prints, units, more)) = fed else { return Ok(None) };
+            let payload = bytes.map(|bytes| Blob::new(bytes.as_bytes())).transpose().map_err(not_shared)?;
+            let prints = prints.map(|prints| prints.as_bytes().to_vec()).unwrap_or_default();
+            Ok(Some(Parcel {
+                units,
+                prints,
+                more,
+                ..Parcel::of(self.next, count, payload.into_iter().collect())
+            }))
         });
         // Without an interpreter there is nobody left to ask.
-        let Some((count, blob)) = fed.unwrap_or(Ok(None))? else { return Ok(Fed::Over) };
-        let first = self.next;
-        self.next += count;
-        let more = serde_json::Value::Null;
-        Ok(Fed::Parcel(Parcel { first, count, payload: vec![blob], more, label: None }))
+        let Some(parcel) = fed.unwrap_or(Ok(None))? else { return Ok(Fed::Over) };
+        self.next += parcel.count;
+        Ok(Fed::Parcel(parcel))
+    }
+}
+
+impl Feed for PyFeed {
+    fn next(&mut self, most: u64) -> Result<Fed> {
+        self.ask(most, false)
+    }
+
+    fn skip(&mut self, most: u64) -> Result<Fed> {
+        self.ask(most, true)
     }
 
     fn left(&self) -> Option<u64> {
@@ -236,6 +303,9 @@ pub fn values<'py>(py: Python<'py>, run: &Run) -> PyResult<(Bound<'py, PyList>, 
     for segment in &values.segments {
         let blobs: Vec<_> = segment.blobs.iter().map(|blob| PyBytes::new(py, blob.bytes())).collect();
         let more = json::to_python(py, &segment.more)?;
+        if let (Some(piece), Ok(more)) = (segment.piece, more.cast::<PyDict>()) {
+            more.set_item("piece", (piece.from, piece.to))?;
+        }
         segments.append((segment.first, segment.count, segment.failed.clone(), blobs, more))?;
     }
     let failures = PyList::empty(py);

@@ -8,13 +8,14 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use pyo3_arrow::input::AnyRecordBatch;
 
 use super::calls;
 use super::errors::raised;
 use super::frame::PyFrame;
 use super::json;
+use super::letters;
 use super::run::{PyRun, SIGNALS_EVERY};
 use super::secrets::{PySecrets, settings_of};
 use crate::config::Settings;
@@ -25,6 +26,7 @@ use crate::plan::Node;
 use crate::plan::frame::{Frame, Kind};
 use crate::runtime::engine::Given;
 use crate::runtime::{Engine, RunOptions};
+use crate::store::letters::discard;
 use crate::worker::Launch;
 
 /// Program, arguments, environment.
@@ -150,6 +152,28 @@ impl PyEngine {
         then: Option<&Bound<'_, PyBytes>>,
     ) -> PyResult<PyRun> {
         Ok(PyRun { run: calls::submit(py, self.engine()?, function, feed, asked, then)? })
+    }
+
+    /// Removes what is kept of a key; whether there was something.
+    fn forget(&self, py: Python<'_>, key: &str) -> PyResult<bool> {
+        let place = self.engine()?.place();
+        py.detach(|| place.forget(key)).map_err(|error| raised(py, error))
+    }
+
+    /// All dead letters: dicts without their bytes.
+    fn dead_letters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        letters::list(py, &self.engine()?.place())
+    }
+
+    /// The function of a dead letter and the bytes of its parcel.
+    fn dead_letter<'py>(&self, py: Python<'py>, id: &str) -> PyResult<letters::Bytes<'py>> {
+        letters::bytes(py, &self.engine()?.place(), id)
+    }
+
+    /// Removes dead letters; how many there were.
+    fn discard(&self, py: Python<'_>, ids: Vec<String>) -> PyResult<usize> {
+        let place = self.engine()?.place();
+        py.detach(|| discard(&place, &ids)).map_err(|error| raised(py, error))
     }
 
     fn warm(&self, py: Python<'_>, count: usize, seconds: f64, launch: LaunchArguments) -> PyResult<usize> {

@@ -7,6 +7,7 @@ mod errors;
 mod frame;
 mod groups;
 mod json;
+mod letters;
 mod literal;
 mod params;
 mod run;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-use super::calls::{CallRun, CallSpec, Feed};
+use super::calls::{CallRun, CallSpec, Checkpoint, Feed, keeper};
 use super::execute;
 use super::run::{Finisher, Run};
 use super::spill::{SpillDir, sweep};
@@ -26,7 +26,9 @@ use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
 use crate::plan::frame::Frame;
 use crate::secrets::{Given as Setting, Secrets, urls};
-use crate::worker::{Launch, Pool};
+use crate::store::Place;
+use crate::store::letters::Outbox;
+use crate::worker::{Launch, Pool, Wear};
 
 /// How long closing waits for threads that are in the middle of something.
 const PATIENCE: Duration = Duration::from_millis(1_000);
@@ -73,6 +75,15 @@ pub struct RunOptions {
     pub memory_limit: Option<u64>,
     /// Where the answer is written instead of kept.
     pub output: Option<Target>,
+}
+
+/// What of a run of calls is to outlive it.
+#[derive(Debug, Default)]
+pub struct Keeping {
+    /// The file of its key.
+    pub checkpoint: Option<Checkpoint>,
+    /// Where items are put aside that failed for good.
+    pub outbox: Option<Outbox>,
 }
 
 /// What a source is made of.
@@ -159,6 +170,12 @@ impl Engine {
 
     pub fn secrets(&self) -> &Arc<Secrets> {
         &self.secrets
+    }
+
+    /// Where what outlives the process is kept.
+    pub fn place(&self) -> Place {
+        let Settings { state_dir, state_days, state_limit, .. } = &self.settings;
+        Place::new(state_dir.clone(), *state_days, *state_limit)
     }
 
     fn handle(runtime: &Mutex<Option<Runtime>>) -> Result<tokio::runtime::Handle> {
@@ -312,7 +329,12 @@ impl Engine {
     pub fn pool(&self, launch: impl FnOnce() -> Launch) -> Result<Arc<Pool>> {
         Self::handle(&self.compute)?;
         let mut pool = self.pool.lock();
-        Ok(pool.get_or_insert_with(|| Arc::new(Pool::new(launch(), self.settings.workers))).clone())
+        let made = || {
+            let Settings { workers, memory_limit, worker_max_tasks, worker_max_growth, .. } = self.settings;
+            let growth = worker_max_growth.unwrap_or(memory_limit / workers as u64 / 2);
+            Arc::new(Pool::new(launch(), workers, Wear { items: worker_max_tasks, growth: Some(growth) }))
+        };
+        Ok(pool.get_or_insert_with(made).clone())
     }
 
     /// A run that is to be started.
@@ -320,13 +342,15 @@ impl Engine {
         Arc::new(Run::new())
     }
 
-    /// Starts a run of calls; `why` says why it is not native.
+    /// Starts a run of calls, which goes on from its checkpoint, if it has one; `why` says why it is not native.
+    #[allow(clippy::too_many_arguments)]
     pub fn submit_calls(
         self: &Arc<Self>,
         run: Arc<Run>,
         pool: &Arc<Pool>,
         spec: CallSpec,
         feed: Box<dyn Feed>,
+        keeping: Keeping,
         timeout: Option<Duration>,
         why: Option<String>,
     ) -> Result<Arc<Run>> {
@@ -340,9 +364,20 @@ impl Engine {
             let _ = run.control.deadline.set(deadline);
         }
         run.begin_in_python(format!("{} of `{}`", spec.kind, spec.function.name), why);
-        let calls = Arc::new(CallRun::new(run.clone(), pool, spec, feed));
+        let (kept, keeper) = keeper::of(keeping.checkpoint, keeping.outbox).unzip();
+        let calls = Arc::new(CallRun::new(run.clone(), pool, spec, feed, kept));
         let (watched, watching, served) = (run.clone(), Arc::downgrade(&calls), Arc::downgrade(pool));
         let finisher = Finisher(run.clone());
+        if let Some(keeper) = keeper {
+            let started = keeper.start(run.clone(), Arc::downgrade(&calls));
+            started.map_err(|error| {
+                Error::new(
+                    Code::OutOfMemory,
+                    format!("cannot start the thread that keeps what a run does: {error}"),
+                )
+                .hint("Raise the limit of threads, or leave `idempotencyKey` out")
+            })?;
+        }
         pool.add(calls).map_err(|error| {
             Error::new(Code::OutOfMemory, format!("cannot start a thread for a worker: {error}"))
                 .hint("Raise the limit of threads, or lower `workers`")

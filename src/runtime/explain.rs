@@ -34,10 +34,11 @@ pub fn explain(run: &Run) -> Result<Value> {
     let accounting = progress.accounting;
     let _ = writeln!(
         text,
-        "chunks: {} accepted = {} succeeded + {} failed + {} cancelled + {} skipped + {} pending",
+        "chunks: {} accepted = {} succeeded + {} failed + {} dead-lettered + {} cancelled + {} skipped + {} pending",
         accounting.accepted,
         accounting.succeeded,
         accounting.failed,
+        accounting.dead_lettered,
         accounting.cancelled,
         accounting.skipped,
         accounting.pending

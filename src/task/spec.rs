@@ -175,6 +175,11 @@ pub struct Options {
     pub on_error: OnError,
     pub max_failures: Option<u64>,
     pub backoff_ms: u64,
+    pub max_backoff_ms: u64,
+    pub retry_on: Option<Vec<String>>,
+    pub do_not_retry: Vec<String>,
+    pub chunk_timeout_ms: Option<u64>,
+    pub soft_timeout_ms: Option<u64>,
     pub parallelism: Option<usize>,
     pub memory_limit: Option<u64>,
     pub max_depth: u32,
@@ -202,6 +207,8 @@ pub enum OnError {
     Fail,
     Collect,
     Skip,
+    #[serde(rename = "dead_letter")]
+    DeadLetter,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fields::{Field, INPUT, OPTIONS, OUTPUT, Runs};
-use super::spec::{ChunkSize, Combine, Input, Mode, OnError, OperationRef, TaskSpec, TaskType};
-use super::value::invalid;
-use crate::error::{Error, Result};
+use super::spec::{ChunkSize, Combine, Input, Mode, OnError, OperationRef, Options, TaskSpec, TaskType};
+use super::value::{invalid, shortened};
+use crate::error::{CODES, Error, Result};
+use crate::names::nearest;
 
 /// Refuses the first part of a task that this version does not run.
 pub fn supported(spec: &TaskSpec) -> Result<()> {
@@ -67,15 +68,9 @@ fn means_something(spec: &TaskSpec) -> Result<()> {
     }
     if options.max_failures.is_some() && options.on_error == OnError::Fail {
         let why = "means nothing where the first failure ends the run";
-        return wrong("options.maxFailures", why, "Add `onError: \"skip\"` or \"collect\"");
+        return wrong("options.maxFailures", why, "Add `onError: \"skip\"`, \"collect\" or \"dead_letter\"");
     }
-    if options.retries == 0 && default_of("backoffMs") != Some(options.backoff_ms.into()) {
-        return wrong(
-            "options.backoffMs",
-            "means nothing without `retries`",
-            "Add `retries`, or leave it out",
-        );
-    }
+    policies(options)?;
     if spec.kind == TaskType::Sequential
         && matches!(spec.input, Input::Items(_))
         && spec.chunk_size != ChunkSize::Auto
@@ -95,6 +90,47 @@ fn means_something(spec: &TaskSpec) -> Result<()> {
     Ok(())
 }
 
+/// What is said of attempts and of time has to fit together.
+fn policies(options: &Options) -> Result<()> {
+    let of_retries = [
+        ("backoffMs", default_of("backoffMs") != Some(options.backoff_ms.into())),
+        ("maxBackoffMs", default_of("maxBackoffMs") != Some(options.max_backoff_ms.into())),
+        ("retryOn", options.retry_on.is_some()),
+        ("doNotRetry", !options.do_not_retry.is_empty()),
+    ];
+    if let Some((key, _)) = of_retries.iter().find(|(_, given)| *given && options.retries == 0) {
+        let why = "means nothing without `retries`";
+        return wrong(&format!("options.{key}"), why, "Add `retries`, or leave it out");
+    }
+    for (key, names) in
+        [("retryOn", options.retry_on.as_deref()), ("doNotRetry", Some(&*options.do_not_retry))]
+    {
+        // What looks like a code has to be one; names of exceptions are the user's own.
+        let code = |name: &&String| name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        let codes = || CODES.iter().map(|info| info.name);
+        let unknown = |name: &&String| !codes().any(|code| code == name.as_str());
+        if let Some(name) = names.unwrap_or_default().iter().filter(code).find(unknown) {
+            let path = format!("options.{key}");
+            let message = format!("{path} names \"{}\", which is no code of an error", shortened(name));
+            let hint = match nearest(name, codes()) {
+                Some(near) => format!("Did you mean \"{near}\"? Exceptions go by the names of their classes"),
+                None => format!(
+                    "Codes: {}. Exceptions go by the names of their classes",
+                    codes().collect::<Vec<_>>().join(", ")
+                ),
+            };
+            return Err(invalid(&path, message).hint(hint));
+        }
+    }
+    if let (Some(soft), Some(hard)) = (options.soft_timeout_ms, options.chunk_timeout_ms)
+        && soft >= hard
+    {
+        let why = "is no warning where `chunkTimeoutMs` comes first";
+        return wrong("options.softTimeoutMs", why, "Make it less than `chunkTimeoutMs`");
+    }
+    Ok(())
+}
+
 /// What means something for one type of task alone.
 fn only_for(spec: &TaskSpec) -> Result<()> {
     let recursive = spec.kind == TaskType::Recursive;
@@ -107,6 +143,19 @@ fn only_for(spec: &TaskSpec) -> Result<()> {
     if recursive && spec.options.on_error != OnError::Fail {
         let why = "of a recursive task can only be \"fail\": an input that failed has no result to combine";
         return wrong("options.onError", why, "Catch the error in the operation, and return a value for it");
+    }
+    if recursive && spec.options.idempotency_key.is_some() {
+        let why = "is not for recursive tasks: what a tree has done so far is not kept";
+        return wrong(
+            "options.idempotencyKey",
+            why,
+            "Leave it out, or let the operation keep its own results",
+        );
+    }
+    if spec.kind == TaskType::MapReduce && spec.options.on_error == OnError::DeadLetter {
+        let why =
+            "of a map_reduce task cannot be \"dead_letter\": what is mapped later has no place in an answer";
+        return wrong("options.onError", why, "Say \"skip\": `run.failures()` has the errors");
     }
     if spec.kind == TaskType::MapReduce && spec.reduce.is_none() {
         return wrong(
@@ -123,7 +172,20 @@ fn only_for(spec: &TaskSpec) -> Result<()> {
 }
 
 /// Options that say how user code is run in workers mean nothing to a native plan, which runs none.
-const IN_WORKERS: &[&str] = &["priority", "retries", "onError", "maxFailures", "backoffMs", "secrets"];
+const IN_WORKERS: &[&str] = &[
+    "priority",
+    "retries",
+    "onError",
+    "maxFailures",
+    "backoffMs",
+    "maxBackoffMs",
+    "retryOn",
+    "doNotRetry",
+    "chunkTimeoutMs",
+    "softTimeoutMs",
+    "idempotencyKey",
+    "secrets",
+];
 
 fn in_workers(options: &Value) -> Result<()> {
     let given = |field: &&Field| {

@@ -55,6 +55,11 @@ pub struct Head {
     pub attempt: u32,
     /// Milliseconds until the run's deadline.
     pub left_ms: Option<u64>,
+    /// Milliseconds that an item may take, and after which it is told so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soft_ms: Option<u64>,
     /// What else the kind needs.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     pub more: serde_json::Value,
@@ -106,6 +111,9 @@ pub struct Failure {
     pub item: u64,
     #[serde(rename = "type")]
     pub type_name: String,
+    /// The names of its class and of those that it is made from, with and without their modules.
+    #[serde(default)]
+    pub classes: Vec<String>,
     pub message: String,
     pub traceback: String,
     /// Whether it may go better another time.
@@ -116,4 +124,12 @@ pub struct Failure {
     /// Which blob holds the pickled exception.
     #[serde(default)]
     pub blob: Option<usize>,
+}
+
+impl Failure {
+    /// What it may be called where somebody says which failures are meant.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        let code = self.code.map(crate::error::Code::name);
+        self.classes.iter().map(String::as_str).chain([self.type_name.as_str()]).chain(code)
+    }
 }

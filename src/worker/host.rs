@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::call::{Call, Part, Said};
 use super::output::Outputs;
+use super::pool::Wear;
 use super::process::{Launch, Process, ending};
 use super::shared::{Blob, Page};
 use super::wire;
@@ -34,6 +35,9 @@ const MESSAGE: Duration = Duration::from_secs(10);
 /// from it for good.
 const BEGIN: Duration = Duration::from_secs(5);
 
+/// How often at most it is looked how much a worker holds between calls.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Runs whose calls a worker remembers to have had.
 const RUNS: usize = 16;
 
@@ -43,6 +47,8 @@ pub enum StopCause {
     /// The run is not wanted any more.
     Cancelled,
     Deadline,
+    /// One item took longer than it may.
+    Overdue,
     /// The worker held more than it may: so many bytes.
     Memory(u64),
 }
@@ -105,8 +111,10 @@ pub struct Host {
     open: [bool; 2],
     /// The last runs that it had calls of.
     runs: VecDeque<Arc<str>>,
-    /// Calls that it has run.
-    pub calls: u64,
+    /// Items that it has run.
+    items: u64,
+    /// What it held after its first call, and when that was last looked at.
+    held: Option<(u64, Instant)>,
 }
 
 /// What a look at the worker's channels found.
@@ -137,10 +145,21 @@ impl Host {
             outputs: Outputs::default(),
             open: [true; 2],
             runs: VecDeque::new(),
-            calls: 0,
+            items: 0,
+            held: None,
         };
         let start = json!({ "t": "start" });
-        wire::send(&mut host.process.socket, &start, &[shared], &mut patience(watch)).map_err(cannot)?;
+        let gone = |host: &mut Self, why: String| {
+            let Crash { how, stderr, signal, .. } = host.crash(Crashed::Starting, why, None, watch);
+            failed(how, stderr, signal)
+        };
+        let sent = wire::send(&mut host.process.socket, &start, &[shared], &mut patience(watch));
+        match sent {
+            Ok(()) => {}
+            // Somebody ended it before it was told anything.
+            Err(error) if is_gone(&error) => return Err(gone(&mut host, String::new())),
+            Err(error) => return Err(cannot(error)),
+        }
         let began = Instant::now();
         loop {
             match host.hear(watch) {
@@ -156,10 +175,7 @@ impl Host {
                         return Err(failed(how, host.stderr(), None));
                     }
                 }
-                Heard::Gone(why) => {
-                    let Crash { how, stderr, signal, .. } = host.crash(Crashed::Starting, why, None, watch);
-                    return Err(failed(how, stderr, signal));
-                }
+                Heard::Gone(why) => return Err(gone(&mut host, why)),
             }
         }
     }
@@ -170,6 +186,29 @@ impl Host {
 
     pub fn memory(&self) -> Option<u64> {
         self.process.memory()
+    }
+
+    /// Whether it has done enough, and another is to take its place.
+    pub fn is_worn(&mut self, wear: Wear) -> bool {
+        if wear.items.is_some_and(|most| self.items >= most) {
+            return true;
+        }
+        let Some(most) = wear.growth else { return false };
+        let now = Instant::now();
+        if self.held.is_some_and(|(_, looked)| now.duration_since(looked) < LOOK) {
+            return false;
+        }
+        match (self.held, self.process.memory()) {
+            (Some((first, _)), Some(held)) => {
+                self.held = Some((first, now));
+                held > first.saturating_add(most)
+            }
+            (None, Some(held)) => {
+                self.held = Some((held, now));
+                false
+            }
+            (_, None) => false,
+        }
     }
 
     /// Whether it lives and may be given a call.
@@ -183,7 +222,7 @@ impl Host {
         self.drain(&Nobody);
         self.finish(&Nobody);
         self.outputs.forget();
-        self.calls += 1;
+        self.items += call.head.to - call.head.from;
         if self.runs.back() != Some(&call.head.run) {
             self.runs.push_back(call.head.run.clone());
             let old = self.runs.len().saturating_sub(RUNS);

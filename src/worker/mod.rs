@@ -14,6 +14,6 @@ pub mod wire;
 
 pub use call::{Call, Failure, Function, Head, Part, Said};
 pub use host::{Crash, Crashed, End, StopCause, Stream, Watch};
-pub use pool::{Pool, Ready, Unit, Work};
+pub use pool::{Pool, Ready, Unit, Wear, Work};
 pub use process::Launch;
 pub use shared::Blob;

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub const SHARED_FROM: usize = 256 * 1024;
 pub enum Blob {
     Inline(Arc<[u8]>),
     Shared(Arc<Shared>),
+    /// Part of a file that was there before.
+    Kept(Arc<Mmap>, Range<usize>),
 }
 
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl Blob {
                 Ok(Shared { map, .. }) => Arc::new(Shared { file: None, map }),
                 Err(shared) => shared,
             })),
-            inline @ Self::Inline(_) => Ok(inline),
+            other => Ok(other),
         }
     }
 
@@ -71,6 +74,7 @@ impl Blob {
         match self {
             Self::Inline(bytes) => bytes,
             Self::Shared(shared) => &shared.map,
+            Self::Kept(map, range) => &map[range.clone()],
         }
     }
 
@@ -84,7 +88,7 @@ impl Blob {
 
     pub fn file(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::Inline(_) => None,
+            Self::Inline(_) | Self::Kept(..) => None,
             Self::Shared(shared) => shared.file.as_ref().map(AsFd::as_fd),
         }
     }

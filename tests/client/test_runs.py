@@ -23,7 +23,7 @@ from tests.conftest import make_task
 STATES = {"queued", "running", "succeeded", "failed", "cancelled"}
 
 
-ENDS = ("succeeded", "failed", "cancelled", "skipped")
+ENDS = ("succeeded", "failed", "dead_lettered", "cancelled", "skipped")
 
 
 def _adds_up(run: Run) -> Accounting:

@@ -39,7 +39,7 @@ def books(run: Any) -> dict[str, int]:
     return found
 
 
-_ENDS = ("accepted", "pending", "succeeded", "failed", "cancelled", "skipped")
+_ENDS = ("accepted", "pending", "succeeded", "failed", "dead_lettered", "cancelled", "skipped")
 
 
 def looked_after(run: Any) -> dict[str, int]:
@@ -89,7 +89,7 @@ def still_serves(client: RLMClient) -> None:
     run = client.submit(task(abs, range(-20, 0)))
     assert run.result(PATIENCE) == list(range(20, 0, -1))
     assert books(run) == {
-        "accepted": 20, "pending": 0, "succeeded": 20, "failed": 0, "cancelled": 0, "skipped": 0
+        "accepted": 20, "pending": 0, "succeeded": 20, "failed": 0, "dead_lettered": 0, "cancelled": 0, "skipped": 0
     }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "io": {"error", "config", "plan", "secrets"},
     "engine": {"error", "config", "memory", "plan", "io"},
     "worker": {"error", "config", "plan", "io", "task", "secrets"},
-    "runtime": {"memory", "error", "config", "plan", "io", "task", "engine", "worker", "secrets"},
+    "runtime": {"memory", "error", "config", "plan", "io", "task", "engine", "worker", "secrets", "store"},
     "store": {"error", "config", "task", "secrets"},
     "observe": {"error", "config", "task", "secrets"},
     "control": {"error", "config", "task", "runtime", "store", "observe", "secrets"},

@@ -17,6 +17,7 @@ from rlm_hypervisor.worker import context, programs
 from rlm_hypervisor.worker.channel import Channel
 from rlm_hypervisor.worker.codec import dump, load
 from rlm_hypervisor.worker.rows import Encoded
+from rlm_hypervisor.worker.warned import Warned
 
 FLUSH_SECONDS = 0.01
 """How long results wait at most while their call goes on: what a crash can lose."""
@@ -71,13 +72,17 @@ class Server:
         results: list[Any] = []
         failed: list[dict[str, Any]] = []
         pickles: list[bytes] = []
+        soft = None if head.get("soft_ms") is None else Warned(head["soft_ms"])
         sent = start
         flushed = time.monotonic()
         for place in range(start, stop):
             self._page.at(call, place)
-            current.item = current.first + place
+            current.at(place)
             try:
-                results.append(function(items[place]))
+                if soft is None:
+                    results.append(function(items[place]))
+                else:
+                    results.append(soft(function, items[place]))
             except BaseException as error:
                 failed.append(_failure(place, error, pickles))
             if os.getpid() != self._pid:
@@ -170,6 +175,9 @@ def _items(head: dict[str, Any], blobs: list[Any]) -> Any:
         return pickle.loads(blobs[0])
     if kind in ("rows", "map_rows"):
         return [(blobs[0], head["more"])]
+    if kind == "batch" and "piece" in (head.get("more") or {}):
+        first, last = head["more"]["piece"]
+        return [pickle.loads(blobs[0])[first:last]]
     if kind == "tree":
         return programs.jobs(head["more"]["jobs"], blobs)
     if kind == "then" and "part" in head["more"]:
@@ -218,12 +226,21 @@ def _failure(
     return {
         "item": place,
         "type": _sendable(type(error).__name__),
+        "classes": _classes(error),
         "message": _text(error),
         "traceback": text,
         "retryable": retryable,
         "code": code if isinstance(code, str) and _is_ours(error) else None,
         "blob": blob,
     }
+
+
+def _classes(error: BaseException) -> list[str]:
+    """The names of the exception's classes, the nearest first, with and without their modules."""
+    found: list[str] = []
+    for one in type(error).__mro__[:-1]:
+        found += [_sendable(one.__name__), _sendable(f"{one.__module__}.{one.__qualname__}")]
+    return found
 
 
 def _attribute(error: BaseException, name: str, default: Any) -> Any:

@@ -37,11 +37,28 @@ class Current:
         self.attempt: int = head["attempt"]
         left = head.get("left_ms")
         self.deadline = None if left is None else time.monotonic() + left / 1000
+        # Of a chunk that was cut: the first row of the part that this is.
+        self.part: int = ((head.get("more") or {}).get("piece") or (0,))[0]
+        self._item_ms: int | None = head.get("item_ms")
+        self._item_began = time.monotonic()
         self.item = head["first"] + head["from"]
         self.page = page
         self.channel = channel
         self.secrets: dict[str, Any] = {}
         """What the operation may read, by name."""
+
+    def at(self, place: int) -> None:
+        """An item is about to run."""
+        self.item = self.first + place
+        if self._item_ms is not None:
+            self._item_began = time.monotonic()
+
+    def nearest(self) -> float | None:
+        """When the run's deadline is, or the item's own, if that is sooner."""
+        if self._item_ms is None:
+            return self.deadline
+        own = self._item_began + self._item_ms / 1000
+        return own if self.deadline is None else min(own, self.deadline)
 
 
 current: Current | None = None

@@ -163,7 +163,7 @@ class MapSide(Encoding):
             from rlm_hypervisor.worker.rows import concrete, plain
 
             data, facts = item
-            value = plain(self._function(concrete(data, facts["first_row"])))
+            value = plain(self._function(concrete(data, facts)))
         else:
             value = self._function(item)
         if self._key is None:
@@ -181,11 +181,13 @@ class MapSide(Encoding):
         """A blob for each part: `{key: [(place, value), ...]}`."""
         from rlm_hypervisor.worker import context
 
-        first = context.current.first if context.current is not None else 0
+        first, part = (0, 0) if context.current is None else (context.current.first, context.current.part)
         parts: list[dict[Any, list[tuple[Place, Any]]]] = [{} for _ in range(self._parts)]
         for place, pairs in zip(places, results, strict=True):
             for number, (key, value) in enumerate(pairs):
-                parts[part_of(key, self._parts)].setdefault(key, []).append(((first + place, number), value))
+                parts[part_of(key, self._parts)].setdefault(key, []).append(
+                    ((first + place, part + number), value)
+                )
         if self._combine is not None:
             parts = [{key: [self._combined(found)] for key, found in part.items()} for part in parts]
         return [dump(part) for part in parts], {}

@@ -30,7 +30,8 @@ class OverRows:
     def __call__(self, chunk: tuple[Any, dict[str, Any]]) -> Any:
         """The result for one chunk: `(bytes, facts)`."""
         data, facts = chunk
-        partition, start, rows = concrete(data, facts["first_row"]), facts["first_row"], facts["rows"]
+        partition = concrete(data, facts)
+        start, rows = partition.index.start, len(partition)
         result = self._function(partition)
         if not self._aligned:
             return plain(result)
@@ -69,13 +70,17 @@ def partition_class() -> Any:
     return Partition
 
 
-def concrete(data: Any, first_row: int) -> Any:
-    """A chunk's rows as the operation receives them."""
+def concrete(data: Any, facts: dict[str, Any]) -> Any:
+    """The rows of a chunk, or of a part of it, as the operation receives them."""
     import pandas
     import pyarrow
 
     with pyarrow.ipc.open_stream(pyarrow.py_buffer(data)) as stream:
         table = stream.read_all()
+    first_row = facts["first_row"]
+    if "piece" in facts:
+        start, stop = facts["piece"]
+        table, first_row = table.slice(start, stop - start), first_row + start
     frame = partition_class()(table.to_pandas(ignore_metadata=True))
     frame.index = pandas.RangeIndex(first_row, first_row + table.num_rows)
     return frame

@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod hive;
+mod identity;
 pub mod memory;
 pub mod parquet;
 pub mod reconcile;

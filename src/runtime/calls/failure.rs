@@ -1,5 +1,7 @@
 //! What went wrong with an item, in words: who failed, on what, at which attempt, and why.
 
+use std::time::Duration;
+
 use super::ledger::{Counts, Slice};
 use crate::error::{Cause, Code, Error};
 use crate::secrets::redact;
@@ -22,10 +24,12 @@ fn last(text: &str, most: usize) -> String {
 
 /// What the items of a run are called.
 fn subject(slice: &Slice, item: u64, single: bool) -> String {
+    let part = slice.piece.map(|piece| format!(", values {} to {} of it", piece.from, piece.to - 1));
+    let part = part.unwrap_or_default();
     match (&slice.parcel.label, single) {
-        (Some(label), _) => format!(" on {label}"),
+        (Some(label), _) => format!(" on {label}{part}"),
         (None, true) => String::new(),
-        (None, false) => format!(" on item {}", slice.parcel.first + item),
+        (None, false) => format!(" on item {}{part}", slice.parcel.first + item),
     }
 }
 
@@ -102,6 +106,20 @@ pub fn late(function: &str, counts: &Counts) -> Error {
     let message = format!("`{function}` was stopped: the run's deadline (`timeoutMs`) passed{done}");
     Error::new(Code::Timeout, message)
         .hint("Allow more time, or find out what takes it with `current_task().report(...)`")
+}
+
+/// The item took longer than it may, and its worker was ended.
+pub fn overdue(function: &str, slice: &Slice, item: u64, limit: Duration, single: bool) -> Error {
+    let message = format!(
+        "`{function}`{}{} took longer than the {} ms that it may (`chunkTimeoutMs`); it was stopped",
+        subject(slice, item, single),
+        attempt(slice),
+        limit.as_millis()
+    );
+    let error = Error::new(Code::Timeout, message)
+        .hint("Allow more time, give it less to do, or add `retries` if it may go better another time")
+        .detail("limit_ms", u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    details(error, function, slice, item)
 }
 
 /// The worker held more than it may, and was ended.

@@ -15,6 +15,27 @@ pub struct Parcel {
     pub more: serde_json::Value,
     /// What it is called in errors: "chunk 3 (rows 20,000 to 29,999)"; None for items.
     pub label: Option<String>,
+    /// Into how many parts its item can be cut, where there is just one: rows, or values of a batch.
+    pub units: u64,
+    /// What tells each item from others, one after the other; empty where nobody asks.
+    pub prints: Vec<u8>,
+}
+
+/// Bytes by which an item is told from others.
+pub const PRINT: usize = 16;
+
+impl Parcel {
+    /// Items that cannot be cut.
+    pub fn of(first: u64, count: u64, payload: Vec<Blob>) -> Self {
+        let more = serde_json::Value::Null;
+        Self { first, count, payload, more, label: None, units: 1, prints: Vec::new() }
+    }
+
+    /// The prints of some of the items.
+    pub fn prints_of(&self, from: u64, to: u64) -> Vec<u8> {
+        let place = |item: u64| usize::try_from(item).map_or(usize::MAX, |item| item.saturating_mul(PRINT));
+        self.prints.get(place(from)..place(to)).unwrap_or_default().to_vec()
+    }
 }
 
 /// What a feed has.
@@ -30,6 +51,11 @@ pub enum Fed {
 pub trait Feed: Send {
     /// Up to `most` further items. May take its time.
     fn next(&mut self, most: u64) -> Result<Fed>;
+
+    /// As `next`, but only of what kind the items are is of interest: their results are there already.
+    fn skip(&mut self, most: u64) -> Result<Fed> {
+        self.next(most)
+    }
 
     /// How many items are left, if that is known.
     fn left(&self) -> Option<u64> {
@@ -52,7 +78,7 @@ pub struct Once(Option<Parcel>);
 
 impl Once {
     pub fn new(payload: Vec<Blob>) -> Self {
-        Self(Some(Parcel { first: 0, count: 1, payload, more: serde_json::Value::Null, label: None }))
+        Self(Some(Parcel::of(0, 1, payload)))
     }
 }
 

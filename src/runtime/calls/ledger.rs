@@ -1,12 +1,19 @@
 //! What becomes of each item of a run: pure decisions on events, the clock passed in.
 //!
 //! An item is in one place at a time: waiting, delayed until its next attempt, running, or ended as one of succeeded,
-//! failed, cancelled. `counts` says how many are where, and adds up after every event.
+//! failed, put aside, cancelled. `counts` says how many are where, and adds up after every event. `pieces` is about
+//! items that are run in parts, because the whole needs too much memory.
+
+mod pieces;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::pieces::Cut;
+pub use self::pieces::Piece;
 use super::feed::Parcel;
 use super::values::Segment;
 use crate::error::Error;
@@ -16,14 +23,13 @@ use crate::worker::Blob;
 /// How often an item may end the worker it runs in, whatever the task allows: beyond, it is poison.
 pub const POISON: u32 = 3;
 
-/// The longest wait before another attempt.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
 /// What the task says of failures.
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub retries: u32,
     pub on_error: OnError,
+    /// Whether there is one item only, without which there is no answer.
+    pub alone: bool,
     /// How many items may fail where the run goes on; one more ends it.
     pub max_failures: Option<u64>,
     /// How many items may be with workers at a time.
@@ -32,6 +38,8 @@ pub struct Policy {
     pub calls: u64,
     /// The wait before the second attempt; it doubles with each further one.
     pub backoff: Duration,
+    /// The longest wait before another attempt.
+    pub longest_wait: Duration,
 }
 
 /// Neighbouring items of a parcel that are at the same attempt.
@@ -44,11 +52,20 @@ pub struct Slice {
     pub attempt: u32,
     /// How many workers ended while they ran it.
     pub crashes: u32,
+    /// Of an item that was cut: which part of it.
+    pub piece: Option<Piece>,
+    /// When it was first with a worker.
+    pub begun: Option<Instant>,
 }
 
 impl Slice {
     fn len(&self) -> u64 {
         self.to - self.from
+    }
+
+    /// The number of its first item in the run.
+    pub fn number(&self) -> u64 {
+        self.parcel.first + self.from
     }
 }
 
@@ -60,7 +77,18 @@ pub struct Counts {
     pub running: u64,
     pub succeeded: u64,
     pub failed: u64,
+    /// Given up, and put aside to be run again some day.
+    pub dead_lettered: u64,
     pub cancelled: u64,
+    /// Those of the ended that an earlier run with the same key had done.
+    pub restored: u64,
+}
+
+/// An item that is to be put aside.
+#[derive(Debug)]
+pub struct Letter {
+    pub slice: Slice,
+    pub error: Error,
 }
 
 /// An item that failed, before it is decided what becomes of it.
@@ -80,9 +108,12 @@ pub struct Ledger {
     /// By the time of their next attempt, and a number that tells them apart.
     delayed: BTreeMap<(Instant, u64), Slice>,
     running: HashMap<u64, Slice>,
+    /// Items that are run in parts.
+    cut: HashMap<u64, Cut>,
     next: u64,
     counts: Counts,
     segments: Vec<Segment>,
+    letters: Vec<Letter>,
     failures: BTreeMap<u64, Error>,
     closed: bool,
 }
@@ -94,9 +125,11 @@ impl Ledger {
             waiting: VecDeque::new(),
             delayed: BTreeMap::new(),
             running: HashMap::new(),
+            cut: HashMap::new(),
             next: 0,
             counts: Counts::default(),
             segments: Vec::new(),
+            letters: Vec::new(),
             failures: BTreeMap::new(),
             closed: false,
         }
@@ -119,8 +152,27 @@ impl Ledger {
         let count = parcel.count;
         self.counts.accepted += count;
         self.counts.waiting += count;
-        let slice = Slice { parcel: Arc::new(parcel), from: 0, to: count, attempt: 1, crashes: 0 };
+        let slice = Slice {
+            parcel: Arc::new(parcel),
+            from: 0,
+            to: count,
+            attempt: 1,
+            crashes: 0,
+            piece: None,
+            begun: None,
+        };
         self.waiting.push_back(slice);
+    }
+
+    /// Takes in items that an earlier run has done. Some of them it had given up.
+    pub fn restore(&mut self, count: u64, gone: Vec<(u64, Error, bool)>) {
+        self.counts.accepted += count;
+        self.counts.restored += count;
+        self.counts.succeeded += count - gone.len() as u64;
+        for (item, error, aside) in gone {
+            *(if aside { &mut self.counts.dead_lettered } else { &mut self.counts.failed }) += 1;
+            self.failures.insert(item, error);
+        }
     }
 
     /// Whether `take` would give something.
@@ -137,7 +189,7 @@ impl Ledger {
 
     /// Whether every item has its end, if no more come.
     pub fn is_settled(&self) -> bool {
-        self.counts.waiting + self.counts.running == 0
+        self.counts.waiting + self.counts.running == 0 && self.running.is_empty()
     }
 
     /// The next items for a worker, and the number under which their end is to be told.
@@ -159,8 +211,13 @@ impl Ledger {
         }
         let id = self.next;
         self.next += 1;
-        self.counts.waiting -= slice.len();
-        self.counts.running += slice.len();
+        slice.begun.get_or_insert(now);
+        if slice.piece.is_some() {
+            self.begins(slice.number());
+        } else {
+            self.counts.waiting -= slice.len();
+            self.counts.running += slice.len();
+        }
         self.running.insert(id, slice.clone());
         Some((id, slice))
     }
@@ -180,6 +237,9 @@ impl Ledger {
         more: serde_json::Value,
         now: Instant,
     ) -> Result<(), Error> {
+        if self.running.get(&id).is_some_and(|slice| slice.piece.is_some()) {
+            return self.part_of_piece(id, failed, blobs, more, now);
+        }
         let Some(slice) = self.running.get_mut(&id) else { return Ok(()) };
         let done = Slice { to: to.clamp(slice.from, slice.to), ..slice.clone() };
         // A worker's word is not enough to count an item twice.
@@ -195,7 +255,16 @@ impl Ledger {
         let gone: Vec<u64> = failed.iter().map(|failed| done.parcel.first + failed.item).collect();
         self.counts.succeeded += done.len() - gone.len() as u64;
         if (gone.len() as u64) < done.len() {
-            self.segments.push(Segment { first, count: done.len(), failed: gone, blobs, more });
+            let prints = done.parcel.prints_of(done.from, done.to);
+            self.segments.push(Segment {
+                first,
+                count: done.len(),
+                failed: gone,
+                piece: None,
+                blobs,
+                more,
+                prints,
+            });
         }
         let mut outcome = Ok(());
         for failure in failed {
@@ -222,17 +291,46 @@ impl Ledger {
         error: Error,
         now: Instant,
     ) -> Result<(), Error> {
+        self.cut_short(id, at, retryable, error, true, now)
+    }
+
+    /// As `crashed`, but the worker was ended because of what the item did: that makes no poison of it.
+    pub fn ended(
+        &mut self,
+        id: u64,
+        at: u64,
+        retryable: bool,
+        error: Error,
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.cut_short(id, Some(at), retryable, error, false, now)
+    }
+
+    fn cut_short(
+        &mut self,
+        id: u64,
+        at: Option<u64>,
+        retryable: bool,
+        error: Error,
+        crash: bool,
+        now: Instant,
+    ) -> Result<(), Error> {
         let Some(slice) = self.running.remove(&id) else { return Ok(()) };
-        self.counts.running -= slice.len();
-        let crashes = slice.crashes + 1;
+        if slice.piece.is_some() {
+            if !self.left(slice.number()) {
+                return Ok(());
+            }
+        } else {
+            self.counts.running -= slice.len();
+        }
+        let crashes = slice.crashes + u32::from(crash);
         let begun = at.filter(|at| (slice.from..slice.to).contains(at));
         if begun.is_none() && self.closed {
-            self.counts.cancelled += slice.len();
+            self.cancel(&slice);
             return Ok(());
         }
         if begun.is_none() && retryable && crashes < POISON {
-            self.counts.waiting += slice.len();
-            self.waiting.push_front(Slice { crashes, ..slice });
+            self.again(Slice { crashes, ..slice });
             return Ok(());
         }
         let at = begun.unwrap_or(slice.from);
@@ -240,20 +338,39 @@ impl Ledger {
             if from < to && self.closed {
                 self.counts.cancelled += to - from;
             } else if from < to {
-                self.counts.waiting += to - from;
-                self.waiting.push_front(Slice { from, to, ..slice.clone() });
+                self.again(Slice { from, to, ..slice.clone() });
             }
         }
         let one = Slice { from: at, to: at + 1, crashes, ..slice };
         self.judge(one, retryable && crashes < POISON, error, now)
     }
 
+    /// Items that do not run any more are the next to run.
+    fn again(&mut self, slice: Slice) {
+        if slice.piece.is_none() {
+            self.counts.waiting += slice.len();
+        }
+        self.waiting.push_front(slice);
+    }
+
+    /// Items that do not run any more are not to run again.
+    fn cancel(&mut self, slice: &Slice) {
+        if slice.piece.is_none() {
+            self.counts.cancelled += slice.len();
+        } else if self.give_up(slice.number()) {
+            self.counts.cancelled += 1;
+        }
+    }
+
     /// The call was stopped because the run is.
     pub fn stopped(&mut self, id: u64) {
-        if let Some(slice) = self.running.remove(&id) {
+        let Some(slice) = self.running.remove(&id) else { return };
+        if slice.piece.is_some() {
+            self.left(slice.number());
+        } else {
             self.counts.running -= slice.len();
-            self.counts.cancelled += slice.len();
         }
+        self.cancel(&slice);
     }
 
     /// Nothing more is to be started.
@@ -261,6 +378,7 @@ impl Ledger {
         self.waiting.clear();
         self.delayed.clear();
         self.counts.cancelled += std::mem::take(&mut self.counts.waiting);
+        self.cut.retain(|_, cut| cut.running > 0);
         self.closed = true;
     }
 
@@ -268,21 +386,31 @@ impl Ledger {
     fn judge(&mut self, one: Slice, retryable: bool, error: Error, now: Instant) -> Result<(), Error> {
         if retryable && one.attempt <= self.policy.retries && !self.closed {
             let wait = self.wait(&one);
-            self.counts.waiting += 1;
+            if one.piece.is_none() {
+                self.counts.waiting += 1;
+            }
             self.next += 1;
             self.delayed.insert((now + wait, self.next), Slice { attempt: one.attempt + 1, ..one });
             return Ok(());
         }
-        self.counts.failed += 1;
-        let number = one.parcel.first + one.from;
-        let over = self.policy.max_failures.is_some_and(|most| self.counts.failed > most);
-        if self.policy.on_error == OnError::Fail {
+        let number = one.number();
+        if one.piece.is_some() && !self.give_up(number) {
+            return Ok(());
+        }
+        if self.policy.on_error == OnError::DeadLetter {
+            self.counts.dead_lettered += 1;
+            self.letters.push(Letter { slice: one, error: error.clone() });
+        } else {
+            self.counts.failed += 1;
+        }
+        let failed = self.counts.failed + self.counts.dead_lettered;
+        let over = self.policy.max_failures.is_some_and(|most| failed > most);
+        if self.policy.on_error == OnError::Fail || self.policy.alone {
             return Err(error);
         }
         self.failures.insert(number, error.clone());
         if over {
             let most = self.policy.max_failures.unwrap_or_default();
-            let failed = self.counts.failed;
             let message =
                 format!("{failed} items failed, and the task allows {most}; the last: {}", error.sentence());
             let hint = "Look at the failures, or raise `maxFailures`";
@@ -295,10 +423,21 @@ impl Ledger {
     /// together do not come back together. Drawn from the item's number, so that it is the same every time.
     fn wait(&self, one: &Slice) -> Duration {
         use std::hash::BuildHasher;
-        let doubled = self.policy.backoff.saturating_mul(1 << (one.attempt - 1).min(20)).min(LONGEST_WAIT);
+        let doubled =
+            self.policy.backoff.saturating_mul(1 << (one.attempt - 1).min(20)).min(self.policy.longest_wait);
         let number = (one.parcel.first + one.from, one.attempt);
         let draw = foldhash::fast::FixedState::with_seed(1).hash_one(number);
         doubled.mul_f64(1.0 - 0.5 * (draw as f64 / u64::MAX as f64))
+    }
+
+    /// Items to be put aside, since they were last asked for.
+    pub fn letters(&mut self) -> Vec<Letter> {
+        std::mem::take(&mut self.letters)
+    }
+
+    /// Results from the one with this number on; later ones have higher numbers.
+    pub fn since(&self, number: usize) -> &[Segment] {
+        self.segments.get(number..).unwrap_or_default()
     }
 
     /// Results that have come since they were last asked for.
@@ -314,169 +453,7 @@ impl Ledger {
     /// What the run's items returned, in their order.
     pub fn outcome(&mut self) -> (Vec<Segment>, BTreeMap<u64, Error>) {
         let mut segments = std::mem::take(&mut self.segments);
-        segments.sort_by_key(|segment| segment.first);
+        segments.sort_by_key(|segment| (segment.first, segment.piece));
         (segments, std::mem::take(&mut self.failures))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::error::Code;
-
-    fn policy(retries: u32, on_error: OnError) -> Policy {
-        let backoff = Duration::from_secs(1);
-        Policy { retries, on_error, max_failures: None, in_flight: 7, calls: 3, backoff }
-    }
-
-    fn parcel(first: u64, count: u64) -> Parcel {
-        Parcel { first, count, payload: Vec::new(), more: serde_json::Value::Null, label: None }
-    }
-
-    fn error() -> Error {
-        Error::new(Code::OperationFailed, "on purpose")
-    }
-
-    fn failed(item: u64) -> Failed {
-        Failed { item, retryable: true, error: error() }
-    }
-
-    fn adds_up(ledger: &Ledger) {
-        let c = ledger.counts();
-        assert_eq!(c.accepted, c.waiting + c.running + c.succeeded + c.failed + c.cancelled, "{c:?}");
-    }
-
-    #[test]
-    fn a_failed_item_comes_back_after_its_wait_and_is_then_given_up() {
-        let start = Instant::now();
-        let mut ledger = Ledger::new(policy(1, OnError::Collect));
-        ledger.offer(parcel(10, 3));
-        let (id, slice) = ledger.take(start).unwrap();
-        assert_eq!((slice.from, slice.to), (0, 3));
-        ledger.part(id, 3, vec![failed(1)], Vec::new(), serde_json::Value::Null, start).unwrap();
-        assert!(!ledger.ready(start));
-        let due = ledger.due().unwrap();
-        assert!(due - start >= Duration::from_millis(500) && due - start <= Duration::from_secs(1));
-        let (id, slice) = ledger.take(due).unwrap();
-        assert_eq!((slice.from, slice.to, slice.attempt), (1, 2, 2));
-        ledger.part(id, 2, vec![failed(1)], Vec::new(), serde_json::Value::Null, due).unwrap();
-        assert!(ledger.is_settled());
-        assert_eq!(ledger.outcome().1.keys().collect::<Vec<_>>(), [&11]);
-    }
-
-    #[test]
-    fn a_crash_blames_the_item_it_was_at_and_no_other() {
-        let now = Instant::now();
-        let mut ledger = Ledger::new(policy(0, OnError::Skip));
-        ledger.offer(parcel(0, 5));
-        let (id, _) = ledger.take(now).unwrap();
-        ledger.crashed(id, Some(2), true, error(), now).unwrap();
-        let again: Vec<_> =
-            std::iter::from_fn(|| ledger.take(now)).map(|(_, s)| (s.from, s.to, s.attempt)).collect();
-        assert_eq!(again, [(0, 2, 1), (3, 5, 1)]);
-        assert_eq!(ledger.outcome().1.keys().collect::<Vec<_>>(), [&2]);
-        adds_up(&ledger);
-    }
-
-    #[test]
-    fn poison_is_given_up_however_many_attempts_are_allowed() {
-        let mut now = Instant::now();
-        let mut ledger = Ledger::new(policy(100, OnError::Collect));
-        ledger.offer(parcel(0, 1));
-        let mut crashes = 0;
-        while let Some((id, _)) = ledger.take(now) {
-            crashes += 1;
-            ledger.crashed(id, Some(0), true, error(), now).unwrap();
-            now += Duration::from_secs(3600);
-        }
-        assert_eq!((crashes, ledger.counts().failed), (POISON, 1));
-    }
-
-    #[test]
-    fn a_crash_before_the_first_item_blames_none_of_them_until_it_is_poison() {
-        let now = Instant::now();
-        let mut ledger = Ledger::new(policy(0, OnError::Collect));
-        ledger.offer(parcel(0, 3));
-        for _ in 1..POISON {
-            let (id, slice) = ledger.take(now).unwrap();
-            assert_eq!((slice.from, slice.to, slice.attempt), (0, 3, 1));
-            ledger.crashed(id, None, true, error(), now).unwrap();
-            assert_eq!(ledger.counts().failed, 0);
-        }
-        let (id, _) = ledger.take(now).unwrap();
-        ledger.crashed(id, None, true, error(), now).unwrap();
-        assert_eq!((ledger.counts().failed, ledger.counts().waiting), (1, 2));
-        adds_up(&ledger);
-    }
-
-    #[test]
-    fn an_item_that_a_worker_tells_of_twice_or_falsely_counts_once() {
-        let now = Instant::now();
-        let mut ledger = Ledger::new(policy(0, OnError::Collect));
-        ledger.offer(parcel(0, 3));
-        let (id, _) = ledger.take(now).unwrap();
-        let told = vec![failed(9), failed(1), failed(1)];
-        ledger.part(id, 3, told, Vec::new(), serde_json::Value::Null, now).unwrap();
-        assert_eq!((ledger.counts().failed, ledger.counts().succeeded), (1, 2));
-        adds_up(&ledger);
-    }
-
-    #[test]
-    fn the_budget_of_failures_is_exact() {
-        let now = Instant::now();
-        let mut ledger = Ledger::new(Policy { max_failures: Some(2), ..policy(0, OnError::Skip) });
-        ledger.offer(parcel(0, 5));
-        for number in 0..3 {
-            let (id, slice) = ledger.take(now).unwrap();
-            let told = ledger.crashed(id, Some(slice.from), true, error(), now);
-            assert_eq!(told.is_err(), number == 2);
-        }
-    }
-
-    proptest! {
-        /// Whatever happens in whatever order, every item is in one place, and none is lost.
-        #[test]
-        fn items_are_accounted_for(events in prop::collection::vec((0_u8..8, 0_u64..9, any::<bool>()), 1..120)) {
-            let mut now = Instant::now();
-            let mut ledger = Ledger::new(policy(2, OnError::Collect));
-            let mut running = Vec::new();
-            let (mut first, mut over) = (0, false);
-            for (event, number, flag) in events {
-                match event {
-                    0 if !over => { ledger.offer(parcel(first, number + 1)); first += number + 1; }
-                    1 | 2 => if let Some((id, _)) = ledger.take(now) { running.push(id); },
-                    3 if !running.is_empty() => {
-                        let id = running[number as usize % running.len()];
-                        let slice = ledger.running(id).unwrap().clone();
-                        let to = slice.from + 1 + number % (slice.to - slice.from);
-                        let gone = if flag { vec![failed(slice.from)] } else { Vec::new() };
-                        ledger.part(id, to, gone, Vec::new(), serde_json::Value::Null, now).unwrap();
-                        if ledger.running(id).is_none() { running.retain(|one| *one != id); }
-                    }
-                    4 if !running.is_empty() => {
-                        let id = running.remove(number as usize % running.len());
-                        let at = (number < 8).then_some(number);
-                        ledger.crashed(id, at, flag, error(), now).unwrap();
-                    }
-                    5 if !running.is_empty() => ledger.stopped(running.remove(number as usize % running.len())),
-                    6 => now += Duration::from_secs(number),
-                    7 if number == 0 => { ledger.wind_down(); over = true; }
-                    _ => {}
-                }
-                adds_up(&ledger);
-                prop_assert!(!over || ledger.counts().waiting == 0);
-            }
-            ledger.wind_down();
-            for id in running { ledger.stopped(id); }
-            adds_up(&ledger);
-            prop_assert!(ledger.is_settled());
-            let (segments, failures) = ledger.outcome();
-            let kept: u64 = segments.iter().map(|segment| segment.count - segment.failed.len() as u64).sum();
-            prop_assert_eq!(kept, ledger.counts().succeeded);
-            prop_assert_eq!(failures.len() as u64, ledger.counts().failed);
-        }
     }
 }

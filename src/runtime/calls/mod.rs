@@ -1,21 +1,29 @@
 //! Runs of user code in workers: what is called, on what, and what becomes of each item.
 //!
 //! `feed` brings the items, `ledger` decides what happens to each (pure, the clock is passed in), `pace` how many go
-//! together, `rows` brings the chunks of a source,
-//! `tree` the inputs of a recursive run, `granted` the secrets that they may read, `failure` says what went wrong in words, `work` is the shell that the pool of workers sees.
+//! together, `retry` which failures are tried again, `rows` brings the chunks of a source, `tree` the inputs of a
+//! recursive run, `granted` the secrets that they may read, `failure` says what went wrong in words. `work` is the shell that the pool of workers sees, `feeding`
+//! and `last` its first and last steps. `checkpoint` is what of a run with a key outlives it, `keeper` writes that.
 
+pub mod checkpoint;
 mod failure;
 pub mod feed;
+mod feeding;
 mod granted;
+pub mod keeper;
+mod last;
 pub mod ledger;
 mod pace;
+pub mod retry;
 pub mod rows;
 pub mod tree;
 pub mod values;
 pub mod work;
 
+pub use checkpoint::{Checkpoint, Fingerprint};
 pub use feed::{Fed, Feed, Once, Parcel};
 pub use granted::Granted;
 pub use ledger::Policy;
+pub use retry::Retry;
 pub use values::Values;
 pub use work::{CallRun, CallSpec};

@@ -20,6 +20,11 @@ use crate::worker::Blob;
 const FEWEST: u64 = 16_384;
 const MOST: u64 = 1 << 20;
 
+/// Rows of a chunk where the task leaves them to the engine.
+pub fn auto(source: &Source, workers: u64) -> u64 {
+    (source.rows() / (4 * workers.max(1))).clamp(FEWEST, MOST)
+}
+
 pub struct SourceFeed {
     readers: MorselReaders,
     current: Option<MorselReader>,
@@ -36,8 +41,8 @@ impl SourceFeed {
         control: Arc<Control>,
         io: tokio::runtime::Handle,
     ) -> Self {
-        let auto = (source.rows() / (4 * workers.max(1))).clamp(FEWEST, MOST);
-        let chunk_rows = usize::try_from(chunk_rows.unwrap_or(auto)).unwrap_or(usize::MAX).max(1);
+        let chunk_rows = chunk_rows.unwrap_or_else(|| auto(&source, workers));
+        let chunk_rows = usize::try_from(chunk_rows).unwrap_or(usize::MAX).max(1);
         let scan = Arc::new(Scan {
             // Pieces are for threads that share a row group; here one reads.
             morsels: morsels(&source, |_, _| true, 1),
@@ -100,7 +105,28 @@ impl Feed for SourceFeed {
             payload: vec![blob],
             more: json!({ "first_row": first_row, "rows": rows }),
             label: Some(format!("chunk {number} (rows {first_row} to {last})")),
+            units: rows,
+            prints: Vec::new(),
         }))
+    }
+
+    /// Whole morsels that are done are not read.
+    fn skip(&mut self, most: u64) -> Result<Fed> {
+        let passed = if self.current.is_none() { self.readers.pass_over(most) } else { 0 };
+        if passed == 0 {
+            return match self.chunk()? {
+                None => Ok(Fed::Over),
+                Some(chunk) => {
+                    self.row += chunk.num_rows() as u64;
+                    self.handed += 1;
+                    Ok(Fed::Parcel(Parcel::of(self.handed - 1, 1, Vec::new())))
+                }
+            };
+        }
+        let first = self.handed;
+        self.handed += passed;
+        self.row = self.readers.row();
+        Ok(Fed::Parcel(Parcel::of(first, passed, Vec::new())))
     }
 
     fn left(&self) -> Option<u64> {

@@ -214,13 +214,7 @@ impl Feed for Tree {
             self.running.insert(self.next, id);
             self.next += 1;
         }
-        Ok(Fed::Parcel(Parcel {
-            first,
-            count: count as u64,
-            payload,
-            more: json!({ "jobs": jobs }),
-            label: None,
-        }))
+        Ok(Fed::Parcel(Parcel { more: json!({ "jobs": jobs }), ..Parcel::of(first, count as u64, payload) }))
     }
 
     fn left(&self) -> Option<u64> {
@@ -254,7 +248,7 @@ impl Feed for Tree {
         }
         let Some(result) = self.nodes[ROOT].result.clone() else { return Ok(None) };
         let more = json!({ "note": self.described() });
-        Ok(Some(Segment { first: 0, count: 1, failed: Vec::new(), blobs: vec![result], more }))
+        Ok(Some(Segment { more, ..Segment::of(0, 1, vec![result]) }))
     }
 }
 
@@ -307,13 +301,8 @@ mod tests {
                     splits.push(json!(2));
                 }
             }
-            let segment = Segment {
-                first: parcel.first,
-                count: parcel.count,
-                failed: Vec::new(),
-                blobs,
-                more: json!({ "splits": splits }),
-            };
+            let more = json!({ "splits": splits });
+            let segment = Segment { more, ..Segment::of(parcel.first, parcel.count, blobs) };
             if let Some(answer) = tree.results(segment)? {
                 assert!(matches!(tree.next(1)?, Fed::Over));
                 return Ok((text(&answer.blobs[0]), jobs_done));
@@ -346,7 +335,7 @@ mod tests {
             let other = if text(&parcel.payload[0]) == "a" { "b" } else { "a" };
             let blobs = vec![blob("sum"), blob(other)];
             let more = json!({ "splits": [1] });
-            let segment = Segment { first: parcel.first, count: 1, failed: Vec::new(), blobs, more };
+            let segment = Segment { more, ..Segment::of(parcel.first, 1, blobs) };
             assert!(tree.results(segment).unwrap().is_none());
         }
         assert!(tree.next(1).unwrap_err().sentence().contains("circle"));

@@ -1,22 +1,28 @@
 //! A run of calls as the pool of workers sees it: the shell around the ledger.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde_json::json;
 
+use super::checkpoint::Restored;
 use super::failure;
-use super::feed::{Fed, Feed, Parcel};
+use super::feed::{Feed, Parcel};
 use super::granted::{self, Granted};
+use super::keeper::{Ending, Job, Kept};
+use super::last::{last_parcels, unaligned};
 use super::ledger::{Failed, Ledger, Policy, Slice};
 use super::pace::Pace;
-use super::values::{Segment, Values};
+use super::retry::Retry;
+use super::values::Values;
 use crate::engine::control::{Accounting, Stop};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error};
 use crate::runtime::run::{Finished, Run};
 use crate::secrets::redact;
+use crate::task::OnError;
 use crate::worker::{Call, End, Function, Head, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work};
 
 /// Characters of user output that a run keeps.
@@ -37,6 +43,11 @@ pub struct CallSpec {
     pub workers: u64,
     /// Bytes that a worker may hold.
     pub memory_limit: u64,
+    /// Which failures are tried again.
+    pub retry: Retry,
+    /// How long an item may take, and after how long it is told so.
+    pub item_timeout: Option<Duration>,
+    pub soft_timeout: Option<Duration>,
     /// What is called on all results together, once they are there; what it returns is the answer then.
     pub then: Option<Arc<Function>>,
     /// Results come in so many parts, and the last function is called on each of them.
@@ -51,27 +62,38 @@ pub struct CallSpec {
 const THEN: &str = "then";
 
 pub struct CallRun {
-    run: Arc<Run>,
+    pub(super) run: Arc<Run>,
     pool: Weak<Pool>,
-    spec: CallSpec,
-    feed: Mutex<Box<dyn Feed>>,
-    state: Mutex<State>,
+    pub(super) spec: CallSpec,
+    pub(super) feed: Mutex<Box<dyn Feed>>,
+    pub(super) state: Mutex<State>,
+    /// Where it tells what it has done, if that is to be kept.
+    pub(super) jobs: Option<Sender<Job>>,
+    pub(super) key: Option<String>,
 }
 
-struct State {
-    ledger: Ledger,
-    pace: Pace,
-    /// When each running call began.
+pub(super) struct State {
+    pub ledger: Ledger,
+    pub pace: Pace,
+    /// When each running call began with the items that it has not told of.
     began: HashMap<u64, Instant>,
-    feeding: bool,
-    open: bool,
-    left: Option<u64>,
+    pub feeding: bool,
+    pub open: bool,
+    pub left: Option<u64>,
     /// The feed has nothing before results come.
-    later: bool,
+    pub later: bool,
     /// Whether results make new items.
-    grows: bool,
+    pub grows: bool,
+    /// Items that came from the feed.
+    pub handed: u64,
+    /// What an earlier run has done.
+    pub restored: Option<Restored>,
+    /// Results that the keeper knows of.
+    pub kept: usize,
+    /// Calls that were cut in two for want of memory.
+    halved: u64,
     /// The last call, over all results, has been given out.
-    then: bool,
+    pub then: bool,
     failed: Option<Error>,
     /// Failures of before the last call.
     gone: BTreeMap<u64, Error>,
@@ -87,9 +109,28 @@ impl State {
 }
 
 impl CallRun {
-    pub fn new(run: Arc<Run>, pool: &Arc<Pool>, spec: CallSpec, feed: Box<dyn Feed>) -> Self {
+    pub fn new(
+        run: Arc<Run>,
+        pool: &Arc<Pool>,
+        spec: CallSpec,
+        feed: Box<dyn Feed>,
+        kept: Option<Kept>,
+    ) -> Self {
+        let mut ledger = Ledger::new(spec.policy.clone());
+        let (mut key, mut restored, mut jobs) = (None, None, None);
+        if let Some(kept) = kept {
+            (key, restored, jobs) = (kept.key, kept.restored, Some(kept.jobs));
+        }
+        if let (Some(key), Some(found)) = (&key, &mut restored) {
+            std::mem::take(&mut found.segments).into_iter().for_each(|segment| ledger.keep(segment));
+            let items = found.count();
+            if items > 0 || found.is_ended() {
+                run.control.note(format!("{items} items were done by an earlier run with the key \"{key}\""));
+            }
+        }
         let state = State {
-            ledger: Ledger::new(spec.policy.clone()),
+            kept: ledger.since(0).len(),
+            ledger,
             pace: Pace::default(),
             began: HashMap::new(),
             feeding: false,
@@ -97,13 +138,17 @@ impl CallRun {
             left: feed.left(),
             later: false,
             grows: feed.grows(),
+            handed: 0,
+            restored,
+            halved: 0,
             then: false,
             failed: None,
             gone: BTreeMap::new(),
             over: false,
             output: 0,
         };
-        Self { run, pool: Arc::downgrade(pool), spec, feed: Mutex::new(feed), state: Mutex::new(state) }
+        let (feed, state) = (Mutex::new(feed), Mutex::new(state));
+        Self { run, pool: Arc::downgrade(pool), spec, feed, state, jobs, key }
     }
 
     /// Starts nothing more, and ends the run as soon as nothing runs.
@@ -114,7 +159,18 @@ impl CallRun {
         self.settle(state);
     }
 
-    fn fail(&self, state: &mut State, error: Error) {
+    /// What it has done cannot be kept: it ends.
+    pub fn broke(&self, error: Error) {
+        let mut state = self.state.lock();
+        self.fail(&mut state, error);
+        self.settle(state);
+    }
+
+    pub(super) fn key(&self) -> String {
+        self.key.clone().unwrap_or_default()
+    }
+
+    pub(super) fn fail(&self, state: &mut State, error: Error) {
         state.failed.get_or_insert(error);
         state.open = false;
         state.ledger.wind_down();
@@ -129,15 +185,18 @@ impl CallRun {
             pending: counts.waiting + counts.running,
             succeeded: counts.succeeded,
             failed: counts.failed,
+            dead_lettered: counts.dead_lettered,
             cancelled: counts.cancelled,
             skipped: 0,
+            restored: counts.restored,
         });
         let stopping = self.run.control.stopped();
         // A feed that does not come back does not hold up a run that is to stop.
         if state.open || (state.feeding && !stopping) || !state.ledger.is_settled() {
             return;
         }
-        if self.spec.then.is_some() && !state.then && state.failed.is_none() && !stopping {
+        let ended = state.restored.as_ref().is_some_and(Restored::is_ended);
+        if self.spec.then.is_some() && !state.then && state.failed.is_none() && !stopping && !ended {
             state.then = true;
             let (segments, failures) = state.ledger.outcome();
             state.ledger.fail_on_error();
@@ -152,17 +211,37 @@ impl CallRun {
         if std::mem::replace(&mut state.over, true) {
             return;
         }
-        let (failed, (segments, mut failures)) = (state.failed.take(), state.ledger.outcome());
+        let (failed, (mut segments, mut failures)) = (state.failed.take(), state.ledger.outcome());
         failures.append(&mut state.gone);
+        if let Some(answer) = state.restored.as_mut().and_then(Restored::answer) {
+            segments = answer;
+        }
+        if state.halved > 0 {
+            let (limit, halved) = (self.spec.memory_limit.div_ceil(1 << 20), state.halved);
+            self.run.control.note(format!(
+                "{halved} calls needed more than the {limit} MiB of a worker; what they were on was run in halves"
+            ));
+        }
+        let (handed, made) = (state.handed, state.then);
         drop(state);
         let outcome = match (failed, self.run.control.reason()) {
             (_, Some(Stop::Deadline)) => Err(failure::late(&self.spec.function.name, &counts)),
             (_, Some(Stop::Cancel)) => Err(Error::cancelled()),
             (Some(error), _) => Err(error),
             (None, Some(Stop::Abandon)) => Err(Error::cancelled()),
-            (None, None) => Ok(Finished::Values(Values { segments, failures })),
+            (None, None) => Ok(Values { segments, failures }),
         };
-        self.run.finish(outcome);
+        let Some(jobs) = &self.jobs else { return self.run.finish(outcome.map(Finished::Values)) };
+        let aside = self.spec.policy.on_error == OnError::DeadLetter;
+        let gone = outcome.iter().flat_map(|values| &values.failures);
+        let gone = gone.map(|(item, error)| (*item, error.clone(), aside)).collect();
+        let ending = Ending { outcome, count: handed, gone, made, kept: ended };
+        if let Err(gone) = jobs.send(Job::End(Box::new(ending)))
+            && let Job::End(ending) = gone.0
+        {
+            let lost = || Error::internal("what a run has done was not kept: its thread is gone");
+            self.run.finish(ending.outcome.and_then(|_| Err(lost())));
+        }
     }
 
     fn unit(&self, pool: &Pool, id: u64, slice: &Slice, then: bool, secrets: granted::Values) -> Unit {
@@ -182,28 +261,20 @@ impl CallRun {
             to: slice.to,
             first: slice.parcel.first,
             attempt: slice.attempt,
-            left_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
-            more: slice.parcel.more.clone(),
+            left_ms: left.map(milliseconds),
+            item_ms: self.spec.item_timeout.filter(|_| !then).map(milliseconds),
+            soft_ms: self.spec.soft_timeout.filter(|_| !then).map(milliseconds),
+            more: match (slice.piece, slice.parcel.more.clone()) {
+                (None, more) => more,
+                (Some(piece), serde_json::Value::Object(mut more)) => {
+                    more.insert("piece".to_owned(), json!([piece.from, piece.to]));
+                    more.into()
+                }
+                (Some(piece), _) => json!({ "piece": [piece.from, piece.to] }),
+            },
         };
         let function = function.clone();
         Unit { id, call: Call { function, head, payload: slice.parcel.payload.clone(), secrets } }
-    }
-
-    /// Gives results to the feed, which may have new items then.
-    fn grow(&self, state: &mut State) -> Result<()> {
-        let mut feed = self.feed.lock();
-        for segment in state.ledger.results() {
-            if let Some(answer) = feed.results(segment)? {
-                if let Some(note) = answer.more.get("note").and_then(serde_json::Value::as_str) {
-                    self.run.control.note(note);
-                }
-                state.ledger.keep(answer);
-                state.open = false;
-            }
-        }
-        state.left = feed.left();
-        state.later = false;
-        Ok(())
     }
 
     /// What runs, and whether it is the only one of its kind, for errors.
@@ -212,24 +283,6 @@ impl CallRun {
             Some(last) if then => (&last.name, true),
             _ => (&self.spec.function.name, self.spec.single),
         }
-    }
-
-    /// Why the result of a chunk cannot be put beside those of the others.
-    fn unaligned(&self, slice: &Slice, part: &Part) -> Option<Error> {
-        let chunks = self.spec.aligned.filter(|chunks| *chunks > 1)?;
-        let what = part.more.get("value")?.as_str()?;
-        let name = &self.spec.function.name;
-        let label = slice.parcel.label.as_deref().unwrap_or_default();
-        let message = format!(
-            "`{name}` returned {what} for {label}, one of {chunks} chunks, and how the chunks' results become one answer is not known"
-        );
-        let hint = "Return the chunk's own rows or some of them, with their index; or say how with `combine`: \"concat\" for one after the other, \"list\" for a list, or a function of the list of results";
-        Some(
-            Error::new(Code::CombineRequired, message)
-                .hint(hint)
-                .detail("chunks", chunks)
-                .detail("returned", what),
-        )
     }
 
     /// Keeps what user code wrote, as long as there is room.
@@ -249,24 +302,6 @@ impl CallRun {
             pool.nudge();
         }
     }
-}
-
-/// The payloads of the last calls: all results together, or each part of them.
-fn last_parcels(segments: &[Segment], parts: Option<usize>) -> Vec<Parcel> {
-    let Some(parts) = parts else {
-        let told = segments.iter().map(|segment| json!({ "blobs": segment.blobs.len() }));
-        let more = json!({ "parts": told.collect::<Vec<_>>() });
-        let payload = segments.iter().flat_map(|segment| segment.blobs.clone()).collect();
-        return vec![Parcel { first: 0, count: 1, payload, more, label: Some("all results".to_owned()) }];
-    };
-    let parcel = |part: usize| Parcel {
-        first: 0,
-        count: 1,
-        payload: segments.iter().filter_map(|segment| segment.blobs.get(part).cloned()).collect(),
-        more: json!({ "part": part }),
-        label: Some(format!("part {part} of {parts}")),
-    };
-    (0..parts).map(parcel).collect()
 }
 
 impl Work for CallRun {
@@ -294,50 +329,15 @@ impl Work for CallRun {
         let mut taken = state.ledger.take(Instant::now());
         let then = state.then;
         if taken.is_none() && state.can_feed() {
-            let most = state.pace.batch(state.left, self.spec.workers);
-            let most = most.min(state.ledger.room()).min(self.spec.most);
-            let fed = if state.grows {
-                // Quick, and nothing may come in between that it does not know of.
-                let mut feed = self.feed.lock();
-                let fed = feed.next(most);
-                state.left = feed.left();
-                fed
-            } else {
-                state.feeding = true;
-                drop(state);
-                let (fed, left) = {
-                    let mut feed = self.feed.lock();
-                    (feed.next(most), feed.left())
-                };
-                state = self.state.lock();
-                state.feeding = false;
-                state.left = left;
-                fed
-            };
-            match fed {
-                // It came too late.
-                Ok(_) if !state.open => {}
-                Ok(Fed::Parcel(parcel)) => {
-                    state.ledger.offer(parcel);
-                    taken = state.ledger.take(Instant::now());
-                }
-                Ok(Fed::Later) => state.later = true,
-                Ok(Fed::Over) => state.open = false,
-                Err(error) => self.fail(&mut state, error),
-            }
+            state = self.feed_into(state);
+            taken = state.ledger.take(Instant::now());
             let more = state.open && !state.later;
-            if let Some((id, _)) = &taken {
-                state.began.insert(*id, Instant::now());
-            }
             self.settle(state);
             if more {
                 // The feed is free for another worker.
                 pool.nudge();
             }
         } else {
-            if let Some((id, _)) = &taken {
-                state.began.insert(*id, Instant::now());
-            }
             drop(state);
         }
         let (id, slice) = taken?;
@@ -345,6 +345,19 @@ impl Work for CallRun {
         let secrets =
             self.spec.secrets.as_ref().map(|granted| granted.now(&self.run.control)).unwrap_or_default();
         Some(self.unit(&pool, id, &slice, then, secrets))
+    }
+
+    fn begun(&self, unit: u64) {
+        self.state.lock().began.insert(unit, Instant::now());
+    }
+
+    fn overdue(&self, unit: u64, now: Instant) -> Option<StopCause> {
+        let state = self.state.lock();
+        if state.ledger.is_in_vain(unit) {
+            return Some(StopCause::Cancelled);
+        }
+        let (limit, began) = (self.spec.item_timeout.filter(|_| !state.then)?, state.began.get(&unit)?);
+        (now.saturating_duration_since(*began) >= limit).then_some(StopCause::Overdue)
     }
 
     fn part(&self, unit: u64, part: Part) {
@@ -358,22 +371,29 @@ impl Work for CallRun {
             state.began.remove(&unit);
         }
         let (name, single) = self.called(state.then);
+        let no_memory = part.failed.len() == 1 && part.failed[0].type_name == "MemoryError";
+        if no_memory && !state.then && state.ledger.halve(unit) {
+            state.halved += 1;
+            self.settle(state);
+            return self.nudge();
+        }
         let failed: Vec<Failed> = part
             .failed
             .iter()
             .map(|found| Failed {
                 item: found.item,
-                retryable: found.retryable,
+                retryable: self.spec.retry.allows(found.names(), found.retryable),
                 error: failure::raised(name, &slice, found, &part.blobs, single),
             })
             .collect();
-        let unaligned = self.unaligned(&slice, &part);
+        let unaligned = self.spec.aligned.and_then(|chunks| unaligned(name, chunks, &slice, &part));
         let told = state.ledger.part(unit, part.to, failed, part.blobs, part.more, now);
         let told = told.and(unaligned.map_or(Ok(()), Err));
         let told = told.and_then(|()| if state.grows { self.grow(&mut state) } else { Ok(()) });
         if let Err(error) = told {
             self.fail(&mut state, error);
         }
+        self.keep(&mut state);
         let again = !part.last || state.grows || state.ledger.due().is_some();
         self.settle(state);
         if again {
@@ -424,11 +444,23 @@ impl Work for CallRun {
                 let error = Error::internal(message);
                 state.ledger.crashed(unit, None, false, error, now)
             }
+            (End::Stopped(StopCause::Memory(_)), Some(_)) if !state.then && state.ledger.halve(unit) => {
+                state.halved += 1;
+                Ok(())
+            }
             (End::Stopped(StopCause::Memory(held)), Some(slice)) => {
                 let at = item.unwrap_or(slice.from).clamp(slice.from, slice.to - 1);
                 let limit = self.spec.memory_limit;
                 let error = failure::too_large(name, &slice, at, held, limit, single);
-                state.ledger.crashed(unit, Some(at), false, error, now)
+                let again = self.spec.retry.allows([Code::OutOfMemory.name()], false);
+                state.ledger.ended(unit, at, again, error, now)
+            }
+            (End::Stopped(StopCause::Overdue), Some(slice)) => {
+                let at = item.unwrap_or(slice.from).clamp(slice.from, slice.to - 1);
+                let limit = self.spec.item_timeout.unwrap_or_default();
+                let error = failure::overdue(name, &slice, at, limit, single);
+                let again = self.spec.retry.allows([Code::Timeout.name()], true);
+                state.ledger.ended(unit, at, again, error, now)
             }
             (End::Stopped(_), Some(_)) => {
                 state.ledger.stopped(unit);
@@ -442,7 +474,9 @@ impl Work for CallRun {
                     // No worker at all: the next attempt would be the same.
                     Err(error)
                 } else {
-                    state.ledger.crashed(unit, begun, Code::WorkerCrashed.retryable(), error, now)
+                    let again =
+                        self.spec.retry.allows([Code::WorkerCrashed.name()], Code::WorkerCrashed.retryable());
+                    state.ledger.crashed(unit, begun, again, error, now)
                 }
             }
         };
@@ -450,7 +484,12 @@ impl Work for CallRun {
             state.ledger.stopped(unit);
             self.fail(&mut state, error);
         }
+        self.keep(&mut state);
         self.settle(state);
         self.nudge();
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -137,6 +137,8 @@ pub struct FilesSource {
     pub title: &'static str,
     pub columns: Vec<SourceColumn>,
     pub files: Vec<File>,
+    /// Of each file its size, and what changes when it does.
+    pub stamps: Vec<(u64, Arc<str>)>,
 }
 
 pub struct File {
@@ -156,6 +158,7 @@ impl FilesSource {
         // What the names of directories say needs no file.
         let partitions = hive::partitions(files.iter().map(|(file, _)| file))?;
         let mut opened = Vec::with_capacity(files.len());
+        let mut stamps = Vec::with_capacity(files.len());
         let mut title = "";
         for (file, told) in files {
             let Some(format) = told.format else {
@@ -175,10 +178,13 @@ impl FilesSource {
             };
             let found = tokio::task::spawn_blocking(work).await;
             let found = found.map_err(|_| Error::internal("the opening of a file was aborted"))?;
+            stamps.push((file.size, file.stamp));
             opened.push((file.name, found?));
         }
         opening.done();
-        Self::reconcile(title, opened, &partitions)
+        let mut source = Self::reconcile(title, opened, &partitions)?;
+        source.stamps = stamps;
+        Ok(source)
     }
 
     fn reconcile(
@@ -200,7 +206,7 @@ impl FilesSource {
         for column in columns.iter_mut().filter(|column| column.arrow == DataType::Null) {
             *column = SourceColumn::new(&column.field.name, &unknown);
         }
-        Ok(Self { title, columns, files })
+        Ok(Self { title, columns, files, stamps: Vec::new() })
     }
 
     pub fn rows(&self) -> u64 {

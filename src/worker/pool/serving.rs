@@ -1,0 +1,276 @@
+//! The threads of the pool: each takes calls of the runs and has them run by a worker, one after the other.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{IDLE, Inner, Next, Ready, SEAT, STARTS, State, Unit, Work};
+use crate::worker::call::{Part, Said};
+use crate::worker::host::{End, Host, StopCause, Stream, Watch};
+use crate::worker::queue::{self, Waiting};
+
+impl Inner {
+    /// One more thread, if there is room and more to do than there are threads that wait.
+    pub(super) fn staff(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
+        let now = Instant::now();
+        let due = state.works.iter().filter(|entry| entry.work.ready(now) == Ready::Now).count();
+        if state.idle < due && state.present(now) < state.limit && !state.closed {
+            match self.spawn(state) {
+                Err(error) if state.living == 0 => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn spawn(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
+        state.next += 1;
+        let (inner, number) = (self.clone(), state.next);
+        let thread = std::thread::Builder::new()
+            .name(format!("rlm-worker-{number}"))
+            .spawn(move || inner.serve(number))?;
+        state.threads.retain(|thread| !thread.is_finished());
+        state.threads.push(thread);
+        state.living += 1;
+        Ok(())
+    }
+
+    /// The life of a thread that serves.
+    fn serve(self: Arc<Self>, number: u32) {
+        while let Some(next) = self.next() {
+            let Next::Serve(work) = next else {
+                self.warm_one();
+                continue;
+            };
+            // There may be more to do than this one: another thread may begin meanwhile.
+            {
+                let mut state = self.state.lock();
+                state.away.insert(number, Instant::now());
+                let _ = self.staff(&mut state);
+            }
+            let unit = work.take();
+            self.state.lock().away.remove(&number);
+            if let Some(unit) = unit {
+                self.run(&*work, &unit);
+            }
+            self.let_go(&work);
+        }
+        // With the last threads the last workers go.
+        loop {
+            let mut state = self.state.lock();
+            if state.hosts.len() <= state.living {
+                return;
+            }
+            let host = state.hosts.pop();
+            state.ready -= 1;
+            drop(state);
+            drop(host);
+        }
+    }
+
+    fn warm_one(&self) {
+        let started = self.start(&Alone(self));
+        let mut state = self.state.lock();
+        state.starting -= 1;
+        state.busy -= 1;
+        match started {
+            Ok(host) => {
+                state.ready += 1;
+                if state.ready >= state.warming {
+                    state.warming = 0;
+                }
+                self.put_back(state, host, false);
+            }
+            Err(_) => {
+                state.warming = 0;
+                drop(state);
+            }
+        }
+        self.wake.notify_all();
+    }
+
+    /// A worker that is ready. One that somebody ended while it started is no sign that none can be.
+    fn start(&self, watch: &dyn Watch) -> Result<Host, End> {
+        let mut tries = 1;
+        loop {
+            match Host::start(&self.launch, watch) {
+                Err(End::Died(crash)) if crash.signal.is_some() && tries < STARTS => tries += 1,
+                started => return started,
+            }
+        }
+    }
+
+    /// The room for a call, and a worker if one waits; None if the call is not wanted any more.
+    fn seat(&self, work: &dyn Work) -> Result<Option<Host>, StopCause> {
+        let mut state = self.state.lock();
+        loop {
+            if state.closed {
+                return Err(StopCause::Cancelled);
+            }
+            if state.busy < state.limit {
+                state.busy += 1;
+                return Ok(state.hosts.pop());
+            }
+            if let Some(cause) = work.stop(Instant::now()) {
+                return Err(cause);
+            }
+            self.wake.wait_for(&mut state, SEAT);
+        }
+    }
+
+    /// A worker after its call.
+    fn put_back(&self, mut state: parking_lot::MutexGuard<'_, State>, host: Host, worn: bool) {
+        if worn || state.closed || state.purged.iter().any(|run| host.has_run(run)) {
+            state.ready -= 1;
+            if state.warmed {
+                // Who asked for workers before they are needed has as many again.
+                state.warming = state.warming.max(state.ready + state.starting + 1).min(state.limit);
+            }
+            drop(state);
+            drop(host);
+        } else {
+            state.hosts.push(host);
+        }
+    }
+
+    fn run(&self, work: &dyn Work, unit: &Unit) {
+        let found = match self.seat(work) {
+            Ok(found) => found,
+            Err(cause) => return work.ended(unit.id, End::Stopped(cause), None),
+        };
+        let watch = Watching { pool: self, work, unit: unit.id };
+        let mut living = found;
+        if living.as_mut().is_some_and(|host| !host.alive()) {
+            living = None;
+            self.state.lock().ready -= 1;
+        }
+        let started = match living {
+            Some(host) => Ok(host),
+            None => self.start(&watch).inspect(|_| self.state.lock().ready += 1),
+        };
+        let (end, item) = match started {
+            Ok(mut host) => {
+                work.begun(unit.id);
+                let end = host.run(&unit.call, &watch);
+                let item = host.item_of(unit.call.head.call);
+                if matches!(end, End::Done) {
+                    let worn = host.is_worn(self.wear);
+                    let mut state = self.state.lock();
+                    state.busy -= 1;
+                    self.put_back(state, host, worn);
+                } else {
+                    drop(host);
+                    let mut state = self.state.lock();
+                    state.busy -= 1;
+                    state.ready -= 1;
+                }
+                (end, item)
+            }
+            Err(end) => {
+                self.state.lock().busy -= 1;
+                (end, None)
+            }
+        };
+        work.ended(unit.id, end, item);
+    }
+
+    /// What to do next; None ends the thread.
+    fn next(&self) -> Option<Next> {
+        let mut state = self.state.lock();
+        let idle_until = Instant::now() + IDLE;
+        loop {
+            let now = Instant::now();
+            if state.closed || state.present(now) > state.limit {
+                break;
+            }
+            state.works.retain(|entry| entry.running > 0 || entry.work.ready(now) != Ready::Over);
+            let mut waiting = Vec::new();
+            let mut places = Vec::new();
+            let mut wake_at = idle_until;
+            for (place, entry) in state.works.iter().enumerate() {
+                match entry.work.ready(now) {
+                    Ready::Now => {
+                        waiting.push(Waiting { priority: entry.work.priority(), since: entry.since });
+                        places.push(place);
+                    }
+                    Ready::At(time) => wake_at = wake_at.min(time),
+                    Ready::No | Ready::Over => {}
+                }
+            }
+            if let Some(chosen) = queue::choose(&waiting, now) {
+                let entry = &mut state.works[places[chosen]];
+                entry.since = now;
+                entry.running += 1;
+                return Some(Next::Serve(entry.work.clone()));
+            }
+            if state.ready + state.starting < state.warming && state.busy < state.limit {
+                state.starting += 1;
+                state.busy += 1;
+                return Some(Next::Warm);
+            }
+            if now >= idle_until {
+                break;
+            }
+            state.idle += 1;
+            self.wake.wait_until(&mut state, wake_at);
+            state.idle -= 1;
+        }
+        state.living -= 1;
+        None
+    }
+
+    fn let_go(&self, work: &Arc<dyn Work>) {
+        let mut state = self.state.lock();
+        if let Some(entry) = state.works.iter_mut().find(|entry| Arc::ptr_eq(&entry.work, work)) {
+            entry.running -= 1;
+        }
+    }
+}
+
+/// A call's watch: its run, but a pool that closes stops it as well.
+struct Watching<'a> {
+    pool: &'a Inner,
+    work: &'a dyn Work,
+    unit: u64,
+}
+
+impl Watch for Watching<'_> {
+    fn part(&self, part: Part) {
+        self.work.part(self.unit, part);
+    }
+
+    fn stop(&self, now: Instant) -> Option<StopCause> {
+        let stop = self.work.stop(now).or_else(|| self.work.overdue(self.unit, now));
+        stop.or_else(|| self.pool.state.lock().closed.then_some(StopCause::Cancelled))
+    }
+
+    fn wrote(&self, stream: Stream, text: &str) {
+        self.work.wrote(self.unit, stream, text);
+    }
+
+    fn said(&self, said: Said) {
+        self.work.said(self.unit, said);
+    }
+
+    fn memory_limit(&self) -> Option<u64> {
+        self.work.memory_limit()
+    }
+}
+
+/// The watch over a worker that starts without a call.
+struct Alone<'a>(&'a Inner);
+
+impl Watch for Alone<'_> {
+    fn part(&self, _: Part) {}
+
+    fn stop(&self, _: Instant) -> Option<StopCause> {
+        self.0.state.lock().closed.then_some(StopCause::Cancelled)
+    }
+
+    fn wrote(&self, _: Stream, _: &str) {}
+
+    fn said(&self, _: Said) {}
+
+    fn memory_limit(&self) -> Option<u64> {
+        None
+    }
+}
