@@ -125,7 +125,7 @@ class Engine:
         """Removes what is kept of an `idempotencyKey`; returns whether there was something."""
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        """Items that were put aside: `id`, `run`, `operation`, `kind`, `made`, `item`, `index`, `label`, `more`,
+        """Items that were put aside: `id`, `run`, `operation`, `kind`, `made`, `secrets`, `item`, `index`, `label`, `more`,
         `error` (an exception), `attempts`, `began`, `failed`."""
 
     def dead_letter(self, id: str) -> tuple[bytes, list[bytes]]:

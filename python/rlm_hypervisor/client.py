@@ -26,7 +26,6 @@ from rlm_hypervisor.submitting import Submitting, handle_of
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from rlm_hypervisor.letters import DeadLetters
     from rlm_hypervisor.partition.frame import Partition
     from rlm_hypervisor.task import ParallelTask, TaskDocument
 
@@ -217,47 +216,6 @@ class RLMClient(Submitting):
         self._check()
         most = int(self._engine.settings()["workers"])
         return self._engine.warm(most if workers is None else min(workers, most), timeout, launch())
-
-    def forget(self, key: str) -> bool:
-        """Forgets what runs with this `idempotencyKey` have done; the next one begins anew.
-
-        Returns whether there was something to forget.
-
-        Raises:
-            InvalidTaskError: a run with the key is going on, here or in another process.
-
-        >>> from rlm_hypervisor import RLMClient
-        >>> with RLMClient() as client:
-        ...     client.forget("never used")
-        False
-        """
-        self._check()
-        return self._engine.forget(key)
-
-    def dead_letters(self) -> DeadLetters:
-        """Items that failed for good and were put aside (`onError: "dead_letter"`), of all runs in `state_dir`.
-
-        >>> import tempfile
-        >>> from rlm_hypervisor import RLMClient
-        >>> def invert(n):
-        ...     return 1 / n
-        >>> with tempfile.TemporaryDirectory() as folder, RLMClient(workers=1, state_dir=folder) as client:
-        ...     client.execute({
-        ...         "type": "parallel",
-        ...         "input": {"items": [1, 0, 2], "operation": invert},
-        ...         "options": {"onError": "dead_letter"},
-        ...     })
-        ...     letter, = client.dead_letters()
-        ...     print(letter.item, letter.input, letter.error.details["exception"])
-        ...     client.dead_letters().replay(lambda n: 0)
-        [1.0, 0.5]
-        1 0 ZeroDivisionError
-        [0]
-        """
-        from rlm_hypervisor.letters import DeadLetters
-
-        self._check()
-        return DeadLetters._of(self)
 
     async def aexecute(self, task: AnyTask) -> Any:
         """`execute` for a running event loop, such as a notebook's; cancelling it cancels the run."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 from rlm_hypervisor.errors import InvalidTaskError, RLMError
 
 if TYPE_CHECKING:
-    from rlm_hypervisor.client import RLMClient
+    from rlm_hypervisor.submitting import Submitting
 
 __all__ = ["DeadLetter", "DeadLetters"]
 
@@ -40,7 +40,7 @@ class DeadLetter:
     began: datetime
     failed: datetime
     _facts: dict[str, Any] = field(repr=False, compare=False)
-    _client: RLMClient = field(repr=False, compare=False)
+    _client: Submitting = field(repr=False, compare=False)
 
     @property
     def input(self) -> Any:
@@ -80,12 +80,12 @@ class DeadLetters(Sequence[DeadLetter]):
     A slice of it, and what `where` keeps, is one as well.
     """
 
-    def __init__(self, letters: list[DeadLetter], client: RLMClient) -> None:
+    def __init__(self, letters: list[DeadLetter], client: Submitting) -> None:
         self._letters = letters
         self._client = client
 
     @classmethod
-    def _of(cls, client: RLMClient) -> DeadLetters:
+    def _of(cls, client: Submitting) -> DeadLetters:
         found = []
         for facts in client._engine.dead_letters():
             known = {name: facts[name] for name in ("id", "run", "operation", "item", "error", "attempts")}
@@ -179,7 +179,7 @@ def _groups(letters: list[DeadLetter]) -> list[list[DeadLetter]]:
 class _Parcels:
     """The feed of letters: each as it lay in its run."""
 
-    def __init__(self, client: RLMClient, letters: list[DeadLetter]) -> None:
+    def __init__(self, client: Submitting, letters: list[DeadLetter]) -> None:
         self._client = client
         self._letters = letters
         self._at = 0
@@ -204,7 +204,7 @@ class _Parcels:
 
 
 def _run(
-    client: RLMClient,
+    client: Submitting,
     letters: list[DeadLetter],
     operation: Callable[..., Any] | None,
     options: dict[str, Any],
@@ -226,7 +226,7 @@ def _run(
         "type": "parallel",
         "operation": {"$callable": {"name": letters[0].operation, "id": 0}},
         "input": {"items": [0]},
-        "options": {**options, "onError": "collect"},
+        "options": {"secrets": facts["secrets"], **options, "onError": "collect"},
     }
     spec = _core.parse_task(document, [])
     asked = asked_of(spec, letters[0].operation, spec["options"]["timeoutMs"])

@@ -12,6 +12,7 @@ from rlm_hypervisor.run import Run
 
 if TYPE_CHECKING:
     from rlm_hypervisor.calling import Calls
+    from rlm_hypervisor.letters import DeadLetters
 
 __all__ = ["Submitting", "handle_of"]
 
@@ -28,6 +29,50 @@ class Submitting:
 
     def _operation(self, found: Mapping[str, Any], objects: list[Any]) -> Callable[..., Any]:
         raise NotImplementedError
+
+    def _check(self) -> None:
+        raise NotImplementedError
+
+    def forget(self, key: str) -> bool:
+        """Forgets what runs with this `idempotencyKey` have done; the next one begins anew.
+
+        Returns whether there was something to forget.
+
+        Raises:
+            InvalidTaskError: a run with the key is going on, here or in another process.
+
+        >>> from rlm_hypervisor import RLMClient
+        >>> with RLMClient() as client:
+        ...     client.forget("never used")
+        False
+        """
+        self._check()
+        return self._engine.forget(key)
+
+    def dead_letters(self) -> DeadLetters:
+        """Items that failed for good and were put aside (`onError: "dead_letter"`), of all runs in `state_dir`.
+
+        >>> import tempfile
+        >>> from rlm_hypervisor import RLMClient
+        >>> def invert(n):
+        ...     return 1 / n
+        >>> with tempfile.TemporaryDirectory() as folder, RLMClient(workers=1, state_dir=folder) as client:
+        ...     client.execute({
+        ...         "type": "parallel",
+        ...         "input": {"items": [1, 0, 2], "operation": invert},
+        ...         "options": {"onError": "dead_letter"},
+        ...     })
+        ...     letter, = client.dead_letters()
+        ...     print(letter.item, letter.input, letter.error.details["exception"])
+        ...     client.dead_letters().replay(lambda n: 0)
+        [1.0, 0.5]
+        1 0 ZeroDivisionError
+        [0]
+        """
+        from rlm_hypervisor.letters import DeadLetters
+
+        self._check()
+        return DeadLetters._of(self)
 
     def _submit_rows(
         self,

@@ -15,8 +15,10 @@ use crate::io::source::Source;
 use crate::plan::Node;
 use crate::runtime::calls::rows::{SourceFeed, auto};
 use crate::runtime::calls::tree::Tree;
-use crate::runtime::calls::{CallSpec, Checkpoint, Fed, Feed, Fingerprint, Granted, Once, Parcel, Policy, Retry};
-use crate::runtime::engine::Keeping;
+use crate::runtime::calls::{
+    CallSpec, Checkpoint, Fed, Feed, Fingerprint, Granted, Once, Parcel, Policy, Retry,
+};
+use crate::runtime::keeping::Keeping;
 use crate::runtime::run::Finished;
 use crate::runtime::{Engine, Run};
 use crate::store::letters::{Outbox, Sender};
@@ -124,6 +126,7 @@ fn start(
         .transpose()
         .map_err(not_shared)?;
     let function = Function::new(asked.name, function).map_err(not_shared)?;
+    let names = asked.secrets.clone();
     let secrets = match asked.secrets {
         names if names.is_empty() => None,
         names => Some(Arc::new(Granted::new(names, engine.secrets().clone())?)),
@@ -163,8 +166,13 @@ fn start(
         }
     };
     let outbox = asked.made.filter(|_| asked.on_error == OnError::DeadLetter).map(|made| {
-        let sender =
-            Sender { run: run.id.clone(), operation: function.name.clone(), kind: asked.kind.clone(), made };
+        let sender = Sender {
+            run: run.id.clone(),
+            operation: function.name.clone(),
+            kind: asked.kind.clone(),
+            made,
+            secrets: names,
+        };
         Outbox::new(engine.place(), sender, function.bytes.bytes())
     });
     let keeping = Keeping { checkpoint, outbox };

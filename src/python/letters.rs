@@ -23,6 +23,7 @@ pub fn list<'py>(py: Python<'py>, place: &Place) -> PyResult<Bound<'py, PyList>>
         dict.set_item("operation", &sender.operation)?;
         dict.set_item("kind", &sender.kind)?;
         dict.set_item("made", &sender.made)?;
+        dict.set_item("secrets", &sender.secrets)?;
         dict.set_item("item", letter.item)?;
         dict.set_item("index", letter.index)?;
         dict.set_item("label", letter.label.as_deref())?;

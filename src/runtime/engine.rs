@@ -10,8 +10,9 @@ use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-use super::calls::{CallRun, CallSpec, Checkpoint, Feed, keeper};
+use super::calls::{CallRun, CallSpec, Feed, keeper};
 use super::execute;
+use super::keeping::Keeping;
 use super::run::{Finisher, Run};
 use super::spill::{SpillDir, sweep};
 use crate::config::Settings;
@@ -26,9 +27,7 @@ use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
 use crate::plan::frame::Frame;
 use crate::secrets::{Given as Setting, Secrets, urls};
-use crate::store::Place;
-use crate::store::letters::Outbox;
-use crate::worker::{Launch, Pool, Wear};
+use crate::worker::{Launch, Pool};
 
 /// How long closing waits for threads that are in the middle of something.
 const PATIENCE: Duration = Duration::from_millis(1_000);
@@ -75,15 +74,6 @@ pub struct RunOptions {
     pub memory_limit: Option<u64>,
     /// Where the answer is written instead of kept.
     pub output: Option<Target>,
-}
-
-/// What of a run of calls is to outlive it.
-#[derive(Debug, Default)]
-pub struct Keeping {
-    /// The file of its key.
-    pub checkpoint: Option<Checkpoint>,
-    /// Where items are put aside that failed for good.
-    pub outbox: Option<Outbox>,
 }
 
 /// What a source is made of.
@@ -170,12 +160,6 @@ impl Engine {
 
     pub fn secrets(&self) -> &Arc<Secrets> {
         &self.secrets
-    }
-
-    /// Where what outlives the process is kept.
-    pub fn place(&self) -> Place {
-        let Settings { state_dir, state_days, state_limit, .. } = &self.settings;
-        Place::new(state_dir.clone(), *state_days, *state_limit)
     }
 
     fn handle(runtime: &Mutex<Option<Runtime>>) -> Result<tokio::runtime::Handle> {
@@ -329,11 +313,7 @@ impl Engine {
     pub fn pool(&self, launch: impl FnOnce() -> Launch) -> Result<Arc<Pool>> {
         Self::handle(&self.compute)?;
         let mut pool = self.pool.lock();
-        let made = || {
-            let Settings { workers, memory_limit, worker_max_tasks, worker_max_growth, .. } = self.settings;
-            let growth = worker_max_growth.unwrap_or(memory_limit / workers as u64 / 2);
-            Arc::new(Pool::new(launch(), workers, Wear { items: worker_max_tasks, growth: Some(growth) }))
-        };
+        let made = || Arc::new(Pool::new(launch(), self.settings.workers, self.wear()));
         Ok(pool.get_or_insert_with(made).clone())
     }
 

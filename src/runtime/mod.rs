@@ -5,6 +5,7 @@ pub mod calls;
 pub mod engine;
 mod execute;
 pub mod explain;
+pub mod keeping;
 mod output;
 pub mod run;
 mod spill;

@@ -27,6 +27,8 @@ pub struct Sender {
     pub kind: String,
     /// What was made of the user's function, for who wants to put another in its place.
     pub made: String,
+    /// Names of the secrets that the function may read.
+    pub secrets: Vec<String>,
 }
 
 /// One item.
@@ -270,7 +272,7 @@ mod tests {
         let place = Place::new(directory.path().join("state"), 7, 1 << 20);
         let sender = |run: &str| {
             let (run, operation) = (run.to_owned(), "work".to_owned());
-            Sender { run, operation, kind: "items".to_owned(), made: "items".to_owned() }
+            Sender { run, operation, kind: "items".to_owned(), made: "items".to_owned(), secrets: Vec::new() }
         };
         let mut one = Outbox::new(place.clone(), sender("a"), b"function");
         let mut other = Outbox::new(place.clone(), sender("b"), b"other");

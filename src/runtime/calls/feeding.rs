@@ -10,6 +10,7 @@ use super::keeper::Job;
 use super::ledger::Letter as Aside;
 use super::work::{CallRun, State};
 use crate::error::{Error, Result};
+use crate::secrets::redact;
 use crate::store::letters::Letter;
 
 /// Items that are passed over at a time, if they are done.
@@ -155,7 +156,7 @@ fn letter(aside: Aside) -> Letter {
         index: slice.from,
         label: slice.parcel.label.clone(),
         more: slice.parcel.more.clone(),
-        error,
+        error: redact::error(error),
         attempts: slice.attempt,
         began: failed - tried,
         failed,

@@ -234,7 +234,7 @@ impl CallRun {
         let Some(jobs) = &self.jobs else { return self.run.finish(outcome.map(Finished::Values)) };
         let aside = self.spec.policy.on_error == OnError::DeadLetter;
         let gone = outcome.iter().flat_map(|values| &values.failures);
-        let gone = gone.map(|(item, error)| (*item, error.clone(), aside)).collect();
+        let gone = gone.map(|(item, error)| (*item, redact::error(error.clone()), aside)).collect();
         let ending = Ending { outcome, count: handed, gone, made, kept: ended };
         if let Err(gone) = jobs.send(Job::End(Box::new(ending)))
             && let Job::End(ending) = gone.0
