@@ -283,7 +283,8 @@ mod tests {
         other.put(letter(0, 0), &[]).unwrap();
         let held = discard(&place, &[letters(&place).unwrap()[0].id.clone()]);
         assert!(held.unwrap_err().sentence().contains("still going on"));
-        (one.sync().unwrap(), other.sync().unwrap());
+        one.sync().unwrap();
+        other.sync().unwrap();
         drop((one, other));
 
         let found = letters(&place).unwrap();

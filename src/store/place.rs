@@ -163,7 +163,9 @@ mod tests {
             File::options().write(true).open(path(key)).unwrap().set_modified(ago(days)).unwrap()
         };
         let held = place.run("held").unwrap();
-        (age("old", 8), age("first", 2), age("second", 1), age("held", 9));
+        for (key, days) in [("old", 8), ("first", 2), ("second", 1), ("held", 9)] {
+            age(key, days);
+        }
         let place = Place::new(root.clone(), 7, 3000);
         drop(place.run("new").unwrap());
         let left: Vec<bool> =
