@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinHandle;
 
 use super::calls::{CallRun, CallSpec, Feed, keeper};
 use super::execute;
 use super::keeping::Keeping;
+use super::opening::Opening;
 use super::run::{Finisher, Run};
 use super::spill::{SpillDir, sweep};
 use crate::config::Settings;
@@ -197,7 +197,7 @@ impl Engine {
                 }),
             }
         };
-        Ok(Opening { work: Some(io.spawn(work)), io })
+        Ok(Opening::new(io.spawn(work), io))
     }
 
     async fn opened(&self, given: Vec<Given>, format: Option<&str>, stores: &Stores) -> Result<Source> {
@@ -448,40 +448,6 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// A source that is being opened. Dropping it gives up.
-pub struct Opening {
-    work: Option<JoinHandle<Result<Source>>>,
-    io: tokio::runtime::Handle,
-}
-
-impl Opening {
-    /// The source, if it is open within this time.
-    pub fn wait(&mut self, time: Duration) -> Option<Result<Source>> {
-        let Some(work) = &mut self.work else {
-            return Some(Err(Error::internal("a source is opened once")));
-        };
-        let done = self.io.block_on(async { tokio::time::timeout(time, work).await });
-        let outcome = match done {
-            Err(_) => return None,
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) if error.is_panic() => {
-                Err(Error::internal("the engine panicked while it opened the source"))
-            }
-            Ok(Err(_)) => Err(Error::cancelled()),
-        };
-        self.work = None;
-        Some(outcome)
-    }
-}
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        if let Some(work) = &self.work {
-            work.abort();
-        }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod engine;
 mod execute;
 pub mod explain;
 pub mod keeping;
+pub mod opening;
 mod output;
 pub mod run;
 mod spill;
