@@ -76,10 +76,6 @@ WRONG: dict[str, tuple[Change, list[str]]] = {
     "description a number": (_set(description=3), ["description"]),
 }
 
-NOT_YET: dict[str, tuple[Change, str]] = {
-    "idempotencyKey": (_options(idempotencyKey="a"), "options.idempotencyKey"),
-}
-
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_is_refused_by_name(
@@ -94,18 +90,6 @@ def test_what_is_wrong_is_refused_by_name(
     assert caught.value.code == "INVALID_TASK"
     assert not caught.value.retryable
     assert isinstance(caught.value, ValueError)
-    assert not called
-
-
-@pytest.mark.parametrize("name", NOT_YET)
-def test_what_does_not_run_yet_is_refused_by_name(
-    client: RLMClient, task: dict[str, Any], called: list[int], name: str
-) -> None:
-    change, path = NOT_YET[name]
-    change(task)
-    with pytest.raises(InvalidTaskError, match="not run it yet") as caught:
-        client.execute(task)
-    assert path in str(caught.value)
     assert not called
 
 
