@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import faulthandler
+import json
 import logging
 import os
 import pickle
@@ -23,7 +24,9 @@ from rlm_hypervisor import (
     OutOfMemoryError,
     RLMClient,
     RLMError,
+    Secret,
     WorkerCrashedError,
+    _core,
     current_task,
     secret,
 )
@@ -50,6 +53,47 @@ def nothing_leaks(*told: Any) -> None:
     for one in told:
         data = one if isinstance(one, str | bytes) else repr(one)
         assert not leaks(data), f"{leaks(data)} in {data[:4_000]!r}"
+
+
+NASTY = {
+    "letters of many alphabets": "пароль-contraseña-密码",
+    "surrogate pairs": "key-🔑-of-🏠",
+    "quotes and backslashes": "a'b\"c\\\\d\\n%2F&amp;",
+    "lines": "first line of it\nsecond line of it\n",
+    "a key": "-----BEGIN PRIVATE KEY-----\n"
+    + "MIIEvQIBADANBgkqhkiG9w0B\n" * 3
+    + "-----END PRIVATE KEY-----\n",
+    "spaces": "correct horse battery staple",
+    "short": "q7z!",
+    "looks like base64": "c2VjcmV0LWluLWJhc2U2NA==",
+}
+
+
+@pytest.mark.parametrize("kind", NASTY)
+def test_values_of_all_kinds_are_taken_out(kind: str) -> None:
+    value = NASTY[kind]
+    held = Secret(value)
+    for way, text in ways(value).items():
+        clean = _core.redact(f"before {text} after")
+        assert "***" in clean, (way, clean)
+        assert clean.startswith("before "), way
+        assert clean.endswith(" after"), way
+        assert value.strip() not in clean, way
+        # Beyond what stands around the value in base64, and the heads and tails of keys, nothing of it is left.
+        left = clean.removeprefix("before ").removesuffix(" after")
+        allowed = 24 if kind != "a key" else 200
+        assert len(left) <= allowed, (way, left)
+    assert held.reveal() == value
+
+
+def test_credentials_within_a_secret_are_taken_out() -> None:
+    account = json.dumps(
+        {"type": "service_account", "private_key": "-----BEGIN-----\nQUJDREVGR0hJSktMTU5P\n-----END-----"}
+    )
+    held = [Secret(account), Secret("postgres://me:hunter%4022@db/x"), Secret("Server=db;Pwd=Pwd0fTheDb;")]
+    text = _core.redact("QUJDREVGR0hJSktMTU5P hunter@22 hunter%4022 Pwd0fTheDb service_account")
+    assert text == "*** *** *** *** service_account"
+    assert len(held) == 3
 
 
 def test_the_search_finds_what_is_there() -> None:

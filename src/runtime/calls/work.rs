@@ -325,6 +325,9 @@ impl Work for CallRun {
 
     fn take(&self) -> Option<Unit> {
         let pool = self.pool.upgrade()?;
+        // Providers may take their time: no item is taken meanwhile, so a run that is stopped need not wait for them.
+        let secrets =
+            self.spec.secrets.as_ref().map(|granted| granted.now(&self.run.control)).unwrap_or_default();
         let mut state = self.state.lock();
         let mut taken = state.ledger.take(Instant::now());
         let then = state.then;
@@ -337,13 +340,8 @@ impl Work for CallRun {
                 // The feed is free for another worker.
                 pool.nudge();
             }
-        } else {
-            drop(state);
         }
         let (id, slice) = taken?;
-        // Providers may take their time, and nothing waits for them meanwhile.
-        let secrets =
-            self.spec.secrets.as_ref().map(|granted| granted.now(&self.run.control)).unwrap_or_default();
         Some(self.unit(&pool, id, &slice, then, secrets))
     }
 

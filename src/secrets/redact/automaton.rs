@@ -56,36 +56,54 @@ impl Automaton {
     pub fn scan(&self, text: &[u8], whole: bool) -> Scan {
         let mut spans = Vec::new();
         let mut undecided = text.len();
-        let read = self.walk(text, |start, end| spans.push(start..end));
-        undecided -= read;
-        let views = views(text, whole, self.wrapped);
+        undecided = undecided.min(self.walk(text, false, |start, end| spans.push(start..end)));
+        if self.is_wrapped(text) {
+            undecided = undecided.min(self.walk(text, true, |start, end| spans.push(start..end)));
+        }
+        let views = views(text, whole);
         for view in &views {
-            let read = self.walk(&view.bytes, |start, end| {
-                if !view.joined || end - start >= WRAPPED {
-                    spans.push(view.span(start, end));
+            let mut look = |joined| {
+                let begins = self.walk(&view.bytes, joined, |start, end| spans.push(view.span(start, end)));
+                if begins < view.bytes.len() {
+                    undecided = undecided.min(view.place(begins));
                 }
-            });
-            if read > 0 {
-                undecided = undecided.min(view.place(view.bytes.len() - read));
+            };
+            look(false);
+            if self.is_wrapped(&view.bytes) {
+                look(true);
             }
             undecided = undecided.min(view.open.unwrap_or(undecided));
         }
         Scan { spans: merged(spans), undecided, views }
     }
 
-    /// Tells of every pattern in it, also of those within others; returns how much of one the end may be.
-    fn walk(&self, text: &[u8], mut found: impl FnMut(usize, usize)) -> usize {
-        let Ok(mut state) = self.nfa.start_state(Anchored::No) else { return 0 };
+    /// Whether a long pattern may lie across line ends of it.
+    fn is_wrapped(&self, text: &[u8]) -> bool {
+        self.wrapped && memchr::memchr2(b'\n', b'\r', text).is_some()
+    }
+
+    /// Tells of every pattern in it, also of those within others; returns where one begins that the end may be a part
+    /// of. `joined`: of the long patterns only, as if there were no line ends.
+    fn walk(&self, text: &[u8], joined: bool, mut found: impl FnMut(usize, usize)) -> usize {
+        let Ok(mut state) = self.nfa.start_state(Anchored::No) else { return text.len() };
         for (at, byte) in text.iter().enumerate() {
+            if joined && matches!(byte, b'\n' | b'\r') {
+                continue;
+            }
             state = self.nfa.next_state(Anchored::No, state, *byte);
             if self.nfa.is_match(state) {
                 for index in 0..self.nfa.match_len(state) {
                     let length = self.nfa.pattern_len(self.nfa.match_pattern(state, index));
-                    found(at + 1 - length, at + 1);
+                    if !joined {
+                        found(at + 1 - length, at + 1);
+                    } else if length >= WRAPPED {
+                        found(before(&text[..=at], length), at + 1);
+                    }
                 }
             }
         }
-        self.depths.get(&state).copied().unwrap_or(0).min(text.len())
+        let read = self.depths.get(&state).copied().unwrap_or(0).min(text.len());
+        if joined { before(text, read) } else { text.len() - read }
     }
 }
 
@@ -104,6 +122,19 @@ impl Scan {
                 return place;
             }
         }
+    }
+}
+
+/// Where the last bytes of a text begin, so many of them without line ends. Line ends at its end belong to none.
+fn before(text: &[u8], count: usize) -> usize {
+    let counted = |byte: &u8| !matches!(byte, b'\n' | b'\r');
+    let last = text.iter().enumerate().rev().filter(|(_, byte)| counted(byte)).map(|(at, _)| at);
+    match count.checked_sub(1) {
+        Some(further) => {
+            let mut last = last;
+            last.nth(further).unwrap_or(0)
+        }
+        None => text.len(),
     }
 }
 

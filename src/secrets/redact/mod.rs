@@ -29,6 +29,9 @@ pub const MARK: &str = "***";
 /// Values that nobody holds any more, and that are still looked for.
 const RETIRED: usize = 200;
 
+/// Bytes of a text that are looked through together.
+const PIECE: usize = 64 << 10;
+
 /// Credentials that are no secrets by name are looked for from this length on.
 pub const CREDENTIAL: usize = 8;
 
@@ -88,15 +91,23 @@ impl Redactor {
     /// The text without values.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(automaton) = self.automaton() else { return Cow::Borrowed(text) };
-        if automaton.scan(text.as_bytes(), true).spans.is_empty() {
-            return Cow::Borrowed(text);
+        if text.len() <= PIECE {
+            if automaton.scan(text.as_bytes(), true).spans.is_empty() {
+                return Cow::Borrowed(text);
+            }
+            return Cow::Owned(stream::Stream::whole(&automaton, text));
         }
-        Cow::Owned(stream::Stream::whole(&automaton, text))
-    }
-
-    /// Whether bytes, such as a pickled object, have a value in them.
-    pub fn found_in(&self, bytes: &[u8]) -> bool {
-        self.automaton().is_some_and(|automaton| !automaton.scan(bytes, true).spans.is_empty())
+        // What lies below its escapes takes many times as much memory as a text.
+        let mut stream = stream::Stream::default();
+        let mut clean = String::with_capacity(text.len());
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (piece, more) = rest.split_at(rest.floor_char_boundary(PIECE));
+            clean.push_str(&stream.feed(Some(&automaton), piece));
+            rest = more;
+        }
+        clean.push_str(&stream.finish(Some(&automaton)));
+        Cow::Owned(clean)
     }
 }
 
@@ -142,11 +153,6 @@ pub fn owned(given: String) -> String {
         Cow::Borrowed(_) => given,
         Cow::Owned(clean) => clean,
     }
-}
-
-/// Whether bytes have a value in them.
-pub fn found_in(bytes: &[u8]) -> bool {
-    LIST.found_in(bytes)
 }
 
 /// Plain data without values, in its keys neither.

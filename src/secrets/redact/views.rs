@@ -1,4 +1,4 @@
-//! A text as it was before somebody escaped it: percent signs, backslashes, entities, wrapped lines.
+//! A text as it was before somebody escaped it: percent signs, backslashes, entities.
 //!
 //! Each view is the text with one or several such layers taken off, and says for every byte where it came from. So a
 //! value is found however it was escaped, and mixtures of ways need no list of them.
@@ -15,29 +15,23 @@ enum Layer {
     Backslash,
     /// `&amp;`, `&#39;`, `&#x27;`
     Entity,
-    /// Line ends within a long value.
-    Wrapped,
 }
 
 /// The text below some layers.
 #[derive(Debug)]
 pub struct View {
     pub bytes: Vec<u8>,
-    /// The place in the text where what a byte stands for begins, for each byte.
+    /// The place in the text where what a byte stands for begins, for each byte; and where the last one's ends.
     from: Vec<usize>,
-    /// And where it ends.
-    to: Vec<usize>,
     /// Where in the text something begins that may be an escape, and is not all there yet.
     pub open: Option<usize>,
-    /// Whether lines were joined.
-    pub joined: bool,
     layers: usize,
 }
 
 impl View {
     /// The part of the text that a part of the view stands for; neither is empty.
     pub fn span(&self, start: usize, end: usize) -> std::ops::Range<usize> {
-        self.from[start]..self.to[end - 1]
+        self.from[start]..self.to(end - 1)
     }
 
     /// The place in the text where a byte's escape begins.
@@ -45,34 +39,33 @@ impl View {
         self.from[at]
     }
 
+    /// The place in the text where a byte's escape ends: that of the next one begins there.
+    fn to(&self, at: usize) -> usize {
+        let begin = self.from[at];
+        self.from[at..].iter().copied().find(|from| *from > begin).unwrap_or(begin)
+    }
+
     /// The beginning of what a cut at this place of the text would cut in two, if there is such.
     pub fn cut_in_two(&self, place: usize) -> Option<usize> {
         let after = self.from.partition_point(|from| *from < place);
-        let before = after.checked_sub(1)?;
-        (self.to[before] > place).then(|| self.from[before])
+        let before = self.from[after.checked_sub(1)?];
+        (after < self.from.len() && self.from[after] > place).then_some(before)
     }
 }
 
 /// All views of a text but the text itself. `whole`: nothing follows it.
-pub fn views(text: &[u8], whole: bool, wrapped: bool) -> Vec<View> {
+pub fn views(text: &[u8], whole: bool) -> Vec<View> {
     let mut all: Vec<View> = Vec::new();
     let mut at = 0_usize;
     loop {
-        let next = {
-            let below = at.checked_sub(1).map(|at| &all[at]);
-            let (bytes, layers) = below.map_or((text, 0), |view| (view.bytes.as_slice(), view.layers));
-            let joined = below.is_some_and(|view| view.joined);
-            let mut found = Vec::new();
-            if !joined && layers < DEEPEST {
-                for layer in [Layer::Percent, Layer::Backslash, Layer::Entity] {
-                    found.extend(below_layer(bytes, below, layer, whole));
-                }
+        let below = at.checked_sub(1).map(|at| &all[at]);
+        let mut next = Vec::new();
+        if below.is_none_or(|view| view.layers < DEEPEST) {
+            let bytes = below.map_or(text, |view| &view.bytes);
+            for layer in [Layer::Percent, Layer::Backslash, Layer::Entity] {
+                next.extend(below_layer(bytes, below, layer, whole));
             }
-            if !joined && wrapped {
-                found.extend(below_layer(bytes, below, Layer::Wrapped, whole));
-            }
-            found
-        };
+        }
         all.extend(next);
         at += 1;
         if at > all.len() {
@@ -84,44 +77,49 @@ pub fn views(text: &[u8], whole: bool, wrapped: bool) -> Vec<View> {
 /// What is below a layer; none where there is nothing of it.
 fn below_layer(bytes: &[u8], view: Option<&View>, layer: Layer, whole: bool) -> Option<View> {
     let trigger = match layer {
-        Layer::Percent => memchr::memchr(b'%', bytes),
-        Layer::Backslash => memchr::memchr(b'\\', bytes),
-        Layer::Entity => memchr::memchr(b'&', bytes),
-        Layer::Wrapped => memchr::memchr2(b'\n', b'\r', bytes),
+        Layer::Percent => b'%',
+        Layer::Backslash => b'\\',
+        Layer::Entity => b'&',
     };
-    trigger?;
+    let mut next = memchr::memchr(trigger, bytes)?;
     let from = |at: usize| view.map_or(at, |view| view.from[at]);
-    let to = |at: usize| view.map_or(at + 1, |view| view.to[at]);
     let mut made = View {
         bytes: Vec::with_capacity(bytes.len()),
-        from: Vec::with_capacity(bytes.len()),
-        to: Vec::with_capacity(bytes.len()),
+        from: Vec::with_capacity(bytes.len() + 1),
         open: None,
-        joined: layer == Layer::Wrapped,
         layers: view.map_or(0, |view| view.layers) + 1,
     };
     let mut changed = false;
     let mut at = 0;
-    while at < bytes.len() {
-        let (stands_for, taken) = match step(layer, &bytes[at..]) {
+    loop {
+        // What is no escape stays.
+        made.bytes.extend_from_slice(&bytes[at..next]);
+        match view {
+            Some(view) => made.from.extend_from_slice(&view.from[at..next]),
+            None => made.from.extend(at..next),
+        }
+        at = next;
+        if at == bytes.len() {
+            break;
+        }
+        match step(layer, &bytes[at..]) {
             Step::Escape(decoded, length, taken) => {
                 changed = true;
-                (decoded[..length].to_vec(), taken)
+                made.bytes.extend_from_slice(&decoded[..length]);
+                made.from.extend(std::iter::repeat_n(from(at), length));
+                at += taken;
+                next = at;
             }
             Step::Open if !whole => {
                 made.open = Some(from(at));
                 changed = true;
                 break;
             }
-            Step::Open | Step::Plain => (vec![bytes[at]], 1),
-        };
-        for byte in stands_for {
-            made.bytes.push(byte);
-            made.from.push(from(at));
-            made.to.push(to(at + taken - 1));
+            Step::Open | Step::Plain => next = at + 1,
         }
-        at += taken;
+        next += memchr::memchr(trigger, &bytes[next..]).unwrap_or(bytes.len() - next);
     }
+    made.from.push(from(at));
     changed.then_some(made)
 }
 
@@ -142,7 +140,6 @@ fn step(layer: Layer, rest: &[u8]) -> Step {
         },
         (Layer::Backslash, b'\\') => backslash(rest),
         (Layer::Entity, b'&') => entity(rest),
-        (Layer::Wrapped, b'\n' | b'\r') => Step::Escape([0; 4], 0, 1),
         _ => Step::Plain,
     }
 }
@@ -252,7 +249,7 @@ mod tests {
     use super::*;
 
     fn below(text: &str) -> Vec<String> {
-        let found = views(text.as_bytes(), true, false);
+        let found = views(text.as_bytes(), true);
         found.iter().map(|view| String::from_utf8_lossy(&view.bytes).into_owned()).collect()
     }
 
@@ -271,19 +268,21 @@ mod tests {
         for (text, place) in
             [("ab%", 2), ("ab%4", 2), ("ab\\", 2), ("ab\\u00", 2), ("ab\\ud83d", 2), ("ab&am", 2)]
         {
-            assert_eq!(views(text.as_bytes(), false, false)[0].open, Some(place), "{text}");
-            assert!(views(text.as_bytes(), true, false).iter().all(|view| view.open.is_none()));
+            assert_eq!(views(text.as_bytes(), false)[0].open, Some(place), "{text}");
+            assert!(views(text.as_bytes(), true).iter().all(|view| view.open.is_none()));
         }
     }
 
     #[test]
     fn places_lead_back_to_the_text() {
-        let found = views(b"x%2Fy", true, false);
+        let found = views(b"x%2Fy", true);
         assert_eq!(found[0].span(1, 2), 1..4);
         assert_eq!(found[0].cut_in_two(2), Some(1));
         assert_eq!(found[0].cut_in_two(4), None);
-        let found = views(b"ab\ncd", true, true);
-        assert_eq!(found[0].bytes, b"abcd");
-        assert_eq!(found[0].span(1, 3), 1..4);
+        let found = views(b"%25%32%46%", false);
+        assert_eq!((found[0].bytes.as_slice(), found[0].open), (&b"%2F"[..], Some(9)));
+        assert_eq!((found[0].span(2, 3), found[0].span(0, 3)), (6..9, 0..9));
+        let below = found.iter().find(|view| view.bytes == b"/").map(|view| view.span(0, 1));
+        assert_eq!(below, Some(0..9));
     }
 }

@@ -1,6 +1,6 @@
 //! Requests to Vault: bounded in time and size, repeated where the server is busy or not there for a moment.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Client, Method, StatusCode, redirect};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::super::value::SecretValue;
 use crate::error::{Code, Error, Result};
 
 const CONNECT: Duration = Duration::from_secs(5);
-const REQUEST: Duration = Duration::from_secs(15);
+const REQUEST: Duration = Duration::from_secs(10);
 /// How long to wait before the second and the third attempt.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
 const LARGEST: usize = 4 << 20;
@@ -99,6 +99,7 @@ impl Http {
     ) -> Result<Value, Failed> {
         let again = method == Method::GET;
         let mut pauses = PAUSES.iter();
+        let began = Instant::now();
         loop {
             let failed = match self.once(method.clone(), path, query, token, body).await {
                 Ok(answer) => return Ok(answer),
@@ -107,7 +108,7 @@ impl Http {
             let passing = failed
                 .status
                 .is_none_or(|status| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error());
-            match pauses.next().filter(|_| again && passing) {
+            match pauses.next().filter(|_| again && passing && began.elapsed() < REQUEST) {
                 Some(pause) => tokio::time::sleep(*pause).await,
                 None => return Err(failed),
             }
