@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rlm_hypervisor._core import Secret as Secret, __version__ as __version__
     from rlm_hypervisor.client import RLMClient as RLMClient
+    from rlm_hypervisor.combining import Aggregate as Aggregate, associative as associative
     from rlm_hypervisor.context import (
         CurrentTask as CurrentTask,
         SoftTimeout as SoftTimeout,
@@ -57,6 +58,8 @@ _HOMES = {
     "__version__": "_core",
     "RLMClient": "client",
     "operation": "operations",
+    "Aggregate": "combining",
+    "associative": "combining",
     "Column": "partition",
     "Partition": "partition",
     "Scalar": "partition",
@@ -104,6 +107,7 @@ _HOMES = {
 """Public name -> the submodule it lives in, imported when it is first used."""
 
 __all__ = [
+    "Aggregate",
     "Column",
     "CombineRequiredError",
     "CurrentTask",
@@ -141,6 +145,7 @@ __all__ = [
     "WorkerCrashedError",
     "Written",
     "__version__",
+    "associative",
     "current_task",
     "operation",
     "secret",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from rlm_hypervisor.combining import FAN, Associative, is_aggregate
 from rlm_hypervisor.errors import InvalidTaskError
 from rlm_hypervisor.packing import Batches, Items, launch, pack, pack_value
 from rlm_hypervisor.worker import programs
@@ -60,7 +61,9 @@ def over_rows(
     asked.update(aligned=aligned, made="inference" if inference else "aligned rows" if aligned else "rows")
     if spec["type"] == "sequential":
         asked.update(in_flight=1)
-    then = _together(combine)
+    if is_aggregate(combine):
+        operation = programs.Stated(operation, combine)
+    then = _together(combine, asked)
     shape = "rows" if aligned else "list" if combine == "list" else "one"
     return Calls(name, pack(OverRows(operation, aligned)), frame, asked, _shape(shape, spec["options"]), then)
 
@@ -95,6 +98,8 @@ def asked_of(spec: Mapping[str, Any], name: str, timeout_ms: int | None) -> dict
         "max_depth": options["maxDepth"],
         "memoised": False,
         "parts": None,
+        "then_name": None,
+        "fan": None,
         "why": None,
         "secrets": options["secrets"],
         "launch": launch(),
@@ -143,17 +148,28 @@ def calls(
         asked.update(in_flight=size)
     if kind == "map_reduce":
         return _map_reduce(name, feed, operation, others, spec, asked, rows=False)
-    then = _together(others.get("combine", "list"))
+    combine = others.get("combine", "list")
+    if is_aggregate(combine):
+        operation = programs.Stated(operation, combine)
+    then = _together(combine, asked)
     return Calls(name, pack(operation), feed, asked, _shape("one" if then else shape, options), then)
 
 
-def _together(combine: Any) -> bytes | None:
+def _together(combine: Any, asked: dict[str, Any]) -> bytes | None:
     """What is called on all results, if `combine` is not just their list."""
     from rlm_hypervisor.worker.rows import Together
 
-    if combine in ("auto", "list"):
+    if isinstance(combine, str) and combine in ("auto", "list"):
         return None
-    return pack(Together(None if combine == "concat" else combine), "`input.combine`")
+    aggregate = is_aggregate(combine)
+    program: Any
+    if aggregate or isinstance(combine, Associative):
+        asked.update(fan=FAN)
+        program = programs.Merging(combine if aggregate else combine.function, aggregate)
+    else:
+        program = Together(None if combine == "concat" else combine)
+    asked.update(then_name=program.__name__)
+    return pack(program, "`input.combine`")
 
 
 PARTS = 8
@@ -178,9 +194,15 @@ def _map_reduce(
             "Leave it out, or give a function whose result stands for the values",
             details={"path": "input.combine"},
         )
+    if isinstance(combine, Associative) or is_aggregate(combine):
+        raise InvalidTaskError(
+            "`input.combine` of a map_reduce task is a plain function: it is called on values that are together "
+            "before they travel. Leave out `associative`, or make it a parallel task with this `combine`",
+            details={"path": "input.combine"},
+        )
     parts = PARTS if key is not None else 1
     mapped = programs.MapSide(operation, key, combine, parts, rows)
     reduced = programs.ReduceSide(others["reduce"], key is not None)
-    asked.update(kind="map_rows" if rows else "map", parts=parts, aligned=False)
+    asked.update(kind="map_rows" if rows else "map", parts=parts, aligned=False, then_name=reduced.__name__)
     shape = "keyed" if key is not None else "reduced"
     return Calls(name, pack(mapped), feed, asked, shape, pack(reduced, "`input.reduce`"))

@@ -361,8 +361,12 @@ class RLMClient(Submitting):
     @overload
     def operation(self, name: _F, /) -> _F: ...
     @overload
-    def operation(self, name: str | None = None, *, description: str | None = None) -> Callable[[_F], _F]: ...
-    def operation(self, name: Any = None, *, description: str | None = None) -> Any:
+    def operation(
+        self, name: str | None = None, *, description: str | None = None, version: str | int | None = None
+    ) -> Callable[[_F], _F]: ...
+    def operation(
+        self, name: Any = None, *, description: str | None = None, version: str | int | None = None
+    ) -> Any:
         """Registers a function for this client; a task then names it. See `rlm_hypervisor.operation`.
 
         >>> from rlm_hypervisor import RLMClient
@@ -375,10 +379,10 @@ class RLMClient(Submitting):
         'Add up the values of each category'
         """
         self._check()
-        return self._operations.decorator(name, description)
+        return self._operations.decorator(name, description, version)
 
     def operations(self) -> dict[str, str]:
-        """The operations that tasks of this client can name, and their descriptions."""
+        """The operations that tasks of this client can name, and their descriptions; versions as `"name@2"`."""
         self._check()
         return {**EVERYWHERE.descriptions(), **self._operations.descriptions()}
 

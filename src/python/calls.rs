@@ -61,6 +61,9 @@ struct Asked {
     memoised: bool,
     /// Into how many parts results are shuffled before the last calls, one for each part.
     parts: Option<usize>,
+    /// What is called on results, and on how many at a time where some may go together before the others.
+    then_name: Option<String>,
+    fan: Option<usize>,
     /// Why the run is not native.
     why: Option<String>,
     /// Secrets that the operation may read.
@@ -120,9 +123,7 @@ fn start(
     let settings = engine.settings();
     let workers = asked.parallelism.unwrap_or(settings.workers as u64).min(settings.workers as u64).max(1);
     let then = then
-        .map(|then| {
-            Function::new(if asked.kind == "rows" { "combine".to_owned() } else { asked.name.clone() }, then)
-        })
+        .map(|then| Function::new(asked.then_name.unwrap_or_else(|| asked.name.clone()), then))
         .transpose()
         .map_err(not_shared)?;
     let function = Function::new(asked.name, function).map_err(not_shared)?;
@@ -203,6 +204,7 @@ fn start(
         memory_limit: limit / workers,
         then: then.map(Arc::new),
         parts: asked.parts,
+        fan: asked.fan,
         aligned: if asked.aligned { feed.left() } else { None },
         secrets,
     };

@@ -18,6 +18,9 @@ pub struct Registered {
 pub fn check(operation: &OperationRef, path: &str, registered: &[Registered]) -> Result<()> {
     match operation {
         OperationRef::Named(name) if !registered.iter().any(|known| known.name == *name) => {
+            if let Some(error) = other_version(name, path, registered) {
+                return Err(error);
+            }
             let nearest = names::nearest(name, registered.iter().map(|known| known.name.as_str()));
             let message =
                 format!("{path} names \"{}\", and no such operation is registered", shortened(name));
@@ -38,6 +41,34 @@ pub fn check(operation: &OperationRef, path: &str, registered: &[Registered]) ->
     }
 }
 
+/// What comes between the name of an operation and its version.
+const VERSION: char = '@';
+
+/// Why a version of an operation that is there, but not in this version, is refused.
+fn other_version(name: &str, path: &str, registered: &[Registered]) -> Option<Error> {
+    let (base, version) = name.split_once(VERSION)?;
+    registered.iter().find(|known| known.name == base)?;
+    let of_base = |known: &Registered| match known.name.split_once(VERSION) {
+        Some((other, version)) if other == base => Some(version.to_owned()),
+        _ => None,
+    };
+    let versions: Vec<String> = registered.iter().filter_map(of_base).collect();
+    let (base, version) = (shortened(base), shortened(version));
+    let message = format!("{path} names version \"{version}\" of \"{base}\", which is not registered");
+    let hint = match versions.is_empty() {
+        true => format!("It is registered without versions: name \"{base}\""),
+        false => {
+            format!("Registered versions of it: {}; \"{base}\" alone is the newest", versions.join(", "))
+        }
+    };
+    Some(
+        not_found(path, message, registered)
+            .detail("given", shortened(name))
+            .detail("versions", versions)
+            .hint(hint),
+    )
+}
+
 /// The registered operation that the description means: equal to its name or description, else equal but for
 /// case, else one holding the words of the other. The first of these that anything meets decides.
 pub fn find(description: Option<&str>, path: &str, registered: &[Registered]) -> Result<OperationRef> {
@@ -52,8 +83,9 @@ pub fn find(description: Option<&str>, path: &str, registered: &[Registered]) ->
             holds(&wanted, &known) || holds(&known, &wanted)
         }];
     for test in tests {
-        let met: Vec<&Registered> =
-            registered.iter().filter(|known| test(&known.name) || test(&known.description)).collect();
+        let met = registered.iter().filter(|known| test(&known.name) || test(&known.description));
+        // The name alone is the newest of its versions.
+        let met: Vec<&Registered> = met.filter(|known| !known.name.contains(VERSION)).collect();
         match met[..] {
             [] => {}
             [one] => return Ok(OperationRef::Named(one.name.clone())),

@@ -189,7 +189,7 @@ def _items(head: dict[str, Any], blobs: list[Any]) -> Any:
             # Exceptions of items that failed lie behind the results.
             values += pickle.loads(blobs[place])
             place += part["blobs"]
-        return [values]
+        return [(values, head["more"]["final"])] if "final" in head["more"] else [values]
     return [pickle.loads(blobs[0])]
 
 

@@ -90,6 +90,52 @@ class Inference:
         return results
 
 
+class Stated:
+    """An operation whose results an aggregate takes in: what is sent is the state of that.
+
+    Args:
+        operation: the user's, of an item, a batch or a partition.
+        aggregate: the user's class.
+    """
+
+    def __init__(self, operation: Callable[..., Any], aggregate: Any) -> None:
+        self._operation = operation
+        self._aggregate = aggregate
+        self.__name__ = getattr(operation, "__name__", type(operation).__name__)
+
+    def __call__(self, given: Any) -> Any:
+        """The state after one update."""
+        made = self._aggregate()
+        made.update(self._operation(given))
+        return made.state()
+
+
+class Merging:
+    """The calls that put results together some at a time: states of an aggregate, or results of a function.
+
+    Args:
+        combine: the class of the aggregate, or the function.
+        aggregate: whether it is the first.
+    """
+
+    def __init__(self, combine: Callable[..., Any], aggregate: bool) -> None:
+        self._combine = combine
+        self._aggregate = aggregate
+        self.__name__ = getattr(combine, "__name__", type(combine).__name__)
+
+    def __call__(self, given: tuple[list[Any], bool]) -> Any:
+        """What stands for the results; the answer where they are the last."""
+        from rlm_hypervisor.worker.rows import plain
+
+        parts, final = given
+        if not self._aggregate:
+            return plain(self._combine(parts))
+        made = self._combine()
+        for state in parts:
+            made.merge(state)
+        return plain(made.finish()) if final else made.state()
+
+
 class Encoding:
     """A program whose results of a call go together, in blobs of its own."""
 

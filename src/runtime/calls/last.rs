@@ -5,16 +5,74 @@ use serde_json::json;
 use super::feed::Parcel;
 use super::ledger::Slice;
 use super::values::Segment;
+use super::work::{CallRun, State};
 use crate::error::{Code, Error};
-use crate::worker::Part;
+use crate::worker::{Blob, Part};
+
+/// Bytes of results that go to one call at most, where it may be called on some of them.
+const MOST: usize = 64 << 20;
+
+impl CallRun {
+    /// Gives out calls over the results that are there: the last ones, or those that come before.
+    pub(super) fn call_last(&self, state: &mut State) {
+        let first = state.ledger.counts().accepted;
+        let (segments, failures) = state.ledger.outcome();
+        if !state.then {
+            state.gone = failures;
+            state.ledger.fail_on_error();
+        }
+        state.then = true;
+        let parcels = match self.spec.fan {
+            Some(fan) if segments.len() > fan => some_at_a_time(&segments, fan),
+            fan => {
+                state.last = true;
+                last_parcels(&segments, self.spec.parts, fan.is_some())
+            }
+        };
+        for (first, parcel) in (first..).zip(parcels) {
+            state.ledger.offer(Parcel { first, ..parcel });
+        }
+    }
+}
+
+/// The payloads of calls on some of the results each, in their order.
+fn some_at_a_time(segments: &[Segment], fan: usize) -> Vec<Parcel> {
+    let mut parcels = Vec::new();
+    let mut from = 0;
+    while from < segments.len() {
+        let mut bytes = 0;
+        let fits = segments[from..].iter().take(fan).take_while(|segment| {
+            bytes += segment.blobs.iter().map(Blob::len).sum::<usize>();
+            bytes <= MOST
+        });
+        // Two at least, or there would be no end.
+        let to = (from + fits.count().max(2)).min(segments.len());
+        let some = &segments[from..to];
+        let label = Some(format!("results {from} to {} of {}", to - 1, segments.len()));
+        let more = json!({ "parts": parts_of(some), "final": false });
+        parcels.push(Parcel { more, label, ..Parcel::of(0, 1, blobs_of(some)) });
+        from = to;
+    }
+    parcels
+}
+
+fn parts_of(segments: &[Segment]) -> Vec<serde_json::Value> {
+    segments.iter().map(|segment| json!({ "blobs": segment.blobs.len() })).collect()
+}
+
+fn blobs_of(segments: &[Segment]) -> Vec<Blob> {
+    segments.iter().flat_map(|segment| segment.blobs.clone()).collect()
+}
 
 /// The payloads of the last calls: all results together, or each part of them.
-pub fn last_parcels(segments: &[Segment], parts: Option<usize>) -> Vec<Parcel> {
+fn last_parcels(segments: &[Segment], parts: Option<usize>, treewise: bool) -> Vec<Parcel> {
     let Some(parts) = parts else {
-        let told = segments.iter().map(|segment| json!({ "blobs": segment.blobs.len() }));
-        let more = json!({ "parts": told.collect::<Vec<_>>() });
-        let payload = segments.iter().flat_map(|segment| segment.blobs.clone()).collect();
-        return vec![Parcel { more, label: Some("all results".to_owned()), ..Parcel::of(0, 1, payload) }];
+        let more = match treewise {
+            true => json!({ "parts": parts_of(segments), "final": true }),
+            false => json!({ "parts": parts_of(segments) }),
+        };
+        let label = Some("all results".to_owned());
+        return vec![Parcel { more, label, ..Parcel::of(0, 1, blobs_of(segments)) }];
     };
     let parcel = |part: usize| {
         let payload = segments.iter().filter_map(|segment| segment.blobs.get(part).cloned()).collect();

@@ -17,6 +17,7 @@ mod pace;
 pub mod retry;
 pub mod rows;
 pub mod tree;
+mod unit;
 pub mod values;
 pub mod work;
 

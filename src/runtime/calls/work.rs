@@ -6,15 +6,14 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use serde_json::json;
 
 use super::checkpoint::Restored;
 use super::failure;
-use super::feed::{Feed, Parcel};
-use super::granted::{self, Granted};
+use super::feed::Feed;
+use super::granted::Granted;
 use super::keeper::{Ending, Job, Kept};
-use super::last::{last_parcels, unaligned};
-use super::ledger::{Failed, Ledger, Policy, Slice};
+use super::last::unaligned;
+use super::ledger::{Failed, Ledger, Policy};
 use super::pace::Pace;
 use super::retry::Retry;
 use super::values::Values;
@@ -23,7 +22,7 @@ use crate::error::{Code, Error};
 use crate::runtime::run::{Finished, Run};
 use crate::secrets::redact;
 use crate::task::OnError;
-use crate::worker::{Call, End, Function, Head, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work};
+use crate::worker::{End, Function, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work};
 
 /// Characters of user output that a run keeps.
 const MOST_OUTPUT: usize = 1 << 20;
@@ -50,6 +49,8 @@ pub struct CallSpec {
     pub soft_timeout: Option<Duration>,
     /// What is called on all results together, once they are there; what it returns is the answer then.
     pub then: Option<Arc<Function>>,
+    /// It may be called on some of the results, and on what it returned: on so many at a time at most.
+    pub fan: Option<usize>,
     /// Results come in so many parts, and the last function is called on each of them.
     pub parts: Option<usize>,
     /// The chunks of a source whose results are put together by their rows: how many there are.
@@ -57,9 +58,6 @@ pub struct CallSpec {
     /// The secrets that the operation may read.
     pub secrets: Option<Arc<Granted>>,
 }
-
-/// The kind of the call that puts results together.
-const THEN: &str = "then";
 
 pub struct CallRun {
     pub(super) run: Arc<Run>,
@@ -92,11 +90,13 @@ pub(super) struct State {
     pub kept: usize,
     /// Calls that were cut in two for want of memory.
     halved: u64,
-    /// The last call, over all results, has been given out.
+    /// Calls over results have been given out.
     pub then: bool,
+    /// And so have those whose results are the answer.
+    pub last: bool,
     failed: Option<Error>,
-    /// Failures of before the last call.
-    gone: BTreeMap<u64, Error>,
+    /// Failures of before the last calls.
+    pub gone: BTreeMap<u64, Error>,
     /// The run has its end.
     over: bool,
     output: usize,
@@ -142,6 +142,7 @@ impl CallRun {
             restored,
             halved: 0,
             then: false,
+            last: false,
             failed: None,
             gone: BTreeMap::new(),
             over: false,
@@ -196,14 +197,8 @@ impl CallRun {
             return;
         }
         let ended = state.restored.as_ref().is_some_and(Restored::is_ended);
-        if self.spec.then.is_some() && !state.then && state.failed.is_none() && !stopping && !ended {
-            state.then = true;
-            let (segments, failures) = state.ledger.outcome();
-            state.ledger.fail_on_error();
-            for (first, parcel) in (counts.accepted..).zip(last_parcels(&segments, self.spec.parts)) {
-                state.ledger.offer(Parcel { first, ..parcel });
-            }
-            state.gone = failures;
+        if self.spec.then.is_some() && !state.last && state.failed.is_none() && !stopping && !ended {
+            self.call_last(&mut state);
             drop(state);
             self.nudge();
             return;
@@ -242,39 +237,6 @@ impl CallRun {
             let lost = || Error::internal("what a run has done was not kept: its thread is gone");
             self.run.finish(ending.outcome.and_then(|_| Err(lost())));
         }
-    }
-
-    fn unit(&self, pool: &Pool, id: u64, slice: &Slice, then: bool, secrets: granted::Values) -> Unit {
-        let (function, kind) = match &self.spec.then {
-            Some(last) if then => (last, THEN),
-            _ => (&self.spec.function, self.spec.kind),
-        };
-        let deadline = self.run.control.deadline.get();
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let head = Head {
-            t: "call",
-            call: pool.number(),
-            function: function.id.clone(),
-            kind,
-            run: self.run.id.as_str().into(),
-            from: slice.from,
-            to: slice.to,
-            first: slice.parcel.first,
-            attempt: slice.attempt,
-            left_ms: left.map(milliseconds),
-            item_ms: self.spec.item_timeout.filter(|_| !then).map(milliseconds),
-            soft_ms: self.spec.soft_timeout.filter(|_| !then).map(milliseconds),
-            more: match (slice.piece, slice.parcel.more.clone()) {
-                (None, more) => more,
-                (Some(piece), serde_json::Value::Object(mut more)) => {
-                    more.insert("piece".to_owned(), json!([piece.from, piece.to]));
-                    more.into()
-                }
-                (Some(piece), _) => json!({ "piece": [piece.from, piece.to] }),
-            },
-        };
-        let function = function.clone();
-        Unit { id, call: Call { function, head, payload: slice.parcel.payload.clone(), secrets } }
     }
 
     /// What runs, and whether it is the only one of its kind, for errors.
@@ -486,8 +448,4 @@ impl Work for CallRun {
         self.settle(state);
         self.nudge();
     }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
