@@ -10,6 +10,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
+use tokio::sync::mpsc;
 
 use super::answer::{handed_out, plain_schema};
 use super::run::Run;
@@ -20,12 +21,15 @@ use crate::error::{Error, Result};
 use crate::io::sink::part::{Lane, Part, Room};
 use crate::io::sink::stage::Stage;
 use crate::io::sink::target::{Mode, Target, Written};
-use crate::io::sink::{columns, lane};
+use crate::io::sink::{bytes_of, columns, lane};
 
 type Rows = BoxStream<'static, Result<RecordBatch>>;
 
 /// Bytes that a writer may hold of a row group, at least and at most.
 const BUDGET: (usize, usize) = (1 << 20, 64 << 20);
+
+/// Bytes of rows that wait for their directory, at most.
+const LOT: usize = 512 << 20;
 
 /// How often it is looked whether writers have stopped.
 const TURN: Duration = Duration::from_millis(1);
@@ -101,11 +105,14 @@ async fn write(
     let stage = Arc::new(blocking(move || Stage::begin(target)).await?);
     let _abandoned = Abandoned(Arc::downgrade(&stage));
     let pool = context.memory_pool().clone();
-    let budget = (limit / (8 * lanes.len().max(1))).clamp(BUDGET.0, BUDGET.1);
+    // Rows that wait for their directory are a lane's only memory, and the more the better.
+    let (share, most) = if stage.target.partition_by.is_empty() { (8, BUDGET.1) } else { (3, LOT) };
+    let budget = (limit / (share * lanes.len().max(1))).clamp(BUDGET.0, most);
     let lanes = lanes.into_iter().enumerate().map(|(number, rows)| -> Result<_> {
         let room = MemoryConsumer::new("writing").register(&pool);
         let writer = lane(stage.clone(), stored.clone(), number, budget, Box::new(Reserved(room)))?;
-        Ok(rows_of(writer, rows, schema.clone(), run.control.clone()))
+        let waiting = MemoryConsumer::new("rows to be written").register(&pool);
+        Ok(rows_of(writer, rows, schema.clone(), run.control.clone(), waiting))
     });
     let lanes = lanes.collect::<Result<Vec<_>>>()?;
     let joined = futures::future::try_join_all(lanes).await;
@@ -166,22 +173,36 @@ async fn given_up(stage: Arc<Stage>) -> Result<()> {
     .await
 }
 
-/// One writer and its rows, in their order.
+/// One writer and its rows, in their order. It writes on one thread from first to last, while the next rows are made: memory
+/// that threads have freed is theirs for a while, and many threads would have much of it.
 async fn rows_of(
     mut writer: Box<dyn Lane>,
     mut rows: Rows,
     schema: SchemaRef,
     control: Arc<Control>,
+    waiting: MemoryReservation,
 ) -> Result<Vec<Part>> {
-    while let Some(batch) = rows.try_next().await? {
-        control.check()?;
-        let schema = schema.clone();
-        writer = blocking(move || {
+    let (send, mut receive) = mpsc::channel::<Option<(RecordBatch, MemoryReservation)>>(1);
+    let writing = blocking(move || {
+        while let Some(next) = receive.blocking_recv() {
+            control.check()?;
+            let Some((batch, _counted)) = next else { return writer.finish(false) };
             writer.write(&handed_out(&batch, &schema)?)?;
-            Ok(writer)
-        })
-        .await?;
-    }
-    control.check()?;
-    blocking(move || writer.finish(false)).await
+        }
+        // The rows ended before their end.
+        Err(Error::cancelled())
+    });
+    let feeding = async {
+        while let Some(batch) = rows.try_next().await? {
+            let counted = waiting.new_empty();
+            counted.grow(bytes_of(&batch));
+            if send.send(Some((batch, counted))).await.is_err() {
+                break;
+            }
+        }
+        let _ = send.send(None).await;
+        Ok(())
+    };
+    let ((), parts) = futures::future::try_join(feeding, writing).await?;
+    Ok(parts)
 }

@@ -46,6 +46,8 @@ pub struct PartitionWriter {
     /// Of each row of the lot: its directory.
     goes: Vec<u32>,
     lot_bytes: usize,
+    /// Bytes that parked files hold.
+    parked: usize,
     parts: Vec<Part>,
 }
 
@@ -85,6 +87,7 @@ impl PartitionWriter {
             lot: Vec::new(),
             goes: Vec::new(),
             lot_bytes: 0,
+            parked: 0,
             parts: Vec::new(),
         })
     }
@@ -126,9 +129,14 @@ impl PartitionWriter {
         Ok(())
     }
 
+    /// Bytes of all but the rows.
     fn held(&self) -> usize {
+        self.parked + self.directories.len() * KNOWN
+    }
+
+    fn count(&mut self) {
         let open = self.directories.iter().filter_map(|directory| directory.open.as_ref());
-        open.map(|open| open.encoder.held()).sum::<usize>() + self.directories.len() * KNOWN
+        self.parked = open.map(|open| open.encoder.held()).sum();
     }
 
     /// Writes the rows that are held. `last`: no more come, and files are ended as soon as their rows are written.
@@ -187,6 +195,7 @@ impl PartitionWriter {
             }
         }
         self.lot_bytes = 0;
+        self.count();
         let held = self.held();
         if held > self.budget || !self.room.resize(held) {
             for directory in &mut self.directories {
@@ -194,6 +203,7 @@ impl PartitionWriter {
                     self.parts.push(file.end(&self.stage)?);
                 }
             }
+            self.count();
             self.room.insist(self.held());
         }
         Ok(())
