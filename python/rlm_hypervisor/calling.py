@@ -101,6 +101,7 @@ def asked_of(spec: Mapping[str, Any], name: str, timeout_ms: int | None) -> dict
         "then_name": None,
         "fan": None,
         "why": None,
+        "output": None,
         "secrets": options["secrets"],
         "launch": launch(),
     }

@@ -88,13 +88,7 @@ class Submitting:
         from rlm_hypervisor.calling import over_rows
 
         if spec.get("output") is not None:
-            # The reason why it is not native is what there is to change.
-            raise refusal or InvalidTaskError(
-                "`output` is for operations that run natively, and this one is called in workers. Leave out what asks "
-                "for that (`mode`, `combine`, the type), or leave out `output` and write the result: "
-                "`result.write.parquet(path)`",
-                details={"path": "output", "unsupported": "output in Python mode"},
-            )
+            _writable(spec)
         if timeout_ms is not None:
             timeout_ms = max(int(timeout_ms - (time.monotonic() - started_at) * 1000), 0)
         others = self._others(spec, objects)
@@ -176,3 +170,26 @@ class Submitting:
             elif given not in (None, "auto"):
                 found[name] = given
         return found
+
+
+def _writable(spec: Mapping[str, Any]) -> None:
+    """Refuses an `output` of results that are not rows of their chunks."""
+    given = next((word for word in ("combine", "reduce", "key") if spec.get(word) not in (None, "auto")), None)
+    if given is not None or spec["type"] == "map_reduce":
+        raise InvalidTaskError(
+            f"`output` takes rows of the source's chunks, and {f'`{given}`' if given else 'map_reduce'} makes something "
+            "else of the results. Leave one of them out, or write the result: `result.write.parquet(path)`",
+            details={"path": "output", "unsupported": "output of results that are put together"},
+        )
+    if spec["options"]["onError"] not in ("fail", "skip"):
+        raise InvalidTaskError(
+            f'`onError: "{spec["options"]["onError"]}"` does not go with `output` of an operation in workers: errors have '
+            'no place in files. Say "skip" to leave out chunks that fail, or "fail"',
+            details={"path": "options.onError"},
+        )
+    if spec["options"]["idempotencyKey"] is not None:
+        raise InvalidTaskError(
+            "`idempotencyKey` does not go with `output` of an operation in workers: files that are there are not written "
+            'once more where `mode` is "ignore". Leave it out',
+            details={"path": "options.idempotencyKey"},
+        )

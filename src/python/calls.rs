@@ -68,6 +68,8 @@ struct Asked {
     why: Option<String>,
     /// Secrets that the operation may read.
     secrets: Vec<String>,
+    /// Where the results of chunks are written to.
+    output: Option<crate::io::sink::target::Asked>,
     launch: (String, Vec<String>, Vec<(String, String)>),
 }
 
@@ -177,6 +179,16 @@ fn start(
         Outbox::new(engine.place(), sender, function.bytes.bytes())
     });
     let keeping = Keeping { checkpoint, outbox };
+    let gathered = match &asked.output {
+        None => None,
+        Some(output) => {
+            let target = engine.target(output)?;
+            if target.skips()? {
+                return Ok(engine.skipped(run, &target));
+            }
+            Some(Arc::new(engine.gathered(target, limit)?))
+        }
+    };
     let spec = CallSpec {
         function: Arc::new(function),
         kind,
@@ -207,6 +219,7 @@ fn start(
         fan: asked.fan,
         aligned: if asked.aligned { feed.left() } else { None },
         secrets,
+        gathered,
     };
     let timeout = asked.timeout_ms.map(Duration::from_millis);
     engine.submit_calls(run, &pool, spec, feed, keeping, timeout, asked.why)

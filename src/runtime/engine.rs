@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 
-use super::calls::{CallRun, CallSpec, Feed, keeper};
+use super::calls::{CallRun, CallSpec, Feed, Gathered, keeper};
 use super::execute;
 use super::keeping::Keeping;
 use super::opening::Opening;
-use super::run::{Finisher, Run};
+use super::output;
+use super::run::{Finished, Finisher, Run};
 use super::spill::{SpillDir, sweep};
 use crate::config::Settings;
 use crate::engine::control::Stop;
@@ -269,6 +270,19 @@ impl Engine {
         Target::new(asked, sinks.as_ref())
     }
 
+    /// A place for results that are to be written when all of them are there. Blocks.
+    pub fn gathered(&self, target: Target, limit: u64) -> Result<Gathered> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let (room, budget) = output::alone(&target, limit, &self.memory);
+        Gathered::new(target, budget, room, &self.spill_dir()?)
+    }
+
+    /// A run that has nothing to do, as something is there already.
+    pub fn skipped(&self, run: Arc<Run>, target: &Target) -> Arc<Run> {
+        run.finish(Ok(Finished::Written(output::skipped(target))));
+        run
+    }
+
     /// What says whether this engine still is.
     pub fn closed(&self) -> Arc<AtomicBool> {
         self.closed.clone()
@@ -387,6 +401,7 @@ impl Engine {
                 break;
             }
             if let Some(calls) = watching.upgrade() {
+                calls.give_up_writing();
                 calls.wind_down();
             }
             if let Some(pool) = served.upgrade() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
@@ -17,6 +17,7 @@ use super::run::Run;
 use crate::engine::control::{Control, Stage as Told};
 use crate::engine::group::exec::blocking;
 use crate::engine::ordered::in_order;
+use crate::engine::shared_pool::{ClientMemory, RunPool};
 use crate::error::{Error, Result};
 use crate::io::sink::part::{Lane, Part, Room};
 use crate::io::sink::stage::Stage;
@@ -78,6 +79,21 @@ pub(super) async fn batches(
     write(target, run, schema, vec![stream::iter(batches).map(Ok).boxed()], limit, context).await
 }
 
+/// What one writer alone may hold, and what counts it.
+pub(super) fn alone(target: &Target, limit: usize, client: &Arc<ClientMemory>) -> (Box<dyn Room>, usize) {
+    let own = Arc::new(GreedyMemoryPool::new(limit));
+    let pool: Arc<dyn MemoryPool> = Arc::new(RunPool::new(own, client.clone()));
+    let room = MemoryConsumer::new("writing").register(&pool);
+    (Box::new(Reserved(room)), budget(target, limit, 1))
+}
+
+/// Bytes that each of some lanes may hold. Rows that wait for their directory are a lane's only memory, and the more the
+/// better.
+fn budget(target: &Target, limit: usize, lanes: usize) -> usize {
+    let (share, most) = if target.partition_by.is_empty() { (8, BUDGET.1) } else { (3, LOT) };
+    (limit / (share * lanes.max(1))).clamp(BUDGET.0, most)
+}
+
 /// A share of the run's memory.
 struct Reserved(MemoryReservation);
 
@@ -105,9 +121,7 @@ async fn write(
     let stage = Arc::new(blocking(move || Stage::begin(target)).await?);
     let _abandoned = Abandoned(Arc::downgrade(&stage));
     let pool = context.memory_pool().clone();
-    // Rows that wait for their directory are a lane's only memory, and the more the better.
-    let (share, most) = if stage.target.partition_by.is_empty() { (8, BUDGET.1) } else { (3, LOT) };
-    let budget = (limit / (share * lanes.len().max(1))).clamp(BUDGET.0, most);
+    let budget = budget(&stage.target, limit, lanes.len());
     let lanes = lanes.into_iter().enumerate().map(|(number, rows)| -> Result<_> {
         let room = MemoryConsumer::new("writing").register(&pool);
         let writer = lane(stage.clone(), stored.clone(), number, budget, Box::new(Reserved(room)))?;

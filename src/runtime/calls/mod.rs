@@ -2,13 +2,14 @@
 //!
 //! `feed` brings the items, `ledger` decides what happens to each (pure, the clock is passed in), `pace` how many go
 //! together, `retry` which failures are tried again, `rows` brings the chunks of a source, `tree` the inputs of a
-//! recursive run, `granted` the secrets that they may read, `failure` says what went wrong in words. `work` is the shell that the pool of workers sees, `feeding`
+//! recursive run, `granted` the secrets that they may read, `gathered` the results that are to be written, `failure` says what went wrong in words. `work` is the shell that the pool of workers sees, `feeding`
 //! and `last` its first and last steps. `checkpoint` is what of a run with a key outlives it, `keeper` writes that.
 
 pub mod checkpoint;
 mod failure;
 pub mod feed;
 mod feeding;
+pub mod gathered;
 mod granted;
 pub mod keeper;
 mod last;
@@ -23,6 +24,7 @@ pub mod work;
 
 pub use checkpoint::{Checkpoint, Fingerprint};
 pub use feed::{Fed, Feed, Once, Parcel};
+pub use gathered::Gathered;
 pub use granted::Granted;
 pub use ledger::Policy;
 pub use retry::Retry;

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::checkpoint::Restored;
 use super::failure;
 use super::feed::Feed;
+use super::gathered::Gathered;
 use super::granted::Granted;
 use super::keeper::{Ending, Job, Kept};
 use super::last::unaligned;
@@ -57,6 +58,8 @@ pub struct CallSpec {
     pub aligned: Option<u64>,
     /// The secrets that the operation may read.
     pub secrets: Option<Arc<Granted>>,
+    /// Where the results of chunks are written to.
+    pub gathered: Option<Arc<Gathered>>,
 }
 
 pub struct CallRun {
@@ -226,6 +229,7 @@ impl CallRun {
             (None, Some(Stop::Abandon)) => Err(Error::cancelled()),
             (None, None) => Ok(Values { segments, failures }),
         };
+        let Some(outcome) = self.unless_written(outcome) else { return };
         let Some(jobs) = &self.jobs else { return self.run.finish(outcome.map(Finished::Values)) };
         let aside = self.spec.policy.on_error == OnError::DeadLetter;
         let gone = outcome.iter().flat_map(|values| &values.failures);
@@ -320,8 +324,9 @@ impl Work for CallRun {
         (now.saturating_duration_since(*began) >= limit).then_some(StopCause::Overdue)
     }
 
-    fn part(&self, unit: u64, part: Part) {
+    fn part(&self, unit: u64, mut part: Part) {
         let now = Instant::now();
+        let gathered = self.gather(unit, &mut part);
         let mut state = self.state.lock();
         let Some(slice) = state.ledger.running(unit).cloned() else { return };
         if let Some(began) = state.began.insert(unit, now) {
@@ -348,7 +353,7 @@ impl Work for CallRun {
             .collect();
         let unaligned = self.spec.aligned.and_then(|chunks| unaligned(name, chunks, &slice, &part));
         let told = state.ledger.part(unit, part.to, failed, part.blobs, part.more, now);
-        let told = told.and(unaligned.map_or(Ok(()), Err));
+        let told = told.and(unaligned.map_or(Ok(()), Err)).and(gathered);
         let told = told.and_then(|()| if state.grows { self.grow(&mut state) } else { Ok(()) });
         if let Err(error) = told {
             self.fail(&mut state, error);
