@@ -58,7 +58,11 @@ def over_rows(
     combine = others.get("combine", "auto")
     aligned = combine == "auto"
     inference = spec["type"] == "parallel_inference"
-    asked.update(aligned=aligned, made="inference" if inference else "aligned rows" if aligned else "rows")
+    asked.update(
+        aligned=aligned,
+        output=spec.get("output"),
+        made="inference" if inference else "aligned rows" if aligned else "rows",
+    )
     if spec["type"] == "sequential":
         asked.update(in_flight=1)
     if is_aggregate(combine):

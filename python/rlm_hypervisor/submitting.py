@@ -174,7 +174,9 @@ class Submitting:
 
 def _writable(spec: Mapping[str, Any]) -> None:
     """Refuses an `output` of results that are not rows of their chunks."""
-    given = next((word for word in ("combine", "reduce", "key") if spec.get(word) not in (None, "auto")), None)
+    given = next(
+        (word for word in ("combine", "reduce", "key") if spec.get(word) not in (None, "auto")), None
+    )
     if given is not None or spec["type"] == "map_reduce":
         raise InvalidTaskError(
             f"`output` takes rows of the source's chunks, and {f'`{given}`' if given else 'map_reduce'} makes something "

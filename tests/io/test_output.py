@@ -185,8 +185,6 @@ def test_what_is_no_table_is_refused(client: RLMClient, source: Path, tmp_path: 
         client.execute(task(str(source), out, lambda p: p["n"].sum()))
     with pytest.raises(InvalidTaskError, match="plain value"):
         client.execute(task(str(source), out, lambda p: 3))
-    with pytest.raises(InvalidTaskError, match="output"):
-        client.execute(task(str(source), out, mode="python"))
     with pytest.raises(NotDecomposableError):
         client.execute(task(str(source), out, lambda p: p.to_csv()))
     with pytest.raises(InvalidTaskError, match="output"):

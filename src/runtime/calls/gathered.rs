@@ -36,7 +36,8 @@ const BUFFER: usize = 256 << 10;
 
 pub struct Gathered {
     url: String,
-    stage: Arc<Stage>,
+    /// Until it is shown or given up.
+    stage: Mutex<Option<Arc<Stage>>>,
     budget: usize,
     room: Mutex<Option<Box<dyn Room>>>,
     file: File,
@@ -73,7 +74,7 @@ impl Gathered {
     /// Begins the write, so that what is in the way is told before any work. Blocks.
     pub fn new(target: Target, budget: usize, room: Box<dyn Room>, spool: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(spool).map_err(|error| unkept(&error))?;
-        let (url, stage) = (target.url.clone(), Arc::new(Stage::begin(target)?));
+        let (url, stage) = (target.url.clone(), Mutex::new(Some(Arc::new(Stage::begin(target)?))));
         let found = Mutex::new(Found { whole: true, ..Found::default() });
         Ok(Self { url, stage, budget, room: Mutex::new(Some(room)), file, found })
     }
@@ -93,7 +94,9 @@ impl Gathered {
         let ended = run.clone();
         let writing = std::thread::Builder::new().name("rlm-writing".to_owned()).spawn(move || {
             let _finisher = Finisher(run.clone());
-            run.finish(self.write(&run.control).map(Finished::Written));
+            let written = self.write(&run.control);
+            drop(self.stage.lock().take());
+            run.finish(written.map(Finished::Written));
         });
         if let Err(error) = writing {
             let error = Error::new(Code::OutOfMemory, format!("cannot start a thread to write: {error}"));
@@ -127,6 +130,7 @@ impl Gathered {
 
     /// Writes what is kept, in the order of the rows, and shows it. Blocks.
     fn write(&self, control: &Control) -> Result<Written> {
+        let stage = self.stage.lock().clone().ok_or_else(|| Error::internal("a write that was given up"))?;
         let found = std::mem::take(&mut *self.found.lock());
         let Some((labels, _)) = &found.labels else {
             return Err(Error::new(
@@ -154,9 +158,9 @@ impl Gathered {
             order.insert(0, last);
         }
         let schema: SchemaRef = Arc::new(Schema::new(named));
-        let stored = columns(&self.stage.target, &schema)?;
+        let stored = columns(&stage.target, &schema)?;
         let room = self.room.lock().take().ok_or_else(|| Error::internal("results are written once"))?;
-        let mut lane = lane(self.stage.clone(), stored, 0, self.budget, room)?;
+        let mut lane = lane(stage.clone(), stored, 0, self.budget, room)?;
         for range in found.chunks.into_values() {
             let reader = BufReader::with_capacity(BUFFER, Stretch { file: &self.file, range });
             for batch in StreamReader::try_new(reader, None)? {
@@ -165,7 +169,7 @@ impl Gathered {
             }
         }
         control.check_clock()?;
-        let files = self.stage.commit(lane.finish(true)?, &|| control.show())?;
+        let files = stage.commit(lane.finish(true)?, &|| control.show())?;
         Ok(Written { url: self.url.clone(), files, skipped: false })
     }
 }
@@ -181,16 +185,24 @@ impl CallRun {
     /// What a run came to; nothing where its results are written from here on, by a thread that ends it.
     pub(super) fn unless_written(&self, outcome: Result<Values>) -> Option<Result<Values>> {
         match (&self.spec.gathered, &outcome) {
-            (Some(gathered), Ok(_)) => gathered.clone().finish(self.run.clone()),
-            _ => return Some(outcome),
+            (None, _) => Some(outcome),
+            (Some(gathered), Ok(_)) => {
+                gathered.clone().finish(self.run.clone());
+                None
+            }
+            (Some(gathered), Err(_)) => {
+                drop(gathered.stage.lock().take());
+                Some(outcome)
+            }
         }
-        None
     }
 
     /// Whoever writes is to stop, unless it is seen already.
     pub fn give_up_writing(&self) {
         if let Some(gathered) = self.spec.gathered.as_ref().filter(|_| !self.run.control.shows()) {
-            gathered.stage.place.stop();
+            if let Some(stage) = &*gathered.stage.lock() {
+                stage.place.stop();
+            }
         }
     }
 }
