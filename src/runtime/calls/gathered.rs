@@ -199,10 +199,10 @@ impl CallRun {
 
     /// Whoever writes is to stop, unless it is seen already.
     pub fn give_up_writing(&self) {
-        if let Some(gathered) = self.spec.gathered.as_ref().filter(|_| !self.run.control.shows()) {
-            if let Some(stage) = &*gathered.stage.lock() {
-                stage.place.stop();
-            }
+        if let Some(gathered) = self.spec.gathered.as_ref().filter(|_| !self.run.control.shows())
+            && let Some(stage) = &*gathered.stage.lock()
+        {
+            stage.place.stop();
         }
     }
 }
