@@ -87,7 +87,7 @@ def test_what_goes_wrong_leaves_nothing(client: RLMClient, source: str, tmp_path
     assert list(tmp_path.iterdir()) == []
     written = client.execute(task(source, str(tmp_path / "some.csv"), fails, onError="skip"))
     assert written.rows == 9_000
-    assert pd.read_csv(tmp_path / "some.csv")["index"].tolist() == list(range(9_000))
+    assert pd.read_csv(tmp_path / "some.csv")["n"].tolist() == list(range(9_000))
 
     def slow(frame: Any) -> Any:
         time.sleep(30)
