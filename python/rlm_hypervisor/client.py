@@ -20,7 +20,8 @@ from rlm_hypervisor.errors import (
 )
 from rlm_hypervisor.operations import EVERYWHERE, Operations
 from rlm_hypervisor.run import ConstantRun, Run
-from rlm_hypervisor.secrets import AnyProvider, SecretName, Secrets, keeper
+from rlm_hypervisor.secrets import AnyProvider, SecretName, Secrets
+from rlm_hypervisor.secrets.keeping import keeper
 from rlm_hypervisor.submitting import Submitting, handle_of
 
 if TYPE_CHECKING:

@@ -316,20 +316,25 @@ _SLOTS = ("filename", "filename2", "strerror", "msg", "text", "reason", "name", 
 """Where built-in exceptions keep what their text is made of, besides `args`."""
 
 
-def exposed(error: BaseException, depth: int = 16) -> BaseException:
+def exposed(error: BaseException, seen: set[int] | None = None) -> BaseException:
     """An exception of the user's code that is about to be seen, without values of secrets.
 
     It is changed where it stands, with those that it came from. One whose text has a secret all the same is replaced.
     """
     if not _core.redacts():
         return error
-    for other in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
-        if other is not None and depth:
-            replaced = exposed(other, depth - 1)
-            if replaced is not other and other is error.__cause__:
-                error.__cause__ = replaced
-            elif replaced is not other and other is error.__context__:
-                error.__context__ = replaced
+    seen = set() if seen is None else seen
+    seen.add(id(error))
+    for place in ("__cause__", "__context__"):
+        other = getattr(error, place)
+        if other is not None and id(other) not in seen:
+            replaced = exposed(other, seen)
+            for same in ("__cause__", "__context__"):
+                if replaced is not other and getattr(error, same) is other:
+                    setattr(error, same, replaced)
+    for other in getattr(error, "exceptions", ()):
+        if isinstance(other, BaseException) and id(other) not in seen:
+            exposed(other, seen)
     if not _shows(error):
         return error
     try:

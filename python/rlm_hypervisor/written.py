@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rlm_hypervisor import _core
+
 __all__ = ["Written", "WrittenFile"]
 
 
@@ -54,9 +56,9 @@ class Written:
 
     def __repr__(self) -> str:
         if self.skipped:
-            return f"<Written nothing: {self.url!r} was there already>"
+            return _core.redact(f"<Written nothing: {self.url!r} was there already>")
         files = f"{len(self.files):,} file{'' if len(self.files) == 1 else 's'}"
-        return f"<Written {self.rows:,} rows, {self.bytes:,} bytes in {files} to {self.url!r}>"
+        return _core.redact(f"<Written {self.rows:,} rows, {self.bytes:,} bytes in {files} to {self.url!r}>")
 
     @classmethod
     def _of(cls, found: Mapping[str, Any]) -> Written:

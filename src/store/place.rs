@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use super::log::{Found, Log};
 use crate::error::{Code, Error, Result};
+use crate::secrets::redact;
 
 /// Names of files are no longer than this, whatever a key is.
 const LONGEST: usize = 80;
@@ -40,6 +41,14 @@ impl Place {
     pub fn run(&self, key: &str) -> Result<RunFile> {
         let folder = self.folder("runs")?;
         self.clean();
+        if redact::text(key) != key {
+            return Err(Error::new(
+                Code::InvalidTask,
+                "the `idempotencyKey` holds the value of a secret, and names a file",
+            )
+            .hint("Make the key of something that may be seen")
+            .detail("path", "options.idempotencyKey"));
+        }
         let path = folder.join(file_name(key));
         let opened = Log::open(&path).map_err(|error| self.unusable(&path, &error))?;
         let Some((log, found)) = opened else { return Err(held(key)) };

@@ -9,7 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rlm_hypervisor import RLMClient, RLMError, SourceNotFoundError, SourceUnreadableError
+from rlm_hypervisor import (
+    InvalidTaskError,
+    RLMClient,
+    RLMError,
+    SourceNotFoundError,
+    SourceUnreadableError,
+    secret,
+)
 
 from tests.conftest import make_task
 from tests.io.conftest import KEY, SECRET, Store
@@ -111,6 +118,27 @@ def test_a_broken_object_is_named(remote: RLMClient) -> None:
     with pytest.raises(SourceUnreadableError, match=r"part-0\.parquet") as caught:
         numbers(remote, "s3://bucket/broken/part-0.parquet")
     assert SECRET not in _everything_said(caught.value)
+
+
+def test_credentials_as_secrets_read_and_write(s3: Store) -> None:
+    options = s3.options | {
+        "aws_secret_access_key": secret("s3-secret"),
+        "aws_access_key_id": secret("s3-id"),
+    }
+    values = {"s3-secret": SECRET, "s3-id": KEY}
+    with RLMClient(threads=2, storage_options=options, secrets=[values]) as client:
+        for source in ("s3://bucket/data", "s3://bucket/data/part-*.parquet"):
+            assert numbers(client, source) == list(range(40))
+        task = make_task("s3://bucket/data", lambda p: p[p["n"] > 35].reset_index(drop=True))
+        for place in ("s3://bucket/written-with-secrets/", "s3://bucket/written-with-secrets.parquet"):
+            client.execute({**task, "output": place})
+            assert numbers(client, place) == [36, 37, 38, 39]
+        client.execute({**task, "output": {"url": "s3://bucket/written-with-secrets/", "mode": "overwrite"}})
+        assert numbers(client, "s3://bucket/written-with-secrets/") == [36, 37, 38, 39]
+        values.clear()
+        client.secrets.refresh()
+        with pytest.raises(InvalidTaskError, match="no secret `s3-"):
+            client.execute({**task, "output": "s3://bucket/never/"})
 
 
 def test_secrets_are_in_no_repr(remote: RLMClient) -> None:

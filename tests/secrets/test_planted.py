@@ -446,6 +446,76 @@ def test_processes_and_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
             nothing_leaks(str(path), path.read_bytes() if path.is_file() else b"")
 
 
+def test_what_is_kept_of_runs(tmp_path: Path) -> None:
+    def fails(item: int) -> int:
+        value = current_task().secrets["planted"].reveal()
+        print("failing with", value)
+        if item % 2:
+            raise ValueError(f"cannot log in with {value}")
+        return item
+
+    state = tmp_path / "state"
+    with RLMClient(threads=1, workers=1, secrets=PROVIDERS, state_dir=state) as client:
+        run = client.submit(
+            task(fails, [0, 1, 2, 3], secrets=["planted"], onError="dead_letter", idempotencyKey="a-key")
+        )
+        assert run.result(60) == [0, 2]
+        nothing_leaks(*of_run(run))
+        letters = client.dead_letters()
+        nothing_leaks(repr(letters), *(repr(vars(type(one))) + repr(one) for one in letters))
+        for one in letters:
+            nothing_leaks(*said(one.error))
+        kept = [path for path in state.rglob("*") if path.is_file()]
+        assert len(kept) >= 2
+        for path in kept:
+            nothing_leaks(str(path), path.read_bytes())
+        with pytest.raises(InvalidTaskError, match="idempotencyKey") as caught:
+            client.execute(task(fails, [0], secrets=["planted"], idempotencyKey=PLANTED))
+        nothing_leaks(*said(caught.value))
+        assert not any(leaks(str(path)) for path in state.rglob("*"))
+
+
+def test_what_was_written(tmp_path: Path) -> None:
+    data = pd.DataFrame({"v": [1, 2, 3]})
+    document = {
+        "type": "parallel",
+        "input": {"source": data, "operation": lambda p: p},
+        "output": str(tmp_path / "Pl4nted-in-a-path.parquet"),
+    }
+    with RLMClient(threads=1, secrets=[{"path": "Pl4nted-in-a-path"}]) as client:
+        client.secrets.get("path")
+        written = client.execute(document)
+        assert "Pl4nted" not in repr(written)
+        # What a program needs is as it is.
+        assert pd.read_parquet(written.files[0].path)["v"].sum() == 6
+        with pytest.raises(RLMError) as caught:
+            client.execute(document)
+        assert "Pl4nted" not in "".join(map(str, said(caught.value)))
+
+
+def test_exceptions_in_chains_and_groups(planted: RLMClient) -> None:
+    def chained() -> None:
+        error: BaseException = ValueError(PLANTED)
+        for number in range(40):
+            try:
+                raise KeyError(f"{number} {PLANTED}") from error
+            except KeyError as raised:
+                error = raised
+        if sys.version_info >= (3, 11):
+            raise ExceptionGroup("several " + PLANTED, [ValueError(PLANTED), error])  # type: ignore[list-item]
+        raise error
+
+    for mode in ("native", "python"):
+        document = {
+            "type": "parallel",
+            "input": {"source": pd.DataFrame({"v": [1]}), "operation": lambda p: chained()},
+            "options": {"mode": mode},
+        }
+        with pytest.raises(RLMError) as caught:
+            planted.execute(document)
+        nothing_leaks(*said(caught.value))
+
+
 # Stores.
 def test_requests_of_stores(planted: RLMClient, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {

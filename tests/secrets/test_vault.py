@@ -6,6 +6,7 @@ import base64
 import http.server
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,6 +135,32 @@ def test_an_application_logs_in_and_its_tokens_are_renewed_and_replaced(bao: Bao
         with pytest.raises(SourceUnreadableError, match=r"`app/renewed`.*(invalid|400)") as caught:
             client.secrets.get("app/renewed")
         assert "no-such-secret-id" not in "".join(map(str, said(caught.value)))
+
+
+@pytest.mark.parametrize("renewable", [True, False])
+def test_a_token_is_renewed_before_it_ends_or_replaced(renewable: bool) -> None:
+    asked: list[str] = []
+
+    def answer(path: str, body: Any) -> tuple[int, Any]:
+        asked.append(path)
+        lease = {"client_token": f"token-number-{len(asked)}", "renewable": True}
+        if path.endswith("/login"):
+            # The first one lasts for a second, another one for an hour.
+            logins = sum(one.endswith("/login") for one in asked)
+            return 200, {"auth": {**lease, "lease_duration": 1 if logins == 1 else 3_600}}
+        if path.endswith("/renew-self"):
+            return (200, {"auth": {**lease, "lease_duration": 3_600}}) if renewable else (403, {})
+        return 200, GOOD
+
+    with serving(answer) as address:
+        vault = Vault(address, AppRole("a-role-of-tests", "a-secret-id-of-tests"))
+        with RLMClient(threads=1, secrets=[vault], secrets_ttl=0) as client:
+            end = time.monotonic() + 20
+            while "/v1/auth/token/renew-self" not in asked and time.monotonic() < end:
+                assert client.secrets.get("db").reveal() == "a good value"
+            assert client.secrets.get("db").reveal() == "a good value"
+    assert asked.count("/v1/auth/token/renew-self") == 1
+    assert asked.count("/v1/auth/approle/login") == (1 if renewable else 2)
 
 
 def service_account_token() -> str:

@@ -125,6 +125,10 @@ impl Remote {
 
 /// The error of a request.
 pub fn trouble(target: &Target, error: &object_store::Error) -> crate::error::Error {
+    // A secret that the store needs, and that could not be read.
+    if let Some(ours) = crate::error::Error::within(error) {
+        return ours.clone();
+    }
     let told = store_error(&target.shown, error);
     let why = told.sentence().split_once("`: ").map_or("the store failed", |(_, why)| why).to_owned();
     let failed = target.failed(&why);

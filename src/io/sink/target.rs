@@ -11,6 +11,7 @@ use super::pack::Codec;
 use super::remote::{Remote, Sinks};
 use crate::error::{Code, Error, Result};
 use crate::io::store::redacted;
+use crate::secrets::urls;
 
 /// What happens to what is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -324,6 +325,7 @@ fn home(url: &str, stores: Option<&Sinks<'_>>) -> Result<(Home, String)> {
         let shown = path.display().to_string();
         return Ok((Home::Local(path), shown));
     }
+    urls::add_credentials(url);
     let shown = redacted(&parsed);
     if matches!(parsed.scheme(), "http" | "https") {
         let message = format!("cannot write to `{shown}`: web servers are read alone");
