@@ -109,10 +109,12 @@ class RLMClient(Submitting):
         given = {
             "threads": threads,
             "memory_limit": memory_limit,
-            "spill_dir": None if spill_dir is None else os.fspath(spill_dir),
+            "spill_dir": spill_dir,
             "progress": progress,
             **settings,
         }
+        paths = {name: os.fspath(value) for name, value in given.items() if isinstance(value, os.PathLike)}
+        given |= paths
         resolved = _core.resolve({name: value for name, value in given.items() if value is not None})
         held = keeper(secrets, resolved["secrets_ttl"])
         self._engine = _core.Engine(resolved, _storage_options(storage_options), held)
