@@ -315,7 +315,7 @@ class RLMClient(Submitting):
         except Exception as error:
             kinds = ", ".join(sorted({type(item).__name__ for item in opened}))
             raise InvalidTaskError(
-                f"the source ({kinds}) cannot be taken as a table: {' '.join(str(error).split())[:300]}. "
+                f"the source ({kinds}) cannot be taken as a table: {' '.join(_core.redact(str(error)).split())[:300]}. "
                 "Give a DataFrame, a table of pyarrow, Polars or DuckDB, or the path of files",
                 details={"path": "input.source"},
             ) from exposed(error)

@@ -12,6 +12,7 @@ use super::source::files::told;
 use super::source::hive::{self, Keys};
 use super::store::{Stores, redacted, without_credentials};
 use crate::error::{Code, Error, Result};
+use crate::secrets::redact;
 
 /// One file of a source.
 #[derive(Clone)]
@@ -395,7 +396,7 @@ pub fn store_error(name: &str, error: &object_store::Error) -> Error {
         ),
         other => {
             // Transport errors name the request's address, never a header; the query may hold a signature.
-            let text = root_cause(other);
+            let text = redact::owned(root_cause(other));
             // What follows is the body of the answer, of any length and origin.
             let text = text.split(['?', '<', '\n']).next().unwrap_or_default();
             let text = text.trim_end_matches([' ', ':']).to_owned();

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import pickle
+import reprlib
 import subprocess
 import sys
 import time
@@ -350,6 +351,16 @@ def test_plans_and_refusals(planted: RLMClient) -> None:
 
 
 DOCUMENTS: dict[str, Any] = {
+    "cut in two": {
+        "type": "parallel",
+        "input": {"items": [1], "operation": len},
+        "options": {"mode": "x" * 50 + PLANTED},
+    },
+    "cut in two by another": {
+        "type": "parallel",
+        "input": {"items": [1], "operation": len},
+        "options": {"mode": reprlib.repr("x" * 4 + PLANTED * 3)},
+    },
     "type": {"type": PLANTED},
     "key": {"type": "parallel", PLANTED: 1},
     "option": {

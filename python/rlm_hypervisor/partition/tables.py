@@ -41,7 +41,7 @@ def in_memory(table: Any, call: str) -> _core.Frame:
         return _core.Frame.table(table, index)
     except TypeError as error:
         refuse(
-            f"{call} cannot take a {type(table).__name__} as a table: {' '.join(str(error).split())[:200]}"
+            f"{call} cannot take a {type(table).__name__} as a table: {' '.join(_core.redact(str(error)).split())[:200]}"
         )
 
 

@@ -230,7 +230,7 @@ def _translated(error: Exception, operation: Callable[..., Any]) -> RLMError:
 
 
 def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or "no message"
+    return " ".join(_core.redact(str(error)).split())[:300] or "no message"
 
 
 _PANDAS = {

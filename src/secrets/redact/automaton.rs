@@ -14,6 +14,9 @@ use super::views::{View, views};
 /// Shorter patterns are not looked for across line ends: nobody wraps them, and words at line ends would match.
 const WRAPPED: usize = 32;
 
+/// What is left of a value that was cut off is taken out from this length on.
+const CUT: usize = 4;
+
 pub struct Automaton {
     nfa: NFA,
     /// How much of a pattern has been read in each state.
@@ -56,14 +59,15 @@ impl Automaton {
     pub fn scan(&self, text: &[u8], whole: bool) -> Scan {
         let mut spans = Vec::new();
         let mut undecided = text.len();
-        undecided = undecided.min(self.walk(text, false, |start, end| spans.push(start..end)));
+        undecided = undecided.min(self.walk(text, false, whole, |start, end| spans.push(start..end)));
         if self.is_wrapped(text) {
-            undecided = undecided.min(self.walk(text, true, |start, end| spans.push(start..end)));
+            undecided = undecided.min(self.walk(text, true, whole, |start, end| spans.push(start..end)));
         }
         let views = views(text, whole);
         for view in &views {
             let mut look = |joined| {
-                let begins = self.walk(&view.bytes, joined, |start, end| spans.push(view.span(start, end)));
+                let begins =
+                    self.walk(&view.bytes, joined, whole, |start, end| spans.push(view.span(start, end)));
                 if begins < view.bytes.len() {
                     undecided = undecided.min(view.place(begins));
                 }
@@ -82,13 +86,23 @@ impl Automaton {
         self.wrapped && memchr::memchr2(b'\n', b'\r', text).is_some()
     }
 
-    /// Tells of every pattern in it, also of those within others; returns where one begins that the end may be a part
-    /// of. `joined`: of the long patterns only, as if there were no line ends.
-    fn walk(&self, text: &[u8], joined: bool, mut found: impl FnMut(usize, usize)) -> usize {
+    /// Tells of every pattern in it, also of those within others, and of beginnings of some that somebody cut off.
+    /// Returns where one begins that the end may be a part of. `joined`: of the long patterns only, as if there were
+    /// no line ends.
+    fn walk(&self, text: &[u8], joined: bool, whole: bool, mut found: impl FnMut(usize, usize)) -> usize {
         let Ok(mut state) = self.nfa.start_state(Anchored::No) else { return text.len() };
+        let mut open = text.len();
         for (at, byte) in text.iter().enumerate() {
             if joined && matches!(byte, b'\n' | b'\r') {
                 continue;
+            }
+            if !joined && matches!(byte, b'.' | 0xe2) {
+                let read = self.read(state);
+                match cut_off(&text[at..]) {
+                    Some(true) if read >= CUT => found(at - read, at),
+                    None if read >= CUT && !whole => open = open.min(at - read),
+                    _ => {}
+                }
             }
             state = self.nfa.next_state(Anchored::No, state, *byte);
             if self.nfa.is_match(state) {
@@ -102,9 +116,23 @@ impl Automaton {
                 }
             }
         }
-        let read = self.depths.get(&state).copied().unwrap_or(0).min(text.len());
-        if joined { before(text, read) } else { text.len() - read }
+        let read = self.read(state).min(text.len());
+        open.min(if joined { before(text, read) } else { text.len() - read })
     }
+
+    /// How much of a pattern has been read.
+    fn read(&self, state: StateID) -> usize {
+        self.depths.get(&state).copied().unwrap_or(0)
+    }
+}
+
+/// Whether a text begins with what stands for the rest of one that was cut; None if that is not all there.
+fn cut_off(text: &[u8]) -> Option<bool> {
+    let marks = [b"...".as_slice(), "…".as_bytes()];
+    if marks.iter().any(|mark| text.starts_with(mark)) {
+        return Some(true);
+    }
+    (!marks.iter().any(|mark| mark.starts_with(text))).then_some(false)
 }
 
 impl Scan {

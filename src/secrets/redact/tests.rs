@@ -74,7 +74,7 @@ fn values() -> impl Strategy<Value = String> {
 }
 
 fn noise() -> impl Strategy<Value = String> {
-    prop_oneof!["[ -~\n]{0,30}", "[a-c%\\\\&]{0,12}", "[äß€😀 ]{0,6}"]
+    prop_oneof!["[ -~\n]{0,30}", "[a-c.…]{0,8}", "[a-c%\\\\&]{0,12}", "[äß€😀 ]{0,6}"]
 }
 
 /// A text with values in it, and what it is made of.
@@ -108,6 +108,20 @@ proptest! {
         prop_assert!(clean.contains(MARK), "{text:?} became {clean:?}");
         // Nothing of it is left in its own letters.
         prop_assert!(!clean.contains(value.as_str()), "{text:?} became {clean:?}");
+    }
+
+    #[test]
+    fn what_is_left_of_a_value_that_was_cut_off_is_taken_out(
+        value in "[a-zA-Z0-9+/]{12,40}",
+        way in prop::sample::select(vec![0_usize, 1, 2, 10, 11]),
+        cut in 8usize..12,
+        mark in prop_oneof!["[.]{3}", "…"],
+    ) {
+        let redactor = redactor(std::slice::from_ref(&value));
+        let left: String = written(&value, way).chars().take(cut).collect();
+        let clean = redactor.text(&format!("a text: {left}{mark} and more")).into_owned();
+        prop_assert!(clean.starts_with("a text: ***"), "{left:?} became {clean:?}");
+        prop_assert!(clean.ends_with(&format!("{mark} and more")), "{clean:?}");
     }
 
     #[test]
