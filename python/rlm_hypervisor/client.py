@@ -355,7 +355,7 @@ class RLMClient(Submitting):
 
         self._check()
         items = list(source) if isinstance(source, list | tuple) else [source]
-        if len(items) == 1 and hasattr(items[0], "__arrow_c_stream__"):
+        if len(items) == 1 and hasattr(items[0], "__arrow_c_stream__") and not storage_options:
             return Partition(in_memory(items[0], "`client.table`"))
         opened = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
         return Partition(self._opened(opened, format, None, _storage_options(storage_options)))

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::calls::{CallRun, CallSpec, Feed, Gathered, keeper};
 use super::execute;
 use super::keeping::Keeping;
-use super::opening::Opening;
+use super::opening::{self, Opening};
 use super::output;
 use super::run::{Finished, Finisher, Run};
 use super::spill::{SpillDir, sweep};
@@ -183,6 +183,9 @@ impl Engine {
         timeout: Option<Duration>,
     ) -> Result<Opening> {
         let io = Self::handle(&self.io)?;
+        if !options.is_empty() {
+            opening::in_stores(&given)?;
+        }
         let engine = self.clone();
         let work = async move {
             let own = (!options.is_empty()).then(|| engine.stores.with(options));

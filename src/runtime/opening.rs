@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::error::{Error, Result};
+use super::engine::Given;
+use crate::error::{Code, Error, Result};
 use crate::io::source::Source;
 
 /// A source that is being opened. Dropping it gives up.
@@ -35,6 +36,20 @@ impl Opening {
         self.work = None;
         Some(outcome)
     }
+}
+
+/// Refuses options of an object store for what is in none.
+pub(super) fn in_stores(given: &[Given]) -> Result<()> {
+    let stored = |given: &Given| match given {
+        Given::Path(path) => path.contains("://") && !path.starts_with("file:"),
+        Given::Table(..) => false,
+    };
+    if given.iter().any(stored) {
+        return Ok(());
+    }
+    Err(Error::new(Code::InvalidTask, "`storageOptions` is for object stores, and the source is in none")
+        .hint("Leave it out, or give the address of an object: s3://bucket/path")
+        .detail("path", "input.storageOptions"))
 }
 
 impl Drop for Opening {

