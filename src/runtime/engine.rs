@@ -270,7 +270,7 @@ impl Engine {
     pub fn target(&self, asked: &Asked) -> Result<Target> {
         let spool = || self.spill_dir();
         let sinks = self.io().ok().map(|io| Sinks { stores: &self.stores, io, spool: &spool });
-        Target::new(asked, sinks.as_ref())
+        Ok(Target::new(asked, sinks.as_ref())?.by(self.settings.threads))
     }
 
     /// A place for results that are to be written when all of them are there. Blocks.

@@ -64,7 +64,9 @@ pub(super) async fn plan(
             .map(|partition| Ok(plan.execute(partition, context.clone())?.map_err(Error::from).boxed()));
         lanes.collect::<Result<_>>()?
     };
-    write(target, run, schema, lanes, limit, context).await
+    // Several lanes are a thread each.
+    let threads = if lanes.len() == 1 { context.session_config().target_partitions() } else { 1 };
+    write(target.by(threads), run, schema, lanes, limit, context).await
 }
 
 /// Writes an answer that was put together in memory.

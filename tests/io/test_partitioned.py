@@ -105,7 +105,7 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_values_come_back_from_names(client: RLMClient, tmp_path: Path, data: st.DataObject) -> None:
     rows = data.draw(st.integers(1, 20))
@@ -236,7 +236,7 @@ def test_a_killed_write_leaves_the_old_or_the_new(
     client.execute(task(str(source), output, some))
     old = numbers(out)
     chance = random.Random(str(shape) + mode)
-    for _ in range(3):
+    for _ in range(2):
         with program(source, output) as process:
             assert process.stdout is not None
             process.stdout.readline()
@@ -277,7 +277,7 @@ def test_a_cancelled_write_leaves_the_old_or_the_new(
     client.execute(task(str(source), output, some))
     old = numbers(out)
     chance = random.Random(str(shape))
-    for _ in range(4):
+    for _ in range(3):
         run = client.submit(task([str(source)] * 4, output))
         time.sleep(chance.uniform(0, 0.6))
         run.cancel()

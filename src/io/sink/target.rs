@@ -1,5 +1,6 @@
 //! What a task asks to be written where, checked before any work.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -145,6 +146,13 @@ impl Target {
         Ok(target)
     }
 
+    /// The same, written by so many threads where one file, or one after the other, takes all rows.
+    pub fn by(mut self, threads: usize) -> Self {
+        let threads = if self.partition_by.is_empty() { threads } else { 1 };
+        self.how.threads = NonZero::new(threads).unwrap_or(NonZero::<usize>::MIN);
+        self
+    }
+
     /// Mode `ignore`, and something is there. Blocks.
     pub fn skips(&self) -> Result<bool> {
         if self.mode != Mode::Ignore {
@@ -247,7 +255,7 @@ impl Kind {
                 format!("Name it {}{}, as readers know it by its name", bare(name, in_name), codec.ending()),
             ));
         }
-        Ok(Self { single, format, how: How { codec, ending } })
+        Ok(Self { single, format, how: How { codec, ending, threads: NonZero::<usize>::MIN } })
     }
 }
 

@@ -2,11 +2,14 @@
 
 mod arrow;
 mod avro;
+mod columns;
 mod csv;
 mod json;
 mod parquet;
 mod text;
 pub(super) mod times;
+
+use std::num::NonZero;
 
 use ::arrow::array::RecordBatch;
 use ::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
@@ -60,6 +63,8 @@ pub struct How {
     pub codec: Codec,
     /// What the file's name ends in, one of the format's endings.
     pub ending: &'static str,
+    /// How many threads may encode one file.
+    pub threads: NonZero<usize>,
 }
 
 /// A file that is being written.

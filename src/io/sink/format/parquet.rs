@@ -6,6 +6,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use super::columns::Columns;
 use super::{Encoder, Fault, Format, How, within};
 use crate::io::sink::out::Out;
 use crate::io::sink::pack::Codec;
@@ -13,7 +14,7 @@ use crate::io::sink::pack::Codec;
 pub struct Parquet;
 
 /// About what the description of a column in a row group takes; it is kept to the end of the file.
-const DESCRIBED: usize = 512;
+pub const DESCRIBED: usize = 512;
 
 impl Format for Parquet {
     fn name(&self) -> &'static str {
@@ -57,7 +58,10 @@ impl Format for Parquet {
         };
         let columns = schema.fields().len();
         let properties = WriterProperties::builder().set_compression(compression).build();
-        let writer = ArrowWriter::try_new(out, schema, Some(properties))?;
+        let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))?;
+        if how.threads.get() > 1 && columns > 1 {
+            return Ok(Box::new(Columns::new(writer, schema, how.threads)?));
+        }
         Ok(Box::new(ParquetFile { writer, columns }))
     }
 }
