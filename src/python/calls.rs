@@ -13,6 +13,7 @@ use super::json;
 use crate::error::{Cause, Code, Error, Result};
 use crate::io::source::Source;
 use crate::plan::Node;
+use crate::runtime::calls::overflow::Overflow;
 use crate::runtime::calls::rows::{SourceFeed, auto};
 use crate::runtime::calls::tree::Tree;
 use crate::runtime::calls::{
@@ -208,6 +209,7 @@ fn start(
             backoff: Duration::from_millis(asked.backoff_ms),
             longest_wait: Duration::from_millis(asked.max_backoff_ms),
         },
+        overflow: Arc::new(Overflow::new(settings.spill_dir.clone(), limit / 2)),
         retry: Retry { on: asked.retry_on, never: asked.do_not_retry },
         item_timeout: asked.item_timeout_ms.map(Duration::from_millis),
         soft_timeout: asked.soft_timeout_ms.map(Duration::from_millis),

@@ -73,6 +73,10 @@ impl Log {
         if found.bytes.as_ref().is_none_or(|bytes| bytes.len() < MAGIC.len()) {
             file.set_len(0)?;
             file.write_all(MAGIC)?;
+            // Its name is on the disk before anything relies on what is in it.
+            if let Some(folder) = path.parent() {
+                File::open(folder)?.sync_all()?;
+            }
         } else if found.torn > 0 {
             file.set_len(whole)?;
         }

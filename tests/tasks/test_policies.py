@@ -318,3 +318,20 @@ def test_a_setting_up_happens_again_in_a_new_worker(tmp_path: Path) -> None:
         }
         assert client.execute({"type": "parallel_inference", "input": given}) == list(range(10, 16))
     assert (tmp_path / "setups").read_text() == "xxx"
+
+
+@linux
+def test_results_that_do_not_fit_lie_on_disk(tmp_path: Path) -> None:
+    with RLMClient(threads=1, workers=2, memory_limit="320MB", spill_dir=str(tmp_path)) as client:
+        given = {
+            "items": range(240),
+            "map": lambda n: (n, bytes([n]) * 1_000_000),
+            "key": lambda pair: pair[0] % 16,
+            "reduce": lambda key, pairs: [(n, len(data), data[-1]) for n, data in pairs],
+        }
+        run = client.submit({"type": "map_reduce", "input": given})
+        looked_after(run)
+        expected = {key: [(n, 1_000_000, n) for n in range(key, 240, 16)] for key in range(16)}
+        assert run.result() == expected
+        assert "lay on disk" in str(run.explain())
+        assert not list(tmp_path.glob("*.*"))

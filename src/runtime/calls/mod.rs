@@ -2,8 +2,10 @@
 //!
 //! `feed` brings the items, `ledger` decides what happens to each (pure, the clock is passed in), `pace` how many go
 //! together, `retry` which failures are tried again, `rows` brings the chunks of a source, `tree` the inputs of a
-//! recursive run, `granted` the secrets that they may read, `gathered` the results that are to be written, `failure` says what went wrong in words. `work` is the shell that the pool of workers sees, `feeding`
-//! and `last` its first and last steps. `checkpoint` is what of a run with a key outlives it, `keeper` writes that.
+//! recursive run, `granted` the secrets that they may read, `gathered` the results that are to be written, `failure`
+//! says what went wrong in words. `work` is the shell that the pool of workers sees, `feeding`, `unit` and `last` its
+//! steps. `checkpoint` is what of a run with a key outlives it, `keeper` writes that. `overflow` takes results that do
+//! not fit in memory.
 
 pub mod checkpoint;
 mod failure;
@@ -14,6 +16,7 @@ mod granted;
 pub mod keeper;
 mod last;
 pub mod ledger;
+pub mod overflow;
 mod pace;
 pub mod retry;
 pub mod rows;

@@ -15,6 +15,7 @@ use super::granted::Granted;
 use super::keeper::{Ending, Job, Kept};
 use super::last::unaligned;
 use super::ledger::{Failed, Ledger, Policy};
+use super::overflow::Overflow;
 use super::pace::Pace;
 use super::retry::Retry;
 use super::values::Values;
@@ -43,6 +44,8 @@ pub struct CallSpec {
     pub workers: u64,
     /// Bytes that a worker may hold.
     pub memory_limit: u64,
+    /// Where results lie that do not fit in memory.
+    pub overflow: Arc<Overflow>,
     /// Which failures are tried again.
     pub retry: Retry,
     /// How long an item may take, and after how long it is told so.
@@ -220,6 +223,11 @@ impl CallRun {
                 "{halved} calls needed more than the {limit} MiB of a worker; what they were on was run in halves"
             ));
         }
+        let on_disk = self.spec.overflow.on_disk();
+        if on_disk > 0 {
+            let mib = on_disk.div_ceil(1 << 20);
+            self.run.control.note(format!("{mib} MiB of results did not fit in memory, and lay on disk"));
+        }
         let (handed, made) = (state.handed, state.then);
         drop(state);
         let outcome = match (failed, self.run.control.reason()) {
@@ -327,7 +335,20 @@ impl Work for CallRun {
     fn part(&self, unit: u64, mut part: Part) {
         let now = Instant::now();
         let gathered = self.gather(unit, &mut part);
+        // Inputs of a tree do not stay.
+        let kept = match self.spec.kind {
+            "tree" => Ok(std::mem::take(&mut part.blobs)),
+            _ => self.spec.overflow.keep(std::mem::take(&mut part.blobs)),
+        };
         let mut state = self.state.lock();
+        match kept {
+            Ok(blobs) => part.blobs = blobs,
+            Err(error) => {
+                state.ledger.stopped(unit);
+                self.fail(&mut state, error);
+                return self.settle(state);
+            }
+        }
         let Some(slice) = state.ledger.running(unit).cloned() else { return };
         if let Some(began) = state.began.insert(unit, now) {
             state.pace.learn(part.to.saturating_sub(part.from), now - began);
