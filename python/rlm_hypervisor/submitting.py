@@ -183,7 +183,7 @@ def _writable(spec: Mapping[str, Any]) -> None:
             "else of the results. Leave one of them out, or write the result: `result.write.parquet(path)`",
             details={"path": "output", "unsupported": "output of results that are put together"},
         )
-    if spec["options"]["onError"] not in ("fail", "skip"):
+    if spec["options"]["onError"] == "collect":
         raise InvalidTaskError(
             f'`onError: "{spec["options"]["onError"]}"` does not go with `output` of an operation in workers: errors have '
             'no place in files. Say "skip" to leave out chunks that fail, or "fail"',

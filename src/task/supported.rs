@@ -71,6 +71,7 @@ fn means_something(spec: &TaskSpec) -> Result<()> {
         return wrong("options.maxFailures", why, "Add `onError: \"skip\"`, \"collect\" or \"dead_letter\"");
     }
     policies(options)?;
+    keeps_or_writes(spec)?;
     if spec.kind == TaskType::Sequential
         && matches!(spec.input, Input::Items(_))
         && spec.chunk_size != ChunkSize::Auto
@@ -86,6 +87,19 @@ fn means_something(spec: &TaskSpec) -> Result<()> {
     if options.on_error == OnError::Collect && (spec.kind == TaskType::MapReduce || !a_list) {
         let why = "\"collect\" puts errors in a list of results, and this task's answer is none";
         return wrong("options.onError", why, "Say \"skip\": `run.failures()` has the errors");
+    }
+    Ok(())
+}
+
+/// Rows that are written are not kept beside.
+fn keeps_or_writes(spec: &TaskSpec) -> Result<()> {
+    if spec.output.is_some() && spec.options.idempotency_key.is_some() {
+        let why = "is not for a task that writes: the rows that an earlier run had for `output` are not kept";
+        return wrong(
+            "options.idempotencyKey",
+            why,
+            "Leave it out, or leave out `output` and write the result",
+        );
     }
     Ok(())
 }

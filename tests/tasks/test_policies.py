@@ -335,3 +335,37 @@ def test_results_that_do_not_fit_lie_on_disk(tmp_path: Path) -> None:
         assert run.result() == expected
         assert "lay on disk" in str(run.explain())
         assert not list(tmp_path.glob("*.*"))
+
+
+@linux
+@pytest.mark.parametrize("on_error", ["skip", "dead_letter"])
+def test_parts_are_written_in_order_and_a_chunk_that_is_given_up_is_not(
+    tmp_path: Path, on_error: str
+) -> None:
+    def operation(partition: Any) -> Any:
+        _hungry(4)(len(partition))
+        if 77 in partition.index:
+            raise ValueError("on purpose")
+        return partition
+
+    data = pd.DataFrame({"n": range(150), "s": [str(n) for n in range(150)]})
+    document = {
+        "type": "parallel",
+        "input": {"source": data, "operation": operation, "chunkSize": 50},
+        "output": str(tmp_path / "out.parquet"),
+        "options": {"mode": "python", "memoryLimit": SHARE, "onError": on_error},
+    }
+    with RLMClient(threads=1, workers=2, state_dir=str(tmp_path / "state")) as client:
+        run = client.submit(document)
+        counted = looked_after(run)
+        run.result()
+        assert "run in halves" in str(run.explain())
+        assert (counted["succeeded"], counted["failed"] + counted["dead_lettered"]) == (2, 1)
+        found = pd.read_parquet(tmp_path / "out.parquet")
+        expected = data.drop(range(50, 100))
+        assert found["n"].tolist() == expected["n"].tolist()
+        assert found["s"].tolist() == expected["s"].tolist()
+        assert len(client.dead_letters()) == counted["dead_lettered"]
+        document["options"] = {"mode": "python", "idempotencyKey": "k"}
+        with pytest.raises(InvalidTaskError, match="a task that writes"):
+            client.submit(document)

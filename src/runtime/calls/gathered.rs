@@ -47,8 +47,8 @@ pub struct Gathered {
 #[derive(Default)]
 struct Found {
     end: u64,
-    /// By the chunks' numbers: where the results lie.
-    chunks: BTreeMap<u64, Range<u64>>,
+    /// By the chunks' numbers, and the first rows of their parts where they were run in parts: where the results lie.
+    chunks: BTreeMap<(u64, u64), Range<u64>>,
     /// Of the first one that came, and the chunk's name.
     labels: Option<(Vec<Value>, String)>,
     /// Columns with types that hold those of all results so far; the last one has the rows' numbers.
@@ -83,7 +83,8 @@ impl Gathered {
     fn keep(&self, slice: &Slice, function: &str, part: &mut Part) -> Result<()> {
         if let (true, Some(blob)) = (part.failed.is_empty(), part.blobs.first()) {
             let label = slice.parcel.label.as_deref().unwrap_or_default();
-            self.take(slice.parcel.first + slice.from, label, function, blob, &part.more)?;
+            let place = (slice.number(), slice.extent().from);
+            self.take(place, label, function, blob, &part.more)?;
             part.blobs.clear();
         }
         Ok(())
@@ -104,7 +105,7 @@ impl Gathered {
         }
     }
 
-    fn take(&self, chunk: u64, label: &str, function: &str, blob: &Blob, more: &Value) -> Result<()> {
+    fn take(&self, chunk: (u64, u64), label: &str, function: &str, blob: &Blob, more: &Value) -> Result<()> {
         if let Some(what) = more.get("value").and_then(Value::as_str) {
             let message =
                 format!("`{function}` returned {what} for {label}, and `output` takes rows of the chunk");
@@ -140,7 +141,9 @@ impl Gathered {
             .hint("Check for rows before, or give the operation a source that has some"));
         };
         // Without a chunk in the middle the rows are not numbered on from one to the next.
-        let complete = found.chunks.keys().copied().eq(0..found.chunks.len() as u64);
+        let mut numbers: Vec<u64> = found.chunks.keys().map(|(chunk, _)| *chunk).collect();
+        numbers.dedup();
+        let complete = numbers.iter().copied().eq(0..numbers.len() as u64);
         let numbered = !complete || !found.whole;
         let mut fields = found.fields;
         let numbers = fields.pop().ok_or_else(|| Error::internal("a result without its rows' numbers"))?;
@@ -182,21 +185,6 @@ impl CallRun {
         gathered.keep(&slice, &self.spec.function.name, part)
     }
 
-    /// What a run came to; nothing where its results are written from here on, by a thread that ends it.
-    pub(super) fn unless_written(&self, outcome: Result<Values>) -> Option<Result<Values>> {
-        match (&self.spec.gathered, &outcome) {
-            (None, _) => Some(outcome),
-            (Some(gathered), Ok(_)) => {
-                gathered.clone().finish(self.run.clone());
-                None
-            }
-            (Some(gathered), Err(_)) => {
-                drop(gathered.stage.lock().take());
-                Some(outcome)
-            }
-        }
-    }
-
     /// Whoever writes is to stop, unless it is seen already.
     pub fn give_up_writing(&self) {
         if let Some(gathered) = self.spec.gathered.as_ref().filter(|_| !self.run.control.shows())
@@ -204,6 +192,22 @@ impl CallRun {
         {
             stage.place.stop();
         }
+    }
+}
+
+/// Gives a run its end; where its results are to be written, by a thread that does that.
+pub fn conclude(gathered: Option<&Arc<Gathered>>, run: &Arc<Run>, outcome: Result<Values>) {
+    match (gathered, outcome) {
+        (Some(gathered), Ok(values)) => {
+            // Of a chunk that was run in parts some may have been there when it was given up.
+            gathered.found.lock().chunks.retain(|(chunk, _), _| !values.failures.contains_key(chunk));
+            gathered.clone().finish(run.clone());
+        }
+        (Some(gathered), Err(error)) => {
+            drop(gathered.stage.lock().take());
+            run.finish(Err(error));
+        }
+        (None, outcome) => run.finish(outcome.map(Finished::Values)),
     }
 }
 

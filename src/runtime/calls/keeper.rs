@@ -7,10 +7,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Weak};
 
 use super::checkpoint::{self, Checkpoint, Gone, Restored};
+use super::gathered::{Gathered, conclude};
 use super::values::{Segment, Values};
 use super::work::CallRun;
 use crate::error::{Code, Error, Result};
-use crate::runtime::run::{Finished, Run};
+use crate::runtime::run::Run;
 use crate::store::Log;
 use crate::store::letters::{Letter, Outbox};
 use crate::worker::Blob;
@@ -34,6 +35,8 @@ pub struct Ending {
     pub made: bool,
     /// Whether all of it was kept by an earlier run.
     pub kept: bool,
+    /// Where results are that are to be written.
+    pub gathered: Option<Arc<Gathered>>,
 }
 
 /// The file of a key.
@@ -150,7 +153,7 @@ impl Keeper {
     }
 
     fn end(&mut self, ending: Ending) {
-        let Ending { outcome, count, gone, made, kept } = ending;
+        let Ending { outcome, count, gone, made, kept, gathered } = ending;
         if let (Ok(values), false) = (&outcome, kept) {
             let answer = made.then_some(values.segments.as_slice());
             self.write(|book| {
@@ -164,7 +167,7 @@ impl Keeper {
             Some(error) => outcome.and(Err(error)),
             None => outcome,
         };
-        self.run.finish(outcome.map(Finished::Values));
+        conclude(gathered.as_ref(), &self.run, outcome);
     }
 }
 

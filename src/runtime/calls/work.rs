@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::checkpoint::Restored;
 use super::failure;
 use super::feed::Feed;
-use super::gathered::Gathered;
+use super::gathered::{Gathered, conclude};
 use super::granted::Granted;
 use super::keeper::{Ending, Job, Kept};
 use super::last::unaligned;
@@ -21,7 +21,7 @@ use super::retry::Retry;
 use super::values::Values;
 use crate::engine::control::{Accounting, Stop};
 use crate::error::{Code, Error};
-use crate::runtime::run::{Finished, Run};
+use crate::runtime::run::Run;
 use crate::secrets::redact;
 use crate::task::OnError;
 use crate::worker::{End, Function, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work};
@@ -237,12 +237,13 @@ impl CallRun {
             (None, Some(Stop::Abandon)) => Err(Error::cancelled()),
             (None, None) => Ok(Values { segments, failures }),
         };
-        let Some(outcome) = self.unless_written(outcome) else { return };
-        let Some(jobs) = &self.jobs else { return self.run.finish(outcome.map(Finished::Values)) };
+        let gathered = self.spec.gathered.as_ref();
+        let Some(jobs) = &self.jobs else { return conclude(gathered, &self.run, outcome) };
         let aside = self.spec.policy.on_error == OnError::DeadLetter;
         let gone = outcome.iter().flat_map(|values| &values.failures);
         let gone = gone.map(|(item, error)| (*item, redact::error(error.clone()), aside)).collect();
-        let ending = Ending { outcome, count: handed, gone, made, kept: ended };
+        let gathered = gathered.cloned();
+        let ending = Ending { outcome, count: handed, gone, made, kept: ended, gathered };
         if let Err(gone) = jobs.send(Job::End(Box::new(ending)))
             && let Job::End(ending) = gone.0
         {
