@@ -96,7 +96,6 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "method": lambda p: p["x"].corr(p["i"], method="spearman"),
     "interpolation": lambda p: p["x"].quantile(0.5, interpolation="middle"),
     "from 0 to 1": lambda p: p["x"].quantile(1.5),
-    "several": lambda p: p.groupby("region")["x"].quantile([0.1, 0.9]),
     "ddof": lambda p: p[["x", "i"]].cov(ddof=0),
     "bins": lambda p: p["x"].value_counts(bins=3),
     "rows": lambda p: p.groupby("region")["x"].agg(lambda s: (s - s.mean()).abs().max()),
