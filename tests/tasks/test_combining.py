@@ -11,7 +11,14 @@ from typing import Any
 import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
-from rlm_hypervisor import InvalidTaskError, OperationFailedError, RLMClient, RLMError, associative
+from rlm_hypervisor import (
+    InvalidTaskError,
+    OperationFailedError,
+    RLMClient,
+    RLMError,
+    associative,
+    current_task,
+)
 
 
 class Moments:
@@ -143,6 +150,24 @@ def test_a_run_goes_on_with_states_that_are_kept(tmp_path: Path) -> None:
         assert run.result() == expected
         assert run.progress.accounting.restored > 50
         assert client.execute(task) == expected
+
+
+@pytest.mark.parametrize(
+    "combine", ["concat", Moments, associative(functools.partial(functools.reduce, operator.add))]
+)
+def test_what_was_tried_again_is_in_its_place(crew: RLMClient, combine: Any) -> None:
+    def operation(n: int) -> list[int]:
+        if n % 7 == 3 and current_task().attempt == 1:
+            raise ConnectionError
+        return [n]
+
+    document = {"items": range(500), "operation": operation, "combine": combine}
+    options = {"retries": 1, "backoffMs": 1}
+    found = crew.execute({"type": "parallel", "input": document, "options": options})
+    if combine is Moments:
+        assert found[0] == 500
+        found = [int(text) for text in found[1].replace("[", "").replace("]", "").split()]
+    assert found == list(range(500))
 
 
 def test_versions_of_an_operation() -> None:

@@ -183,14 +183,28 @@ def _items(head: dict[str, Any], blobs: list[Any]) -> Any:
     if kind == "then" and "part" in head["more"]:
         return [blobs]
     if kind == "then":
-        values: list[Any] = []
-        place = 0
-        for part in head["more"]["parts"]:
-            # Exceptions of items that failed lie behind the results.
-            values += pickle.loads(blobs[place])
-            place += part["blobs"]
+        values = _in_order(head["more"]["parts"], blobs)
         return [(values, head["more"]["final"])] if "final" in head["more"] else [values]
     return [pickle.loads(blobs[0])]
+
+
+def _in_order(parts: list[dict[str, Any]], blobs: list[Any]) -> list[Any]:
+    """The results of all parts, in the order of their items."""
+    values: list[Any] = []
+    numbers: list[int] = []
+    place = 0
+    for part in parts:
+        # Exceptions of items that failed lie behind the results.
+        values += pickle.loads(blobs[place])
+        place += part["blobs"]
+        if "first" in part:
+            gone = set(part["failed"])
+            items = range(part["first"], part["first"] + part["count"])
+            numbers += [item for item in items if item not in gone]
+    if numbers:
+        # What was tried again comes in a part of its own, from the middle of another one.
+        values = [values[at] for at in sorted(range(len(values)), key=numbers.__getitem__)]
+    return values
 
 
 def _sendable(text: str) -> str:

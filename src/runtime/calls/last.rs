@@ -46,7 +46,12 @@ fn some_at_a_time(segments: &[Segment], fan: usize) -> Vec<Parcel> {
             bytes <= MOST
         });
         // Two at least, or there would be no end.
-        let to = (from + fits.count().max(2)).min(segments.len());
+        let mut to = (from + fits.count().max(2)).min(segments.len());
+        // What was run again lies in the middle of others, and stays with them.
+        let end = |to: usize| segments[from..to].iter().map(|segment| segment.first + segment.count).max();
+        while to < segments.len() && end(to).is_some_and(|end| segments[to].first < end) {
+            to += 1;
+        }
         let some = &segments[from..to];
         let label = Some(format!("results {from} to {} of {}", to - 1, segments.len()));
         let more = json!({ "parts": parts_of(some), "final": false });
@@ -56,8 +61,19 @@ fn some_at_a_time(segments: &[Segment], fan: usize) -> Vec<Parcel> {
     parcels
 }
 
+/// What a worker has to know of results: which items they are of, where some were run again out of their order.
 fn parts_of(segments: &[Segment]) -> Vec<serde_json::Value> {
-    segments.iter().map(|segment| json!({ "blobs": segment.blobs.len() })).collect()
+    let in_order = segments.iter().all(|segment| segment.failed.is_empty());
+    let told = |segment: &Segment| {
+        let Segment { first, count, failed, .. } = segment;
+        match in_order {
+            true => json!({ "blobs": segment.blobs.len() }),
+            false => {
+                json!({ "blobs": segment.blobs.len(), "first": first, "count": count, "failed": failed })
+            }
+        }
+    };
+    segments.iter().map(told).collect()
 }
 
 fn blobs_of(segments: &[Segment]) -> Vec<Blob> {
