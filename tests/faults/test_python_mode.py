@@ -65,7 +65,12 @@ def _task(source: Any, operation: Callable[..., Any], **more: Any) -> dict[str, 
 
 
 def _whole(operation: Callable[..., Any], rows: pa.Table) -> Any:
-    return operation(rows.to_pandas())
+    return _answered(operation(rows.to_pandas()))
+
+
+def _answered(found: Any) -> Any:
+    """As a `Result` has it: booleans with missing values are pandas' own."""
+    return found.astype({"b": "boolean"}) if found.ndim == 2 and "b" in found else found
 
 
 ALIGNED: dict[str, Callable[[Any], Any]] = {
@@ -161,7 +166,7 @@ def _crashes_once(folder: Path, first: int) -> Callable[[Any], Any]:
 def test_a_chunk_that_crashed_is_run_again(client: RLMClient, rows: pa.Table, tmp_path: Path) -> None:
     operation = _crashes_once(tmp_path, 14)
     found = client.execute(_task(rows, operation, chunkSize=7, options={"retries": 1})).to_pandas()
-    assert_frame_equal(found, rows.to_pandas(), check_index_type=False)
+    assert_frame_equal(found, _answered(rows.to_pandas()), check_index_type=False)
 
 
 @pytest.mark.parametrize("first", [0, 14, 28])
@@ -174,7 +179,7 @@ def test_a_chunk_that_is_skipped_leaves_the_others_their_row_numbers(
     assert (counted["succeeded"], counted["failed"]) == (4, 1)
     found = run.result().to_pandas()
     expected = rows.to_pandas().drop(range(first, min(first + 7, ROWS)))
-    assert_frame_equal(found, expected, check_index_type=False)
+    assert_frame_equal(found, _answered(expected), check_index_type=False)
     error = run.failures()[first // 7]
     assert isinstance(error, WorkerCrashedError)
     assert error.details["chunk"] == f"chunk {first // 7} (rows {first} to {min(first + 6, ROWS - 1)})"
