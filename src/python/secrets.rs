@@ -324,8 +324,23 @@ pub fn redacts() -> bool {
     secrets::redact::active()
 }
 
-/// The text without values of secrets.
+/// The text without values of secrets. One that has halves of characters, which UTF-8 has not, stays as it is if
+/// there is no value in it; else they are escaped.
 #[pyfunction]
-pub fn redact(text: &str) -> String {
-    secrets::redact::text(text).into_owned()
+pub fn redact<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+    if !secrets::redact::active() {
+        return Ok(text.clone());
+    }
+    let whole: String = match text.extract() {
+        Ok(whole) => whole,
+        Err(_) => {
+            let bytes = text.call_method1("encode", ("utf-8", "backslashreplace"))?;
+            String::from_utf8_lossy(bytes.cast::<PyBytes>()?.as_bytes()).into_owned()
+        }
+    };
+    match secrets::redact::text(&whole) {
+        std::borrow::Cow::Borrowed(_) => Ok(text.clone()),
+        std::borrow::Cow::Owned(clean) if clean == whole => Ok(text.clone()),
+        std::borrow::Cow::Owned(clean) => Ok(PyString::new(text.py(), &clean)),
+    }
 }

@@ -141,6 +141,19 @@ def test_objects_that_cannot_be_sent(planted: RLMClient) -> None:
         nothing_leaks(*said(caught.value))
 
 
+def test_texts_with_halves_of_characters(planted: RLMClient) -> None:
+    assert RLMError("half \ud83d a face", details={"a": "\udcff"}).message == "half \ud83d a face"
+    error = RLMError(f"half \ud83d a face and {PLANTED}")
+    assert error.message == "half \\ud83d a face and ***"
+
+    def raises(item: int) -> None:
+        raise ValueError(f"half \ud83d a face and {PLANTED}")
+
+    found = planted.execute(task(raises, [0], onError="collect"))[0]
+    assert isinstance(found, OperationFailedError)
+    assert not any(leaks(repr(part)) for part in said(found))
+
+
 def test_names_and_reprs(planted: RLMClient, tmp_path: Path) -> None:
     folder = tmp_path / base64.urlsafe_b64encode(PLANTED.encode()).decode()
     folder.mkdir()
