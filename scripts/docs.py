@@ -168,6 +168,11 @@ def task(described: Row) -> str:
         keys(tables["task"], count),
         ["## `input`"],
         keys(tables["input"], count),
+        ["## `input.readOptions`"],
+        [
+            "How files of CSV and TSV are read; [the guide](guide/reading.md) has examples. Other formats take none."
+        ],
+        keys(tables["readOptions"], count),
         ["## An `operation` that is a query"],
         keys(tables["sql"], count),
         ["## `options`"],

@@ -3,7 +3,7 @@
 Everything here is private to the package; the public names are in `rlm_hypervisor`.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Literal as L, TypeAlias, final
 
 __all__ = [
@@ -104,6 +104,7 @@ class Engine:
         format: str | None = None,
         timeout_ms: int | None = None,
         storage_options: dict[str, Any] | None = None,
+        read_options: Mapping[str, Any] | None = None,
     ) -> Frame:
         """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule.
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from rlm_hypervisor.partition.frame import Partition
-    from rlm_hypervisor.task import ParallelTask, TaskDocument
+    from rlm_hypervisor.task import ParallelTask, ReadOptions, TaskDocument
 
     AnyTask: TypeAlias = TaskDocument | ParallelTask | Mapping[str, Any]
 
@@ -297,9 +297,10 @@ class RLMClient(Submitting):
             raise InvalidTaskError("this version runs tasks on `input.source`, and the task has none")
         items = found.get("sources", found.get("source")) if isinstance(found, Mapping) else found
         file_format = found.get("format") if isinstance(found, Mapping) else None
+        options = found.get("readOptions") if isinstance(found, Mapping) else None
         opened = [objects[handle_of(item["arrow"])] if "arrow" in item else item["url"] for item in items]
-        options = found.get("storageOptions") if isinstance(found, Mapping) else None
-        return self._opened(opened, file_format or source.get("format"), timeout_ms, options)
+        store = found.get("storageOptions") if isinstance(found, Mapping) else None
+        return self._opened(opened, file_format or source.get("format"), timeout_ms, store, options)
 
     def _opened(
         self,
@@ -307,9 +308,10 @@ class RLMClient(Submitting):
         file_format: str | None,
         timeout_ms: int | None,
         options: dict[str, Any] | None = None,
+        read_options: Mapping[str, Any] | None = None,
     ) -> _core.Frame:
         try:
-            return self._engine.open(opened, file_format, timeout_ms, options)
+            return self._engine.open(opened, file_format, timeout_ms, options, read_options)
         except RLMError:
             raise
         except Exception as error:
@@ -337,6 +339,7 @@ class RLMClient(Submitting):
         source: Any,
         format: str | None = None,
         *,
+        read_options: ReadOptions | None = None,
         storage_options: Mapping[str, object] | None = None,
     ) -> Partition:
         """A further table for operations: a lazy `Partition` to merge with, look up in, or concatenate.
@@ -346,6 +349,7 @@ class RLMClient(Submitting):
                 object with an Arrow capsule (pandas, Polars, pyarrow, DuckDB).
             format: "parquet", "csv", "json", "arrow" or "avro", where the name does not tell.
             storage_options: of its store, before those of the client; a value may be `secret(name)`.
+            read_options: how files of text are read, as `input.readOptions` of a task: `{"sep": ";"}`.
 
         Its files are listed, and as much of them is read now as it takes to know columns and rows; the rows when a
         run needs them. A table of files belongs to this client: after `close` and in a forked child it is refused.
@@ -356,9 +360,15 @@ class RLMClient(Submitting):
         self._check()
         items = list(source) if isinstance(source, list | tuple) else [source]
         if len(items) == 1 and hasattr(items[0], "__arrow_c_stream__") and not storage_options:
+            if read_options:
+                raise InvalidTaskError(
+                    "`read_options` are for files, and the source is data in memory. Leave them out",
+                    details={"path": "read_options"},
+                )
             return Partition(in_memory(items[0], "`client.table`"))
         opened = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
-        return Partition(self._opened(opened, format, None, _storage_options(storage_options)))
+        store = _storage_options(storage_options)
+        return Partition(self._opened(opened, format, None, store, plain(read_options)[0]))
 
     # Registered operations.
     @overload

@@ -9,7 +9,16 @@ from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
 from rlm_hypervisor.secrets import SecretName
 
-__all__ = ["Options", "Output", "ParallelTask", "Source", "SourceInput", "Task", "TaskDocument"]
+__all__ = [
+    "Options",
+    "Output",
+    "ParallelTask",
+    "ReadOptions",
+    "Source",
+    "SourceInput",
+    "Task",
+    "TaskDocument",
+]
 
 
 class ArrowStream(Protocol):
@@ -36,6 +45,22 @@ Operation: TypeAlias = Callable[..., Any] | str | Query
 """A function of a partition, the name of a registered one, or a query."""
 
 
+class ReadOptions(TypedDict, total=False):
+    """`readOptions` of an input: how files of text are read."""
+
+    sep: str
+    header: bool | None
+    names: Sequence[str]
+    skipRows: int
+    naValues: str | float | Sequence[str | float]
+    keepDefaultNa: bool
+    quote: str
+    escape: str
+    comment: str
+    dtype: str | type | Mapping[str, str | type]
+    dates: str | Sequence[str] | Mapping[str, str | None]
+
+
 class SourceInput(TypedDict, total=False):
     """`input` of a task over a source, or over items."""
 
@@ -50,6 +75,7 @@ class SourceInput(TypedDict, total=False):
     chunkSize: int | Literal["auto"]
     format: str
     storageOptions: Mapping[str, str | int | bool | SecretName | Mapping[str, str]]
+    readOptions: ReadOptions
     combine: Literal["auto", "concat", "list"] | Callable[[list[Any]], Any]
 
 
@@ -116,6 +142,7 @@ class ParallelTask:
         description: for people; without an operation, finds the registered one that it describes.
         chunk_size: rows in a unit of work; the answer does not depend on it.
         format: of the files, where their names do not tell.
+        read_options: how files of text are read: separator, names, types, ...
         options: `timeoutMs`, `parallelism`, `memoryLimit`, ...
 
     >>> import pandas as pd
@@ -130,6 +157,7 @@ class ParallelTask:
     description: str | None = None
     chunk_size: int | Literal["auto"] = "auto"
     format: str | None = None
+    read_options: ReadOptions | None = None
     options: Options = field(default_factory=Options)
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,6 +167,8 @@ class ParallelTask:
             rows["operation"] = self.operation
         if self.format is not None:
             rows["format"] = self.format
+        if self.read_options is not None:
+            rows["readOptions"] = self.read_options
         document: dict[str, Any] = {"type": "parallel", "input": rows}
         if self.description is not None:
             document["description"] = self.description

@@ -21,12 +21,14 @@ use super::secrets::{PySecrets, settings_of};
 use crate::config::Settings;
 use crate::error::{Code, Error};
 use crate::io::sink::target::{Asked, Target};
+use crate::io::source::options::{PATH, ReadOptions};
 use crate::io::source::{Owner, Sources};
 use crate::plan::Node;
 use crate::plan::frame::{Frame, Kind};
-use crate::runtime::engine::Given;
+use crate::runtime::opening::Given;
 use crate::runtime::{Engine, RunOptions};
 use crate::store::letters::discard;
+use crate::task;
 use crate::worker::Launch;
 
 /// Program, arguments, environment.
@@ -72,7 +74,7 @@ impl PyEngine {
         json::to_python(py, &self.engine()?.settings().to_json())
     }
 
-    #[pyo3(signature = (sources, format=None, timeout_ms=None, storage_options=None))]
+    #[pyo3(signature = (sources, format=None, timeout_ms=None, storage_options=None, read_options=None))]
     fn open(
         &self,
         py: Python<'_>,
@@ -80,7 +82,10 @@ impl PyEngine {
         format: Option<&str>,
         timeout_ms: Option<u64>,
         storage_options: Option<HashMap<String, Bound<'_, PyAny>>>,
+        read_options: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyFrame> {
+        let options = read_options.map(json::from_python).transpose()?.unwrap_or_default();
+        let options = read_options_of(&options).map_err(|error| raised(py, error))?;
         let mut given = Vec::new();
         for source in sources.try_iter()? {
             let source = source?;
@@ -93,9 +98,9 @@ impl PyEngine {
         }
         let engine = self.engine()?;
         let timeout = timeout_ms.map(Duration::from_millis);
-        let options = settings_of(storage_options.unwrap_or_default())?;
+        let stores = settings_of(storage_options.unwrap_or_default())?;
         let mut opening = engine
-            .open(given, format.map(str::to_owned), options, timeout)
+            .open(given, format.map(str::to_owned), stores, options, timeout)
             .map_err(|error| raised(py, error))?;
         let source = loop {
             if let Some(opened) = py.detach(|| opening.wait(SIGNALS_EVERY)) {
@@ -198,6 +203,11 @@ impl PyEngine {
         py.detach(|| engine.close());
         Ok(())
     }
+}
+
+/// Options as they are given to a client, or in normal form.
+fn read_options_of(given: &serde_json::Value) -> Result<ReadOptions, Error> {
+    ReadOptions::of(task::read_options(given, PATH)?)
 }
 
 /// Where a task's answer is to be written.

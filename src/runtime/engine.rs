@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::calls::{CallRun, CallSpec, Feed, Gathered, keeper};
 use super::execute;
 use super::keeping::Keeping;
-use super::opening::{self, Opening};
+use super::opening::{self, Given, Opening};
 use super::output;
 use super::run::{Finished, Finisher, Run};
 use super::spill::{SpillDir, sweep};
@@ -20,10 +20,10 @@ use crate::config::Settings;
 use crate::engine::control::Stop;
 use crate::engine::shared_pool::ClientMemory;
 use crate::error::{Code, Error, Result};
-use crate::io::location::{self, FileRef};
 use crate::io::sink::remote::Sinks;
 use crate::io::sink::target::{Asked, Target};
-use crate::io::source::{FilesSource, MemorySource, ParquetSource, Source, Sources, files};
+use crate::io::source::Sources;
+use crate::io::source::options::ReadOptions;
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
 use crate::plan::frame::Frame;
@@ -75,12 +75,6 @@ pub struct RunOptions {
     pub memory_limit: Option<u64>,
     /// Where the answer is written instead of kept.
     pub output: Option<Target>,
-}
-
-/// What a source is made of.
-pub enum Given {
-    Path(String),
-    Table(arrow::datatypes::SchemaRef, Vec<arrow::array::RecordBatch>),
 }
 
 impl Engine {
@@ -179,17 +173,19 @@ impl Engine {
         self: &Arc<Self>,
         given: Vec<Given>,
         format: Option<String>,
-        options: BTreeMap<String, Setting>,
+        stores: BTreeMap<String, Setting>,
+        options: ReadOptions,
         timeout: Option<Duration>,
     ) -> Result<Opening> {
         let io = Self::handle(&self.io)?;
-        if !options.is_empty() {
+        if !stores.is_empty() {
             opening::in_stores(&given)?;
         }
         let engine = self.clone();
         let work = async move {
-            let own = (!options.is_empty()).then(|| engine.stores.with(options));
-            let opened = engine.opened(given, format.as_deref(), own.as_ref().unwrap_or(&engine.stores));
+            let own = (!stores.is_empty()).then(|| engine.stores.with(stores));
+            let stores = own.as_ref().unwrap_or(&engine.stores);
+            let opened = engine.opened(given, format.as_deref(), stores, options);
             match timeout {
                 None => opened.await,
                 Some(timeout) => tokio::time::timeout(timeout, opened).await.unwrap_or_else(|_| {
@@ -202,68 +198,6 @@ impl Engine {
             }
         };
         Ok(Opening::new(io.spawn(work), io))
-    }
-
-    async fn opened(&self, given: Vec<Given>, format: Option<&str>, stores: &Stores) -> Result<Source> {
-        let mut paths = Vec::new();
-        let mut tables = Vec::new();
-        for source in given {
-            match source {
-                Given::Path(path) => paths.push(path),
-                Given::Table(schema, batches) => tables.push((schema, batches)),
-            }
-        }
-        match (paths.is_empty(), tables.is_empty()) {
-            (true, true) => Err(Error::new(Code::InvalidTask, "the source is an empty list")
-                .hint("Name at least one file or table")
-                .detail("path", "input.source")),
-            (true, false) => Ok(Source::Memory(Arc::new(MemorySource::new(tables)?))),
-            (false, true) => {
-                let mut files = Vec::new();
-                for path in &paths {
-                    urls::add_credentials(path);
-                    files.extend(location::resolve(path, stores).await?);
-                    tokio::task::yield_now().await;
-                }
-                self.of_files(files, format).await
-            }
-            (false, false) => {
-                Err(Error::new(Code::InvalidTask, "the source mixes files and tables in memory")
-                    .hint("Give a list of paths, or a list of tables")
-                    .detail("path", "input.source"))
-            }
-        }
-    }
-
-    /// Files of one format: the one that is said, or that their names tell; else Parquet.
-    async fn of_files(&self, files: Vec<FileRef>, format: Option<&str>) -> Result<Source> {
-        let told = |file: &FileRef| match format {
-            Some(format) => files::said(&file.name, format),
-            None => files::told(&file.name).map_or_else(|| files::said(&file.name, "parquet"), Ok),
-        };
-        let told = files.iter().map(told).collect::<Result<Vec<_>>>()?;
-        let other = told.iter().position(|one| one.title() != told[0].title());
-        if let Some(other) = other {
-            return Err(Error::new(
-                Code::InvalidTask,
-                format!(
-                    "the source mixes formats: `{}` is {}, `{}` is {}",
-                    files[0].name,
-                    told[0].title(),
-                    files[other].name,
-                    told[other].title()
-                ),
-            )
-            .hint("Give the files of one format, e.g. with a glob, or say `format`")
-            .detail("path", "input.source"));
-        }
-        if told.iter().all(|told| told.format.is_none()) {
-            return Ok(Source::Parquet(Arc::new(ParquetSource::open(files).await?)));
-        }
-        let files = files.into_iter().zip(told).collect();
-        Ok(Source::Files(Arc::new(
-            FilesSource::open(files, &self.settings.spill_dir, self.settings.threads).await?,
-        )))
     }
 
     /// Where a task's answer is to be written.

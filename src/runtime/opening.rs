@@ -1,12 +1,104 @@
-//! A source on its way: it is opened by the engine's threads, and waited for by the one that asked.
+//! How a source is opened: from what was given to files, and from these to a source.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::engine::Given;
+use super::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::io::source::Source;
+use crate::io::location::{self, FileRef};
+use crate::io::source::options::{PATH, ReadOptions};
+use crate::io::source::{FilesSource, MemorySource, ParquetSource, Source, files};
+use crate::io::store::Stores;
+use crate::secrets::urls;
+
+/// What a source is made of.
+pub enum Given {
+    Path(String),
+    Table(arrow::datatypes::SchemaRef, Vec<arrow::array::RecordBatch>),
+}
+
+impl Engine {
+    pub(super) async fn opened(
+        &self,
+        given: Vec<Given>,
+        format: Option<&str>,
+        stores: &Stores,
+        options: ReadOptions,
+    ) -> Result<Source> {
+        let mut paths = Vec::new();
+        let mut tables = Vec::new();
+        for source in given {
+            match source {
+                Given::Path(path) => paths.push(path),
+                Given::Table(schema, batches) => tables.push((schema, batches)),
+            }
+        }
+        match (paths.is_empty(), tables.is_empty()) {
+            (true, true) => Err(Error::new(Code::InvalidTask, "the source is an empty list")
+                .hint("Name at least one file or table")
+                .detail("path", "input.source")),
+            (true, false) if !options.is_empty() => {
+                Err(Error::new(Code::InvalidTask, "read options are for files, and the source is Arrow data")
+                    .hint("Leave them out")
+                    .detail("path", PATH))
+            }
+            (true, false) => Ok(Source::Memory(Arc::new(MemorySource::new(tables)?))),
+            (false, true) => {
+                let mut files = Vec::new();
+                for path in &paths {
+                    urls::add_credentials(path);
+                    files.extend(location::resolve(path, stores).await?);
+                    tokio::task::yield_now().await;
+                }
+                self.of_files(files, format, &Arc::new(options)).await
+            }
+            (false, false) => {
+                Err(Error::new(Code::InvalidTask, "the source mixes files and tables in memory")
+                    .hint("Give a list of paths, or a list of tables")
+                    .detail("path", "input.source"))
+            }
+        }
+    }
+
+    /// Files of one format: the one that is said, or that their names tell; else Parquet.
+    async fn of_files(
+        &self,
+        files: Vec<FileRef>,
+        format: Option<&str>,
+        options: &Arc<ReadOptions>,
+    ) -> Result<Source> {
+        let told = |file: &FileRef| match format {
+            Some(format) => files::said(&file.name, format),
+            None => files::told(&file.name).map_or_else(|| files::said(&file.name, "parquet"), Ok),
+        };
+        let told = files.iter().map(told).collect::<Result<Vec<_>>>()?;
+        let other = told.iter().position(|one| one.title() != told[0].title());
+        if let Some(other) = other {
+            return Err(Error::new(
+                Code::InvalidTask,
+                format!(
+                    "the source mixes formats: `{}` is {}, `{}` is {}",
+                    files[0].name,
+                    told[0].title(),
+                    files[other].name,
+                    told[other].title()
+                ),
+            )
+            .hint("Give the files of one format, e.g. with a glob, or say `format`")
+            .detail("path", "input.source"));
+        }
+        if told.iter().all(|told| told.format.is_none()) {
+            options.suit("Parquet", &[])?;
+            return Ok(Source::Parquet(Arc::new(ParquetSource::open(files).await?)));
+        }
+        let files = files.into_iter().zip(told).collect();
+        Ok(Source::Files(Arc::new(
+            FilesSource::open(files, &self.settings().spill_dir, self.settings().threads, options).await?,
+        )))
+    }
+}
 
 /// A source that is being opened. Dropping it gives up.
 pub struct Opening {

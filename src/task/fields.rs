@@ -107,11 +107,48 @@ pub const INPUT: &[Field] = &[
     field("format", FORMATS, Null, ALL, Since("0.1"), "the format of the source's files, where their names do not tell"),
     field("storageOptions", Kind::StoreOptions, Null, ALL, Since("0.1"),
         "how the source's store is reached, before the client's `storage_options`; credentials as `{\"secret\": name}`"),
+    field("readOptions", Kind::Reading, Null, ALL, Since("0.1"), "how files of text are read: separator, names, types of columns"),
     field("map", Kind::Operation, Absent, &[MapReduce], Since("0.1"), "what runs on each partition or item; the operation by its other name"),
     field("key", Kind::Key, Absent, &[MapReduce], Since("0.1"), "what the mapped values are grouped by"),
     field("reduce", Kind::Operation, Absent, &[MapReduce], Since("0.1"), "what is done with the values of one key"),
     field("steps", Kind::Operations, Absent, &[Sequential], Since("0.1"), "operations, each of which receives what the one before returned"),
     field("setup", Kind::Operation, Absent, &[ParallelInference], Since("0.1"), "what a worker calls once, before its first chunk, to load the model"),
+];
+
+/// Of these each format takes some: see `Format::options`.
+#[rustfmt::skip]
+pub const READ: &[Field] = &[
+    field("sep", Kind::Char { may_be_empty: false }, Null, ALL, Since("0.1"), "what separates values; None for what the file's name tells: a comma, or a tab"),
+    field("header", Kind::Header, Absent, ALL, Since("0.1"), "whether the first line has the names of the columns; if it is not given, it has where `names` is not given"),
+    field("names", Kind::Names, Null, ALL, Since("0.1"), "names of the columns, in their order; without these and a header they are \"0\", \"1\", ..."),
+    field("skipRows", Kind::Int { min: 0, max: u64::MAX }, Null, ALL, Since("0.1"), "lines to leave out at the start of every file"),
+    field("naValues", Kind::MissingValues, Null, ALL, Since("0.1"), "further texts that are missing values"),
+    field("keepDefaultNa", Kind::Bool, Null, ALL, Since("0.1"), "whether the usual texts (an empty one, NA, NaN, null, ...) are missing values; None for True"),
+    field("quote", Kind::Char { may_be_empty: true }, Null, ALL, Since("0.1"), "what values may be put in; None for \\\"; twice within a value it stands for itself"),
+    field("escape", Kind::Char { may_be_empty: false }, Null, ALL, Since("0.1"), "what takes its meaning from the character behind it"),
+    field("comment", Kind::Char { may_be_empty: false }, Null, ALL, Since("0.1"), "what begins a comment, which goes on to the end of the line"),
+    field("dtype", Kind::Types, Null, ALL, Since("0.1"), "types of columns, which are then not looked for in their values"),
+    field("dates", Kind::Dates, Null, ALL, Since("0.1"), "columns of dates and times: in ISO 8601, or in a format of `strftime`"),
+];
+
+/// What pandas and Spark call the same.
+pub const OTHER_NAMES: &[(&str, &str)] = &[
+    ("delimiter", "sep"),
+    ("separator", "sep"),
+    ("quotechar", "quote"),
+    ("escapechar", "escape"),
+    ("skip_rows", "skipRows"),
+    ("nullvalue", "naValues"),
+    ("null_values", "naValues"),
+    ("nan_value", "naValues"),
+    ("parse_dates", "dates"),
+    ("date_format", "dates"),
+    ("timestamp_format", "dates"),
+    ("schema", "dtype"),
+    ("dtypes", "dtype"),
+    ("schema_overrides", "dtype"),
+    ("columns", "names"),
+    ("column_names", "names"),
 ];
 
 #[rustfmt::skip]
@@ -164,6 +201,7 @@ pub const EXCLUSIVE: &[[&str; 2]] = &[["source", "items"], ["operation", "map"],
 pub const NEEDS: &[(&str, &[&str])] = &[
     ("format", &["source"]),
     ("storageOptions", &["source"]),
+    ("readOptions", &["source"]),
     ("chunkSize", &["source", "items"]),
     ("combine", &["source", "items"]),
     ("map", &["reduce"]),
@@ -274,6 +312,7 @@ pub fn home_of(key: &str) -> Option<&'static str> {
         ("`options`", OPTIONS),
         ("`input`", INPUT),
         ("`output`", OUTPUT),
+        ("`input.readOptions`", READ),
         ("the `operation` that is a query", SQL),
     ];
     homes.into_iter().find(|(_, table)| find(table, key).is_some()).map(|(home, _)| home)
@@ -292,6 +331,7 @@ pub fn describe() -> Value {
         "types": types.collect::<Value>(),
         "task": table(TASK),
         "input": table(INPUT),
+        "readOptions": table(READ),
         "output": table(OUTPUT),
         "options": table(OPTIONS),
         "sql": table(SQL),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::fields::{Field, SQL};
+use super::reading;
 use super::section;
 use super::store_options;
 use super::value::{At, Marker, parse_bytes};
@@ -56,6 +57,20 @@ pub enum Kind {
     },
     /// Judged by the rules of the task's type.
     Input,
+    /// A dict of read options.
+    Reading,
+    /// One character; or none, where that means something.
+    Char {
+        may_be_empty: bool,
+    },
+    /// True, or False or None.
+    Header,
+    /// Words for missing values.
+    MissingValues,
+    /// Names of types.
+    Types,
+    /// Columns of dates, with formats.
+    Dates,
 }
 
 impl Kind {
@@ -88,6 +103,13 @@ impl Kind {
             Self::Section { short: Some(key), .. } => format!("a dict, or a string (its {key})"),
             Self::Section { short: None, .. } => "a dict".into(),
             Self::Input => "a dict with the input's keys, or the user's own value".into(),
+            Self::Reading => "a dict".into(),
+            Self::Char { may_be_empty: false } => "one character (ASCII)".into(),
+            Self::Char { may_be_empty: true } => "one character (ASCII), or \"\" for none".into(),
+            Self::Header => "True, or False or None".into(),
+            Self::MissingValues => "a string, a number, or a list of these".into(),
+            Self::Types => "the name of a type, or a dict of column names and types".into(),
+            Self::Dates => "a column name, a list of these, or a dict of column names and formats".into(),
         }
     }
 
@@ -192,6 +214,12 @@ impl Kind {
                 _ => Err(at.wrong_type(&self.wanted())),
             },
             Self::Input => Ok(value.clone()),
+            Self::Reading => reading::read_options(value, &at.path),
+            Self::Char { may_be_empty } => reading::character(at, *may_be_empty, &self.wanted()),
+            Self::Header => reading::header(at, &self.wanted()),
+            Self::MissingValues => reading::missing_values(at, &self.wanted()),
+            Self::Types => reading::types(at, &self.wanted()),
+            Self::Dates => reading::dates(at, &self.wanted()),
             Self::Text | Self::Bool => Err(at.wrong_type(&self.wanted())),
         }
     }

@@ -9,6 +9,7 @@ mod operations;
 mod parse;
 #[cfg(test)]
 mod properties;
+mod reading;
 mod section;
 mod spec;
 mod store_options;
@@ -17,10 +18,11 @@ mod supported;
 mod tests;
 mod value;
 
-pub use fields::{Field, INPUT, OPTIONS, OUTPUT, Preset, Runs, SQL, TASK, TYPES, TypeRow, describe};
+pub use fields::{Field, INPUT, OPTIONS, OUTPUT, Preset, READ, Runs, SQL, TASK, TYPES, TypeRow, describe};
 pub use kind::Kind;
 pub use operations::Registered;
 pub use parse::parse;
+pub use reading::read_options;
 pub use spec::{
     Callable, ChunkSize, Combine, Foreign, Input, Items, Key, Mode, OnError, OperationRef, Options, Output,
     OutputMode, Priority, Progress, SourceRef, SourceSpec, Sql, SqlTable, Tags, TaskSpec, TaskType,

@@ -71,6 +71,9 @@ fn defaults() -> Map<String, Value> {
         .collect()
 }
 
+/// What says how files are found and read.
+const FOR_FILES: [&str; 3] = ["format", "storageOptions", "readOptions"];
+
 /// `outer` is the operation at the top of the task.
 fn read_input(at: &At<'_>, kind: TaskType, outer: Option<&Value>) -> Result<Parts> {
     let opening = |key: &String| find(INPUT, key).is_some_and(|field| OPENING.contains(&field.key));
@@ -103,9 +106,9 @@ fn read_input(at: &At<'_>, kind: TaskType, outer: Option<&Value>) -> Result<Part
         }
     }
     let operation = OPERATIVE.iter().find_map(|key| Some((*key, path_of(key)?.to_owned())));
-    let only_files = ["format", "storageOptions"].map(|key| path_of(key).map(str::to_owned));
+    let only_files = FOR_FILES.map(|key| path_of(key).map(str::to_owned));
     complete(&mut rest, INPUT, Some(kind), at)?;
-    let for_files = ["format", "storageOptions"].map(|key| rest.remove(key).unwrap_or_default());
+    let for_files = FOR_FILES.map(|key| rest.remove(key).unwrap_or_default());
     let mut input = Map::new();
     if let Some(sources) = rest.remove("source") {
         for (path, given) in only_files.into_iter().zip(&for_files) {
@@ -114,11 +117,11 @@ fn read_input(at: &At<'_>, kind: TaskType, outer: Option<&Value>) -> Result<Part
                     .hint(format!("Leave {path} out")));
             }
         }
-        let [format, options] = for_files;
-        input.insert(
-            "source".into(),
-            json!({ "sources": sources, "format": format, "storageOptions": options }),
-        );
+        let [format, stores, reading] = for_files;
+        let source = json!({
+            "sources": sources, "format": format, "storageOptions": stores, "readOptions": reading,
+        });
+        input.insert("source".into(), source);
     } else if let Some(items) = rest.remove("items") {
         input.insert("items".into(), items);
     } else if kind.row().structured && !brings_tables(dict.get("operation").or(outer)) {

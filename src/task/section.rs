@@ -95,11 +95,20 @@ fn unknown(path: &str, key: &str, table: &'static [Field], taker: Option<TaskTyp
         table.iter().filter(|field| field.taken_by(taker)).map(|field| field.key).collect();
     let kind = taker.map(|taker| format!("{} ", taker.name())).unwrap_or_default();
     let path = shortened(path);
-    let owner = if table.first().is_some_and(|field| field.key == "sql") { "query" } else { "task" };
-    let error = invalid(&path, format!("{path} is not a key of a {kind}{owner}"))
+    let noun = match table.first().map(|field| field.key) {
+        Some("sql") => "not a key of a query".to_owned(),
+        Some("sep") => "no read option".to_owned(),
+        _ => format!("not a key of a {kind}task"),
+    };
+    let error = invalid(&path, format!("{path} is {noun}"))
         .detail("given", shortened(key))
         .detail("allowed", allowed.clone());
-    let nearest = names::nearest(key, allowed.iter().copied());
+    let called =
+        fields::OTHER_NAMES.iter().filter(|(_, ours)| allowed.contains(ours) && allowed.contains(&"sep"));
+    let nearest = names::nearest(key, allowed.iter().copied()).or_else(|| {
+        let other = names::nearest(key, called.clone().map(|(theirs, _)| *theirs))?;
+        called.clone().find(|(theirs, _)| *theirs == other).map(|(_, ours)| *ours)
+    });
     let advice = match (find(table, key), nearest, fields::home_of(key)) {
         (Some(field), ..) => format!("It belongs to tasks of type {}", field.types_text()),
         (None, Some(nearest), _) => format!("Did you mean \"{nearest}\"?"),

@@ -102,6 +102,9 @@ pub struct SourceSpec {
     /// Options of its store: text, or `{"secret": name}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_options: Option<Map<String, Value>>,
+    /// In normal form, those that are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_options: Option<Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

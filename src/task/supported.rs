@@ -219,6 +219,7 @@ fn input_value(spec: &TaskSpec, key: &str) -> Result<Option<Value>> {
     Ok(match (key, &spec.input) {
         ("items", Input::Items(_)) => Some(Value::Bool(true)),
         ("format", Input::Source(source)) => Some(plain(&source.format)?),
+        ("readOptions", Input::Source(source)) => source.read_options.clone(),
         ("combine", _) => Some(plain(&spec.combine)?),
         ("key", _) => spec.key.as_ref().map(plain).transpose()?,
         ("reduce", _) => spec.reduce.as_ref().map(plain).transpose()?,

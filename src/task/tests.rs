@@ -56,7 +56,10 @@ fn the_seed_job() {
     assert_eq!(spec.kind, TaskType::Parallel);
     assert_eq!(spec.operation, OperationRef::Callable(Callable { name: "process_partition".into(), id: 3 }));
     let sources = vec![SourceRef::Url("s3://bucket/data".into())];
-    assert_eq!(spec.input, Input::Source(SourceSpec { sources, format: None, storage_options: None }));
+    assert_eq!(
+        spec.input,
+        Input::Source(SourceSpec { sources, format: None, storage_options: None, read_options: None })
+    );
     assert_eq!((spec.chunk_size, spec.combine.clone()), (ChunkSize::Rows(10_000), Combine::Auto));
     assert_eq!((spec.options.retries, spec.options.mode), (0, Mode::Auto));
     supported(&spec).unwrap();
@@ -101,7 +104,10 @@ fn values_in_normal_form() {
     let spec = read(seed("input", json!({ "source": [arrow(), "a.parquet"], "chunkSize": "auto" }))).unwrap();
     let frame = Foreign { type_name: "pandas.DataFrame".into(), id: 4 };
     let sources = vec![SourceRef::Arrow(frame), SourceRef::Url("a.parquet".into())];
-    assert_eq!(spec.input, Input::Source(SourceSpec { sources, format: None, storage_options: None }));
+    assert_eq!(
+        spec.input,
+        Input::Source(SourceSpec { sources, format: None, storage_options: None, read_options: None })
+    );
     assert_eq!(spec.chunk_size, ChunkSize::Auto);
     let output = read(seed("", json!({ "output": "s3://out/x" }))).unwrap().output.unwrap();
     assert_eq!((output.url.as_str(), output.mode), ("s3://out/x", OutputMode::Error));
@@ -355,6 +361,12 @@ pub(super) fn sample(field: &Field) -> Value {
             fields.iter().map(|f| (f.key.to_owned(), sample(f))).collect::<Map<_, _>>().into()
         }
         Kind::Input => json!({ "source": "a" }),
+        Kind::Reading => READ.iter().map(|f| (f.key.to_owned(), sample(f))).collect::<Map<_, _>>().into(),
+        Kind::Char { .. } => ";".into(),
+        Kind::Header => false.into(),
+        Kind::MissingValues => json!(["-"]),
+        Kind::Types => json!({ "a": "int64" }),
+        Kind::Dates => json!({ "a": "%Y" }),
     }
 }
 

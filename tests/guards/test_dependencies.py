@@ -19,7 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "task": {"error", "names", "secrets"},
     "config": {"error", "names", "task"},
     "plan": {"error", "names", "memory", "config"},
-    "io": {"error", "config", "plan", "secrets"},
+    "io": {"error", "names", "config", "plan", "secrets"},
     "engine": {"error", "config", "memory", "plan", "io"},
     "worker": {"error", "config", "plan", "io", "task", "secrets"},
     "runtime": {"memory", "error", "config", "plan", "io", "task", "engine", "worker", "secrets", "store"},

@@ -124,7 +124,13 @@ def test_every_setting_is_described() -> None:
 
 
 # Tasks.
-TYPED = {"task": task.TaskDocument, "input": task.SourceInput, "output": task.Output, "options": task.Options}
+TYPED = {
+    "task": task.TaskDocument,
+    "input": task.SourceInput,
+    "output": task.Output,
+    "options": task.Options,
+    "readOptions": task.ReadOptions,
+}
 
 
 @pytest.mark.parametrize("section", TYPED)

@@ -214,6 +214,9 @@ def test_csv_is_what_pandas_reads(client: RLMClient, tmp_path: Path, data: st.Da
     found = found.to_arrow().to_pydict()
     assert list(found) == list(wanted.columns)
     for name in wanted.columns:
+        if any(isinstance(value, int) and value >= 2**63 for value in found[name]):
+            # There pandas leaves missing values as they were written.
+            wanted[name] = wanted[name].where(wanted[name] != "", None)
         same = [
             (pd.isna(a) and pd.isna(b)) or (not pd.isna(a) and (a == b or str(a) == str(b) or close(a, b)))
             for a, b in zip(found[name], wanted[name], strict=True)
@@ -363,8 +366,12 @@ def test_files_widen_each_other_or_do_not_fit(client: RLMClient, tmp_path: Path)
     assert answer["a"].tolist()[:2] == [1.0, 2.5]
     assert answer["b"].tolist()[:2] == ["x", "y"]
     (tmp_path / "3.csv").write_text("a,b\nword,z\n")
-    with pytest.raises(SchemaMismatchError, match=r"column `a` is str in file `.*3\.csv`.*`.*2\.csv`"):
-        client.execute(make_task(str(tmp_path), lambda p: p))
+    answer = client.execute(make_task(str(tmp_path), lambda p: p)).to_arrow()
+    assert answer["a"].to_pylist() == ["1", "2.5", None, "word"], "as in one file with all the rows"
+    for number, value in enumerate(["1", '"word"']):
+        (tmp_path / f"{number}.jsonl").write_text(f'{{"a": {value}}}\n')
+    with pytest.raises(SchemaMismatchError, match=r"column `a` is str in file `.*1\.jsonl`.*`.*0\.jsonl`"):
+        client.execute(make_task(str(tmp_path / "*.jsonl"), lambda p: p))
     (tmp_path / "3.csv").write_text("a\n1\n")
     assert client.execute(make_task(str(tmp_path), lambda p: p["b"])).to_arrow()["b"].to_pylist()[3] is None
 

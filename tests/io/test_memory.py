@@ -31,7 +31,7 @@ OPERATIONS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "rows", "limit"), [("group", 100_000, 8_000_000), ("sort", 300_000, 24_000_000)]
+    ("kind", "rows", "limit"), [("group", 200_000, 15_000_000), ("sort", 300_000, 24_000_000)]
 )
 def test_peak_and_spilled_bytes_are_told(tmp_path: Path, kind: str, rows: int, limit: int) -> None:
     table = data(rows)
@@ -78,7 +78,7 @@ VICTIM = """
 
     keys = np.random.default_rng(7).permutation(150_000)
     table = pa.table({"k": [f"key {key:09}" for key in keys], "v": keys})
-    client = RLMClient(threads=2, memory_limit=9_000_000, spill_dir=sys.argv[1])
+    client = RLMClient(threads=2, memory_limit=11_500_000, spill_dir=sys.argv[1])
     task = {"type": "parallel", "input": {"source": table, "operation": lambda p: p.groupby("k")["v"].sum()}}
     client.execute(task)
     print("ready", flush=True)

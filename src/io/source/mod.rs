@@ -4,6 +4,7 @@ pub mod files;
 pub mod hive;
 mod identity;
 pub mod memory;
+pub mod options;
 pub mod parquet;
 pub mod reconcile;
 pub mod sources;

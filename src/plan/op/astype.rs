@@ -66,6 +66,11 @@ fn target(name: &str) -> Result<Target> {
     }
 }
 
+/// The type that a name means, if columns can have it.
+pub fn dtype_named(name: &str) -> Option<DType> {
+    target(name).ok().map(|target| target.dtype)
+}
+
 fn times(name: &str) -> Option<DType> {
     let unit = |name: &str| {
         Some(match name.trim() {

@@ -1,7 +1,7 @@
 //! Operators: row-wise functions with pandas' semantics, one file each and one line in the list below.
 
 mod arithmetic;
-mod astype;
+pub(crate) mod astype;
 mod between;
 mod choose;
 mod comparison;
@@ -22,7 +22,7 @@ mod temporal;
 mod tests;
 mod text;
 pub(crate) mod time;
-mod times;
+pub(crate) mod times;
 mod views;
 
 pub use promote::promote;

@@ -1,34 +1,33 @@
 //! CSV and TSV: types from all values as `pandas.read_csv` finds them, parts read side by side.
 
-use std::io::Read;
+mod column;
+mod records;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, NullArray, RecordBatch, RecordBatchOptions,
-    StringViewBuilder, UInt64Builder,
-};
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use csv_core::{ReadRecordResult, ReaderBuilder};
 
-use super::data::{Cursor, Data};
-use super::infer::{Seen, float, integer, is_missing, truth, unsigned};
+use self::column::{Column, OTHER, Why};
+use self::records::{LONGEST, Record, Records};
+use self::tokens::Dialect;
+use super::data::Data;
+use super::infer::{Missing, Seen};
 use super::{Batches, Fault, Format, Opened, With, side_by_side};
-
-#[cfg(test)]
-mod tests;
+use crate::io::source::options::{Declared, ReadOptions};
+use crate::plan::op::time::short;
 
 pub struct Csv;
 
 /// Bytes of a part, about.
 const PART: u64 = 4 << 20;
-/// Bytes of a row, at most.
-const LONGEST: usize = 256 << 20;
-/// The same where it is not known yet whether the part begins with a record.
+/// Bytes of a row where it is not known yet whether the part begins with a record.
 const GUESSED: usize = 16 << 20;
-/// Bytes read at a time.
-const BUFFER: usize = 256 << 10;
 
 impl Format for Csv {
     fn name(&self) -> &'static str {
@@ -47,24 +46,124 @@ impl Format for Csv {
         true
     }
 
+    fn options(&self) -> &'static [&'static str] {
+        &[
+            "sep",
+            "header",
+            "names",
+            "skipRows",
+            "naValues",
+            "keepDefaultNa",
+            "quote",
+            "escape",
+            "comment",
+            "dtype",
+            "dates",
+        ]
+    }
+
     fn open(&self, data: Data, ending: &str, with: &With<'_>) -> Result<Box<dyn Opened>, Fault> {
-        let separator = if ending == ".csv" { b',' } else { b'\t' };
-        let mut head = Records::new(data.whole(), separator, 1);
-        let Some(names) = head.next()?.map(|record| named(&record)).transpose()? else {
-            return Err("it is empty: there is no line with the names of its columns".into());
+        let options = with.options;
+        let dialect = Dialect {
+            separator: options.sep.unwrap_or(if ending == ".csv" { b',' } else { b'\t' }),
+            quote: options.quote.unwrap_or(Some(b'"')),
+            escape: options.escape,
+            comment: options.comment,
         };
-        head.skip_line_ends()?;
-        let (start, line, columns) = (head.at, head.line(), names.len());
-        let parts =
-            Unread { data: &data, separator, columns, part: PART }.parts(start, line, with.threads)?;
-        let mut seen = vec![Seen::default(); columns];
+        let mark = if data.bytes(0..3)?[..] == *b"\xef\xbb\xbf" { 3 } else { 0 };
+        let (from, first) = after_lines(&data, mark, options.skip_rows, dialect)?;
+        let mut head = Records::new(data.reader(from..data.size, &Arc::default()), dialect, first);
+        let record = head.next()?;
+        let has_names = options.header.unwrap_or(options.names.is_none());
+        let names = columns(record.as_ref(), has_names, options)?;
+        let (start, line) = if has_names {
+            head.skip_line_ends()?;
+            (from + head.at, head.line())
+        } else {
+            (from, first)
+        };
+        let declared: Vec<_> = names.iter().map(|name| options.declared(name)).collect();
+        let missing = Arc::new(Missing::new(&options.na_values, options.without_default_na));
+        let open = declared.iter().enumerate().filter(|(_, declared)| declared.is_none());
+        let inferred = open.map(|(place, _)| place).collect();
+        let unread =
+            Unread { data: &data, dialect, columns: names.len(), inferred, missing: &missing, part: PART };
+        let parts = unread.parts(start, line, with.threads)?;
+        let mut seen = vec![Seen::default(); names.len()];
         for part in &parts {
             seen.iter_mut().zip(&part.seen).for_each(|(seen, part)| seen.and(part));
         }
-        let fields = names.iter().zip(&seen).map(|(name, seen)| Field::new(name, seen.data_type(), true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let rows = parts.iter().map(|part| part.rows).collect();
-        Ok(Box::new(CsvFile { data, separator, schema, parts, rows }))
+        let mut file = CsvFile {
+            data,
+            dialect,
+            names,
+            declared,
+            missing,
+            seen,
+            schema: Schema::empty().into(),
+            parts,
+            rows,
+        };
+        file.settle(&|_| None);
+        Ok(Box::new(file))
+    }
+}
+
+/// Where the line after so many begins, and its number; an end of a line within quotes is none.
+fn after_lines(data: &Data, start: u64, count: u64, dialect: Dialect) -> Result<(u64, u64), Fault> {
+    let (mut at, mut line, mut left) = (start, 1, count);
+    // A quote right behind the one that ended a value makes it go on.
+    let (mut quoted, mut fresh, mut closed) = (false, true, false);
+    while left > 0 {
+        let bytes = data.bytes(at..at + (64 << 10))?;
+        if bytes.is_empty() {
+            break;
+        }
+        let mut used = 0;
+        for byte in &bytes {
+            used += 1;
+            line += u64::from(*byte == b'\n');
+            let is_quote = Some(*byte) == dialect.quote;
+            if quoted {
+                (quoted, closed) = (!is_quote, is_quote);
+                continue;
+            }
+            if *byte == b'\n' {
+                left -= 1;
+                if left == 0 {
+                    break;
+                }
+            }
+            quoted = is_quote && (fresh || closed);
+            closed = false;
+            fresh = *byte == dialect.separator || *byte == b'\n';
+        }
+        at += used;
+    }
+    Ok((at, line))
+}
+
+/// The names of the columns, from the first line or as they are given; else they are numbered.
+fn columns(
+    record: Option<&Record<'_>>,
+    has_names: bool,
+    options: &ReadOptions,
+) -> Result<Vec<String>, Fault> {
+    let found = match (record, has_names) {
+        (Some(record), true) => Some(named(record)?),
+        (None, true) => return Err("it is empty: there is no line with the names of its columns".into()),
+        (_, false) => None,
+    };
+    match (&options.names, found, record) {
+        (None, Some(found), _) => Ok(found),
+        (Some(names), Some(found), _) if found.len() > names.len() => {
+            Err(format!("its first line has {} names, and the option `names` {}", found.len(), names.len())
+                .into())
+        }
+        (Some(names), ..) => Ok(names.clone()),
+        (None, None, Some(record)) => Ok((0..record.len()).map(|place| place.to_string()).collect()),
+        (None, None, None) => Err("it is empty: nothing says how many columns it has".into()),
     }
 }
 
@@ -88,8 +187,11 @@ fn named(record: &Record<'_>) -> Result<Vec<String>, Fault> {
 /// A file whose rows are not known yet.
 struct Unread<'a> {
     data: &'a Data,
-    separator: u8,
+    dialect: Dialect,
     columns: usize,
+    /// The columns whose type their values tell.
+    inferred: Vec<usize>,
+    missing: &'a Missing,
     /// Bytes of a part, about.
     part: u64,
 }
@@ -137,7 +239,7 @@ impl Unread<'_> {
     /// The records that begin within a range.
     fn part(&self, range: Range<u64>, line: u64, longest: usize) -> Result<Part, Fault> {
         let cursor = self.data.reader(range.start..self.data.size, &Arc::default());
-        let mut records = Records::new(cursor, self.separator, line);
+        let mut records = Records::new(cursor, self.dialect, line);
         records.longest = longest;
         records.skip_line_ends()?;
         let line = records.line();
@@ -149,11 +251,20 @@ impl Unread<'_> {
             if !record.is_blank(self.columns) {
                 record.fits(self.columns)?;
                 part.rows += 1;
-                part.seen.iter_mut().enumerate().for_each(|(place, seen)| seen.note(record.get(place)));
+                for place in &self.inferred {
+                    part.seen[*place].note(record.get(*place), self.missing);
+                }
             }
             let line = record.line;
             at = range.start + records.at;
-            if at == self.data.size && is_unclosed(&self.data.bytes(from..at)?, self.separator) {
+            let is_unclosed = || match (records.is_unclosed(), self.dialect.quote) {
+                (Some(known), _) => Ok(known),
+                (None, Some(quote)) => {
+                    Ok(is_unclosed(&self.data.bytes(from..at)?, self.dialect.separator, quote))
+                }
+                (None, None) => Ok::<_, Fault>(false),
+            };
+            if at == self.data.size && is_unclosed()? {
                 return Err(format!("line {line} has a quote that is never closed").into());
             }
             records.skip_line_ends()?;
@@ -167,15 +278,15 @@ impl Unread<'_> {
 }
 
 /// Whether bytes end within quotes; they begin with a record.
-fn is_unclosed(bytes: &[u8], separator: u8) -> bool {
+fn is_unclosed(bytes: &[u8], separator: u8, quote: u8) -> bool {
     let (mut quoted, mut fresh) = (false, true);
     let mut bytes = bytes.iter().copied().peekable();
     while let Some(byte) = bytes.next() {
         if quoted {
             // Two are one within the field.
-            quoted = byte != b'"' || bytes.next_if_eq(&b'"').is_some();
+            quoted = byte != quote || bytes.next_if_eq(&quote).is_some();
             fresh = false;
-        } else if byte == b'"' && fresh {
+        } else if byte == quote && fresh {
             quoted = true;
         } else {
             fresh = byte == separator || byte == b'\n' || byte == b'\r';
@@ -186,7 +297,12 @@ fn is_unclosed(bytes: &[u8], separator: u8) -> bool {
 
 struct CsvFile {
     data: Data,
-    separator: u8,
+    dialect: Dialect,
+    names: Vec<String>,
+    /// For each column its type, if that was said.
+    declared: Vec<Option<Declared>>,
+    missing: Arc<Missing>,
+    seen: Vec<Seen>,
     schema: SchemaRef,
     parts: Vec<Part>,
     rows: Vec<usize>,
@@ -209,10 +325,30 @@ impl Opened for CsvFile {
         read: &Arc<AtomicU64>,
     ) -> Result<Batches, Fault> {
         let part = self.parts.get(part).ok_or("a part that is not there")?;
-        let records = Records::new(self.data.reader(part.bytes.clone(), read), self.separator, part.line);
+        let records = Records::new(self.data.reader(part.bytes.clone(), read), self.dialect, part.line);
         let schema = Arc::new(self.schema.project(columns).map_err(super::fault)?);
-        let (columns, all) = (columns.to_vec(), self.schema.fields().len());
-        Ok(Box::new(Decoding { records, schema, columns, all, rows }))
+        let declared = columns.iter().map(|column| self.declared[*column].clone()).collect();
+        let (columns, all, missing) = (columns.to_vec(), self.schema.fields().len(), self.missing.clone());
+        Ok(Box::new(Decoding { records, schema, columns, declared, missing, all, rows }))
+    }
+
+    fn seen(&self) -> Vec<(&str, Seen)> {
+        let open = self.names.iter().zip(&self.declared).zip(&self.seen);
+        open.filter(|((_, declared), _)| declared.is_none())
+            .map(|((name, _), seen)| (name.as_str(), *seen))
+            .collect()
+    }
+
+    fn settle(&mut self, types: &dyn Fn(&str) -> Option<DataType>) {
+        let columns = self.names.iter().zip(&self.declared).zip(&self.seen);
+        let fields = columns.map(|((name, declared), seen)| {
+            let found = match declared {
+                Some(declared) => declared.arrow.clone(),
+                None => types(name).unwrap_or_else(|| seen.data_type()),
+            };
+            Field::new(name, found, true)
+        });
+        self.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     }
 }
 
@@ -220,6 +356,8 @@ struct Decoding {
     records: Records,
     schema: SchemaRef,
     columns: Vec<usize>,
+    declared: Vec<Option<Declared>>,
+    missing: Arc<Missing>,
     /// How many columns the file has.
     all: usize,
     rows: usize,
@@ -235,9 +373,10 @@ impl Iterator for Decoding {
 
 impl Decoding {
     fn batch(&mut self) -> Result<Option<RecordBatch>, Fault> {
-        let fields = self.schema.fields().iter();
-        let mut builders =
-            fields.map(|field| Column::of(field.data_type())).collect::<Result<Vec<_>, _>>()?;
+        let columns = self.schema.fields().iter().zip(&self.declared);
+        let mut builders = columns
+            .map(|(field, declared)| Column::of(field.data_type(), declared.as_ref()))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut rows = 0;
         while rows < self.rows {
             let Some(record) = self.records.next()? else { break };
@@ -245,11 +384,12 @@ impl Decoding {
                 continue;
             }
             record.fits(self.all)?;
-            for (builder, place) in builders.iter_mut().zip(&self.columns) {
-                builder.push(record.get(*place)).map_err(|why| {
-                    let name = self.schema.field(self.columns.partition_point(|other| other < place)).name();
-                    format!("line {}, column `{name}`: {why}", record.line)
-                })?;
+            for (number, (builder, place)) in builders.iter_mut().zip(&self.columns).enumerate() {
+                let text = record.get(*place);
+                if let Err(why) = builder.push(text, &self.missing) {
+                    let (field, declared) = (self.schema.field(number), self.declared[number].as_ref());
+                    return Err(unread(record.line, field.name(), text, declared, &why).into());
+                }
             }
             rows += 1;
         }
@@ -262,185 +402,15 @@ impl Decoding {
     }
 }
 
-/// The values of one column on their way into an array.
-enum Column {
-    Null(usize),
-    Bool(BooleanBuilder),
-    Int(Int64Builder),
-    UInt(UInt64Builder),
-    Float(Float64Builder),
-    Text(StringViewBuilder),
-}
-
-impl Column {
-    fn of(data_type: &DataType) -> Result<Self, Fault> {
-        Ok(match data_type {
-            DataType::Null => Column::Null(0),
-            DataType::Boolean => Column::Bool(BooleanBuilder::new()),
-            DataType::Int64 => Column::Int(Int64Builder::new()),
-            DataType::UInt64 => Column::UInt(UInt64Builder::new()),
-            DataType::Float64 => Column::Float(Float64Builder::new()),
-            DataType::Utf8View => Column::Text(StringViewBuilder::new()),
-            other => return Err(format!("a column of it is {other}").into()),
-        })
-    }
-
-    fn push(&mut self, text: &[u8]) -> Result<(), &'static str> {
-        let missing = is_missing(text);
-        let other = "it was another value when the file was opened";
-        match self {
-            Column::Null(rows) if missing => *rows += 1,
-            Column::Null(_) => return Err(other),
-            Column::Bool(builder) if missing => builder.append_null(),
-            Column::Bool(builder) => builder.append_value(truth(text).ok_or(other)?),
-            Column::Int(builder) if missing => builder.append_null(),
-            Column::Int(builder) => builder.append_value(integer(text).ok_or(other)?),
-            Column::UInt(builder) if missing => builder.append_null(),
-            Column::UInt(builder) => builder.append_value(unsigned(text).ok_or(other)?),
-            Column::Float(builder) if missing => builder.append_null(),
-            Column::Float(builder) => builder.append_value(float(text).ok_or(other)?),
-            Column::Text(builder) if missing => builder.append_null(),
-            Column::Text(builder) => {
-                builder.append_value(std::str::from_utf8(text).map_err(|_| "it is no UTF-8")?);
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> ArrayRef {
-        match self {
-            Column::Null(rows) => Arc::new(NullArray::new(rows)),
-            Column::Bool(mut builder) => Arc::new(builder.finish()),
-            Column::Int(mut builder) => Arc::new(builder.finish()),
-            Column::UInt(mut builder) => Arc::new(builder.finish()),
-            Column::Float(mut builder) => Arc::new(builder.finish()),
-            Column::Text(mut builder) => Arc::new(builder.finish()),
-        }
-    }
-}
-
-/// The records of a run of bytes, one after another.
-struct Records {
-    cursor: Cursor,
-    parser: csv_core::Reader,
-    input: Vec<u8>,
-    from: usize,
-    to: usize,
-    fields: Vec<u8>,
-    ends: Vec<usize>,
-    /// Bytes that were parsed.
-    at: u64,
-    /// Bytes of a record, at most.
-    longest: usize,
-}
-
-/// One record: its fields without quotes.
-struct Record<'a> {
-    fields: &'a [u8],
-    ends: &'a [usize],
-    /// The line it begins at.
-    line: u64,
-}
-
-impl Record<'_> {
-    fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// A field; one that the record has not is empty.
-    fn get(&self, place: usize) -> &[u8] {
-        let Some(end) = self.ends.get(place) else { return &[] };
-        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.fields[start..*end]
-    }
-
-    /// A line of nothing but spaces is no row; one field that is empty stands in quotes.
-    fn is_blank(&self, columns: usize) -> bool {
-        columns > 1 && self.len() == 1 && !self.get(0).is_empty() && self.get(0).trim_ascii().is_empty()
-    }
-
-    fn fits(&self, columns: usize) -> Result<(), Fault> {
-        if self.len() <= columns {
-            return Ok(());
-        }
-        Err(format!("line {} has {} fields where the first line has {columns}", self.line, self.len()).into())
-    }
-}
-
-impl Records {
-    fn new(cursor: Cursor, separator: u8, line: u64) -> Self {
-        let mut parser = ReaderBuilder::new().delimiter(separator).build();
-        parser.set_line(line);
-        Self {
-            cursor,
-            parser,
-            input: vec![0; BUFFER],
-            from: 0,
-            to: 0,
-            fields: vec![0; 4096],
-            ends: vec![0; 64],
-            at: 0,
-            longest: LONGEST,
-        }
-    }
-
-    /// The line that comes next.
-    fn line(&self) -> u64 {
-        self.parser.line()
-    }
-
-    /// Bytes to parse, if there are any left.
-    fn fill(&mut self) -> Result<bool, Fault> {
-        if self.from == self.to {
-            self.from = 0;
-            self.to = self.cursor.read(&mut self.input)?;
-        }
-        Ok(self.to > 0)
-    }
-
-    /// Passes over blank lines, and over what is left of an end of two bytes.
-    fn skip_line_ends(&mut self) -> Result<(), Fault> {
-        while self.fill()? && b"\r\n".contains(&self.input[self.from]) {
-            if self.input[self.from] == b'\n' {
-                self.parser.set_line(self.parser.line() + 1);
-            }
-            self.from += 1;
-            self.at += 1;
-        }
-        Ok(())
-    }
-
-    fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
-        self.skip_line_ends()?;
-        let line = self.line();
-        let (mut written, mut ended) = (0, 0);
-        loop {
-            self.fill()?;
-            let input = &self.input[self.from..self.to];
-            let (result, read, wrote, ends) =
-                self.parser.read_record(input, &mut self.fields[written..], &mut self.ends[ended..]);
-            self.from += read;
-            self.at += read as u64;
-            written += wrote;
-            ended += ends;
-            match result {
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull if self.fields.len() >= self.longest => {
-                    return Err(
-                        format!("line {line} begins a row that is too long; is a quote not closed?").into()
-                    );
-                }
-                ReadRecordResult::OutputFull => self.fields.resize(self.fields.len() * 2, 0),
-                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
-                ReadRecordResult::Record => {
-                    return Ok(Some(Record {
-                        fields: &self.fields[..written],
-                        ends: &self.ends[..ended],
-                        line,
-                    }));
-                }
-                ReadRecordResult::End => return Ok(None),
-            }
-        }
+/// Where a value is that is none of its column, and why.
+fn unread(line: u64, column: &str, text: &[u8], declared: Option<&Declared>, why: &Why) -> String {
+    let why = match (why, declared) {
+        (why, _) if *why != OTHER => why.clone(),
+        (_, Some(declared)) => format!("it is no {}, as which it is declared", declared.dtype).into(),
+        (_, None) => "it was another value when the file was opened".into(),
+    };
+    match std::str::from_utf8(text) {
+        Ok(text) if declared.is_some() => format!("line {line}, column `{column}`: '{}': {why}", short(text)),
+        _ => format!("line {line}, column `{column}`: {why}"),
     }
 }

@@ -2,10 +2,46 @@
 //!
 //! The texts that are missing values, truth values and numbers are those of `pandas.read_csv`.
 
+use std::collections::HashSet;
+
 use arrow::datatypes::DataType;
 
+/// Texts that are missing values.
+#[derive(Debug, Default)]
+pub struct Missing {
+    without_defaults: bool,
+    texts: HashSet<Vec<u8>>,
+    /// Missing where they stand in a column of floats, however they are written.
+    numbers: Vec<f64>,
+}
+
+impl Missing {
+    /// As `na_values` of pandas: a number that is whole stands for itself with and without `.0`.
+    pub fn new(values: &[String], without_defaults: bool) -> Self {
+        let mut missing = Self { without_defaults, ..Self::default() };
+        for value in values {
+            missing.texts.insert(value.clone().into_bytes());
+            let Some(number) = float(value.as_bytes()) else { continue };
+            if number.trunc() == number && number.abs() < 1e15 {
+                missing.texts.insert(format!("{number:.0}").into_bytes());
+                missing.texts.insert(format!("{number:.1}").into_bytes());
+            }
+            missing.numbers.push(number);
+        }
+        missing
+    }
+
+    pub fn is(&self, text: &[u8]) -> bool {
+        !self.without_defaults && is_missing(text) || !self.texts.is_empty() && self.texts.contains(text)
+    }
+
+    pub fn is_number(&self, value: f64) -> bool {
+        self.numbers.contains(&value)
+    }
+}
+
 /// Missing values, as `pandas.read_csv` has them by default.
-pub fn is_missing(text: &[u8]) -> bool {
+fn is_missing(text: &[u8]) -> bool {
     const NAMES: [&[u8]; 18] = [
         b"NaN",
         b"nan",
@@ -89,8 +125,8 @@ impl Default for Seen {
 }
 
 impl Seen {
-    pub fn note(&mut self, text: &[u8]) {
-        if self.any && !(self.truth || self.integral || self.float) || is_missing(text) {
+    pub fn note(&mut self, text: &[u8], missing: &Missing) {
+        if self.any && !(self.truth || self.integral || self.float) || missing.is(text) {
             return;
         }
         self.any = true;
@@ -140,7 +176,7 @@ mod tests {
 
     fn of(texts: &[&str]) -> DataType {
         let mut seen = Seen::default();
-        texts.iter().for_each(|text| seen.note(text.as_bytes()));
+        texts.iter().for_each(|text| seen.note(text.as_bytes(), &Missing::default()));
         seen.data_type()
     }
 
@@ -172,8 +208,8 @@ mod tests {
         ) {
             let cut = cut.min(texts.len());
             let (mut one, mut two) = (Seen::default(), Seen::default());
-            texts[..cut].iter().for_each(|text| one.note(text.as_bytes()));
-            texts[cut..].iter().for_each(|text| two.note(text.as_bytes()));
+            texts[..cut].iter().for_each(|text| one.note(text.as_bytes(), &Missing::default()));
+            texts[cut..].iter().for_each(|text| two.note(text.as_bytes(), &Missing::default()));
             one.and(&two);
             prop_assert_eq!(one.data_type(), of(&texts));
         }

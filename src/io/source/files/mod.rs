@@ -9,6 +9,7 @@ mod ipc;
 mod json;
 mod shape;
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,8 +22,10 @@ use arrow::error::ArrowError;
 use self::compression::Compression;
 pub use self::data::Data;
 use self::data::Opening;
+use self::infer::Seen;
 use super::SourceColumn;
 use super::hive::{self, Partitions};
+use super::options::ReadOptions;
 use super::reconcile::{Origin, Reconciled, reconcile};
 use crate::error::{Code, Error, Result};
 use crate::io::location::FileRef;
@@ -47,6 +50,11 @@ pub trait Format: Send + Sync {
         false
     }
 
+    /// The read options that it takes.
+    fn options(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Reads as much of a file as it takes to know its columns and its rows. Blocks.
     fn open(&self, data: Data, ending: &str, with: &With<'_>) -> Result<Box<dyn Opened>, Fault>;
 }
@@ -56,6 +64,7 @@ pub struct With<'a> {
     /// Where what has to be written down is kept, without a name.
     pub spool: &'a Path,
     pub threads: usize,
+    pub options: &'a ReadOptions,
 }
 
 /// A file whose columns and rows are known.
@@ -73,9 +82,22 @@ pub trait Opened: Send + Sync {
         rows: usize,
         read: &Arc<AtomicU64>,
     ) -> Result<Batches, Fault>;
+
+    /// What the values of its columns have in common, where the format says nothing of types.
+    fn seen(&self) -> Vec<(&str, Seen)> {
+        Vec::new()
+    }
+
+    /// Takes the types that such columns have in all files together.
+    fn settle(&mut self, _: &dyn Fn(&str) -> Option<DataType>) {}
 }
 
-/// Every format but Parquet. A new one is a line here.
+/// Every format but Parquet.
+pub fn formats() -> &'static [&'static dyn Format] {
+    FORMATS
+}
+
+/// A new one is a line here.
 const FORMATS: &[&dyn Format] = &[&csv::Csv, &json::JsonLines, &ipc::Ipc, &avro::Avro];
 
 /// The names of all formats that are read.
@@ -153,7 +175,12 @@ pub struct File {
 impl FilesSource {
     /// Opens files of one format. What is compressed or remote is kept in `spool`, without a name, while it is needed.
     /// Dropping the future ends what its threads do.
-    pub async fn open(files: Vec<(FileRef, Told)>, spool: &Path, threads: usize) -> Result<Self> {
+    pub async fn open(
+        files: Vec<(FileRef, Told)>,
+        spool: &Path,
+        threads: usize,
+        options: &Arc<ReadOptions>,
+    ) -> Result<Self> {
         let opening = Opening::default();
         // What the names of directories say needs no file.
         let partitions = hive::partitions(files.iter().map(|(file, _)| file))?;
@@ -165,6 +192,8 @@ impl FilesSource {
                 return Err(Error::internal("a Parquet file among others"));
             };
             title = format.title();
+            options.suit(title, format.options())?;
+            let options = options.clone();
             let data = Data::of(&file, spool, &opening).await?;
             let (name, spool) = (file.name.clone(), spool.to_path_buf());
             let work = move || {
@@ -173,7 +202,7 @@ impl FilesSource {
                         Some(compression) => compression.decompressed(&data, &spool)?,
                         None => data,
                     };
-                    format.open(data, told.ending, &With { spool: &spool, threads })
+                    format.open(data, told.ending, &With { spool: &spool, threads, options: &options })
                 })
             };
             let found = tokio::task::spawn_blocking(work).await;
@@ -182,6 +211,10 @@ impl FilesSource {
             opened.push((file.name, found?));
         }
         opening.done();
+        settle(&mut opened);
+        let there: Vec<_> = opened.iter().map(|(_, file)| file.schema()).collect();
+        let there = there.iter().flat_map(|schema| schema.fields().iter().map(|field| field.name().as_str()));
+        options.check_columns(&there.collect::<Vec<_>>())?;
         let mut source = Self::reconcile(title, opened, &partitions)?;
         source.stamps = stamps;
         Ok(source)
@@ -252,6 +285,19 @@ impl File {
     }
 }
 
+/// Types that values tell are those of the values of all files, as if the files were one.
+fn settle(opened: &mut [(Arc<str>, Box<dyn Opened>)]) {
+    let mut together: HashMap<String, Seen> = HashMap::new();
+    for (_, file) in &*opened {
+        for (name, seen) in file.seen() {
+            together.entry(name.to_owned()).or_default().and(&seen);
+        }
+    }
+    for (_, file) in opened {
+        file.settle(&|name| together.get(name).map(Seen::data_type));
+    }
+}
+
 /// The rows of a part, at most so many at a time.
 pub struct Reading {
     name: Arc<str>,
@@ -311,7 +357,7 @@ fn guarded<T>(name: &str, title: &str, work: impl FnOnce() -> Result<T, Fault>) 
     };
     let why = why.lines().next().unwrap_or_default();
     Err(Error::new(Code::SourceUnreadable, format!("file `{name}` cannot be read as {title}: {why}"))
-        .hint("The file is damaged, cut off or of another format; write it again or leave it out")
+        .hint("The file is damaged, cut off, of another format, or needs other `readOptions`; write it again or leave it out")
         .detail("file", name))
 }
 

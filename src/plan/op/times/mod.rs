@@ -9,7 +9,7 @@ mod names;
 mod parts;
 mod read;
 mod round;
-mod scan;
+pub(crate) mod scan;
 mod spans;
 mod strftime;
 mod zone;
