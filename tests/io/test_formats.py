@@ -372,6 +372,8 @@ def test_files_widen_each_other_or_do_not_fit(client: RLMClient, tmp_path: Path)
         (tmp_path / f"{number}.jsonl").write_text(f'{{"a": {value}}}\n')
     with pytest.raises(SchemaMismatchError, match=r"column `a` is str in file `.*1\.jsonl`.*`.*0\.jsonl`"):
         client.execute(make_task(str(tmp_path / "*.jsonl"), lambda p: p))
+    for path in tmp_path.glob("*.jsonl"):
+        path.unlink()
     (tmp_path / "3.csv").write_text("a\n1\n")
     assert client.execute(make_task(str(tmp_path), lambda p: p["b"])).to_arrow()["b"].to_pylist()[3] is None
 
