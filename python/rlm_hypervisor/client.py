@@ -359,6 +359,8 @@ class RLMClient(Submitting):
 
         self._check()
         items = list(source) if isinstance(source, list | tuple) else [source]
+        if format is not None and any(hasattr(item, "__arrow_c_stream__") for item in items):
+            raise InvalidTaskError("`format` is that of files, and the table is in memory. Leave it out")
         if len(items) == 1 and hasattr(items[0], "__arrow_c_stream__") and not storage_options:
             if read_options:
                 raise InvalidTaskError(

@@ -232,3 +232,8 @@ def test_settings_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(InvalidTaskError, match="storage_options"):
         RLMClient(storage_options="region=eu")  # type: ignore[arg-type]
     RLMClient(storage_options={"region": None}).close()
+
+
+def test_a_format_of_a_table_in_memory_is_refused(client: RLMClient) -> None:
+    with pytest.raises(InvalidTaskError, match="in memory"):
+        client.table(pd.DataFrame({"a": [1]}), format="csv")
