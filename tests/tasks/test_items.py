@@ -262,7 +262,9 @@ def test_output_is_kept_with_its_run(crew: RLMClient) -> None:
 
     run = crew.submit(items(talk, [1]))
     run.result()
-    written = {entry["stream"]: entry["text"] for entry in run.output()}
+    written = dict.fromkeys(("stdout", "log", "progress"), "")
+    for entry in run.output():
+        written[entry["stream"]] += entry["text"]
     assert written["stdout"] == "said 1\n"
     assert "logged" in written["log"] and "0.5 half" in written["progress"]
 
