@@ -35,7 +35,7 @@ class Writer:
     - `OutputFailedError`: something is there already, a column cannot be written in this format, or the disk is full.
     - `InvalidTaskError`: arguments that do not go together.
 
-    >>> import os, tempfile
+    >>> import os, pathlib, tempfile
     >>> import pandas as pd
     >>> from rlm_hypervisor import RLMClient
     >>> data = pd.DataFrame({"k": ["a", "b", "a"], "v": [1.5, 2.0, 3.0]})
@@ -45,7 +45,7 @@ class Writer:
     >>> path = os.path.join(tempfile.mkdtemp(), "totals.csv")
     >>> result.write.csv(path).rows
     2
-    >>> print(open(path).read(), end="")
+    >>> print(pathlib.Path(path).read_text(), end="")
     k,v
     a,4.5
     b,2.0
