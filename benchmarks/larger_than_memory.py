@@ -3,13 +3,14 @@
 python benchmarks/larger_than_memory.py --rows 100000000 --limit 1.5GB
 
 The data is that of the seed job with a million keys. Each engine runs in a process of its own, once: what counts is that it
-ends, how much of the machine's memory it held, and roughly how long it took.
+ends, how much of the machine's memory it held, and roughly how long it took. What they wrote is compared, its order too.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
 import shutil
@@ -17,9 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import data
+import numpy as np
+import pyarrow.parquet as pq
 from _spec import Dataset
 
 
@@ -61,17 +65,41 @@ def duckdb(source: str, target: str, limit: str, spill: str) -> int:
 ENGINES = {"rlm": ours, "duckdb": duckdb}
 
 
+def digest(folder: str) -> dict[str, float]:
+    """What was written, read by one and the same reader."""
+    import duckdb as engine
+
+    scan = f"read_parquet('{folder}/**/*.parquet')"
+    sums = "count(*), sum(value), sum(total), min(total), max(total)"
+    (row,) = engine.sql(f"select {sums} from {scan}").fetchall()
+    return dict(zip(("rows", "value", "total", "least", "most"), map(float, row), strict=True))
+
+
+def in_order(folder: str) -> bool:
+    last = -1.0
+    for file in sorted(Path(folder).rglob("*.parquet")):
+        for batch in pq.ParquetFile(file).iter_batches(columns=["value"]):
+            values = batch.column(0).to_numpy()
+            if len(values) and (values[0] < last or (np.diff(values) < 0).any()):
+                return False
+            last = values[-1] if len(values) else last
+    return True
+
+
 def one(engine: str, source: str, limit: str) -> None:
     """Runs one engine in this process, and prints what it took."""
     folder = tempfile.mkdtemp(prefix="rlm-larger-")
     started = time.monotonic()
     try:
         rows = ENGINES[engine](source, os.path.join(folder, "out"), limit, folder)
+        seconds = time.monotonic() - started
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        answer = digest(folder)
+        if answer["rows"] != rows or not in_order(folder):
+            raise SystemExit("what was written is not what was told, or is not in order")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    seconds = time.monotonic() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"rows": rows, "seconds": round(seconds, 1), "peak": peak}))
+    print(json.dumps({"rows": rows, "seconds": round(seconds, 1), "peak": peak, "answer": answer}))
 
 
 def main() -> None:
@@ -89,6 +117,7 @@ def main() -> None:
         return one(asked.engine, asked.source, asked.limit)
     print(f"| {asked.rows:,} rows, limit {asked.limit} | seconds | peak of the process, MiB | rows written |")
     print("| --- | ---: | ---: | ---: |")
+    right: dict[str, float] | None = None
     for engine in ENGINES:
         command = [
             sys.executable,
@@ -105,6 +134,10 @@ def main() -> None:
             print(f"| {engine} | failed: {done.stderr.strip().splitlines()[-1][:200]} | | |")
             continue
         found = json.loads(done.stdout.splitlines()[-1])
+        right = right or found["answer"]
+        if any(not math.isclose(found["answer"][key], right[key], rel_tol=1e-9) for key in right):
+            print(f"| {engine} | WRONG: {found['answer']}, and the first one {right} | | |")
+            continue
         print(f"| {engine} | {found['seconds']} | {found['peak']:,} | {found['rows']:,} |")
     return None
 
