@@ -262,6 +262,9 @@ class Frame:
     ) -> Frame:
         """This long frame spread out: names of the index' and of the columns' levels, what the values are called."""
 
+    def dummies(self, dummies: dict[str, Any]) -> Frame:
+        """This frame, its last columns as flags: two for each, its values and the same as text."""
+
     @staticmethod
     def record(labels: Sequence[_Label], scalars: list[Frame]) -> Frame:
         """One row of scalars."""

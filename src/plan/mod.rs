@@ -3,6 +3,7 @@
 mod describe;
 mod display;
 pub mod dtype;
+pub mod dummies;
 pub mod eval;
 pub mod expr;
 pub mod frame;

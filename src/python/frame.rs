@@ -11,6 +11,7 @@ use super::groups::PyGroups;
 use super::literal::{from_labels, label, labels, literal, misuse};
 use crate::engine;
 use crate::io::source::{MemorySource, Source, Sources};
+use crate::plan::dummies::Dummies;
 use crate::plan::frame::{Arg, Frame, Grouping, Key, Merge, Told};
 use crate::plan::node::{JoinKind, Keep, Params};
 use crate::plan::wide::Wide;
@@ -430,6 +431,12 @@ impl PyFrame {
             options: options.map_err(|error| misuse(py, &error.to_string()))?,
         };
         self.with(self.frame.wide(wide), py)
+    }
+
+    /// This frame, its last columns as flags.
+    fn dummies(&self, py: Python<'_>, dummies: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let dummies: serde_json::Result<Dummies> = serde_json::from_value(super::json::from_python(dummies)?);
+        self.with(self.frame.dummies(dummies.map_err(|error| misuse(py, &error.to_string()))?), py)
     }
 
     /// One row of scalars.

@@ -60,7 +60,9 @@ impl Answer {
             Kind::Scalar => Shape::Scalar,
             Kind::Series => Shape::Series,
             Kind::Frame => Shape::Frame,
-            Kind::Wide(_) => return Err(Error::internal("a wide table that was not spread out")),
+            Kind::Wide(_) | Kind::Dummies(_) => {
+                return Err(Error::internal("a wide table that was not spread out"));
+            }
         };
         let (index, columns) = (frame.index_names(), frame.labels());
         Ok(Self { shape, index, columns, header: None, schema, batches })

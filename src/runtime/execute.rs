@@ -17,6 +17,7 @@ use futures::TryStreamExt;
 
 use super::answer::{Answer, handed_out, plain_schema};
 use super::engine::{Engine, RunOptions};
+use super::dummies;
 use super::output;
 use super::run::{Finished, Run};
 use super::wide;
@@ -247,7 +248,7 @@ async fn attempt(
     }
     let mut schema = plan.schema();
     let started = Instant::now();
-    let batches = if matches!(frame.kind, Kind::Frame | Kind::Series) {
+    let batches = if matches!(frame.kind, Kind::Frame | Kind::Series | Kind::Dummies(_)) {
         schema = plain_schema(&schema);
         collect_plain(plan, &schema, lowering.threads, run, &context).await?
     } else {
@@ -262,6 +263,13 @@ async fn attempt(
     });
     let answer = match &frame.kind {
         Kind::Wide(wide) => spread_out(wide.clone(), run, schema, batches, &context).await?,
+        Kind::Dummies(dummies) => {
+            let reservation = MemoryConsumer::new("flags").register(context.memory_pool());
+            reservation.try_grow(2 * batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>())?;
+            let (dummies, control) = (dummies.clone(), run.control.clone());
+            let (index, labels) = (frame.index_names(), frame.labels());
+            blocking(move || dummies::answer(&dummies, index, &labels, &schema, &batches, &control)).await?
+        }
         _ => Answer::new(frame, schema, batches)?,
     };
     let Some(target) = target else { return Ok(Finished::Table(answer)) };

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod calls;
 pub mod engine;
+mod dummies;
 mod execute;
 pub mod explain;
 pub mod keeping;

@@ -10,6 +10,7 @@ from rlm_hypervisor.partition.refusal import boolean, refuse
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.column import Column
+    from rlm_hypervisor.partition.frame import Partition
 
 
 def sizes(frame: _core.Frame, keys: list[Any], label: Any, sort: bool, dropna: bool) -> _core.Frame:
@@ -81,3 +82,21 @@ def modes(column: Any, dropna: bool) -> Column:
     found = Partition(counts[counts == counts.max()]._frame.to_frame(("rlm", "count")).reset_index(False))
     values = Column(found._frame.column(found._frame.columns[0]))
     return Column(values._frame.with_name(label))
+
+
+def modes_of_columns(columns: list[tuple[Any, Column]], dropna: bool) -> Partition:
+    """The modes of several columns beside each other."""
+    from rlm_hypervisor.partition.frame import Partition
+
+    place = ("rlm", "place")
+    parts = []
+    for number, (_, column) in enumerate(columns):
+        found = modes(column, dropna)._frame.to_frame(("rlm", "mode", number)).reset_index(False)
+        parts.append(found.rename([(found.columns[0], place)]))
+    long = _core.Frame.concat(parts, True, False)
+    groups = long.group([place], True, True, True)
+    items: list[Any] = [
+        (label, [long.column(("rlm", "mode", number))], "first", {})
+        for number, (label, _) in enumerate(columns)
+    ]
+    return Partition(groups.aggregate(items, False).reset_index(True))

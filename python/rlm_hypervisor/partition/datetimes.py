@@ -13,6 +13,7 @@ from rlm_hypervisor.partition.surface import unknown_attribute
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.column import Column
     from rlm_hypervisor.partition.frame import Partition
+    from rlm_hypervisor.partition.periods import Periods
 
 __all__ = ["DatetimeProperties", "TimedeltaProperties", "accessor", "frequency", "zone"]
 
@@ -275,6 +276,12 @@ class DatetimeProperties(_Properties):
         if not isinstance(date_format, str):
             refuse(f"`DatetimeProperties.strftime` takes a string, not `{clipped(date_format)}`")
         return self._part("strftime", date_format)
+
+    def to_period(self, freq: Any = None) -> Periods:
+        """The period that each time is in, of which names and starts can be taken: `.dt.to_period("M").astype(str)`."""
+        from rlm_hypervisor.partition.periods import to_period
+
+        return to_period(self._column, freq)
 
     @property
     def tz(self) -> Any:

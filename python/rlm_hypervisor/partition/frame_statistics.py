@@ -117,17 +117,16 @@ class FrameStatistics(Summaries):
         return Summary(labels, None, cells)
 
     def mode(self, axis: object = 0, numeric_only: bool = False, dropna: bool = True) -> Partition:
-        """The most frequent values of the only column; of several columns it is refused."""
+        """The most frequent values of each column; of those that have fewer than others the rest is missing."""
+        from rlm_hypervisor.partition.counts import modes_of_columns
+
         call = "DataFrame.mode"
         columns_only(call, axis)
         labels = self._numeric_labels(call, numeric_only)
-        if len(labels) != 1:
-            refuse(
-                f"`{call}` of {len(labels)} columns is not native: each would have as many rows as it has modes",
-                "Take them one by one: `p['x'].mode()`",
-                call=call,
-            )
-        return self._column(labels[0], call).mode(dropna).to_frame()
+        if not labels:
+            refuse(f"`{call}` of no columns", "Select some", call=call)
+        drops = boolean(call, "dropna", dropna)
+        return modes_of_columns([(label, self._column(label, call)) for label in labels], drops)
 
     def corr(self, method: Any = "pearson", min_periods: Any = 1, numeric_only: bool = False) -> Summary:
         """Pearson's correlations of every two columns, over rows in which both have a finite value."""
@@ -174,16 +173,19 @@ class FrameStatistics(Summaries):
         cells = [[self._column(c, call).corr(other, min_periods=min_periods)] for c in labels]
         return Summary(labels, None, cells)
 
-    def describe(self, percentiles: Any = None, include: Any = None, exclude: object = None) -> Summary:
-        """Count, mean, standard deviation, extremes and quantiles of the numeric columns, as a table of floats."""
+    def describe(self, percentiles: Any = None, include: Any = None, exclude: Any = None) -> Summary:
+        """Count, mean, standard deviation, extremes and quantiles of the numeric columns, as a table of floats.
+
+        `include` and `exclude` choose columns by type, which have to be numbers; other columns are refused.
+        """
         call = "DataFrame.describe"
-        only(call, exclude=(exclude, None))
+        if exclude is not None or (include is not None and include != "all" and not _numbers_only(include)):
+            if include == "all":
+                refuse(f"`{call}` with `include='all'` takes no `exclude`, in pandas too", call=call)
+            chosen: Any = self.select_dtypes(include, exclude)  # type: ignore[attr-defined]
+            return chosen.describe(percentiles, "all")  # type: ignore[no-any-return]
         found = percentiles_of(call, percentiles)
         kinds = dict(zip(self._frame.columns, (DType(d) for d in self._frame.dtypes), strict=True))
-        if include is not None and include != "all" and not _numbers_only(include):
-            refuse(
-                f"`{call}` with `include={clipped(include)}` is not native", "Select the columns", call=call
-            )
         labels = [label for label, kind in kinds.items() if kind.is_number and kind != "bool"]
         times = [label for label, kind in kinds.items() if kind.kind in "Mm"]
         others = [label for label in kinds if label not in labels] if include == "all" else []

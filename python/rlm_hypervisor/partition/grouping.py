@@ -8,6 +8,7 @@ from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.levels import level_numbers
+from rlm_hypervisor.partition.periods import Periods
 from rlm_hypervisor.partition.refusal import boolean, is_label, missing_column, only, refuse
 
 
@@ -48,6 +49,11 @@ def grouping(
             keys.append(key)
             # Alone, bins without rows are groups too.
             fill = freq if item is by else None
+        elif isinstance(item, Periods):
+            refuse(
+                f"`{call}` by periods is not native: an index of periods has no type here",
+                "Group by their names, `.dt.to_period(...).astype(str)`, or by `pd.Grouper(key='t', freq='MS')`",
+            )
         elif isinstance(item, dict) or callable(item):
             refuse(
                 f"`{call}` by a {type(item).__name__} groups row labels, which is not native",

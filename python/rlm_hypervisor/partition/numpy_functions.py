@@ -123,15 +123,6 @@ def notna(obj: Any) -> Any:
     return _missing(obj, False, "notna")
 
 
-def get_dummies(*args: Any, **kwargs: Any) -> Any:
-    """Refused: its columns are the values."""
-    refuse(
-        "`pandas.get_dummies` makes columns of the values, which are not known while tracing",
-        "Compare with the values you know: `(p['k'] == 'a').astype(int)`",
-        call="pandas.get_dummies",
-    )
-
-
 def factorize(*args: Any, **kwargs: Any) -> Any:
     """Refused: its codes are those of the order of appearance."""
     refuse(

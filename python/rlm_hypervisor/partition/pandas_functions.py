@@ -22,7 +22,7 @@ FUNCTIONS: dict[str, str] = {
     "notnull": "numpy_functions:notna",
     "cut": "bins:cut",
     "qcut": "bins:qcut",
-    "get_dummies": "numpy_functions:get_dummies",
+    "get_dummies": "dummies:get_dummies",
     "factorize": "numpy_functions:factorize",
     "Series": "series:series",
     "merge": "merging:merge",

@@ -18,7 +18,6 @@ from rlm_hypervisor.partition.text_arguments import answer_for_missing, filler, 
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.column import Column
-    from rlm_hypervisor.partition.frame import Partition
 
 
 class StringMethods(Matches):
@@ -295,21 +294,23 @@ class StringMethods(Matches):
             return Split(self._column, how, limit, f"`{call}`")
         return apply("str_split", self._column, *how, call=f"`{call}`")
 
-    def partition(self, sep: str = " ", expand: bool = True) -> Partition:
-        """What is before the first `sep`, `sep`, and what is behind it, as three columns."""
+    def partition(self, sep: str = " ", expand: bool = True) -> Any:
+        """What is before the first `sep`, `sep`, and what is behind it: three columns, or with `expand=False` lists."""
         return self._partition("partition", sep, expand, False)
 
-    def rpartition(self, sep: str = " ", expand: bool = True) -> Partition:
-        """What is before the last `sep`, `sep`, and what is behind it, as three columns."""
+    def rpartition(self, sep: str = " ", expand: bool = True) -> Any:
+        """What is before the last `sep`, `sep`, and what is behind it: three columns, or with `expand=False` lists."""
         return self._partition("rpartition", sep, expand, True)
 
-    def _partition(self, name: str, sep: object, expand: object, right: bool) -> Partition:
+    def _partition(self, name: str, sep: object, expand: object, right: bool) -> Any:
         call = f"Series.str.{name}"
-        only(call, expand=(expand, True))
         separator = text(call, "sep", sep)
         if not separator:
             refuse(f"`{call}` needs a separator of some characters, in pandas too", call=call)
-        return frame_of({n: self._call("str_partition", separator, right, n) for n in range(3)})
+        parts = {n: self._call("str_partition", separator, right, n) for n in range(3)}
+        if boolean(call, "expand", expand):
+            return frame_of(parts)
+        return apply("kept", apply("list_make", *parts.values()), parts[0].notna()).rename(parts[0].name)
 
     # Texts made longer, and of several.
     def pad(self, width: int, side: str = "left", fillchar: str = " ") -> Column:

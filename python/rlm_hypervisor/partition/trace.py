@@ -21,6 +21,7 @@ from rlm_hypervisor.errors import (
 )
 from rlm_hypervisor.partition.column import Column, ColumnLoc
 from rlm_hypervisor.partition.dtypes import DType, DTypes
+from rlm_hypervisor.partition.dummies import Dummies
 from rlm_hypervisor.partition.elementwise import Elementwise
 from rlm_hypervisor.partition.frame import Partition
 from rlm_hypervisor.partition.groupby import GroupBy
@@ -29,6 +30,7 @@ from rlm_hypervisor.partition.levels import RowIndex
 from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.operators import Operators
 from rlm_hypervisor.partition.pandas_functions import dispatched
+from rlm_hypervisor.partition.periods import Periods
 from rlm_hypervisor.partition.refusal import sentence
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.surface import UnknownAttribute
@@ -36,7 +38,7 @@ from rlm_hypervisor.partition.wide import Wide
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LIBRARIES = ("numpy", "pandas", "pyarrow", "polars")
-_SYMBOLIC = (Elementwise, Operators, Summary, GroupBy, Wide)
+_SYMBOLIC = (Elementwise, Operators, Summary, GroupBy, Wide, Dummies, Periods)
 _KNOWN = (Labels, DTypes, DType, Loc, ColumnLoc)
 
 
@@ -74,12 +76,14 @@ def _plan(returned: Any, operation: Callable[..., Any]) -> _core.Frame | Constan
     name = _name(operation)
     if isinstance(returned, Partition | Column | Scalar):
         return returned._frame
-    if isinstance(returned, Summary | Wide):
+    if isinstance(returned, Summary | Wide | Dummies):
         return returned.core()
     if returned is None:
         _refuse(f"`{name}` returned None: did you forget `return`?", "Return what the answer is to be")
     if isinstance(returned, GroupBy):
         _refuse(f"`{name}` returned a group-by", "Aggregate it: `.sum()`, `.agg(...)`")
+    if isinstance(returned, Periods):
+        _refuse(f"`{name}` returned periods, which have no type here", "Return their names: `.astype(str)`")
     if isinstance(returned, RowIndex):
         _refuse(f"`{name}` returned the row index", "Return it as a column: `p.index.to_series()`")
     if isinstance(returned, Labels):

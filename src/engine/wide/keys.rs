@@ -85,6 +85,16 @@ impl Level {
         Ok(Self { values: values.clone(), ranks, distinct })
     }
 
+    /// Of each row the place of its value in their order.
+    pub fn ranks(&self) -> &[u32] {
+        &self.ranks
+    }
+
+    /// How many different values there are.
+    pub fn len(&self) -> usize {
+        self.distinct as usize
+    }
+
     /// The values of these rows.
     pub fn take(&self, rows: &UInt32Array) -> Result<ArrayRef> {
         Ok(take(&self.values, rows, None)?)

@@ -1,5 +1,6 @@
 //! Long tables spread out into wide ones: a row for each key of rows, a column for each key of columns and value.
 
+pub mod dummies;
 mod keys;
 mod share;
 
@@ -67,11 +68,7 @@ pub fn spread(schema: &SchemaRef, batches: &[RecordBatch], wide: &Wide, control:
     let (rows, width) = (down_keys.len(), across_keys.len());
     let cells = rows.saturating_mul(width).saturating_mul(wide.values.len());
     if cells > MOST_CELLS || width.saturating_mul(wide.values.len()) > MOST_COLUMNS {
-        return Err(Error::new(
-            Code::OperationFailed,
-            format!("the wide table would have {rows} rows and {width} columns for each value"),
-        )
-        .hint("Take a key of the columns with fewer values, or keep the rows long: `groupby([...])`"));
+        return Err(too_many(rows, width));
     }
     control.check()?;
 
@@ -175,6 +172,14 @@ pub fn spread(schema: &SchemaRef, batches: &[RecordBatch], wide: &Wide, control:
         }
     }
     Ok(spread)
+}
+
+fn too_many(rows: usize, width: usize) -> Error {
+    Error::new(
+        Code::OperationFailed,
+        format!("the wide table would have {rows} rows and {width} columns for each value"),
+    )
+    .hint("Take a key of the columns with fewer values, or keep the rows long: `groupby([...])`")
 }
 
 /// The long table.

@@ -2,6 +2,7 @@
 
 mod bins;
 mod concat;
+mod dummies;
 mod explode;
 mod group;
 mod levels;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::dtype::DType;
+use super::dummies::Dummies;
 use super::expr::{Expr, Literal};
 use super::label::Label;
 use super::node::{Node, ROW};
@@ -55,6 +57,8 @@ pub enum Kind {
     Cells(Cells),
     /// A long table that comes out wide.
     Wide(Box<Wide>),
+    /// Some columns come out as flags, one for each of their values.
+    Dummies(Box<Dummies>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,6 +160,7 @@ impl Frame {
             Kind::Scalar => "scalar",
             Kind::Cells(_) => "cells",
             Kind::Wide(_) => "wide",
+            Kind::Dummies(_) => "flags",
         }
     }
 
@@ -229,6 +234,7 @@ impl Frame {
             Kind::Scalar => "scalar",
             Kind::Cells(_) => "small table of scalars",
             Kind::Wide(_) => "wide table",
+            Kind::Dummies(_) => "table of flags",
         }
     }
 
