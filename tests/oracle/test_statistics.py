@@ -100,7 +100,6 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "bins": lambda p: p["x"].value_counts(bins=3),
     "rows": lambda p: p.groupby("region")["x"].agg(lambda s: (s - s.mean()).abs().max()),
     "group": lambda p: p.groupby("region")["x"].agg(lambda s: s[s > 0].sum()),
-    "columns": lambda p: p[["x", "i"]].mode(),
     "axis": lambda p: p[["x", "i"]].median(axis=1),
 }
 

@@ -130,9 +130,9 @@ def _encoded(
 
 
 def _flag(dtype: Any, call: str) -> str:
-    """The type of the flags."""
+    """The type of the flags, as the core calls it."""
     if dtype is None:
-        return "bool"
+        return "Bool"
     name = getattr(dtype, "__name__", None) or str(dtype)
     name = {"int": "int64", "float": "float64", "bool_": "bool"}.get(name, name)
     known = [
@@ -147,7 +147,7 @@ def _flag(dtype: Any, call: str) -> str:
             f"Native are {', '.join(known)}",
             call=call,
         )
-    return name
+    return name.replace("uint", "UInt").replace("int", "Int").replace("bool", "Bool").replace("float", "Float")
 
 
 def _each(given: Any, columns: list[Any], call: str, name: str) -> list[str]:

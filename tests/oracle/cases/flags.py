@@ -43,6 +43,6 @@ p.groupby(p["t"].dt.to_period("D").astype(str))["x"].sum()
 DESCRIBED = """
 p.describe(include=["number"]) #2
 p[["x", "i", "k"]].describe(include="number", percentiles=[0.3]) #2
-p[["x", "i", "k", "t"]].describe(include=["float64"]) #2
+p[["x", "y", "k", "t"]].describe(include=["float64"]) #2
 p[["x", "i", "k", "s"]].describe(exclude=["object", "str"]) #2
 """
