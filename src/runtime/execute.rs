@@ -16,8 +16,8 @@ use datafusion::prelude::SessionConfig;
 use futures::TryStreamExt;
 
 use super::answer::{Answer, handed_out, plain_schema};
-use super::engine::{Engine, RunOptions};
 use super::dummies;
+use super::engine::{Engine, RunOptions};
 use super::output;
 use super::run::{Finished, Run};
 use super::wide;
@@ -265,7 +265,8 @@ async fn attempt(
         Kind::Wide(wide) => spread_out(wide.clone(), run, schema, batches, &context).await?,
         Kind::Dummies(dummies) => {
             let reservation = MemoryConsumer::new("flags").register(context.memory_pool());
-            reservation.try_grow(2 * batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>())?;
+            reservation
+                .try_grow(2 * batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>())?;
             let (dummies, control) = (dummies.clone(), run.control.clone());
             let (index, labels) = (frame.index_names(), frame.labels());
             blocking(move || dummies::answer(&dummies, index, &labels, &schema, &batches, &control)).await?

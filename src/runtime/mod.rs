@@ -2,8 +2,8 @@
 
 pub mod answer;
 pub mod calls;
-pub mod engine;
 mod dummies;
+pub mod engine;
 mod execute;
 pub mod explain;
 pub mod keeping;

@@ -147,7 +147,9 @@ def _flag(dtype: Any, call: str) -> str:
             f"Native are {', '.join(known)}",
             call=call,
         )
-    return name.replace("uint", "UInt").replace("int", "Int").replace("bool", "Bool").replace("float", "Float")
+    return (
+        name.replace("uint", "UInt").replace("int", "Int").replace("bool", "Bool").replace("float", "Float")
+    )
 
 
 def _each(given: Any, columns: list[Any], call: str, name: str) -> list[str]:

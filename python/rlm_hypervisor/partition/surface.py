@@ -168,7 +168,7 @@ _ROWS = f"It needs the rows themselves, and {UNKNOWN_VALUES}"
 ADVICE: dict[str, str] = {
     "applymap": "Write it with column arithmetic",
     "resample": "Group by a rounded time column instead, or do it on the answer",
-    "sample": "pandas draws by the number of rows, which is not known; filter on a column: `p[p['id'] % 100 == 0]`",
+    "sample": "Its draw needs the number of rows, which is not known; filter: `p[p['id'] % 100 == 0]`",
     "iat": _ROWS,
     "at": _ROWS,
     "iterrows": "Write it with column arithmetic: there is no loop over rows in a native operation",
@@ -193,7 +193,7 @@ ADVICE: dict[str, str] = {
     "indices": _ROWS,
     "time": "Times of the day have no type here; take `hour`, `minute` and `second`, or `strftime('%H:%M')`",
     "timetz": "Times of the day have no type here; take `hour`, `minute` and `second`, or `strftime('%H:%M')`",
-    "to_period": "Periods have no type here; take names, `dt.to_period('M').astype(str)`, group by `dt.strftime('%Y-%m')`, or use `pd.Grouper(freq='MS')`",
+    "to_period": "Periods have no type here; take their names, `dt.to_period('M').astype(str)`, or use `pd.Grouper`",
     "to_pydatetime": _ROWS,
     "to_pytimedelta": _ROWS,
     "freq": "Columns have no frequency",
