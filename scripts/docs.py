@@ -212,9 +212,15 @@ def surface(_: Row) -> str:
     blocks: list[list[str]] = []
     for owner in SURFACES:
         blocks += [[f"## {OWNERS[owner]}"], [names(native(owner))]]
-    everything = {name for owner in SURFACES for name in refused(owner)}
     advised = [
-        (code(name), sentence(ADVICE[name])) for name in sorted(everything & set(ADVICE), key=str.lower)
+        (code(f"{owner}.{name}"), sentence(ADVICE[name]))
+        for owner in SURFACES
+        for name in sorted(refused(owner) & set(ADVICE), key=str.lower)
+    ]
+    others = [
+        f"- {owner}: {names(refused(owner) - set(ADVICE))}"
+        for owner in SURFACES
+        if refused(owner) - set(ADVICE)
     ]
     return page(
         "The pandas surface",
@@ -235,7 +241,8 @@ def surface(_: Row) -> str:
         ["## Instead of what is refused"],
         table(["pandas", "Instead"], advised),
         ["## Also refused"],
-        ["Best done on the answer, `result.to_pandas()`: " + names(everything - set(ADVICE)) + "."],
+        ["Best done on the answer, `result.to_pandas()`:"],
+        others,
     )
 
 

@@ -88,19 +88,50 @@ def _marker(kind: str, value: Any, objects: list[Any]) -> dict[str, Any]:
     return {kind: {"type": type(value).__name__, "id": handle}}
 
 
+def has_index(value: Any) -> bool:
+    """Whether it is a pandas DataFrame whose rows have other labels than their numbers."""
+    if not is_instance(value, "pandas", "DataFrame"):
+        return False
+    index = value.index
+    return bool(
+        getattr(index, "start", None) != 0 or getattr(index, "step", None) != 1 or index.name is not None
+    )
+
+
 def _check_pandas(value: Any, path: str) -> None:
-    """Rows of a source are numbered from 0 and columns are called by strings; other labels would be lost."""
+    """Rows of several tables are numbered from 0 and columns are called by strings; other labels would be lost."""
+    if is_instance(value, "pandas", "Series"):
+        raise InvalidTaskError(
+            f"`{path}` is a Series, which cannot be taken as a table. Make it one: `series.to_frame('name')`",
+            details={"path": path},
+        )
     if not is_instance(value, "pandas", "DataFrame"):
         return
     index = value.index
-    start, step = getattr(index, "start", None), getattr(index, "step", None)
-    if start != 0 or step != 1 or index.name is not None:
-        if len(value) == 0 and index.nlevels == 1 and index.name is None:
-            return
+    if has_index(value) and path.endswith("]"):
         raise InvalidTaskError(
-            f"`{path}` is a pandas DataFrame with an index of its own, and a source's rows are numbered. "
+            f"`{path}` is a pandas DataFrame with an index of its own, and the rows of several tables are numbered. "
             "Make it a column with `df.reset_index()`, or leave it out with `df.reset_index(drop=True)`",
             details={"path": path},
+        )
+    for name in index.names:
+        if not (name is None or isinstance(name, str)):
+            raise InvalidTaskError(
+                f"`{path}` is a pandas DataFrame whose index is called {name!r}, and labels of a source are strings. "
+                "Rename it: `df.rename_axis('name')`",
+                details={"path": path},
+            )
+        if name is not None and name in value.columns:
+            raise InvalidTaskError(
+                f"`{path}` is a pandas DataFrame with an index and a column that are both called {name!r}. "
+                "Rename one of them: `df.rename_axis('name')`",
+                details={"path": path},
+            )
+    if not value.columns.is_unique:
+        twice = value.columns[value.columns.duplicated()][0]
+        raise InvalidTaskError(
+            f"`{path}` is a pandas DataFrame with two columns named {twice!r}. Rename one of them",
+            details={"path": path, "column": str(twice)},
         )
     for label in value.columns:
         if not isinstance(label, str):

@@ -13,9 +13,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import argparse
 
     parser = argparse.ArgumentParser(prog="rlm-hypervisor", description="RLM Hypervisor")
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser.add_argument("--version", action="store_true", help="say which version this is")
+    commands = parser.add_subparsers(dest="command")
     commands.add_parser("doctor", help="say what is installed, and what a client would use")
-    parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    if asked.version:
+        from rlm_hypervisor import _core
+
+        print(_core.__version__)
+        return 0
+    if asked.command is None:
+        parser.error("a command is missing: doctor")
     return doctor()
 
 

@@ -5,6 +5,8 @@ The table is the same as the core's (`src/error.rs`); a test compares the two.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rlm_hypervisor import _core
@@ -136,6 +138,28 @@ class NotDecomposableError(RLMError, TypeError):
     """
 
     code = "NOT_DECOMPOSABLE"
+
+    def __init__(
+        self, message: str = "", *, task_id: str | None = None, details: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, task_id=task_id, details=details)
+        note = noted()
+        if note is not None:
+            note(self)
+
+
+_tracing = threading.local()
+
+
+def noted() -> Callable[[NotDecomposableError], None] | None:
+    """Who is told of refusals in this thread while an operation is traced."""
+    found: Callable[[NotDecomposableError], None] | None = getattr(_tracing, "note", None)
+    return found
+
+
+def note_with(note: Callable[[NotDecomposableError], None] | None) -> None:
+    """Sets who is told."""
+    _tracing.note = note
 
 
 class CombineRequiredError(RLMError, ValueError):

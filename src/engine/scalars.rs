@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Date32Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType,
-    DurationSecondType, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
+    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, DurationMillisecondType,
+    DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt64Type,
 };
 
 use crate::error::{Error, Result, not_decomposable};
@@ -192,7 +193,7 @@ impl Scalars {
 
 /// The first value of an array as a constant of a definite type.
 fn literal(array: &ArrayRef, dtype: DType) -> Result<Literal> {
-    let plain = if array.is_empty() || array.is_null(0) {
+    let plain = if array.is_empty() || array.is_null(0) || *array.data_type() == DataType::Null {
         Literal::Null
     } else {
         match array.data_type() {
@@ -200,6 +201,10 @@ fn literal(array: &ArrayRef, dtype: DType) -> Result<Literal> {
             DataType::Float64 => Literal::Float(array.as_primitive::<Float64Type>().value(0)),
             DataType::Float32 => Literal::Float(f64::from(array.as_primitive::<Float32Type>().value(0))),
             DataType::Utf8View => Literal::Str(array.as_string_view().value(0).to_owned()),
+            DataType::BinaryView => Literal::Bytes(array.as_binary_view().value(0).to_vec()),
+            DataType::Decimal128(precision, scale) => {
+                Literal::Decimal(array.as_primitive::<Decimal128Type>().value(0), *precision, *scale)
+            }
             DataType::Date32 => Literal::Date(array.as_primitive::<Date32Type>().value(0)),
             DataType::UInt64 => {
                 let value = array.as_primitive::<UInt64Type>().value(0);
@@ -227,9 +232,9 @@ fn literal(array: &ArrayRef, dtype: DType) -> Result<Literal> {
                 };
                 Literal::Duration(value, Unit::from_arrow(*unit))
             }
-            other => {
+            _ => {
                 return Err(not_decomposable(format!(
-                    "a scalar of type {other} cannot be used in an expression yet"
+                    "a scalar of type {dtype} cannot be used in an expression"
                 ))
                 .hint("Return it by itself, or convert the column with astype first"));
             }

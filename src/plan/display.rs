@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use arrow::datatypes::{Decimal128Type, DecimalType};
+
 use super::dtype::Unit;
 use super::expr::{Expr, Literal};
 use super::lookup::is_key_filter;
@@ -55,6 +57,10 @@ impl fmt::Display for Literal {
             Literal::Float(v) => write!(f, "{v:?}"),
             Literal::Str(text) => write!(f, "{text:?}"),
             Literal::Date(days) => write!(f, "{}", Moment(i64::from(*days) * 86_400, Unit::Second, true)),
+            Literal::Decimal(value, precision, scale) => {
+                write!(f, "Decimal('{}')", Decimal128Type::format_decimal(*value, *precision, *scale))
+            }
+            Literal::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
             Literal::Timestamp(value, unit, None) => write!(f, "{}", Moment(*value, *unit, false)),
             Literal::Timestamp(value, unit, Some(tz)) => {
                 write!(f, "{} ({tz})", Moment(*value, *unit, false))

@@ -24,6 +24,9 @@ pub enum Literal {
     Str(String),
     /// Days since 1970-01-01.
     Date(i32),
+    /// A count of units of the last decimal place, its precision and its scale.
+    Decimal(i128, u8, i8),
+    Bytes(Vec<u8>),
     Timestamp(i64, Unit, Option<String>),
     Duration(i64, Unit),
     /// The values of `isin`.
@@ -43,6 +46,8 @@ impl Literal {
             Literal::Float(_) => DType::Float64,
             Literal::Str(_) => DType::Str,
             Literal::Date(_) => DType::Date,
+            Literal::Decimal(_, precision, scale) => DType::Decimal(*precision, *scale),
+            Literal::Bytes(_) => DType::Binary,
             Literal::Timestamp(_, unit, tz) => DType::Timestamp(*unit, tz.clone()),
             Literal::Duration(_, unit) => DType::Duration(*unit),
             Literal::Typed(_, dtype) => dtype.clone(),

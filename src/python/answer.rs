@@ -171,7 +171,7 @@ impl PyAnswer {
 
 /// The first value of an array: what pandas calls missing is NaN for numbers and strings.
 fn scalar<'py>(py: Python<'py>, array: &arrow::array::ArrayRef) -> PyResult<Bound<'py, PyAny>> {
-    let missing = array.is_empty() || array.is_null(0);
+    let missing = array.is_empty() || array.is_null(0) || *array.data_type() == DataType::Null;
     let converted = |to: &DataType| cast(array, to).map_err(|error| raised(py, error.into()));
     let time = |kind: &str, unit: TimeUnit, zone: Option<&str>| -> PyResult<Bound<'py, PyAny>> {
         let count = if missing {

@@ -15,9 +15,8 @@ use super::wide::Header;
 use crate::error::{Error, Result};
 use crate::io::sink;
 use crate::io::sink::target::{Target, Written};
+use crate::plan::Label;
 use crate::plan::frame::{Cells, Frame, Kind};
-use crate::plan::op::promote::promote;
-use crate::plan::{DType, Expr, Label};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -95,8 +94,8 @@ impl Answer {
         let mut fields = vec![Field::new("index", arrays[0].data_type().clone(), true)];
         let labels = cells.columns.clone().unwrap_or_else(|| vec![cells.name.clone()]);
         for (place, label) in labels.iter().enumerate() {
-            let exprs = cells.cells.iter().map(|row| row.get(place).and_then(Option::as_ref));
-            let arrow = common(exprs)?;
+            let dtype = cells.dtype(place)?;
+            let arrow = dtype.arrow().ok_or_else(|| Error::internal(format!("cells of type {dtype}")))?;
             let column = table.iter().map(|row| match row.get(place) {
                 Some(Some(value)) => cast(value, &arrow).map_err(Error::from),
                 _ => Ok(new_null_array(&arrow, 1)),
@@ -246,24 +245,4 @@ fn row_labels(labels: &[Label]) -> ArrayRef {
         return Arc::new(Int64Array::from(values));
     }
     Arc::new(StringViewArray::from_iter_values(labels.iter().map(|label| label.arrow_name(""))))
-}
-
-/// The Arrow type that holds every cell of a column.
-fn common<'a>(cells: impl Iterator<Item = Option<&'a Expr>>) -> Result<DataType> {
-    let mut common: Option<DType> = None;
-    for cell in cells.flatten() {
-        let dtype = cell.dtype();
-        common = Some(match common {
-            None => dtype,
-            Some(so_far) if so_far == dtype => so_far,
-            Some(so_far) => promote(&so_far, &dtype).ok_or_else(|| {
-                crate::error::not_decomposable(format!(
-                    "cells of type {so_far} and {dtype} do not fit one column"
-                ))
-                .hint("Aggregate these columns one by one")
-            })?,
-        });
-    }
-    let common = common.unwrap_or(DType::Float64);
-    common.arrow().ok_or_else(|| Error::internal(format!("cells of type {common}")))
 }

@@ -208,8 +208,9 @@ class Column(HasText, Nested, Temporal, Levelled, Mapping, Replacing, Unstacking
         return ColumnLoc(self)
 
     def head(self, n: int = 5) -> Column:
-        """The first `n` rows."""
-        return Column(self._frame.head(row_count("Series.head", n)))
+        """The first `n` rows; without the last `-n` if negative."""
+        rows = whole_number("Series.head", "n", n)
+        return self.iloc[:rows] if rows < 0 else Column(self._frame.head(rows))
 
     def sort_values(
         self,
@@ -410,17 +411,6 @@ def boolean_mask(mask: Column, surface: str) -> _core.Frame:
             "Compare: `p[p['x'] > 3]`; columns are selected by label",
         )
     return mask._frame
-
-
-def row_count(call: str, n: object) -> int:
-    """A number of rows from the front."""
-    rows = whole_number(call, "n", n)
-    if rows < 0:
-        refuse(
-            f"`{call}` with a negative number counts from the end, which is not native",
-            "Sort the other way round",
-        )
-    return rows
 
 
 def kept(call: str, keep: object) -> Literal["first", "last", "none"]:

@@ -59,9 +59,11 @@ class Element:
     """One value, not known yet; `if` of it runs the function once for each way."""
 
     __slots__ = ("_column", "_kind", "_numpy")
-    __hash__ = None  # type: ignore[assignment]
     _is_symbolic = True
     _takes_operators = True
+
+    def __hash__(self) -> int:
+        self._end("a value as a key of a dict or a set (of a whole column it is `p['x'].map({...})`)")
 
     def __init__(self, column: Any, kind: str, numpy: bool = False) -> None:
         self._column = column

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, NamedTuple
 
-from rlm_hypervisor.errors import RLMError
+from rlm_hypervisor.errors import NotDecomposableError, RLMError
 from rlm_hypervisor.partition.operators import apply
 from rlm_hypervisor.partition.refusal import refuse
+from rlm_hypervisor.partition.swallowed import forgiven, is_foreign, watching
 
 MOST_PATHS = 128
 MOST_DECISIONS = 64
@@ -59,6 +61,19 @@ class Path:
             self.failure = self.failure or error
             raise
 
+    def foreign(self, said: str, traceback: TracebackType | None) -> None:
+        """Refuses: code that takes real values was given one that is not known, and raised."""
+        if self.failure is not None:
+            return
+        with forgiven():
+            self.failure = NotDecomposableError(
+                f"a function of single values hands one to code that needs the value itself, which raised {said}. "
+                "Write it with the methods of text and numbers and column arithmetic, or let it run in workers: "
+                '`mode: "python"`',
+                details={"call": "apply"},
+            )
+        self.failure.__traceback__ = traceback
+
 
 class Raised(NamedTuple):
     """A path that ends in an exception of the user's."""
@@ -91,12 +106,16 @@ def explore(run: Callable[[], Any], call: str) -> Any:
         _local.path = path
         leaf: Any
         try:
-            leaf = run()
+            with watching(path.foreign):
+                leaf = run()
         except RLMError:
             raise path.failure or _current_error() from None
         except Exception as error:
             if path.failure is not None:
                 raise path.failure from None
+            if isinstance(error, AttributeError) and is_foreign(error):
+                path.foreign(f"AttributeError: {error}", error.__traceback__)
+                raise path.failure from None  # type: ignore[misc]
             if not path.taken and not isinstance(error, Left):
                 raise
             leaf = Raised(error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
-from rlm_hypervisor.partition.column import _SORTS, Column, boolean_mask, kept, piped, row_count
+from rlm_hypervisor.partition.column import _SORTS, Column, boolean_mask, kept, piped
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.dtypes import DType, DTypes
 from rlm_hypervisor.partition.expressions import Expressions
@@ -35,7 +35,7 @@ from rlm_hypervisor.partition.rowwise import RowFunctions
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.shaping import Shaping, sorted_by_key
 from rlm_hypervisor.partition.split import Split
-from rlm_hypervisor.partition.surface import unknown_attribute
+from rlm_hypervisor.partition.surface import not_shadowed, unknown_attribute
 from rlm_hypervisor.partition.temporal import TemporalFrame
 
 if TYPE_CHECKING:
@@ -192,8 +192,9 @@ class Partition(
         return Loc(self)
 
     def head(self, n: int = 5) -> Partition:
-        """The first `n` rows."""
-        return Partition(self._frame.head(row_count("DataFrame.head", n)))
+        """The first `n` rows; without the last `-n` if negative."""
+        rows = whole_number("DataFrame.head", "n", n)
+        return self.iloc[:rows] if rows < 0 else Partition(self._frame.head(rows))
 
     # Columns assigned, renamed, dropped.
     def _replace(self, frame: _core.Frame, *changed: Any) -> None:
@@ -373,6 +374,7 @@ class Partition(
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self._frame.columns:
+            not_shadowed("DataFrame", name, f"p[{name!r}]")
             return self._column(name, f"`.{name}`")
         unknown_attribute(self, "DataFrame", name, self._frame.columns)
 

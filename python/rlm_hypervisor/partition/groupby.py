@@ -31,7 +31,7 @@ from rlm_hypervisor.partition.refusal import (
     refuse_value,
     whole_number,
 )
-from rlm_hypervisor.partition.surface import unknown_attribute
+from rlm_hypervisor.partition.surface import not_shadowed, unknown_attribute
 
 __all__ = ["DataFrameGroupBy", "SeriesGroupBy"]
 
@@ -348,6 +348,7 @@ class DataFrameGroupBy(FrameGroupStatistics, GroupBy):
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self._frame.columns:
+            not_shadowed(self._surface, name, f"g[{name!r}]")
             return self[name]
         unknown_attribute(self, self._surface, name, self._frame.columns)
 

@@ -15,6 +15,7 @@ from rlm_hypervisor.partition.element_functions import prepared
 from rlm_hypervisor.partition.operators import Operators, apply, wrap
 from rlm_hypervisor.partition.refusal import only, refuse
 from rlm_hypervisor.partition.replacing import nothing
+from rlm_hypervisor.partition.swallowed import forgiven
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.column import Column
@@ -180,7 +181,8 @@ class Mapping:
             refuse(f"`{call}` takes one function, not `{clipped(func)}`", call=call)
         else:
             try:
-                result = self.apply(func, args, **kwargs)
+                with forgiven():
+                    result = self.apply(func, args, **kwargs)
             except Exception as error:
                 # As pandas does: what fails for single values may work for all of them.
                 try:

@@ -7,7 +7,7 @@ from typing import Any
 from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.operators import Operators, apply
 from rlm_hypervisor.partition.refusal import boolean, only, refuse, whole_number
-from rlm_hypervisor.partition.scalar import Scalar, Summary
+from rlm_hypervisor.partition.scalar import Scalar, Summary, in_one_column
 
 _LOCATIONS = ("idxmin", "idxmax", "argmin", "argmax")
 
@@ -118,6 +118,7 @@ class Reductions(Operators):
         else:
             return self._function(fn.function(func, fn.WHOLE, call), call)
         cells = [[self._function(found, call)] for _, found in wanted]
+        in_one_column([cell for (cell,) in cells], call)
         return Summary([label for label, _ in wanted], None, cells, name=self.name)
 
     aggregate = agg

@@ -58,6 +58,18 @@ class Scalar(Operators):
         unknown_attribute(self, "a scalar", name, ("dtype", "round"))
 
 
+def in_one_column(cells: Sequence[Scalar | None], call: str) -> None:
+    """Refuses aggregates that would share a column in which large whole numbers are floats."""
+    dtypes = {cell._frame.dtypes[0] for cell in cells if cell is not None}
+    if "uint64" in dtypes and any(dtype.startswith("int") for dtype in dtypes):
+        refuse(
+            f"{call} would put uint64 and {next(d for d in sorted(dtypes) if d.startswith('int'))} values in one column, "
+            "where large ones are not exact",
+            "Ask for them one by one, or convert the column first: `.astype('int64')`",
+            call=call,
+        )
+
+
 class Summary:
     """A few scalars under labels: what `p.sum()` (a series of them) or `p.agg([...])` (a frame) returns.
 

@@ -8,7 +8,7 @@ from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.elementwise import Elementwise
 from rlm_hypervisor.partition.refusal import boolean, only, refuse, whole_number
-from rlm_hypervisor.partition.scalar import Scalar, Summary
+from rlm_hypervisor.partition.scalar import Scalar, Summary, in_one_column
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.column import Column
@@ -125,6 +125,8 @@ class Summaries(Elementwise):
         for label, column, f in wanted:
             cell = self._column(column, call)._function(f, call)
             cells[index.index(label)][columns.index(column)] = cell
+        for at in range(len(columns)):
+            in_one_column([row[at] for row in cells], call)
         return Summary(index, columns, cells)
 
 

@@ -207,6 +207,16 @@ def advice_for(name: str) -> str:
     return ADVICE.get(name, _AFTERWARDS)
 
 
+def not_shadowed(surface: str, name: str, column: str) -> None:
+    """Refuses the attribute of a column that is called as something of pandas, which pandas would give."""
+    if name in SURFACES[surface]:
+        refuse(
+            f"`.{name}` is `{surface}.{name}` in pandas, which is not native in this version, and not the column",
+            f"The column of that name is `{column}`",
+            call=name,
+        )
+
+
 class UnknownAttribute(AttributeError):
     """An attribute that neither pandas nor the columns have; tracing makes it an error of the task."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rlm_hypervisor import _core
+from rlm_hypervisor._document import has_index
 from rlm_hypervisor._lazy import is_instance
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.column import Column
@@ -26,9 +27,15 @@ def in_memory(table: Any, call: str) -> _core.Frame:
                 f"and these are {clipped(labels)}",
                 "Rename them: `df.rename(columns=str)`",
             )
-        start, step = getattr(table.index, "start", None), getattr(table.index, "step", None)
-        if start != 0 or step != 1 or table.index.name is not None:
-            names = [f"__level_{number}" for number in range(table.index.nlevels)]
+        if has_index(table):
+            given = list(table.index.names)
+            # As pandas calls them in files.
+            names = [
+                name
+                if isinstance(name, str) and name not in labels and given.count(name) == 1
+                else f"__index_level_{number}__"
+                for number, name in enumerate(given)
+            ]
             for name in table.index.names:
                 if not (name is None or isinstance(name, str)):
                     refuse(

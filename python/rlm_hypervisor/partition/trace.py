@@ -34,6 +34,7 @@ from rlm_hypervisor.partition.periods import Periods
 from rlm_hypervisor.partition.refusal import sentence
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.surface import UnknownAttribute
+from rlm_hypervisor.partition.swallowed import Noted, noting
 from rlm_hypervisor.partition.wide import Wide
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -57,18 +58,30 @@ def trace(operation: Callable[..., Any], frame: _core.Frame) -> _core.Frame | Co
 
     Raises NotDecomposableError, SchemaMismatchError and OperationFailedError, each with the user's line.
     """
-    try:
-        with dispatched():
-            returned = operation(Partition(frame))
-        return _plan(returned, operation)
-    except RLMError as error:
-        _locate(error, operation)
-        exposed(error)
-        raise
-    except Exception as error:
-        failed, cause = _translated(error, operation), exposed(error)
+    with noting() as refusals:
+        try:
+            with dispatched():
+                returned = operation(Partition(frame))
+            plan = _plan(returned, operation)
+            if not refusals:
+                return plan
+            failed, cause = _swallowed(refusals[0], operation), None
+        except RLMError as error:
+            _locate(error, operation)
+            exposed(error)
+            raise
+        except Exception as error:
+            failed = _swallowed(refusals[0], operation) if refusals else _translated(error, operation)
+            cause = exposed(error)
     # Out here, so that what it came from is seen as `cause` alone.
     raise failed from cause
+
+
+def _swallowed(noted: Noted, operation: Callable[..., Any]) -> RLMError:
+    """The error of a function that caught a refusal, or called something that did."""
+    error = NotDecomposableError(noted.error.message, details=noted.error.details)
+    _locate(error.with_traceback(noted.traceback), operation)
+    return error.with_traceback(None)
 
 
 def _plan(returned: Any, operation: Callable[..., Any]) -> _core.Frame | Constant:
@@ -287,7 +300,8 @@ def _about_us(message: str) -> bool:
     """Whether a TypeError speaks of one of the symbolic classes."""
     return bool(
         re.search(
-            r"rlm_hypervisor|\b(Partition|Column|Scalar|Summary|DataFrameGroupBy|SeriesGroupBy)\b", message
+            r"rlm_hypervisor|\b(Partition|Column|Scalar|Summary|DataFrameGroupBy|SeriesGroupBy|Element|GroupValue|Wide)\b",
+            message,
         )
     )
 

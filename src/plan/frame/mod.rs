@@ -1,6 +1,7 @@
 //! Symbolic frames: what a trace passes around, with pandas' labels, index and row identity.
 
 mod bins;
+mod cells;
 mod concat;
 mod dummies;
 mod explode;
@@ -343,32 +344,6 @@ impl Frame {
             }
             _ => Err(not_decomposable(format!("a {} has no name", self.described()))),
         }
-    }
-
-    /// Scalars in rows and columns.
-    pub fn cells(
-        index: Vec<Label>,
-        columns: Option<Vec<Label>>,
-        cells: Vec<Vec<Option<Frame>>>,
-    ) -> Result<Self> {
-        let width = columns.as_ref().map_or(1, Vec::len);
-        if cells.iter().flatten().flatten().any(Frame::is_of_group) {
-            return Err(not_decomposable("a value of a group was used outside of the function of the group"));
-        }
-        let cells = cells
-            .into_iter()
-            .map(|row| {
-                let row = row.iter().map(|cell| cell.as_ref().map(|cell| cell.value().cloned()).transpose());
-                let row: Vec<Option<Expr>> = row.collect::<Result<_>>()?;
-                if row.len() == width {
-                    Ok(row)
-                } else {
-                    Err(Error::internal("cells in rows of unequal length"))
-                }
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let kind = Kind::Cells(Cells { index, columns, name: Label::None, cells });
-        Ok(Self { domain: Arc::new(Node::Unit), index: Index::Range, columns: Vec::new(), kind })
     }
 
     /// The same frame over a node that has every expression as a column, with explicit index levels.

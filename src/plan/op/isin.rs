@@ -112,7 +112,7 @@ impl<'a> Wanted<'a> {
                 Literal::Date(days) => wanted.days.push(*days),
                 Literal::Timestamp(value, unit, tz) => wanted.times.push((*value, *unit, tz.is_some())),
                 Literal::Duration(value, unit) => wanted.spans.push((*value, *unit)),
-                Literal::List(_) | Literal::Typed(..) => {}
+                Literal::List(_) | Literal::Typed(..) | Literal::Decimal(..) | Literal::Bytes(_) => {}
             }
         }
         wanted

@@ -255,6 +255,12 @@ pub fn constant(literal: &Literal, dtype: &DType, rows: usize) -> Result<ArrayRe
         (DType::Binary, Literal::Str(text)) => {
             Arc::new(BinaryViewArray::from_iter_values(std::iter::repeat_n(text.as_bytes(), rows)))
         }
+        (DType::Binary, Literal::Bytes(bytes)) => {
+            Arc::new(BinaryViewArray::from_iter_values(std::iter::repeat_n(bytes, rows)))
+        }
+        (DType::Decimal(precision, scale), Literal::Decimal(v, _, from)) if scale == from => {
+            Arc::new(repeat::<Decimal128Type>(*v, rows).with_precision_and_scale(*precision, *scale)?)
+        }
         (DType::Date, Literal::Date(days)) => Arc::new(repeat::<Date32Type>(*days, rows)),
         (DType::Timestamp(unit, tz), _) => {
             let (value, from) = match value {

@@ -159,7 +159,7 @@ pub fn common(a: &Typed<'_>, b: &Typed<'_>, what: &str) -> Result<DType> {
     };
     found.ok_or_else(|| {
         not_decomposable(format!("{what} would mix {} and {} in one column", describe(a), describe(b)))
-            .hint("Give both the same type first, e.g. with `.astype(...)`")
+            .hint("Use a value of the column's own type, or convert the column first with `.astype(...)`")
     })
 }
 

@@ -1,0 +1,62 @@
+//! Scalars in rows and columns: the answers of `p.sum()` and of aggregates by name.
+
+use std::sync::Arc;
+
+use super::super::dtype::DType;
+use super::super::expr::Expr;
+use super::super::label::Label;
+use super::super::node::Node;
+use super::super::op::promote::promote;
+use super::{Cells, Frame, Index, Kind};
+use crate::error::{Error, Result, not_decomposable};
+
+impl Frame {
+    /// Scalars in rows and columns.
+    pub fn cells(
+        index: Vec<Label>,
+        columns: Option<Vec<Label>>,
+        cells: Vec<Vec<Option<Frame>>>,
+    ) -> Result<Self> {
+        let width = columns.as_ref().map_or(1, Vec::len);
+        if cells.iter().flatten().flatten().any(Frame::is_of_group) {
+            return Err(not_decomposable("a value of a group was used outside of the function of the group"));
+        }
+        let cells = cells
+            .into_iter()
+            .map(|row| {
+                let row = row.iter().map(|cell| cell.as_ref().map(|cell| cell.value().cloned()).transpose());
+                let row: Vec<Option<Expr>> = row.collect::<Result<_>>()?;
+                if row.len() == width {
+                    Ok(row)
+                } else {
+                    Err(Error::internal("cells in rows of unequal length"))
+                }
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let cells = Cells { index, columns, name: Label::None, cells };
+        for place in 0..width {
+            cells.dtype(place)?;
+        }
+        let kind = Kind::Cells(cells);
+        Ok(Self { domain: Arc::new(Node::Unit), index: Index::Range, columns: Vec::new(), kind })
+    }
+}
+
+impl Cells {
+    /// The type that holds every cell of a column.
+    pub fn dtype(&self, place: usize) -> Result<DType> {
+        let mut common: Option<DType> = None;
+        for cell in self.cells.iter().filter_map(|row| row.get(place).and_then(Option::as_ref)) {
+            let dtype = cell.dtype();
+            common = Some(match common {
+                None => dtype,
+                Some(so_far) if so_far == dtype => so_far,
+                Some(so_far) => promote(&so_far, &dtype).ok_or_else(|| {
+                    not_decomposable(format!("cells of type {so_far} and {dtype} do not fit one column"))
+                        .hint("Aggregate these columns one by one")
+                })?,
+            });
+        }
+        Ok(common.unwrap_or(DType::Float64))
+    }
+}
