@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rlm_hypervisor._core import Secret
+from rlm_hypervisor._core import Frame, Secret
 from rlm_hypervisor._lazy import is_instance
 from rlm_hypervisor.errors import InvalidTaskError
 from rlm_hypervisor.secrets import SecretName
@@ -96,6 +96,13 @@ def has_index(value: Any) -> bool:
     return bool(
         getattr(index, "start", None) != 0 or getattr(index, "step", None) != 1 or index.name is not None
     )
+
+
+def indexed(frame: Any) -> Frame:
+    """The symbolic frame of a pandas DataFrame with its index."""
+    from rlm_hypervisor.partition.tables import in_memory
+
+    return in_memory(frame, "`input.source`")
 
 
 def _check_pandas(value: Any, path: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from rlm_hypervisor import _core
-from rlm_hypervisor._document import has_index, plain
+from rlm_hypervisor._document import has_index, indexed, plain
 from rlm_hypervisor.errors import (
     InvalidTaskError,
     NotDecomposableError,
@@ -312,9 +312,7 @@ class RLMClient(Submitting):
     ) -> _core.Frame:
         try:
             if len(opened) == 1 and has_index(opened[0]):
-                from rlm_hypervisor.partition.tables import in_memory
-
-                return in_memory(opened[0], "`input.source`")
+                return indexed(opened[0])
             return self._engine.open(opened, file_format, timeout_ms, options, read_options)
         except RLMError:
             raise

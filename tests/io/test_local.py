@@ -138,13 +138,13 @@ def test_memory_without_rows(client: RLMClient) -> None:
         assert numbers(client, source) == []
 
 
-def test_a_pandas_index_of_its_own_is_refused(client: RLMClient) -> None:
-    """Rows of a source are numbered from 0: other labels would be lost silently."""
-    frame = ROWS.to_pandas()
-    for kept in (frame[frame["n"] > 35], frame.set_index("k"), frame.rename_axis("row")):
-        with pytest.raises(InvalidTaskError, match="reset_index"):
-            numbers(client, kept)
-    assert numbers(client, frame[frame["n"] > 35].reset_index(drop=True)) == [36, 37, 38, 39]
+def test_several_tables_have_no_index_of_their_own(client: RLMClient) -> None:
+    """One has (`tests/oracle/test_first_surface.py`); rows of several are numbered, as those of several files."""
+    frame = pd.DataFrame({"x": [1, 2]}, index=["a", "b"])
+    with pytest.raises(InvalidTaskError, match="reset_index"):
+        client.execute(make_task([frame, frame], lambda p: p["x"].sum()))
+    numbered = [frame.reset_index(), frame.reset_index()]
+    assert client.execute(make_task(numbered, lambda p: p["x"].sum())) == 6
 
 
 def test_pandas_categories_are_plain_strings(client: RLMClient) -> None:
