@@ -122,6 +122,9 @@ class Engine:
         `then` is called on all results together.
         """
 
+    def metrics(self) -> dict[str, Any]:
+        """Of all its runs: runs (by state), chunks (the accounting), latency (as of a run)."""
+
     def forget(self, key: str) -> bool:
         """Removes what is kept of an `idempotencyKey`; returns whether there was something."""
 
@@ -376,6 +379,9 @@ class Run:
     def progress(self) -> dict[str, Any]:
         """chunks_total (int | None), chunks_done, rows_done, bytes_read, elapsed_seconds, stage,
         accounting {accepted, succeeded, failed, cancelled, skipped}: adds up at every moment."""
+
+    def latency(self) -> dict[str, Any] | None:
+        """waiting_ms, running_ms, items_per_call ({count, mean, p50, p90, p99, max}), abandoned_threads; None of a native run."""
 
     def wait(self, seconds: float | None) -> bool:
         """Waits with the GIL released until done (True) or time is up; Ctrl-C raises KeyboardInterrupt within 50 ms."""

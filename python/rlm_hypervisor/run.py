@@ -33,6 +33,7 @@ class CoreRun(Protocol):
     def id(self) -> str: ...
     def state(self) -> State: ...
     def progress(self) -> dict[str, Any]: ...
+    def latency(self) -> dict[str, Any] | None: ...
     def wait(self, seconds: float | None) -> bool: ...
     def wait_async(self) -> Awaitable[None]: ...
     def cancel(self) -> None: ...
@@ -172,9 +173,29 @@ class Run:
 
         `memory_peak_bytes` is the most that operators which gather rows (groups, joins, sorts) held at one time,
         `spilled_bytes` what they wrote to disk because it did not fit the limit.
+
+        A run of user code in workers has `latency` too, a dict of
+
+        - `waiting_ms`: how long items waited for a worker, from when they were there: the only item of a run from the
+          start, items of an iterable from when they were taken from it, which is when a thread is free for them;
+        - `running_ms`: how long they ran; of items that a worker was sent together each has an equal share, and a batch
+          is one item;
+        - `items_per_call`: how many went together;
+        - `abandoned_threads`: threads that went on when they were to stop, where threads are the workers.
+
+        The first three are dicts of `count`, `mean`, `p50`, `p90`, `p99` and `max`; percentiles are at most 1 % too high.
+
+        >>> from rlm_hypervisor import RLMClient
+        >>> with RLMClient(workers=1) as client:
+        ...     run = client.submit({"type": "parallel", "input": {"items": range(10), "operation": str}})
+        ...     _ = run.result()
+        ...     latency = run.metrics()["latency"]
+        >>> latency["running_ms"]["count"], latency["running_ms"]["p50"] <= latency["running_ms"]["p99"]
+        (10, True)
         """
         self._check()
         found = self._core.progress()
+        latency = self._core.latency()
         return {
             "elapsed_seconds": found.get("elapsed_seconds", 0.0),
             "rows": found.get("rows_done", 0),
@@ -183,6 +204,7 @@ class Run:
             "spilled_bytes": found.get("spilled_bytes", 0),
             "chunks": found.get("chunks_done", 0),
             **{f"chunks_{name}": count for name, count in (found.get("accounting") or {}).items()},
+            **({} if latency is None else {"latency": latency}),
         }
 
     def events(self) -> list[dict[str, Any]]:
@@ -362,6 +384,9 @@ class ConstantRun:
             "stage": "done",
             "accounting": counts,
         }
+
+    def latency(self) -> None:
+        return None
 
     def wait(self, seconds: float | None) -> bool:
         return True

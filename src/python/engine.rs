@@ -159,6 +159,11 @@ impl PyEngine {
         Ok(PyRun { run: calls::submit(py, self.engine()?, function, feed, asked, then)? })
     }
 
+    /// What its runs have come to.
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json::to_python(py, &self.engine()?.metrics())
+    }
+
     /// Removes what is kept of a key; whether there was something.
     fn forget(&self, py: Python<'_>, key: &str) -> PyResult<bool> {
         let place = self.engine()?.place();

@@ -42,6 +42,12 @@ impl PyRun {
         plain(serde_json::to_value(self.run.progress()), py)
     }
 
+    /// How long items waited for workers and ran in them; None of a native run.
+    fn latency<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = self.run.python().map(|_| self.run.latency.lock().to_json());
+        found.map(|found| json::to_python(py, &found)).transpose()
+    }
+
     #[pyo3(signature = (seconds))]
     fn wait(&self, py: Python<'_>, seconds: Option<f64>) -> PyResult<bool> {
         let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok());

@@ -16,6 +16,7 @@ use super::opening::{self, Given, Opening};
 use super::output;
 use super::run::{Finished, Finisher, Run};
 use super::spill::{SpillDir, sweep};
+use super::totals::Totals;
 use crate::config::Settings;
 use crate::engine::control::Stop;
 use crate::engine::shared_pool::ClientMemory;
@@ -55,6 +56,8 @@ pub struct Engine {
     /// Requests to object stores: never behind computation.
     io: Mutex<Option<Runtime>>,
     runs: Mutex<Vec<Arc<Run>>>,
+    /// Of the runs that are not in this list any more.
+    totals: Mutex<Totals>,
     closed: Arc<AtomicBool>,
     /// How many runs have ended.
     ended: AtomicU64,
@@ -117,6 +120,7 @@ impl Engine {
             compute: Mutex::new(Some(compute)),
             io: Mutex::new(Some(io)),
             runs: Mutex::default(),
+            totals: Mutex::default(),
             closed: Arc::default(),
             ended: AtomicU64::new(0),
             memory,
@@ -231,11 +235,7 @@ impl Engine {
         sources.check()?;
         let limit = usize::try_from(self.limit(options.memory_limit)?).unwrap_or(usize::MAX);
         let run = Arc::new(Run::new());
-        {
-            let mut runs = self.runs.lock();
-            runs.retain(|run| !run.is_done());
-            runs.push(run.clone());
-        }
+        self.list(&run);
         let (engine, running, idle) = (self.clone(), run.clone(), Arc::downgrade(self));
         let finisher = Finisher(run.clone());
         compute.spawn(async move {
@@ -286,11 +286,7 @@ impl Engine {
         why: Option<String>,
     ) -> Result<Arc<Run>> {
         let compute = Self::handle(&self.compute)?;
-        {
-            let mut runs = self.runs.lock();
-            runs.retain(|run| !run.is_done());
-            runs.push(run.clone());
-        }
+        self.list(&run);
         if let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
             let _ = run.control.deadline.set(deadline);
         }
@@ -347,6 +343,22 @@ impl Engine {
             watched.over().await;
         });
         Ok(run)
+    }
+
+    /// A run that starts: closing waits for it.
+    fn list(&self, run: &Arc<Run>) {
+        let mut runs = self.runs.lock();
+        let mut totals = self.totals.lock();
+        runs.extract_if(.., |run| run.is_done()).for_each(|run| totals.add(&run));
+        runs.push(run.clone());
+    }
+
+    /// What its runs have come to.
+    pub fn metrics(&self) -> serde_json::Value {
+        let runs = self.runs.lock();
+        let mut totals = self.totals.lock().clone();
+        runs.iter().for_each(|run| totals.add(run));
+        totals.to_json()
     }
 
     /// No run has ended since so many had, and none is running.

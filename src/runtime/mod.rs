@@ -12,6 +12,7 @@ mod output;
 pub mod run;
 mod spill;
 mod texts;
+mod totals;
 pub mod wide;
 
 pub use answer::Answer;

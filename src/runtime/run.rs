@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::calls::Values;
+use super::calls::{Latency, Values};
 use crate::engine::control::{Accounting, Control, Stop};
 use crate::error::{Code, Error, Result};
 use crate::io::sink;
@@ -64,6 +64,8 @@ pub struct Written {
 pub struct Run {
     pub id: String,
     pub control: Arc<Control>,
+    /// Of its items in workers.
+    pub latency: Mutex<Latency>,
     inner: Mutex<Inner>,
     done: Condvar,
     over: tokio::sync::Notify,
@@ -88,6 +90,7 @@ impl Run {
         Self {
             id: format!("run-{}-{number}", std::process::id()),
             control: Arc::default(),
+            latency: Mutex::default(),
             inner: Mutex::new(Inner {
                 state: State::Queued,
                 outcome: None,

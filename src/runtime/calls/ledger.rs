@@ -59,7 +59,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         self.to - self.from
     }
 

@@ -5,7 +5,7 @@
 //! recursive run, `granted` the secrets that they may read, `gathered` the results that are to be written, `failure`
 //! says what went wrong in words. `work` is the shell that the pool of workers sees, `feeding`, `unit` and `last` its
 //! steps. `checkpoint` is what of a run with a key outlives it, `keeper` writes that. `overflow` takes results that do
-//! not fit in memory.
+//! not fit in memory. `latency` has how long items waited and ran, in `histogram`s.
 
 pub mod checkpoint;
 mod failure;
@@ -13,8 +13,10 @@ pub mod feed;
 mod feeding;
 pub mod gathered;
 mod granted;
+mod histogram;
 pub mod keeper;
 mod last;
+pub mod latency;
 pub mod ledger;
 pub mod overflow;
 mod pace;
@@ -29,6 +31,7 @@ pub use checkpoint::{Checkpoint, Fingerprint};
 pub use feed::{Fed, Feed, Once, Parcel};
 pub use gathered::Gathered;
 pub use granted::Granted;
+pub use latency::Latency;
 pub use ledger::Policy;
 pub use retry::Retry;
 pub use values::Values;

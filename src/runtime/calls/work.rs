@@ -321,7 +321,14 @@ impl Work for CallRun {
     }
 
     fn begun(&self, unit: u64) {
-        self.state.lock().began.insert(unit, Instant::now());
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        state.began.insert(unit, now);
+        if let Some(slice) = state.ledger.running(unit).filter(|slice| slice.attempt == 1 && !state.then) {
+            // The only item of a run is there from the start, others from when they are taken.
+            let since = slice.begun.filter(|_| !self.spec.single).unwrap_or(self.run.control.started);
+            self.run.latency.lock().began(slice.len(), now.saturating_duration_since(since));
+        }
     }
 
     fn overdue(&self, unit: u64, now: Instant) -> Option<StopCause> {
@@ -352,7 +359,11 @@ impl Work for CallRun {
         }
         let Some(slice) = state.ledger.running(unit).cloned() else { return };
         if let Some(began) = state.began.insert(unit, now) {
-            state.pace.learn(part.to.saturating_sub(part.from), now - began);
+            let items = part.to.min(slice.to).saturating_sub(part.from.max(slice.from));
+            state.pace.learn(items, now - began);
+            if let (Ok(divisor), false) = (u32::try_from(items), state.then || items == 0) {
+                self.run.latency.lock().ran(items, (now - began) / divisor);
+            }
         }
         if part.last {
             state.began.remove(&unit);
