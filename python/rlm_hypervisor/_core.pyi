@@ -118,7 +118,7 @@ class Engine:
     def call(self, function: bytes, feed: object, asked: dict[str, Any], then: bytes | None = None) -> Run:
         """Starts a run of user code in workers.
 
-        `feed`: the payload of a single call, a `Frame` that is a source, or an object with `next(most, prints, done)` and `left()`.
+        `feed`: the payload of a single call, a list of inputs that share batches with other runs', a `Frame` that is a source, or an object with `next(most, prints, done)` and `left()`.
         `then` is called on all results together.
         """
 

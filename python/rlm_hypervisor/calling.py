@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from rlm_hypervisor.combining import FAN, Associative, is_aggregate
 from rlm_hypervisor.errors import InvalidTaskError
-from rlm_hypervisor.packing import Batches, Items, launch, pack, pack_value
+from rlm_hypervisor.packing import Batches, Items, each_packed, launch, pack, pack_value
 from rlm_hypervisor.worker import programs
+from rlm_hypervisor.worker.joined import Joined
 
 BATCH_ITEMS = 100
 """Items of a batch where the task leaves it to the engine."""
@@ -23,7 +24,8 @@ class Calls(NamedTuple):
     """The payload of a single call, or what hands out items."""
     asked: dict[str, Any]
     shape: str
-    """How results become the answer: `one` value, a `list`, `flat` lists joined, `rows` of chunks, results by key
+    """How results become the answer: `one` value, a `list`, a list of what is pickled `each` for itself, `flat` lists
+    joined, `rows` of chunks, results by key
     (`keyed`), or what the only one is (`reduced`); with ` collect`, errors of failed items stand in their places."""
     then: bytes | None = None
     """What is called on all results together."""
@@ -94,6 +96,7 @@ def asked_of(spec: Mapping[str, Any], name: str, timeout_ms: int | None) -> dict
         "max_failures": options["maxFailures"],
         "in_flight": None,
         "most": None,
+        "max_wait_ms": None,
         "parallelism": options["parallelism"],
         "memory_limit": options["memoryLimit"],
         "timeout_ms": timeout_ms,
@@ -140,6 +143,10 @@ def calls(
             asked.update(kind="tree", memoised=options["cache"])
             return Calls(name, pack(programs.Recursive(operation)), payload, asked, "one tree")
         return Calls(name, pack(programs.Handler(operation)), payload, asked, _shape("one", options))
+    if spec.get("maxWaitMs") is not None:
+        asked.update(kind="joined", made=None, most=size or BATCH_ITEMS, max_wait_ms=spec["maxWaitMs"])
+        model = programs.Inference(others.get("setup"), operation, counted=True)
+        return Calls(name, pack(Joined(model)), each_packed(items), asked, _shape("each", options))
     feed: Any = Items(items)
     shape = "list"
     if kind == "sequential":

@@ -61,6 +61,17 @@ def pack_value(value: Any, what: str) -> bytes:
         ) from exposed(error)
 
 
+def each_packed(items: Iterable[Any]) -> list[bytes]:
+    """Items for workers, each for itself: all of them now, as others wait for them."""
+    if not isinstance(items, Sized):
+        raise InvalidTaskError(
+            "`input.items` of a task with `maxWaitMs` is taken at once, and has to be a list or something else with a "
+            f"length, not a {type(items).__name__}. Give a list, or leave `maxWaitMs` out",
+            details={"path": "input.items"},
+        )
+    return [pack_value(item, f"item {place}") for place, item in enumerate(items)]
+
+
 Handed: TypeAlias = tuple[int, bytes | None, bytes | None, int, dict[str, Any] | None]
 """How many items, their bytes, what tells each of them from others, into how many parts one can be cut, and what else
 the worker has to know."""

@@ -318,7 +318,8 @@ def _returned(segments: list[Any], failures: list[Any], shape: str) -> Any:
         gone = set(failed)
         kept = (item for item in range(first, first + count) if item not in gone)
         try:
-            values = pickle.loads(blobs[0])
+            one_each = shape.startswith("each")
+            values = [pickle.loads(blob) for blob in blobs] if one_each else pickle.loads(blobs[0])
         except Exception as error:
             which = f"item {first}" if count == 1 else f"one of the items {first} to {first + count - 1}"
             raise OperationFailedError(

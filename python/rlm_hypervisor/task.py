@@ -72,6 +72,7 @@ class SourceInput(TypedDict, total=False):
     key: str | Sequence[str] | Callable[[Any], Any]
     reduce: Callable[..., Any] | str
     setup: Callable[[], Any] | str
+    maxWaitMs: int | None
     chunkSize: int | Literal["auto"]
     format: str
     storageOptions: Mapping[str, str | int | bool | SecretName | Mapping[str, str]]

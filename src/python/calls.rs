@@ -17,7 +17,7 @@ use crate::runtime::calls::overflow::Overflow;
 use crate::runtime::calls::rows::{SourceFeed, auto};
 use crate::runtime::calls::tree::Tree;
 use crate::runtime::calls::{
-    CallSpec, Checkpoint, Fed, Feed, Fingerprint, Granted, Once, Parcel, Policy, Retry,
+    CallSpec, Checkpoint, Fed, Feed, Fingerprint, Granted, JointSpec, Once, Parcel, Policy, Retry, joint,
 };
 use crate::runtime::keeping::Keeping;
 use crate::runtime::run::Finished;
@@ -50,6 +50,8 @@ struct Asked {
     max_failures: Option<u64>,
     in_flight: Option<u64>,
     most: Option<u64>,
+    /// Milliseconds that an input waits for those of other runs.
+    max_wait_ms: Option<u64>,
     parallelism: Option<u64>,
     memory_limit: Option<u64>,
     timeout_ms: Option<u64>,
@@ -75,7 +77,7 @@ struct Asked {
 }
 
 /// What workers know how to do; `worker/calls.py` has the same words.
-const KINDS: &[&str] = &["value", "items", "batch", "rows", "tree", "map", "map_rows"];
+const KINDS: &[&str] = &["value", "items", "batch", "rows", "tree", "map", "map_rows", joint::KIND];
 
 /// Starts a run. `feed` is the payload of a single call, or an object with `next(most)` and `left()`.
 pub fn submit(
@@ -101,6 +103,9 @@ pub fn submit(
             }
             _ => return Err(raised(py, Error::internal("chunks of what is no source"))),
         }
+    } else if let Ok(inputs) = feed.cast::<PyList>() {
+        let inputs = inputs.iter().map(|input| Ok(input.cast::<PyBytes>()?.as_bytes().to_vec()));
+        Given::Inputs(inputs.collect::<PyResult<_>>()?)
     } else {
         Given::Feed(feed.unbind())
     };
@@ -110,6 +115,8 @@ pub fn submit(
 
 enum Given {
     Payload(Vec<u8>),
+    /// Of a run that shares batches with others.
+    Inputs(Vec<Vec<u8>>),
     Feed(Py<PyAny>),
     Source(Source),
 }
@@ -142,7 +149,7 @@ fn start(
     let limit = engine.limit(asked.memory_limit)?;
     let mut chunk_rows = match &feed {
         Given::Source(source) => Some(asked.chunk_rows.unwrap_or_else(|| auto(source, workers))),
-        Given::Payload(_) | Given::Feed(_) => None,
+        Given::Payload(_) | Given::Inputs(_) | Given::Feed(_) => None,
     };
     let checkpoint = match (&asked.key, asked.task) {
         (Some(key), Some(mut task)) => {
@@ -157,7 +164,42 @@ fn start(
         // Chunks that are done are those of the first run.
         chunk_rows = checkpoint.chunk_rows;
     }
+    let policy = Policy {
+        retries: asked.retries,
+        // A call that there is only one of is not left out.
+        on_error: match asked.on_error {
+            OnError::Skip if asked.single => OnError::Fail,
+            asked => asked,
+        },
+        alone: asked.single,
+        max_failures: asked.max_failures,
+        in_flight: asked.in_flight.unwrap_or(u64::MAX),
+        calls: workers,
+        backoff: Duration::from_millis(asked.backoff_ms),
+        longest_wait: Duration::from_millis(asked.max_backoff_ms),
+    };
+    let retry = Retry { on: asked.retry_on, never: asked.do_not_retry };
+    let (item_timeout, soft_timeout) =
+        (asked.item_timeout_ms.map(Duration::from_millis), asked.soft_timeout_ms.map(Duration::from_millis));
+    let timeout = asked.timeout_ms.map(Duration::from_millis);
     let feed: Box<dyn Feed> = match feed {
+        Given::Inputs(inputs) => {
+            let wait = Duration::from_millis(asked.max_wait_ms.unwrap_or_default());
+            let spec = JointSpec {
+                function: Arc::new(function),
+                priority: asked.priority as u8,
+                limits: joint::limits(asked.most.unwrap_or(u64::MAX), wait),
+                workers,
+                memory_limit: limit / workers,
+                batch_timeout: item_timeout,
+                soft_timeout,
+                secrets,
+            };
+            let inputs = inputs.iter().map(|input| Blob::new(input)).collect::<std::io::Result<_>>();
+            let inputs = inputs.map_err(not_shared)?;
+            let entry = joint::Entry { run, policy: joint::policy(policy), retry, inputs };
+            return engine.submit_joined(&pool, spec, entry, timeout);
+        }
         Given::Payload(bytes) if kind == &"tree" => {
             let root = Blob::new(&bytes).map_err(not_shared)?;
             Box::new(Tree::new(root, asked.max_depth, asked.memoised))
@@ -195,24 +237,11 @@ fn start(
         kind,
         single: asked.single,
         priority: asked.priority as u8,
-        policy: Policy {
-            retries: asked.retries,
-            // A call that there is only one of is not left out.
-            on_error: match asked.on_error {
-                OnError::Skip if asked.single => OnError::Fail,
-                asked => asked,
-            },
-            alone: asked.single,
-            max_failures: asked.max_failures,
-            in_flight: asked.in_flight.unwrap_or(u64::MAX),
-            calls: workers,
-            backoff: Duration::from_millis(asked.backoff_ms),
-            longest_wait: Duration::from_millis(asked.max_backoff_ms),
-        },
+        policy,
         overflow: Arc::new(Overflow::new(settings.spill_dir.clone(), limit / 2)),
-        retry: Retry { on: asked.retry_on, never: asked.do_not_retry },
-        item_timeout: asked.item_timeout_ms.map(Duration::from_millis),
-        soft_timeout: asked.soft_timeout_ms.map(Duration::from_millis),
+        retry,
+        item_timeout,
+        soft_timeout,
         most: asked.most.unwrap_or(u64::MAX),
         workers,
         memory_limit: limit / workers,
@@ -223,7 +252,6 @@ fn start(
         secrets,
         gathered,
     };
-    let timeout = asked.timeout_ms.map(Duration::from_millis);
     engine.submit_calls(run, &pool, spec, feed, keeping, timeout, asked.why)
 }
 

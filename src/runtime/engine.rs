@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 
-use super::calls::{CallRun, CallSpec, Feed, Gathered, keeper};
+use super::calls::{CallRun, CallSpec, Feed, Gathered, JointSpec, Joints, joint, keeper};
 use super::execute;
 use super::keeping::Keeping;
 use super::opening::{self, Given, Opening};
@@ -66,6 +66,8 @@ pub struct Engine {
     spill: Mutex<Option<SpillDir>>,
     /// Worker processes, from their first use on.
     pool: Mutex<Option<Arc<Pool>>>,
+    /// What runs that share batches have joined.
+    joints: Joints,
 }
 
 /// What a run may be told beyond its plan.
@@ -126,6 +128,7 @@ impl Engine {
             memory,
             spill: Mutex::default(),
             pool: Mutex::default(),
+            joints: Joints::default(),
         })
     }
 
@@ -285,18 +288,14 @@ impl Engine {
         timeout: Option<Duration>,
         why: Option<String>,
     ) -> Result<Arc<Run>> {
-        let compute = Self::handle(&self.compute)?;
-        self.list(&run);
-        if let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
-            let _ = run.control.deadline.set(deadline);
-        }
+        self.enlist(&run, timeout)?;
         run.begin_in_python(format!("{} of `{}`", spec.kind, spec.function.name), why);
         let (kept, keeper) = keeper::of(keeping.checkpoint, keeping.outbox).unzip();
         let calls = Arc::new(CallRun::new(run.clone(), pool, spec, feed, kept));
-        let (watched, watching, served) = (run.clone(), Arc::downgrade(&calls), Arc::downgrade(pool));
+        let watching = Arc::downgrade(&calls);
         let finisher = Finisher(run.clone());
         if let Some(keeper) = keeper {
-            let started = keeper.start(run.clone(), Arc::downgrade(&calls));
+            let started = keeper.start(run.clone(), watching.clone());
             started.map_err(|error| {
                 Error::new(
                     Code::OutOfMemory,
@@ -305,10 +304,53 @@ impl Engine {
                 .hint("Raise the limit of threads, or leave `idempotencyKey` out")
             })?;
         }
-        pool.add(calls).map_err(|error| {
-            Error::new(Code::OutOfMemory, format!("cannot start a thread for a worker: {error}"))
-                .hint("Raise the limit of threads, or lower `workers`")
+        pool.add(calls).map_err(|error| no_thread(&error))?;
+        self.watch(finisher, pool, timeout, move || {
+            if let Some(calls) = watching.upgrade() {
+                calls.give_up_writing();
+                calls.wind_down();
+            }
         })?;
+        Ok(run)
+    }
+
+    /// Starts a run whose inputs share batches with those of others.
+    pub fn submit_joined(
+        &self,
+        pool: &Arc<Pool>,
+        spec: JointSpec,
+        entry: joint::Entry,
+        timeout: Option<Duration>,
+    ) -> Result<Arc<Run>> {
+        let run = entry.run.clone();
+        self.enlist(&run, timeout)?;
+        run.begin_in_python(format!("batches of `{}`, shared with other runs", spec.function.name), None);
+        let finisher = Finisher(run.clone());
+        let (joint, member) = self.joints.join(pool, spec, entry).map_err(|error| no_thread(&error))?;
+        self.watch(finisher, pool, timeout, move || joint.leave(member))?;
+        Ok(run)
+    }
+
+    /// A run of calls that starts: closing waits for it, and its time begins.
+    fn enlist(&self, run: &Arc<Run>, timeout: Option<Duration>) -> Result<()> {
+        Self::handle(&self.compute)?;
+        self.list(run);
+        if let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+            let _ = run.control.deadline.set(deadline);
+        }
+        Ok(())
+    }
+
+    /// Looks after a run of calls until it is over; one that is to stop is wound down.
+    fn watch(
+        &self,
+        finisher: Finisher,
+        pool: &Arc<Pool>,
+        timeout: Option<Duration>,
+        wind_down: impl FnOnce() + Send + 'static,
+    ) -> Result<()> {
+        let compute = Self::handle(&self.compute)?;
+        let (watched, served) = (finisher.0.clone(), Arc::downgrade(pool));
         compute.spawn(async move {
             let deadline = async {
                 match timeout {
@@ -333,16 +375,13 @@ impl Engine {
                 }
                 break;
             }
-            if let Some(calls) = watching.upgrade() {
-                calls.give_up_writing();
-                calls.wind_down();
-            }
+            wind_down();
             if let Some(pool) = served.upgrade() {
                 pool.purge(&watched.id);
             }
             watched.over().await;
         });
-        Ok(run)
+        Ok(())
     }
 
     /// A run that starts: closing waits for it.
@@ -413,6 +452,11 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+fn no_thread(error: &std::io::Error) -> Error {
+    Error::new(Code::OutOfMemory, format!("cannot start a thread for a worker: {error}"))
+        .hint("Raise the limit of threads, or lower `workers`")
 }
 
 /// Runs `work` until it is done, or until it had its time to react to a wish to stop.

@@ -113,6 +113,8 @@ pub const INPUT: &[Field] = &[
     field("reduce", Kind::Operation, Absent, &[MapReduce], Since("0.1"), "what is done with the values of one key"),
     field("steps", Kind::Operations, Absent, &[Sequential], Since("0.1"), "operations, each of which receives what the one before returned"),
     field("setup", Kind::Operation, Absent, &[ParallelInference], Since("0.1"), "what a worker calls once, before its first chunk, to load the model"),
+    field("maxWaitMs", Kind::Int { min: 0, max: 60_000 }, Null, &[ParallelInference], Since("0.1"),
+        "milliseconds that an item waits for those of other runs with the same operation, to fill a batch of `chunkSize`; None for batches of its own"),
 ];
 
 /// Of these each format takes some: see `Format::options`.
@@ -204,6 +206,7 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("readOptions", &["source"]),
     ("chunkSize", &["source", "items"]),
     ("combine", &["source", "items"]),
+    ("maxWaitMs", &["items"]),
     ("map", &["reduce"]),
     ("key", &["reduce"]),
 ];

@@ -24,6 +24,9 @@ pub struct TaskSpec {
     /// What a worker of a `parallel_inference` task calls once, before its first chunk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup: Option<OperationRef>,
+    /// How long an item of a `parallel_inference` task waits for those of other runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_wait_ms: Option<u64>,
     pub output: Option<Output>,
     pub options: Options,
 }

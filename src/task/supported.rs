@@ -72,6 +72,9 @@ fn means_something(spec: &TaskSpec) -> Result<()> {
     }
     policies(options)?;
     keeps_or_writes(spec)?;
+    if spec.max_wait_ms.is_some() {
+        shares(spec)?;
+    }
     if spec.kind == TaskType::Sequential
         && matches!(spec.input, Input::Items(_))
         && spec.chunk_size != ChunkSize::Auto
@@ -87,6 +90,24 @@ fn means_something(spec: &TaskSpec) -> Result<()> {
     if options.on_error == OnError::Collect && (spec.kind == TaskType::MapReduce || !a_list) {
         let why = "\"collect\" puts errors in a list of results, and this task's answer is none";
         return wrong("options.onError", why, "Say \"skip\": `run.failures()` has the errors");
+    }
+    Ok(())
+}
+
+/// Batches that are shared between runs are no run's own, to be put together or kept.
+fn shares(spec: &TaskSpec) -> Result<()> {
+    let hint = "Leave one of them out";
+    if matches!(spec.combine, Combine::Concat | Combine::Callable(_)) {
+        let why = "shares batches between runs, and `combine` puts a run's own batches together";
+        return wrong("input.maxWaitMs", why, "Leave one of them out; the answer is a list of the results");
+    }
+    if spec.options.idempotency_key.is_some() {
+        let why = "shares batches between runs, and `idempotencyKey` keeps a run's own batches";
+        return wrong("input.maxWaitMs", why, hint);
+    }
+    if spec.options.on_error == OnError::DeadLetter {
+        let why = "shares batches between runs, and \"dead_letter\" puts a run's own batches aside";
+        return wrong("input.maxWaitMs", why, "Say \"skip\" or \"collect\", or leave one of them out");
     }
     Ok(())
 }
@@ -224,6 +245,7 @@ fn input_value(spec: &TaskSpec, key: &str) -> Result<Option<Value>> {
         ("key", _) => spec.key.as_ref().map(plain).transpose()?,
         ("reduce", _) => spec.reduce.as_ref().map(plain).transpose()?,
         ("setup", _) => spec.setup.as_ref().map(plain).transpose()?,
+        ("maxWaitMs", _) => Some(plain(&spec.max_wait_ms)?),
         ("steps", _) => matches!(spec.operation, OperationRef::Steps(_)).then_some(Value::Bool(true)),
         _ => None,
     })

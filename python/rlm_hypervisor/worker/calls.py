@@ -84,7 +84,7 @@ class Server:
                 else:
                     results.append(soft(function, items[place]))
             except BaseException as error:
-                failed.append(_failure(place, error, pickles))
+                failed.append(failure_of(place, error, pickles))
             if os.getpid() != self._pid:
                 # A forked child that came back from the function: the rest is its parent's to do.
                 os._exit(0)
@@ -124,7 +124,7 @@ class Server:
             except BaseException as error:
                 # What all of them make together cannot be sent: that is every one's failure.
                 failed += [
-                    _failure(p, error, pickles, retryable=False) for p in range(start, stop) if p not in gone
+                    failure_of(p, error, pickles, retryable=False) for p in range(start, stop) if p not in gone
                 ]
                 failed.sort(key=lambda failure: failure["item"])
                 packed = []
@@ -155,7 +155,7 @@ class Server:
                 dump(result)
             except BaseException as error:
                 text = f"the result, a {type(result).__name__}, cannot be sent back: {_text(error)}"
-                failed.append(_failure(place, TypeError(text), pickles, retryable=False))
+                failed.append(failure_of(place, TypeError(text), pickles, retryable=False))
             else:
                 kept.append(result)
         failed.sort(key=lambda failure: failure["item"])
@@ -164,7 +164,7 @@ class Server:
     def _broken(self, call: int, start: int, stop: int, error: BaseException) -> None:
         """Neither function nor items could be read: nothing ran."""
         pickles: list[bytes] = []
-        failed = [_failure(place, error, pickles, retryable=False) for place in range(start, stop)]
+        failed = [failure_of(place, error, pickles, retryable=False) for place in range(start, stop)]
         self._send(call, start, stop, True, [], failed, pickles)
 
 
@@ -180,7 +180,7 @@ def _items(head: dict[str, Any], blobs: list[Any]) -> Any:
         return [pickle.loads(blobs[0])[first:last]]
     if kind == "tree":
         return programs.jobs(head["more"]["jobs"], blobs)
-    if kind == "then" and "part" in head["more"]:
+    if kind == "joined" or (kind == "then" and "part" in head["more"]):
         return [blobs]
     if kind == "then":
         values = _in_order(head["more"]["parts"], blobs)
@@ -219,7 +219,7 @@ def _text(error: BaseException) -> str:
         return "an exception whose text raises another one"
 
 
-def _failure(
+def failure_of(
     place: int, error: BaseException, pickles: list[bytes], retryable: bool | None = None
 ) -> dict[str, Any]:
     """What is told of an exception; itself too, where it can be pickled and read again."""

@@ -71,14 +71,15 @@ class Inference:
         self._model: tuple[Any] | None = None
         self.__name__ = getattr(operation, "__name__", type(operation).__name__)
 
+    def prepare(self) -> None:
+        """Makes the model, unless it is there."""
+        if self._setup is not None and self._model is None:
+            self._model = (self._setup(),)
+
     def __call__(self, batch: Any) -> Any:
         """The results for a batch."""
-        if self._setup is None:
-            results = self._operation(batch)
-        else:
-            if self._model is None:
-                self._model = (self._setup(),)
-            results = self._operation(self._model[0], batch)
+        self.prepare()
+        results = self._operation(batch) if self._model is None else self._operation(self._model[0], batch)
         if not self._counted:
             return results
         results = list(results)

@@ -32,6 +32,10 @@ impl Granted {
         Ok(Self { names, secrets, last: Mutex::new(last) })
     }
 
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// Their values now. Where a provider does not answer any more, what it said last goes on to hold for the run,
     /// which says so.
     pub fn now(&self, control: &Control) -> Values {

@@ -2,8 +2,9 @@
 //!
 //! An item is in one place at a time: waiting, delayed until its next attempt, running, or ended as one of succeeded,
 //! failed, put aside, cancelled. `counts` says how many are where, and adds up after every event. `pieces` is about
-//! items that are run in parts, because the whole needs too much memory.
+//! items that are run in parts, because the whole needs too much memory, `apart` about calls that several runs share.
 
+mod apart;
 mod pieces;
 #[cfg(test)]
 mod tests;
@@ -209,6 +210,10 @@ impl Ledger {
             slice.to = rest.from;
             self.waiting.push_front(rest);
         }
+        Some(self.begin(slice, now))
+    }
+
+    fn begin(&mut self, mut slice: Slice, now: Instant) -> (u64, Slice) {
         let id = self.next;
         self.next += 1;
         slice.begun.get_or_insert(now);
@@ -219,7 +224,7 @@ impl Ledger {
             self.counts.running += slice.len();
         }
         self.running.insert(id, slice.clone());
-        Some((id, slice))
+        (id, slice)
     }
 
     /// What runs under this number; shrinks as parts come in.

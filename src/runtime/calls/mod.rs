@@ -5,8 +5,10 @@
 //! recursive run, `granted` the secrets that they may read, `gathered` the results that are to be written, `failure`
 //! says what went wrong in words. `work` is the shell that the pool of workers sees, `feeding`, `unit` and `last` its
 //! steps. `checkpoint` is what of a run with a key outlives it, `keeper` writes that. `overflow` takes results that do
-//! not fit in memory. `latency` has how long items waited and ran, in `histogram`s.
+//! not fit in memory. `joint` is what runs share whose inputs go to workers together: `batch` decides which and when,
+//! `joined` what becomes of them. `latency` has how long items waited and ran, in `histogram`s.
 
+mod batch;
 pub mod checkpoint;
 mod failure;
 pub mod feed;
@@ -14,6 +16,8 @@ mod feeding;
 pub mod gathered;
 mod granted;
 mod histogram;
+mod joined;
+pub mod joint;
 pub mod keeper;
 mod last;
 pub mod latency;
@@ -31,6 +35,7 @@ pub use checkpoint::{Checkpoint, Fingerprint};
 pub use feed::{Fed, Feed, Once, Parcel};
 pub use gathered::Gathered;
 pub use granted::Granted;
+pub use joint::{JointSpec, Joints};
 pub use latency::Latency;
 pub use ledger::Policy;
 pub use retry::Retry;

@@ -12,8 +12,11 @@ impl Inner {
     /// One more thread, if there is room and more to do than there are threads that wait.
     pub(super) fn staff(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
         let now = Instant::now();
-        let due = state.works.iter().filter(|entry| entry.work.ready(now) == Ready::Now).count();
-        if state.idle < due && state.present(now) < state.limit && !state.closed {
+        let ready: Vec<_> = state.works.iter().map(|entry| entry.work.ready(now)).collect();
+        let due = ready.iter().filter(|ready| **ready == Ready::Now).count();
+        // Somebody has to be there when a call's time comes.
+        let timed = ready.iter().any(|ready| matches!(ready, Ready::At(_)));
+        if state.idle < due + usize::from(timed) && state.present(now) < state.limit && !state.closed {
             match self.spawn(state) {
                 Err(error) if state.living == 0 => return Err(error),
                 _ => {}
@@ -100,7 +103,7 @@ impl Inner {
     }
 
     /// The room for a call, and a worker if one waits; None if the call is not wanted any more.
-    fn seat(&self, work: &dyn Work) -> Result<Option<Host>, StopCause> {
+    fn seat(&self, work: &dyn Work, unit: u64) -> Result<Option<Host>, StopCause> {
         let mut state = self.state.lock();
         loop {
             if state.closed {
@@ -110,7 +113,8 @@ impl Inner {
                 state.busy += 1;
                 return Ok(state.hosts.pop());
             }
-            if let Some(cause) = work.stop(Instant::now()) {
+            let now = Instant::now();
+            if let Some(cause) = work.stop(now).or_else(|| work.overdue(unit, now)) {
                 return Err(cause);
             }
             self.wake.wait_for(&mut state, SEAT);
@@ -133,7 +137,7 @@ impl Inner {
     }
 
     fn run(&self, work: &dyn Work, unit: &Unit) {
-        let found = match self.seat(work) {
+        let found = match self.seat(work, unit.id) {
             Ok(found) => found,
             Err(cause) => return work.ended(unit.id, End::Stopped(cause), None),
         };
