@@ -49,6 +49,23 @@ class Submitting:
         self._check()
         return self._engine.forget(key)
 
+    def metrics(self) -> dict[str, Any]:
+        """Numbers of all runs of this client together, whether they have ended or not.
+
+        `runs` has how many there are in each state, `chunks` the sums of their accounting, and `latency` how long items
+        waited for workers and ran in them, as `Run.metrics` has it of one run.
+
+        >>> from rlm_hypervisor import RLMClient
+        >>> with RLMClient(workers=1) as client:
+        ...     for _ in range(2):
+        ...         _ = client.execute({"type": "parallel", "input": {"items": range(10), "operation": str}})
+        ...     found = client.metrics()
+        >>> found["runs"]["succeeded"], found["chunks"]["succeeded"], found["latency"]["running_ms"]["count"]
+        (2, 20, 20)
+        """
+        self._check()
+        return self._engine.metrics()
+
     def dead_letters(self) -> DeadLetters:
         """Items that failed for good and were put aside (`onError: "dead_letter"`), of all runs in `state_dir`.
 

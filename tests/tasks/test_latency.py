@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from rlm_hypervisor import RLMClient
+from rlm_hypervisor import OperationFailedError, RLMClient
 
 FIGURES = ["count", "max", "mean", "p50", "p90", "p99"]
 
@@ -44,7 +44,9 @@ def test_slow_items_are_seen_as_slow(crew: RLMClient) -> None:
     def operation(item: int) -> None:
         time.sleep(0.2 if item == 7 else 0.01)
 
-    found = latency_of(crew.submit({"type": "parallel", "input": {"items": range(10), "operation": operation}}))
+    found = latency_of(
+        crew.submit({"type": "parallel", "input": {"items": range(10), "operation": operation}})
+    )
     running = found["running_ms"]
     assert running["p50"] >= 9 and running["max"] >= 190 and running["p99"] >= 190
 
@@ -80,14 +82,13 @@ def test_a_client_adds_up_its_runs(crew: RLMClient) -> None:
         )
         for _ in range(3):
             client.execute({"type": "parallel", "input": {"items": range(4), "operation": str}})
-        native = client.submit({"type": "parallel", "input": {"source": data, "operation": lambda p: p["a"].sum()}})
+        native = client.submit(
+            {"type": "parallel", "input": {"source": data, "operation": lambda p: p["a"].sum()}}
+        )
         assert native.result() == 6
         assert "latency" not in native.metrics()
-        with pytest.raises(ZeroDivisionError):
-            try:
-                client.execute({"type": "parallel", "input": {"items": [0], "operation": lambda n: 1 / n}})
-            except Exception as error:
-                raise error.__cause__ or error from None
+        with pytest.raises(OperationFailedError):
+            client.execute({"type": "parallel", "input": {"items": [0], "operation": lambda n: 1 / n}})
         found = client.metrics()
     assert (found["runs"]["succeeded"], found["runs"]["failed"]) == (4, 1)
     assert found["latency"]["running_ms"]["count"] == 13

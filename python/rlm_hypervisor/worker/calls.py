@@ -124,7 +124,9 @@ class Server:
             except BaseException as error:
                 # What all of them make together cannot be sent: that is every one's failure.
                 failed += [
-                    failure_of(p, error, pickles, retryable=False) for p in range(start, stop) if p not in gone
+                    failure_of(p, error, pickles, retryable=False)
+                    for p in range(start, stop)
+                    if p not in gone
                 ]
                 failed.sort(key=lambda failure: failure["item"])
                 packed = []

@@ -43,6 +43,17 @@ def _pickler() -> Any:
     import cloudpickle
 
     # Both processes are the same interpreter, so code can go as the interpreter itself stores it.
-    code = {CodeType: lambda code: (marshal.loads, (marshal.dumps(code),))}
+    code = {CodeType: lambda code: (marshal.loads, (_code(code),))}
     table = ChainMap(code, cloudpickle.Pickler.dispatch_table)
     return type("Pickler", (cloudpickle.Pickler,), {"dispatch_table": table})
+
+
+def _code(code: Any) -> bytes:
+    """Code as bytes that are the same every time: from version 3 on they depend on who else refers to its constants."""
+    import marshal
+
+    try:
+        return marshal.dumps(code, 2)
+    except ValueError:
+        # It has constants that older versions do not know.
+        return marshal.dumps(code)
