@@ -15,6 +15,7 @@ pub mod ordered;
 pub mod owned_exec;
 pub mod physical_expr;
 pub mod predicate;
+pub mod sample;
 pub mod scalars;
 pub mod scan;
 pub mod scan_exec;

@@ -13,6 +13,7 @@ use pyo3_arrow::input::AnyRecordBatch;
 
 use super::calls;
 use super::errors::raised;
+use super::exploring::{self, PySpool};
 use super::frame::PyFrame;
 use super::json;
 use super::letters;
@@ -22,10 +23,10 @@ use crate::config::Settings;
 use crate::error::{Code, Error};
 use crate::io::sink::target::{Asked, Target};
 use crate::io::source::options::{PATH, ReadOptions};
-use crate::io::source::{Owner, Sources};
+use crate::io::source::{Owner, Source, Sources};
 use crate::plan::Node;
 use crate::plan::frame::{Frame, Kind};
-use crate::runtime::opening::Given;
+use crate::runtime::opening::{Given, Opening};
 use crate::runtime::{Engine, RunOptions};
 use crate::store::letters::discard;
 use crate::task;
@@ -93,21 +94,20 @@ impl PyEngine {
                 given.push(Given::Path(path.to_string()));
                 continue;
             }
+            if let Ok(spool) = source.cast::<PySpool>() {
+                given.push(Given::Stream(spool.get().taken()?));
+                continue;
+            }
             let (schema, batches) = exported(py, &source)?;
             given.push(Given::Table(schema, batches));
         }
         let engine = self.engine()?;
         let timeout = timeout_ms.map(Duration::from_millis);
         let stores = settings_of(storage_options.unwrap_or_default())?;
-        let mut opening = engine
+        let opening = engine
             .open(given, format.map(str::to_owned), stores, options, timeout)
             .map_err(|error| raised(py, error))?;
-        let source = loop {
-            if let Some(opened) = py.detach(|| opening.wait(SIGNALS_EVERY)) {
-                break opened.map_err(|error| raised(py, error))?;
-            }
-            py.check_signals()?;
-        };
+        let source = waited(py, opening)?;
         let (fields, index, range) = (source.fields(), source.index(), source.range());
         let (id, sources) = Sources::only(source, Some(Owner { closed: engine.closed(), pid: self.pid }));
         let mut frame = Frame::scan(Node::Scan { source: id, fields }).indexed_by(&index);
@@ -115,6 +115,24 @@ impl PyEngine {
             frame = frame.counted(range).map_err(|error| raised(py, error))?;
         }
         Ok(PyFrame { frame, sources })
+    }
+
+    /// What takes the tables of a stream.
+    fn spool(&self) -> PyResult<PySpool> {
+        Ok(PySpool::new(self.engine()?))
+    }
+
+    /// The rows of a source with these numbers, which rise, and the bytes that were read for them.
+    #[pyo3(signature = (frame, rows, columns=None, timeout_ms=None))]
+    fn rows_at(
+        &self,
+        py: Python<'_>,
+        frame: &PyFrame,
+        rows: Vec<u64>,
+        columns: Option<Vec<String>>,
+        timeout_ms: Option<u64>,
+    ) -> PyResult<(PyFrame, u64)> {
+        exploring::rows_at(py, self.engine()?, frame, rows, columns, timeout_ms)
     }
 
     fn submit(&self, py: Python<'_>, frame: &PyFrame, options: &Bound<'_, PyDict>) -> PyResult<PyRun> {
@@ -225,6 +243,16 @@ fn target(engine: &Engine, frame: &Frame, asked: serde_json::Value) -> Result<Ta
             .detail("path", "output"));
     }
     engine.target(&asked)
+}
+
+/// A source that is being opened; Ctrl-C gives it up.
+pub(super) fn waited(py: Python<'_>, mut opening: Opening) -> PyResult<Source> {
+    loop {
+        if let Some(opened) = py.detach(|| opening.wait(SIGNALS_EVERY)) {
+            return opened.map_err(|error| raised(py, error));
+        }
+        py.check_signals()?;
+    }
 }
 
 /// The batches of an object with an Arrow capsule.

@@ -4,6 +4,7 @@ mod answer;
 mod calls;
 mod engine;
 mod errors;
+mod exploring;
 mod frame;
 mod groups;
 mod json;
@@ -38,6 +39,8 @@ mod _core {
     use super::answer::PyAnswer;
     #[pymodule_export]
     use super::engine::PyEngine;
+    #[pymodule_export]
+    use super::exploring::{PySpool, facts};
     #[pymodule_export]
     use super::frame::PyFrame;
     #[pymodule_export]

@@ -6,6 +6,7 @@ mod dummies;
 pub mod engine;
 mod execute;
 pub mod explain;
+mod exploring;
 pub mod keeping;
 pub mod opening;
 mod output;

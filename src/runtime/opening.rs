@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use super::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::io::location::{self, FileRef};
+use crate::io::source::files::spool::Spool;
 use crate::io::source::options::{PATH, ReadOptions};
 use crate::io::source::{FilesSource, MemorySource, ParquetSource, Source, files};
 use crate::io::store::Stores;
@@ -17,6 +18,8 @@ use crate::secrets::urls;
 pub enum Given {
     Path(String),
     Table(arrow::datatypes::SchemaRef, Vec<arrow::array::RecordBatch>),
+    /// Tables that came one after the other: the only thing that is given.
+    Stream(Box<Spool>),
 }
 
 impl Engine {
@@ -31,6 +34,19 @@ impl Engine {
         let mut tables = Vec::new();
         for source in given {
             match source {
+                Given::Stream(_) if !options.is_empty() => {
+                    return Err(Error::new(
+                        Code::InvalidTask,
+                        "read options are for files, and the source is Arrow data",
+                    )
+                    .hint("Leave them out")
+                    .detail("path", PATH));
+                }
+                Given::Stream(spool) => {
+                    let threads = self.settings().threads;
+                    let finished = tokio::task::spawn_blocking(move || spool.finish(threads)).await;
+                    return finished.map_err(|_| Error::internal("the opening of a stream was aborted"))?;
+                }
                 Given::Path(path) => paths.push(path),
                 Given::Table(schema, batches) => tables.push((schema, batches)),
             }
@@ -134,7 +150,7 @@ impl Opening {
 pub(super) fn in_stores(given: &[Given]) -> Result<()> {
     let stored = |given: &Given| match given {
         Given::Path(path) => path.contains("://") && !path.starts_with("file:"),
-        Given::Table(..) => false,
+        Given::Table(..) | Given::Stream(_) => false,
     };
     if given.iter().any(stored) {
         return Ok(());

@@ -68,6 +68,12 @@ impl Data {
         }
     }
 
+    /// A file that was written here, and has no name.
+    pub fn kept(file: File) -> io::Result<Self> {
+        let size = file.metadata()?.len();
+        Ok(Self { file: Arc::new(file), size, given_up: Arc::default() })
+    }
+
     #[cfg(test)]
     pub fn from_file(file: File, opening: &Opening) -> io::Result<Self> {
         let size = file.metadata()?.len();

@@ -8,6 +8,7 @@ mod infer;
 mod ipc;
 mod json;
 mod shape;
+pub mod spool;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
