@@ -49,8 +49,10 @@ if TYPE_CHECKING:
     from rlm_hypervisor.progress import Progress as Progress
     from rlm_hypervisor.result import Result as Result
     from rlm_hypervisor.run import Explanation as Explanation, Run as Run
+    from rlm_hypervisor.schema import Schema as Schema
     from rlm_hypervisor.secrets import secret as secret
     from rlm_hypervisor.splitting import split as split
+    from rlm_hypervisor.table import Table as Table
     from rlm_hypervisor.task import ParallelTask as ParallelTask, Task as Task
     from rlm_hypervisor.written import Written as Written
 
@@ -67,6 +69,8 @@ _HOMES = {
     "Result": "result",
     "Explanation": "run",
     "Run": "run",
+    "Schema": "schema",
+    "Table": "table",
     "Secret": "secrets",
     "secret": "secrets",
     "split": "splitting",
@@ -134,11 +138,13 @@ __all__ = [
     "Result",
     "Run",
     "Scalar",
+    "Schema",
     "SchemaMismatchError",
     "Secret",
     "SoftTimeout",
     "SourceNotFoundError",
     "SourceUnreadableError",
+    "Table",
     "Task",
     "TaskCancelledError",
     "TaskTimeoutError",

@@ -112,6 +112,18 @@ class Engine:
         and TIMEOUT when that takes longer than `timeout_ms`. Ctrl-C ends it.
         """
 
+    def spool(self) -> Spool:
+        """What takes the tables of a stream; it then is a source of `open`."""
+
+    def rows_at(
+        self,
+        frame: Frame,
+        rows: Sequence[int],
+        columns: Sequence[str] | None = None,
+        timeout_ms: int | None = None,
+    ) -> tuple[Frame, int]:
+        """The rows of a source with these rising numbers, as a table in memory, and the bytes read for them."""
+
     def submit(self, frame: Frame, options: dict[str, Any]) -> Run:
         """Starts a run. Options: chunk_size (int | None), timeout_ms, parallelism, memory_limit."""
 
@@ -143,6 +155,18 @@ class Engine:
 
     def close(self) -> None:
         """Cancels what runs and stops the threads. A second call does nothing."""
+
+@final
+class Spool:
+    """Takes tables one after the other; what exceeds a share of the memory limit is written to `spill_dir`."""
+
+    empty: bool
+
+    def add(self, table: object, seconds: float | None = None) -> None:
+        """Takes an object with an Arrow capsule, to its end, or raises TIMEOUT when so many seconds are over."""
+
+def facts(frame: Frame) -> dict[str, Any]:
+    """What is known of a source: columns, partition_columns, format, rows, files, bytes, parts."""
 
 @final
 class Frame:

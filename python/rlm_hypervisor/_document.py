@@ -9,6 +9,7 @@ from rlm_hypervisor._core import Frame, Secret
 from rlm_hypervisor._lazy import is_instance
 from rlm_hypervisor.errors import InvalidTaskError
 from rlm_hypervisor.secrets import SecretName
+from rlm_hypervisor.streams import is_iterator
 
 
 def plain(task: Any) -> tuple[Any, list[Any]]:
@@ -67,6 +68,8 @@ def _convert(value: Any, objects: list[Any], path: str, within: tuple[int, ...])
         hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__")
     ):
         _check_pandas(value, path)
+        return _marker("$arrow", value, objects)
+    if (path.startswith("input.source") or ".tables." in path) and is_iterator(value):
         return _marker("$arrow", value, objects)
     if is_instance(value, "numpy", "bool_", "integer", "floating", "str_"):
         return value.item()

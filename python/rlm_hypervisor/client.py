@@ -10,25 +10,23 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from rlm_hypervisor import _core
-from rlm_hypervisor._document import has_index, indexed, plain
+from rlm_hypervisor._document import plain
 from rlm_hypervisor.errors import (
     InvalidTaskError,
     NotDecomposableError,
     OperationNotFoundError,
-    RLMError,
-    exposed,
 )
+from rlm_hypervisor.opening import Sources, storage_options_of
 from rlm_hypervisor.operations import EVERYWHERE, Operations
 from rlm_hypervisor.run import ConstantRun, Run
-from rlm_hypervisor.secrets import AnyProvider, SecretName, Secrets
+from rlm_hypervisor.secrets import AnyProvider, Secrets
 from rlm_hypervisor.secrets.keeping import keeper
 from rlm_hypervisor.submitting import Submitting, handle_of
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from rlm_hypervisor.partition.frame import Partition
-    from rlm_hypervisor.task import ParallelTask, ReadOptions, TaskDocument
+    from rlm_hypervisor.task import ParallelTask, TaskDocument
 
     AnyTask: TypeAlias = TaskDocument | ParallelTask | Mapping[str, Any]
 
@@ -47,7 +45,7 @@ def _close_all() -> None:
         client.close()
 
 
-class RLMClient(Submitting):
+class RLMClient(Submitting, Sources):
     """Executes tasks on this machine.
 
     A client owns threads, a memory limit and connections to object stores. It may be shared between threads.
@@ -117,7 +115,7 @@ class RLMClient(Submitting):
         given |= paths
         resolved = _core.resolve({name: value for name, value in given.items() if value is not None})
         held = keeper(secrets, resolved["secrets_ttl"])
-        self._engine = _core.Engine(resolved, _storage_options(storage_options), held)
+        self._engine = _core.Engine(resolved, storage_options_of(storage_options), held)
         self.secrets = Secrets(held, self._check)
         """The secrets of this client: `get`, `set`, `names`, `refresh`."""
         self._progress = resolved.get("progress", "auto")
@@ -291,39 +289,6 @@ class RLMClient(Submitting):
         ]
         return _core.Frame.sql(sql["query"], opened)
 
-    def _open(self, source: Mapping[str, Any], objects: list[Any], timeout_ms: int | None) -> _core.Frame:
-        found = source.get("source")
-        if found is None:
-            raise InvalidTaskError("this version runs tasks on `input.source`, and the task has none")
-        items = found.get("sources", found.get("source")) if isinstance(found, Mapping) else found
-        file_format = found.get("format") if isinstance(found, Mapping) else None
-        options = found.get("readOptions") if isinstance(found, Mapping) else None
-        opened = [objects[handle_of(item["arrow"])] if "arrow" in item else item["url"] for item in items]
-        store = found.get("storageOptions") if isinstance(found, Mapping) else None
-        return self._opened(opened, file_format or source.get("format"), timeout_ms, store, options)
-
-    def _opened(
-        self,
-        opened: list[Any],
-        file_format: str | None,
-        timeout_ms: int | None,
-        options: dict[str, Any] | None = None,
-        read_options: Mapping[str, Any] | None = None,
-    ) -> _core.Frame:
-        try:
-            if len(opened) == 1 and has_index(opened[0]):
-                return indexed(opened[0])
-            return self._engine.open(opened, file_format, timeout_ms, options, read_options)
-        except RLMError:
-            raise
-        except Exception as error:
-            kinds = ", ".join(sorted({type(item).__name__ for item in opened}))
-            raise InvalidTaskError(
-                f"the source ({kinds}) cannot be taken as a table: {' '.join(_core.redact(str(error)).split())[:300]}. "
-                "Give a DataFrame, a table of pyarrow, Polars or DuckDB, or the path of files",
-                details={"path": "input.source"},
-            ) from exposed(error)
-
     def _operation(self, found: Mapping[str, Any], objects: list[Any]) -> Callable[..., Any]:
         if "callable" in found:
             function: Callable[..., Any] = objects[handle_of(found["callable"])]
@@ -335,44 +300,6 @@ class RLMClient(Submitting):
                 f"this version runs Python functions and registered operations, not {found!r}"
             )
         return registered
-
-    def table(
-        self,
-        source: Any,
-        format: str | None = None,
-        *,
-        read_options: ReadOptions | None = None,
-        storage_options: Mapping[str, object] | None = None,
-    ) -> Partition:
-        """A further table for operations: a lazy `Partition` to merge with, look up in, or concatenate.
-
-        Args:
-            source: what `input.source` of a task takes: a path, glob, directory or URL, a list of them, or an
-                object with an Arrow capsule (pandas, Polars, pyarrow, DuckDB).
-            format: "parquet", "csv", "json", "arrow" or "avro", where the name does not tell.
-            storage_options: of its store, before those of the client; a value may be `secret(name)`.
-            read_options: how files of text are read, as `input.readOptions` of a task: `{"sep": ";"}`.
-
-        Its files are listed, and as much of them is read now as it takes to know columns and rows; the rows when a
-        run needs them. A table of files belongs to this client: after `close` and in a forked child it is refused.
-        """
-        from rlm_hypervisor.partition.frame import Partition
-        from rlm_hypervisor.partition.tables import in_memory
-
-        self._check()
-        items = list(source) if isinstance(source, list | tuple) else [source]
-        if format is not None and any(hasattr(item, "__arrow_c_stream__") for item in items):
-            raise InvalidTaskError("`format` is that of files, and the table is in memory. Leave it out")
-        if len(items) == 1 and hasattr(items[0], "__arrow_c_stream__") and not storage_options:
-            if read_options:
-                raise InvalidTaskError(
-                    "`read_options` are for files, and the source is data in memory. Leave them out",
-                    details={"path": "read_options"},
-                )
-            return Partition(in_memory(items[0], "`client.table`"))
-        opened = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
-        store = _storage_options(storage_options)
-        return Partition(self._opened(opened, format, None, store, plain(read_options)[0]))
 
     # Registered operations.
     @overload
@@ -444,39 +371,6 @@ class RLMClient(Submitting):
             )
         if self._closed:
             raise InvalidTaskError("this client is closed. Make a new one")
-
-
-def _storage_options(given: Mapping[str, object] | None) -> dict[str, Any]:
-    """Options as text; those that are None are as good as not given."""
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise InvalidTaskError(
-            f"`storage_options` is a {type(given).__name__}. Give a dict of option names and values",
-            details={"path": "storage_options"},
-        )
-    return {str(name): _option(value) for name, value in given.items() if value is not None}
-
-
-def _option(value: object) -> Any:
-    """A storage option as text, as object stores take them; a secret, or `{"secret": name}`."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, _core.Secret):
-        return value
-    if isinstance(value, SecretName):
-        return {"secret": value.name}
-    if isinstance(value, Mapping):
-        if set(value) != {"secret"} or not isinstance(value["secret"], str):
-            raise InvalidTaskError(
-                'an option of `storage_options` is a dict, which can only be `{"secret": name}`. Give text, a number, '
-                "`secret(name)` or that",
-                details={"path": "storage_options"},
-            )
-        return dict(value)
-    if isinstance(value, os.PathLike):
-        return os.fsdecode(os.fspath(value))
-    return str(value)
 
 
 def _options(spec: Mapping[str, Any], spent: float) -> dict[str, Any]:

@@ -67,6 +67,8 @@ def table(value: Any, call: str) -> Partition:
     """A partition as it is; anything else that is a table as one."""
     if isinstance(value, Partition):
         return value
+    if is_instance(value, "rlm_hypervisor.table", "Table"):
+        return Partition(value._frame)
     if not is_table(value):
         refuse(
             f"{call} takes a partition or a table (pandas, Polars, pyarrow), not `{clipped(value)}`",
