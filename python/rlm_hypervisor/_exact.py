@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 
-def to_frame(pandas: Any, table: Any) -> Any:
+def to_frame(pandas: Any, table: Any, gaps: Collection[str] = ()) -> Any:
     """The table as a frame, its columns named as in Arrow.
 
     pyarrow makes floats of integers, and objects of booleans, where a value is missing: 2^53 + 1 would be 2^53.
-    These columns become `Int64` and its like, and `boolean`; all others are as pyarrow has them.
+    These columns become `Int64` and its like, and `boolean`; all others are as pyarrow has them. `gaps` are columns
+    of which that holds although this part of them may have no missing value.
     """
     exact = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
-        if column.null_count:
+        if column.null_count or name in gaps:
             kind = _NULLABLE.get(str(column.type))
             if kind is not None:
                 exact[name] = getattr(pandas, kind)().__from_arrow__(column)

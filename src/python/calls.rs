@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::errors::raised;
 use super::frame::PyFrame;
 use super::json;
+use super::secrets::interruptible;
 use crate::error::{Cause, Code, Error, Result};
 use crate::io::source::Source;
 use crate::plan::Node;
@@ -109,7 +110,14 @@ pub fn submit(
     } else {
         Given::Feed(feed.unbind())
     };
-    let started = py.detach(|| start(engine, bytes, then, feed, asked));
+    let secrets = match asked.secrets.clone() {
+        names if names.is_empty() => None,
+        names => {
+            let keeper = engine.secrets().clone();
+            Some(Arc::new(interruptible(py, move || Granted::new(names, keeper))?))
+        }
+    };
+    let started = py.detach(|| start(engine, bytes, then, feed, asked, secrets));
     started.map_err(|error| raised(py, error))
 }
 
@@ -127,6 +135,7 @@ fn start(
     then: Option<&[u8]>,
     feed: Given,
     asked: Asked,
+    secrets: Option<Arc<Granted>>,
 ) -> Result<Arc<Run>> {
     let kind = KINDS.iter().find(|kind| **kind == asked.kind);
     let kind = kind.ok_or_else(|| Error::internal(format!("workers do not know `{}`", asked.kind)))?;
@@ -137,11 +146,7 @@ fn start(
         .transpose()
         .map_err(not_shared)?;
     let function = Function::new(asked.name, function).map_err(not_shared)?;
-    let names = asked.secrets.clone();
-    let secrets = match asked.secrets {
-        names if names.is_empty() => None,
-        names => Some(Arc::new(Granted::new(names, engine.secrets().clone())?)),
-    };
+    let names = asked.secrets;
     let run = engine.prepared();
     let (program, arguments, environment) = asked.launch;
     let hidden = engine.secrets().hidden();

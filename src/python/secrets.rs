@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, mpsc};
 use std::time::Duration;
 
 use pyo3::exceptions::PyTypeError;
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::calls::of_exception;
 use super::errors::raised;
 use super::json;
+use super::run::SIGNALS_EVERY;
 use crate::error::{Code, Error, Result};
 use crate::secrets::environment::Environment;
 use crate::secrets::files::Files;
@@ -295,17 +296,25 @@ impl PySecrets {
     }
 
     fn get(&self, py: Python<'_>, name: &str) -> PyResult<PySecret> {
-        let value = py.detach(|| self.secrets.get(name)).map_err(|error| raised(py, error))?;
+        let value = match self.secrets.fresh(name) {
+            Some(value) => value,
+            None => {
+                let (secrets, name) = (self.secrets.clone(), name.to_owned());
+                interruptible(py, move || secrets.get(&name))?
+            }
+        };
         Ok(PySecret { name: name.to_owned(), value })
     }
 
     fn set(&self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let value = text(value, name)?.map_err(|error| raised(py, error))?;
-        py.detach(|| self.secrets.set(name, value)).map_err(|error| raised(py, error))
+        let (secrets, name) = (self.secrets.clone(), name.to_owned());
+        interruptible(py, move || secrets.set(&name, value))
     }
 
     fn names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        py.detach(|| self.secrets.names()).map_err(|error| raised(py, error))
+        let secrets = self.secrets.clone();
+        interruptible(py, move || secrets.names())
     }
 
     #[pyo3(signature = (name=None))]
@@ -315,6 +324,33 @@ impl PySecrets {
 
     fn described(&self) -> String {
         secrets::redact::owned(self.secrets.described())
+    }
+}
+
+/// What asks providers, which may hang: in a thread of its own, so that Ctrl-C ends the wait for it.
+pub fn interruptible<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> PyResult<T> {
+    let (tell, mut told) = mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().name("rlm-secrets".to_owned());
+    let started = thread.spawn(move || {
+        // Whoever waited may be gone.
+        let _ = tell.send(work());
+    });
+    started.map_err(|error| {
+        let message = format!("cannot start a thread that asks for secrets: {error}");
+        raised(py, Error::new(Code::OutOfMemory, message).hint("Raise the limit of threads"))
+    })?;
+    loop {
+        let told = &mut told;
+        match py.detach(move || told.recv_timeout(SIGNALS_EVERY)) {
+            Ok(found) => return found.map_err(|error| raised(py, error)),
+            Err(mpsc::RecvTimeoutError::Timeout) => py.check_signals()?,
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(raised(py, Error::internal("a provider of secrets panicked")));
+            }
+        }
     }
 }
 

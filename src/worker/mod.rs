@@ -4,6 +4,8 @@
 //! `pool` decides which run's call a free worker takes. Nothing here knows what a call means.
 
 pub mod call;
+#[cfg(target_os = "linux")]
+mod descent;
 pub mod host;
 mod output;
 pub mod pool;

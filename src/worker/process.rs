@@ -5,9 +5,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+
+#[cfg(target_os = "linux")]
+use super::descent;
 
 /// Handles of the worker itself lie from here on; `worker/main.py` has the same number.
 const HIGH: i32 = 200;
@@ -33,7 +37,13 @@ pub struct Process {
     reaped: bool,
     /// The process that started it: a fork of that one has no worker.
     owner: u32,
+    /// What is in the environment of all that descends from it.
+    #[cfg(target_os = "linux")]
+    mark: String,
 }
+
+/// Numbers the workers of this process.
+static STARTED: AtomicU64 = AtomicU64::new(0);
 
 impl Process {
     /// Starts a worker.
@@ -46,6 +56,9 @@ impl Process {
                 command.env_remove(name);
             }
         }
+        let mark = marked();
+        #[cfg(target_os = "linux")]
+        command.env(descent::MARK, &mark);
         let mut child = command
             .args(&launch.arguments)
             .envs(launch.environment.iter().map(|(name, value)| (name, value)))
@@ -58,7 +71,17 @@ impl Process {
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let stderr = child.stderr.take().ok_or_else(missing)?;
         let owner = std::process::id();
-        Ok(Self { child, socket: ours, stdout, stderr, exited: None, reaped: false, owner })
+        Ok(Self {
+            child,
+            socket: ours,
+            stdout,
+            stderr,
+            exited: None,
+            reaped: false,
+            owner,
+            #[cfg(target_os = "linux")]
+            mark,
+        })
     }
 
     pub fn id(&self) -> u32 {
@@ -107,11 +130,13 @@ impl Process {
         }
     }
 
-    /// Ends it and all of its group at once, and waits until it is gone.
+    /// Ends it and all that it has started at once, and waits until it is gone.
     pub fn kill(&mut self) -> Option<ExitStatus> {
         if self.reaped {
             return self.exited;
         }
+        #[cfg(target_os = "linux")]
+        self.kill_descendants();
         if let Ok(group) = i32::try_from(self.child.id()) {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
@@ -120,6 +145,21 @@ impl Process {
         self.reaped = true;
         self.exited = self.exited.or(status);
         self.exited
+    }
+
+    /// Also those that left its group.
+    #[cfg(target_os = "linux")]
+    fn kill_descendants(&mut self) {
+        if self.exited().is_none()
+            && let Ok(id) = i32::try_from(self.child.id())
+        {
+            let _ = nix::sys::signal::kill(Pid::from_raw(id), Signal::SIGSTOP);
+            descent::end_below(id);
+        }
+        if self.exited().is_some() {
+            // They have other parents now.
+            descent::end_marked(&self.mark);
+        }
     }
 
     /// Bytes of memory that it holds itself: resident, without what lies in files and shared memory.
@@ -144,7 +184,14 @@ impl Drop for Process {
     }
 }
 
-/// In a worker: ends the process and its group as soon as the supervisor is gone, whatever Python is doing then.
+/// A mark that no other worker has, of this process or of another one.
+fn marked() -> String {
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    format!("{}-{number}-{}", std::process::id(), time.as_nanos())
+}
+
+/// In a worker: ends the process and all that it has started as soon as the supervisor is gone, whatever Python is doing then.
 ///
 /// `parent` is a handle of the supervisor's process, where the system has such handles: the other end of the socket
 /// may live on in a fork of the supervisor. The group is ended here and not by the kernel's signal on the death of
@@ -164,6 +211,8 @@ pub fn watch_parent(socket: i32, parent: Option<i32>) -> io::Result<()> {
     let socket = double(socket)?;
     let parent = parent.map(double).transpose()?;
     let supervisor = nix::unistd::getppid();
+    #[cfg(target_os = "linux")]
+    descent::adopt();
     std::thread::Builder::new().name("rlm-watch".to_owned()).spawn(move || {
         let wait = if parent.is_some() { PollTimeout::NONE } else { PollTimeout::from(250_u16) };
         loop {
@@ -178,6 +227,8 @@ pub fn watch_parent(socket: i32, parent: Option<i32>) -> io::Result<()> {
                 _ => break,
             }
         }
+        #[cfg(target_os = "linux")]
+        descent::end_below(nix::unistd::getpid().as_raw());
         let _ = killpg(Pid::from_raw(0), Signal::SIGKILL);
     })?;
     Ok(())

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from typing import Any
 
 _HIGH = 200
@@ -40,7 +41,8 @@ def main(parent: int) -> None:
     logging.getLogger().addHandler(_Forwarding(channel))
     with contextlib.suppress(EOFError, ConnectionError):
         _serve(Server(channel), channel)
-    # Threads that user code left behind do not keep the process.
+    # The watch ends this process, after all that it has started. Threads that user code left behind do not keep it.
+    time.sleep(5)
     os._exit(0)
 
 

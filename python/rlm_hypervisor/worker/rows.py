@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -46,15 +50,16 @@ def partition_class() -> Any:
     class Partition(pandas.DataFrame):  # type: ignore[misc]
         """The rows of one chunk. What is made of it are ordinary frames."""
 
+        _fields: Mapping[str, Any] = MappingProxyType({})
+        """The Arrow types of the source's columns."""
+
         @property
         def _constructor(self) -> Any:
             return pandas.DataFrame
 
         def to_arrow(self) -> Any:
-            """The rows as a `pyarrow.Table`, as they are now."""
-            import pyarrow
-
-            return pyarrow.Table.from_pandas(pandas.DataFrame(self), preserve_index=False)
+            """The rows as a `pyarrow.Table`, as they are now; columns that the source has keep its types."""
+            return as_arrow(pandas.DataFrame(self), self._fields)
 
         def to_polars(self) -> Any:
             """The rows as a `polars.DataFrame`."""
@@ -75,15 +80,45 @@ def concrete(data: Any, facts: dict[str, Any]) -> Any:
     import pandas
     import pyarrow
 
+    from rlm_hypervisor._exact import to_frame
+
     with pyarrow.ipc.open_stream(pyarrow.py_buffer(data)) as stream:
         table = stream.read_all()
     first_row = facts["first_row"]
     if "piece" in facts:
         start, stop = facts["piece"]
         table, first_row = table.slice(start, stop - start), first_row + start
-    frame = partition_class()(table.to_pandas(ignore_metadata=True))
+    gaps = {table.column_names[place] for place in facts.get("gaps", ())}
+    frame = partition_class()(to_frame(pandas, table, gaps))
     frame.index = pandas.RangeIndex(first_row, first_row + table.num_rows)
+    # Not by pandas, which would look for a column.
+    object.__setattr__(frame, "_fields", {field.name: field.type for field in table.schema})
     return frame
+
+
+def as_arrow(frame: Any, fields: Mapping[str, Any]) -> Any:
+    """A frame without its index as Arrow.
+
+    What Python objects are is told by the values that happen to be there, so columns of objects have the types of
+    `fields`, where these hold them: other digits of decimals, and nulls where there is nothing else.
+    """
+    import pyarrow
+
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+    for place, field in enumerate(table.schema):
+        wanted = fields.get(field.name)
+        if wanted is None or field.type == wanted or frame.dtypes.iloc[place] != object:
+            continue
+        if _family(field.type) in (_family(wanted), "null"):
+            with contextlib.suppress(pyarrow.ArrowException, TypeError):
+                values = pyarrow.array(frame.iloc[:, place], type=wanted, from_pandas=True)
+                table = table.set_column(place, field.name, values)
+    return table
+
+
+def _family(kind: Any) -> str:
+    """An Arrow type without its parameters and the width of its offsets."""
+    return re.split(r"[\[<(]", str(kind))[0].removeprefix("large_")
 
 
 def plain(result: Any) -> Any:

@@ -2,6 +2,7 @@
 
 pub mod facts;
 pub mod files;
+mod gaps;
 pub mod hive;
 mod identity;
 pub mod memory;

@@ -31,6 +31,8 @@ pub struct SourceFeed {
     chunks: u64,
     handed: u64,
     row: u64,
+    /// Columns whose type has to have room for missing values in every chunk.
+    gaps: serde_json::Value,
 }
 
 impl SourceFeed {
@@ -43,6 +45,7 @@ impl SourceFeed {
     ) -> Self {
         let chunk_rows = chunk_rows.unwrap_or_else(|| auto(&source, workers));
         let chunk_rows = usize::try_from(chunk_rows).unwrap_or(usize::MAX).max(1);
+        let gaps = source.gaps().into();
         let scan = Arc::new(Scan {
             // Pieces are for threads that share a row group; here one reads.
             morsels: morsels(&source, |_, _| true, 1),
@@ -57,7 +60,7 @@ impl SourceFeed {
         });
         let chunks = scan.chunks();
         let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()));
-        Self { readers: MorselReaders::new(queue), current: None, chunks, handed: 0, row: 0 }
+        Self { readers: MorselReaders::new(queue), current: None, chunks, handed: 0, row: 0, gaps }
     }
 
     /// How many chunks there are.
@@ -103,7 +106,7 @@ impl Feed for SourceFeed {
             first: number,
             count: 1,
             payload: vec![blob],
-            more: json!({ "first_row": first_row, "rows": rows }),
+            more: json!({ "first_row": first_row, "rows": rows, "gaps": self.gaps }),
             label: Some(format!("chunk {number} (rows {first_row} to {last})")),
             units: rows,
             prints: Vec::new(),

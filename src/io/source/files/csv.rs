@@ -332,6 +332,11 @@ impl Opened for CsvFile {
         Ok(Box::new(Decoding { records, schema, columns, declared, missing, all, rows }))
     }
 
+    fn may_miss(&self, column: usize) -> bool {
+        let inferred = self.declared.get(column).is_some_and(Option::is_none);
+        !inferred || self.seen.get(column).is_none_or(|seen| seen.missing)
+    }
+
     fn seen(&self) -> Vec<(&str, Seen)> {
         let open = self.names.iter().zip(&self.declared).zip(&self.seen);
         open.filter(|((_, declared), _)| declared.is_none())

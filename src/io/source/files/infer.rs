@@ -110,6 +110,8 @@ pub fn float(text: &[u8]) -> Option<f64> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     any: bool,
+    /// Some were missing; not looked at any more once all is text.
+    pub missing: bool,
     truth: bool,
     /// Written as integers, of whatever size.
     integral: bool,
@@ -120,13 +122,17 @@ pub struct Seen {
 
 impl Default for Seen {
     fn default() -> Self {
-        Self { any: false, truth: true, integral: true, signed: true, unsigned: true, float: true }
+        Self { any: false, missing: false, truth: true, integral: true, signed: true, unsigned: true, float: true }
     }
 }
 
 impl Seen {
     pub fn note(&mut self, text: &[u8], missing: &Missing) {
-        if self.any && !(self.truth || self.integral || self.float) || missing.is(text) {
+        if self.any && !(self.truth || self.integral || self.float) {
+            return;
+        }
+        if missing.is(text) {
+            self.missing = true;
             return;
         }
         self.any = true;
@@ -144,6 +150,7 @@ impl Seen {
     pub fn and(&mut self, other: &Self) {
         *self = Self {
             any: self.any || other.any,
+            missing: self.missing || other.missing,
             truth: self.truth && other.truth,
             integral: self.integral && other.integral,
             signed: self.signed && other.signed,

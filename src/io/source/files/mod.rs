@@ -84,6 +84,11 @@ pub trait Opened: Send + Sync {
         read: &Arc<AtomicU64>,
     ) -> Result<Batches, Fault>;
 
+    /// Whether a column may have missing values; asked of integers and booleans.
+    fn may_miss(&self, column: usize) -> bool {
+        self.schema().fields().get(column).is_none_or(|field| field.is_nullable())
+    }
+
     /// What the values of its columns have in common, where the format says nothing of types.
     fn seen(&self) -> Vec<(&str, Seen)> {
         Vec::new()
@@ -249,6 +254,11 @@ impl FilesSource {
 }
 
 impl File {
+    /// Whether a column of the file's own may have missing values; asked of integers and booleans.
+    pub fn may_miss(&self, column: usize) -> bool {
+        self.opened.may_miss(column)
+    }
+
     pub fn parts(&self) -> &[usize] {
         self.opened.parts()
     }
