@@ -55,6 +55,10 @@ def over_rows(
     asked.update(kind="rows", why=why, chunk_rows=chunk if isinstance(chunk, int) else None, most=1)
     if spec["type"] == "map_reduce":
         return _map_reduce(name, frame, operation, others, spec, asked, rows=True)
+    if spec["type"] == "recursive":
+        options = spec["options"]
+        asked.update(kind="tree", single=True, made="value", most=None, memoised=options["cache"])
+        return Calls(name, pack(programs.Recursive(operation)), frame, asked, "one tree")
     if spec["type"] == "parallel_inference":
         operation = programs.Inference(others.get("setup"), operation, counted=False)
     combine = others.get("combine", "auto")

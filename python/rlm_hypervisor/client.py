@@ -164,11 +164,11 @@ class RLMClient(Submitting, Sources):
             frame = self._open(spec["input"], objects, timeout_ms)
             mode = spec["options"]["mode"]
             mode = self._engine.settings()["mode"] if mode == "auto" else mode
-            if spec["type"] in ("map_reduce", "parallel_inference") or spec["combine"] != "auto":
+            if spec["type"] in ("map_reduce", "parallel_inference", "recursive") or spec["combine"] != "auto":
                 # A plan has no results of chunks that could be reduced, or put together in another way.
                 if mode == "native":
                     raise InvalidTaskError(
-                        'the task is to run natively (`mode: "native"`), and results of chunks (`combine`, map_reduce, '
+                        'the task is to run natively (`mode: "native"`), and results of chunks (`combine`, map_reduce, recursive, '
                         'parallel_inference) are only there in workers. Leave `mode` out, or say "python"',
                         details={"path": "options.mode"},
                     )

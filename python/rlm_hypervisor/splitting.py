@@ -26,7 +26,9 @@ class Split:
 def split(inputs: Iterable[Any], combine: Callable[[list[Any]], Any] | None = None) -> Any:
     """To be returned by the operation of a recursive task: call it on each of these inputs instead.
 
-    The inputs run in parallel, wherever a worker is free; each may be split again, to the task's `maxDepth`.
+    The inputs run in parallel, wherever a worker is free; each may be split again, to the task's `maxDepth`. Those of
+    a task over a source may be frames, or `partition.take_rows(start, stop)`: neighbouring rows, of which nothing but
+    their numbers travels. Either comes to the operation as a partition.
 
     Args:
         inputs: what the operation is called on, in their order.

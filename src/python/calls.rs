@@ -213,7 +213,12 @@ fn start(
         Given::Feed(object) => Box::new(PyFeed { object, next: 0, left: None, prints: checkpoint.is_some() }),
         Given::Source(source) => {
             let (control, io) = (run.control.clone(), engine.io()?);
-            Box::new(SourceFeed::new(source, chunk_rows, workers, control, io))
+            let source = SourceFeed::new(source, chunk_rows, workers, control, io);
+            if kind == &"tree" {
+                Box::new(Tree::over(source, limit, asked.max_depth, asked.memoised))
+            } else {
+                Box::new(source)
+            }
         }
     };
     let outbox = asked.made.filter(|_| asked.on_error == OnError::DeadLetter).map(|made| {

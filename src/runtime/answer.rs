@@ -189,7 +189,7 @@ impl Answer {
 }
 
 /// The same fields as they are handed out.
-pub(super) fn plain_schema(schema: &Schema) -> SchemaRef {
+pub fn plain_schema(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().map(plain_field).collect::<Vec<_>>()))
 }
 

@@ -29,8 +29,7 @@ pub fn supported(spec: &TaskSpec) -> Result<()> {
     means_something(spec)?;
     if let Input::Source(_) = &spec.input {
         if spec.kind == TaskType::Recursive {
-            let hint = "Give the operation the user's own value as `input`: it may read files itself";
-            return Err(refused("input.source of a recursive task", None).hint(hint));
+            return splits_rows(spec);
         }
         if matches!(spec.operation, OperationRef::Steps(_)) {
             return Err(
@@ -42,6 +41,28 @@ pub fn supported(spec: &TaskSpec) -> Result<()> {
         if spec.options.mode != Mode::Python && native {
             return in_workers(&options);
         }
+    }
+    Ok(())
+}
+
+/// The operation of a recursive task over a source gets all of its rows, and says itself how they are split.
+fn splits_rows(spec: &TaskSpec) -> Result<()> {
+    let hint = "Leave it out: the operation returns `split(inputs, combine=...)`";
+    if spec.chunk_size != ChunkSize::Auto {
+        let why = "is not for a recursive task, whose operation splits the rows itself";
+        return wrong("input.chunkSize", why, hint);
+    }
+    if spec.combine != Combine::Auto {
+        let why = "is not for a recursive task: each split has its own";
+        return wrong("input.combine", why, hint);
+    }
+    if spec.options.mode == Mode::Native {
+        let why = "\"native\" is not for a recursive task, whose operation runs in workers";
+        return wrong("options.mode", why, "Leave it out");
+    }
+    if spec.output.is_some() {
+        let why = "is not for a recursive task, whose answer is whatever the operation returned";
+        return wrong("output", why, "Write the answer yourself");
     }
     Ok(())
 }

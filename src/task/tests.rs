@@ -336,10 +336,22 @@ fn what_only_workers_do_is_refused_where_there_may_be_none() {
 }
 
 #[test]
-fn what_does_not_run_yet_is_refused_by_name() {
-    let refusal = |document: Value| supported(&read(document).unwrap()).expect_err("it does not run");
-    let recursive = json!({ "type": "recursive", "operation": callable(1), "input": { "source": "a" } });
-    assert_eq!(refusal(recursive).details()["unsupported"], "input.source of a recursive task");
+fn a_recursive_task_over_a_source_splits_its_rows_itself() {
+    let given = |input: Value, more: Value| {
+        let mut document = json!({ "type": "recursive", "operation": callable(1), "input": input });
+        document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        supported(&read(document).unwrap())
+    };
+    given(json!({ "source": "a" }), json!({})).unwrap();
+    for (input, more, path) in [
+        (json!({ "source": "a", "chunkSize": 5 }), json!({}), "input.chunkSize"),
+        (json!({ "source": "a", "combine": "list" }), json!({}), "input.combine"),
+        (json!({ "source": "a" }), json!({ "options": { "mode": "native" } }), "options.mode"),
+        (json!({ "source": "a" }), json!({ "output": { "url": "b.parquet" } }), "output"),
+    ] {
+        let error = given(input, more).unwrap_err();
+        assert_eq!(error.details()["path"], path, "{error}");
+    }
 }
 
 /// A right value for a key, and never its default.

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memmap2::{Mmap, MmapMut};
 
@@ -25,9 +26,23 @@ pub enum Blob {
 
 #[derive(Debug)]
 pub struct Shared {
-    /// To pass it on; what came from a worker has none, for a run may keep very many of them.
+    /// To pass it on; of what came from workers only some have one, for a run may keep very many of them.
     file: Option<OwnedFd>,
+    /// Whether it is one of these.
+    counted: bool,
     map: Mmap,
+}
+
+/// Handles that are kept of what came from workers, and how many are at most.
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+const MOST_KEPT: usize = 128;
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.counted {
+            KEPT.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Blob {
@@ -48,13 +63,17 @@ impl Blob {
 
     /// The whole of a file without a name, as another process sent it.
     pub fn received(file: OwnedFd) -> io::Result<Self> {
-        match Self::mapped(file)? {
-            Self::Shared(shared) => Ok(Self::Shared(match Arc::try_unwrap(shared) {
-                Ok(Shared { map, .. }) => Arc::new(Shared { file: None, map }),
-                Err(shared) => shared,
-            })),
-            other => Ok(other),
+        let mut found = Self::mapped(file)?;
+        if let Self::Shared(shared) = &mut found
+            && let Some(shared) = Arc::get_mut(shared)
+        {
+            shared.counted = KEPT.fetch_add(1, Ordering::Relaxed) < MOST_KEPT;
+            if !shared.counted {
+                KEPT.fetch_sub(1, Ordering::Relaxed);
+                shared.file = None;
+            }
         }
+        Ok(found)
     }
 
     /// The whole of a file without a name.
@@ -67,7 +86,7 @@ impl Blob {
         // once it was sent. A worker that breaks this only makes its own answer wrong: the mapping is not
         // shortened, because nothing here or there truncates it.
         let map = unsafe { Mmap::map(&file)? };
-        Ok(Self::Shared(Arc::new(Shared { file: Some(file.into()), map })))
+        Ok(Self::Shared(Arc::new(Shared { file: Some(file.into()), counted: false, map })))
     }
 
     pub fn bytes(&self) -> &[u8] {

@@ -107,9 +107,7 @@ def test_whole_numbers_are_exact_in_what_is_computed(client: RLMClient, chunk: i
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5])
-def test_files_of_text_tell_whether_values_are_missing(
-    client: RLMClient, tmp_path: Path, chunk: int
-) -> None:
+def test_files_of_text_tell_whether_values_are_missing(client: RLMClient, tmp_path: Path, chunk: int) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(f"a,b,c,d\n1,{BIG},True,x\n2,,False,\n3,7,,y\n4,8,True,z\n")
     _compare(client, str(path), chunk)

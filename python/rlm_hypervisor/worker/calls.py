@@ -181,7 +181,7 @@ def _items(head: dict[str, Any], blobs: list[Any]) -> Any:
         first, last = head["more"]["piece"]
         return [pickle.loads(blobs[0])[first:last]]
     if kind == "tree":
-        return programs.jobs(head["more"]["jobs"], blobs)
+        return programs.jobs(head["more"], blobs)
     if kind == "joined" or (kind == "then" and "part" in head["more"]):
         return [blobs]
     if kind == "then":

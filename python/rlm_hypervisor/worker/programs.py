@@ -6,12 +6,15 @@ import inspect
 import numbers
 import operator
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rlm_hypervisor.splitting import Split
 from rlm_hypervisor.worker.codec import dump
+
+if TYPE_CHECKING:
+    from rlm_hypervisor.worker.ranges import Source
 
 
 class Chain:
@@ -152,17 +155,23 @@ class Recursive(Encoding):
         self._operation = Handler(operation)
         self.__name__ = self._operation.__name__
 
-    def __call__(self, job: tuple[bool, list[Any]]) -> tuple[int | None, list[Any]]:
+    def __call__(self, job: Job) -> tuple[int | None, list[Any]]:
         """What becomes of an input, or of the results of the inputs that one was split into."""
-        combines, (first, *parts) = job
+        combines, (first, *parts), source = job
         if not combines:
-            value = self._operation(pickle.loads(first))
+            value = pickle.loads(first) if len(first) else None
+            value = self._operation(value if source is None else source.given(value))
         else:
             combine = pickle.loads(first)
             results = [pickle.loads(part) for part in parts]
             value = results if combine is None else combine(results)
         if isinstance(value, Split):
-            return len(value.inputs), [dump(value.combine), *(dump(one) for one in value.inputs)]
+            inputs = value.inputs if source is None else map(source.sent, value.inputs)
+            return len(value.inputs), [dump(value.combine), *map(dump, inputs)]
+        if source is not None:
+            from rlm_hypervisor.worker.rows import plain
+
+            value = plain(value)
         return None, [dump(value)]
 
     def encode(self, places: list[int], results: list[Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -170,12 +179,23 @@ class Recursive(Encoding):
         return [blob for _, blobs in results for blob in blobs], {"splits": [splits for splits, _ in results]}
 
 
-def jobs(counts: list[int], blobs: list[Any]) -> list[tuple[bool, list[Any]]]:
-    """The jobs of a call: whether each combines, and its blobs. An input counts as 0, and has one blob."""
+Job: TypeAlias = "tuple[bool, list[Any], Source | None]"
+"""Whether it combines, its blobs, and the source of the run, if there is one."""
+
+
+def jobs(more: Mapping[str, Any], blobs: list[Any]) -> list[Job]:
+    """The jobs of a call of a recursive task. An input counts as 0, and has one blob."""
+    counts = more["jobs"]
+    source = None
+    if "table" in more:
+        from rlm_hypervisor.worker.ranges import Source
+
+        source, blobs = Source(blobs[0], more["table"]), blobs[1:]
     sizes = [count or 1 for count in counts]
     ends = accumulate(sizes)
     return [
-        (count > 0, blobs[end - size : end]) for count, size, end in zip(counts, sizes, ends, strict=True)
+        (count > 0, blobs[end - size : end], source)
+        for count, size, end in zip(counts, sizes, ends, strict=True)
     ]
 
 

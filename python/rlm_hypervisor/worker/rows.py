@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
+
+from rlm_hypervisor.worker.ranges import Rows, neighbours
 
 
 class Encoded:
@@ -52,6 +54,8 @@ def partition_class() -> Any:
 
         _fields: Mapping[str, Any] = MappingProxyType({})
         """The Arrow types of the source's columns."""
+        _rows: Rows | None = None
+        """Which rows of the source they are, in a recursive task."""
 
         @property
         def _constructor(self) -> Any:
@@ -60,6 +64,10 @@ def partition_class() -> Any:
         def to_arrow(self) -> Any:
             """The rows as a `pyarrow.Table`, as they are now; columns that the source has keep its types."""
             return as_arrow(pandas.DataFrame(self), self._fields)
+
+        def take_rows(self, start: int, stop: int) -> Rows:
+            """Some of the rows as the source has them, by their places here, to be given to `split`."""
+            return neighbours(self._rows, start, stop)
 
         def to_polars(self) -> Any:
             """The rows as a `polars.DataFrame`."""
@@ -77,10 +85,7 @@ def partition_class() -> Any:
 
 def concrete(data: Any, facts: dict[str, Any]) -> Any:
     """The rows of a chunk, or of a part of it, as the operation receives them."""
-    import pandas
     import pyarrow
-
-    from rlm_hypervisor._exact import to_frame
 
     with pyarrow.ipc.open_stream(pyarrow.py_buffer(data)) as stream:
         table = stream.read_all()
@@ -88,7 +93,16 @@ def concrete(data: Any, facts: dict[str, Any]) -> Any:
     if "piece" in facts:
         start, stop = facts["piece"]
         table, first_row = table.slice(start, stop - start), first_row + start
-    gaps = {table.column_names[place] for place in facts.get("gaps", ())}
+    return of_table(table, facts.get("gaps", ()), first_row)
+
+
+def of_table(table: Any, gaps: Iterable[int], first_row: int) -> Any:
+    """Rows of a source as the operation receives them; `gaps` are columns that have missing values somewhere."""
+    import pandas
+
+    from rlm_hypervisor._exact import to_frame
+
+    gaps = {table.column_names[place] for place in gaps}
     frame = partition_class()(to_frame(pandas, table, gaps))
     frame.index = pandas.RangeIndex(first_row, first_row + table.num_rows)
     # Not by pandas, which would look for a column.
@@ -107,7 +121,7 @@ def as_arrow(frame: Any, fields: Mapping[str, Any]) -> Any:
     table = pyarrow.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
     for place, field in enumerate(table.schema):
         wanted = fields.get(field.name)
-        if wanted is None or field.type == wanted or frame.dtypes.iloc[place] != object:
+        if wanted is None or field.type == wanted or frame.dtypes.iloc[place].kind != "O":
             continue
         if _family(field.type) in (_family(wanted), "null"):
             with contextlib.suppress(pyarrow.ArrowException, TypeError):

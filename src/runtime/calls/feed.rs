@@ -49,6 +49,11 @@ pub enum Fed {
 }
 
 pub trait Feed: Send {
+    /// Called once before the first item is asked for, if the feed has something to do before. May take its time.
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Up to `most` further items. May take its time.
     fn next(&mut self, most: u64) -> Result<Fed>;
 

@@ -93,6 +93,16 @@ impl CallRun {
         most: u64,
         done: bool,
     ) -> (MutexGuard<'a, State>, Result<Fed>) {
+        if !std::mem::replace(&mut state.prepared, true) {
+            state.feeding = true;
+            drop(state);
+            let prepared = self.feed.lock().prepare();
+            state = self.state.lock();
+            state.feeding = false;
+            if let Err(error) = prepared {
+                return (state, Err(error));
+            }
+        }
         if state.grows {
             // Quick, and nothing may come in between that it does not know of.
             let mut feed = self.feed.lock();

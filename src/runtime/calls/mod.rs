@@ -1,8 +1,8 @@
 //! Runs of user code in workers: what is called, on what, and what becomes of each item.
 //!
 //! `feed` brings the items, `ledger` decides what happens to each (pure, the clock is passed in), `pace` how many go
-//! together, `retry` which failures are tried again, `rows` brings the chunks of a source, `tree` the inputs of a
-//! recursive run, `granted` the secrets that they may read, `gathered` the results that are to be written, `failure`
+//! together, `retry` which failures are tried again, `rows` brings the chunks of a source, `table` all of its rows, `tree`
+//! the inputs of a recursive run, `granted` the secrets that they may read, `gathered` the results that are to be written, `failure`
 //! says what went wrong in words. `work` is the shell that the pool of workers sees, `feeding`, `unit` and `last` its
 //! steps. `checkpoint` is what of a run with a key outlives it, `keeper` writes that. `overflow` takes results that do
 //! not fit in memory. `joint` is what runs share whose inputs go to workers together: `batch` decides which and when,
@@ -26,6 +26,7 @@ pub mod overflow;
 mod pace;
 pub mod retry;
 pub mod rows;
+pub mod table;
 pub mod tree;
 mod unit;
 pub mod values;

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow::ipc::writer::StreamWriter;
 use serde_json::json;
 
@@ -31,8 +32,8 @@ pub struct SourceFeed {
     chunks: u64,
     handed: u64,
     row: u64,
-    /// Columns whose type has to have room for missing values in every chunk.
     gaps: serde_json::Value,
+    schema: SchemaRef,
 }
 
 impl SourceFeed {
@@ -58,9 +59,9 @@ impl SourceFeed {
             io,
             source,
         });
-        let chunks = scan.chunks();
+        let (chunks, schema) = (scan.chunks(), scan.schema());
         let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()));
-        Self { readers: MorselReaders::new(queue), current: None, chunks, handed: 0, row: 0, gaps }
+        Self { readers: MorselReaders::new(queue), current: None, chunks, handed: 0, row: 0, gaps, schema }
     }
 
     /// How many chunks there are.
@@ -68,7 +69,18 @@ impl SourceFeed {
         self.chunks
     }
 
-    fn chunk(&mut self) -> Result<Option<RecordBatch>> {
+    /// The columns of its chunks.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// Columns whose type has to have room for missing values in every chunk.
+    pub fn gaps(&self) -> &serde_json::Value {
+        &self.gaps
+    }
+
+    /// The next chunk; None at the end.
+    pub fn chunk(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if let Some(reader) = &mut self.current
                 && let Some(chunk) = reader.next_chunk()?

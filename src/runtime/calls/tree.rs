@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::feed::{Fed, Feed, Parcel};
+use super::rows::SourceFeed;
+use super::table::Table;
 use super::values::Segment;
 use crate::error::{Code, Error, Result};
 use crate::worker::Blob;
@@ -51,6 +53,9 @@ pub struct Tree {
     max_depth: u32,
     /// The nodes of inputs that were seen, where equal ones are to run once.
     seen: Option<HashMap<Arc<[u8]>, NodeId>>,
+    /// Of a run over a source: its rows, before and after they are read.
+    unread: Option<(SourceFeed, u64)>,
+    table: Option<Table>,
     /// How many inputs there are at each depth, how many were split, how many found an equal one.
     widths: Vec<u64>,
     splits: u64,
@@ -69,12 +74,21 @@ impl Tree {
             next: 0,
             max_depth,
             seen: memoised.then(HashMap::new),
+            unread: None,
+            table: None,
             widths: Vec::new(),
             splits: 0,
             repeats: 0,
         };
         tree.plant(input, 0, None);
         tree
+    }
+
+    /// The tree of a run whose first input are all rows of a source, of so many bytes at most.
+    pub fn over(source: SourceFeed, limit: u64, max_depth: u32, memoised: bool) -> Self {
+        // Nothing to be read: a worker takes that for all rows.
+        let tree = Self::new(Blob::Inline(Arc::from([])), max_depth, memoised);
+        Self { unread: Some((source, limit)), ..tree }
     }
 
     /// The shape of the tree, in words.
@@ -177,6 +191,13 @@ impl Tree {
 }
 
 impl Feed for Tree {
+    fn prepare(&mut self) -> Result<()> {
+        if let Some((source, limit)) = self.unread.take() {
+            self.table = Some(Table::read(source, limit)?);
+        }
+        Ok(())
+    }
+
     fn next(&mut self, most: u64) -> Result<Fed> {
         if self.nodes[ROOT].result.is_some() {
             return Ok(Fed::Over);
@@ -195,7 +216,8 @@ impl Feed for Tree {
         }
         let count = usize::try_from(most).unwrap_or(usize::MAX).min(self.ready.len()).max(1);
         let first = self.next;
-        let (mut payload, mut jobs) = (Vec::new(), Vec::with_capacity(count));
+        let mut payload: Vec<Blob> = self.table.iter().map(|table| table.rows.clone()).collect();
+        let mut jobs = Vec::with_capacity(count);
         for job in self.ready.split_off(self.ready.len() - count).into_iter().rev() {
             let id = match job {
                 Job::Input(id, input) => {
@@ -214,7 +236,11 @@ impl Feed for Tree {
             self.running.insert(self.next, id);
             self.next += 1;
         }
-        Ok(Fed::Parcel(Parcel { more: json!({ "jobs": jobs }), ..Parcel::of(first, count as u64, payload) }))
+        let more = match &self.table {
+            None => json!({ "jobs": jobs }),
+            Some(table) => json!({ "jobs": jobs, "table": table.facts }),
+        };
+        Ok(Fed::Parcel(Parcel { more, ..Parcel::of(first, count as u64, payload) }))
     }
 
     fn left(&self) -> Option<u64> {

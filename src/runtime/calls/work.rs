@@ -88,6 +88,8 @@ pub(super) struct State {
     pub later: bool,
     /// Whether results make new items.
     pub grows: bool,
+    /// The feed has done what comes before its first item.
+    pub prepared: bool,
     /// Items that came from the feed.
     pub handed: u64,
     /// What an earlier run has done.
@@ -144,6 +146,7 @@ impl CallRun {
             left: feed.left(),
             later: false,
             grows: feed.grows(),
+            prepared: false,
             handed: 0,
             restored,
             halved: 0,
