@@ -88,7 +88,9 @@ fn children(pid: i32) -> Vec<i32> {
     let mut found = Vec::new();
     for task in tasks.flatten() {
         match fs::read_to_string(task.path().join("children")) {
-            Ok(text) => found.extend(text.split_ascii_whitespace().filter_map(|word| word.parse::<i32>().ok())),
+            Ok(text) => {
+                found.extend(text.split_ascii_whitespace().filter_map(|word| word.parse::<i32>().ok()))
+            }
             // A kernel without these lists; or a thread that has just ended, which costs no more than a look.
             Err(_) => return processes().filter(|other| parent_of(*other) == Some(pid)).collect(),
         }

@@ -37,11 +37,18 @@ pub struct Shared {
 static KEPT: AtomicUsize = AtomicUsize::new(0);
 const MOST_KEPT: usize = 128;
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if self.counted {
+impl Shared {
+    fn let_go(&mut self) {
+        self.file = None;
+        if std::mem::take(&mut self.counted) {
             KEPT.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 
@@ -64,16 +71,28 @@ impl Blob {
     /// The whole of a file without a name, as another process sent it.
     pub fn received(file: OwnedFd) -> io::Result<Self> {
         let mut found = Self::mapped(file)?;
-        if let Self::Shared(shared) = &mut found
-            && let Some(shared) = Arc::get_mut(shared)
-        {
-            shared.counted = KEPT.fetch_add(1, Ordering::Relaxed) < MOST_KEPT;
-            if !shared.counted {
-                KEPT.fetch_sub(1, Ordering::Relaxed);
-                shared.file = None;
+        if let Some(shared) = found.alone() {
+            shared.counted = true;
+            if KEPT.fetch_add(1, Ordering::Relaxed) >= MOST_KEPT {
+                shared.let_go();
             }
         }
         Ok(found)
+    }
+
+    /// The same without a handle, for what is not passed on soon.
+    pub fn stored(mut self) -> Self {
+        if let Some(shared) = self.alone() {
+            shared.let_go();
+        }
+        self
+    }
+
+    fn alone(&mut self) -> Option<&mut Shared> {
+        match self {
+            Self::Shared(shared) => Arc::get_mut(shared),
+            Self::Inline(_) | Self::Kept(..) => None,
+        }
     }
 
     /// The whole of a file without a name.

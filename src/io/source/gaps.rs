@@ -12,7 +12,8 @@ impl Source {
     /// nothing tells, they may.
     pub fn gaps(&self) -> Vec<usize> {
         let columns = self.columns().iter().enumerate();
-        let asked = columns.filter(|(_, column)| column.arrow.is_integer() || column.arrow == DataType::Boolean);
+        let asked =
+            columns.filter(|(_, column)| column.arrow.is_integer() || column.arrow == DataType::Boolean);
         asked.map(|(place, _)| place).filter(|place| self.may_miss(*place)).collect()
     }
 
@@ -26,10 +27,9 @@ impl Source {
             Source::Memory(source) => {
                 source.batches.iter().any(|batch| batch.column(place).logical_null_count() > 0)
             }
-            Source::Files(source) => source
-                .files
-                .iter()
-                .any(|file| in_file(&file.origins[place], &|own| file.may_miss(own))),
+            Source::Files(source) => {
+                source.files.iter().any(|file| in_file(&file.origins[place], &|own| file.may_miss(own)))
+            }
             Source::Parquet(source) => source
                 .files
                 .iter()

@@ -24,7 +24,7 @@ use crate::error::{Code, Error};
 use crate::runtime::run::Run;
 use crate::secrets::redact;
 use crate::task::OnError;
-use crate::worker::{End, Function, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work};
+use crate::worker::{Blob, End, Function, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work};
 
 /// Characters of user output that a run keeps.
 const MOST_OUTPUT: usize = 1 << 20;
@@ -349,7 +349,10 @@ impl Work for CallRun {
         // Inputs of a tree do not stay.
         let kept = match self.spec.kind {
             "tree" => Ok(std::mem::take(&mut part.blobs)),
-            _ => self.spec.overflow.keep(std::mem::take(&mut part.blobs)),
+            _ => {
+                let blobs = std::mem::take(&mut part.blobs).into_iter();
+                self.spec.overflow.keep(blobs.map(Blob::stored).collect())
+            }
         };
         let mut state = self.state.lock();
         match kept {

@@ -122,7 +122,15 @@ pub struct Seen {
 
 impl Default for Seen {
     fn default() -> Self {
-        Self { any: false, missing: false, truth: true, integral: true, signed: true, unsigned: true, float: true }
+        Self {
+            any: false,
+            missing: false,
+            truth: true,
+            integral: true,
+            signed: true,
+            unsigned: true,
+            float: true,
+        }
     }
 }
 
