@@ -126,8 +126,9 @@ mod tests {
 
     #[test]
     fn what_descends_from_a_process_ends_and_the_process_does_not() {
-        let mut root = Command::new("sh").args(["-c", "setsid sleep 3600 & sleep 3600 & read x"]);
-        let mut root = root.stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "setsid sleep 3600 & sleep 3600 & read x"]);
+        let mut root = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
         let id = i32::try_from(root.id()).unwrap();
         let patience = Instant::now();
         while below(id).len() < 2 && patience.elapsed() < Duration::from_secs(10) {}

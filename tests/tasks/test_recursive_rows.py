@@ -20,7 +20,11 @@ BIG = 2**53 + 1
 
 
 def task(operation: Any, source: Any, **options: Any) -> dict[str, Any]:
-    return {"type": "recursive", "input": {"source": source, "operation": operation}, "options": {"mode": "python", **options}}
+    return {
+        "type": "recursive",
+        "input": {"source": source, "operation": operation},
+        "options": {"mode": "python", **options},
+    }
 
 
 def total(partition: Any) -> Any:
