@@ -102,8 +102,8 @@ def of_table(table: Any, gaps: Iterable[int], first_row: int) -> Any:
 
     from rlm_hypervisor._exact import to_frame
 
-    gaps = {table.column_names[place] for place in gaps}
-    frame = partition_class()(to_frame(pandas, table, gaps))
+    named = {table.column_names[place] for place in gaps}
+    frame = partition_class()(to_frame(pandas, table, named))
     frame.index = pandas.RangeIndex(first_row, first_row + table.num_rows)
     # Not by pandas, which would look for a column.
     object.__setattr__(frame, "_fields", {field.name: field.type for field in table.schema})
