@@ -93,6 +93,8 @@ GROUPS := groupby or duplicates or value_counts or many_groups or memory or pipe
 test-datafusion:
 	$(call say,groups that spill)
 	@RLM_GROUPING=spilling $(PY) -m pytest -q -n 2 tests/oracle -k "$(GROUPS)"
+	$(call say,joins of sorted tables)
+	@RLM_GROUPING=merging $(PY) -m pytest -q -n 2 tests/oracle -k "$(GROUPS)"
 	$(call say,groups by DataFusion's operator)
 	@RLM_GROUPING=datafusion $(PY) -m pytest -q -n 2 tests/oracle -k "$(GROUPS)"
 

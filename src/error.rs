@@ -296,6 +296,9 @@ pub fn out_of_memory(operator: &str, asked: u64, held: u64, used: u64, limit: u6
     )
 }
 
+/// The detail that names the operator that lacked memory.
+pub const OPERATOR: &str = "operator";
+
 /// Bytes as people read them.
 pub fn shown_bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["bytes", "KiB", "MiB", "GiB"];
@@ -313,7 +316,8 @@ fn exhausted(message: &str) -> Error {
     if let Some((_, who)) = message.split_once(WHO) {
         let who = who.lines().next().unwrap_or_default();
         let text = format!("the run needs more memory than its limit: {WHO}{who}");
-        return Error::new(Code::OutOfMemory, text).hint(hint);
+        let operator = who.split('`').next().unwrap_or_default();
+        return Error::new(Code::OutOfMemory, text).hint(hint).detail(OPERATOR, operator);
     }
     // What follows names operators and reservations of the engine.
     let first = message.lines().next().unwrap_or_default();

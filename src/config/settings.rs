@@ -39,6 +39,8 @@ pub enum Grouping {
     Auto,
     /// Ours that spills, from the start.
     Spilling,
+    /// The same, and joins of sorted tables.
+    Merging,
     /// The engine's always: the oracle of the tests.
     Datafusion,
 }
@@ -82,9 +84,9 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "progress", kind: Kind::Or("auto", &Kind::Bool), unit: "",
         default: Fixed(Preset::Word("auto")), env: "RLM_PROGRESS",
         meaning: "whether runs show a progress bar; \"auto\" does for long runs in a terminal or notebook" },
-    Setting { key: "grouping", kind: Kind::Choice(&["auto", "spilling", "datafusion"]), unit: "",
+    Setting { key: "grouping", kind: Kind::Choice(&["auto", "spilling", "merging", "datafusion"]), unit: "",
         default: Fixed(Preset::Word("auto")), env: "RLM_GROUPING",
-        meaning: "the operators that group and join rows: the fastest that fit, groups of ours that spill, or DataFusion's, which all spill, for comparison" },
+        meaning: "the operators that group and join rows: the fastest that fit, groups of ours that spill, these with joins of sorted tables, or DataFusion's, which all spill, for comparison" },
     Setting { key: "io_threads", kind: Kind::Int { min: 1, max: 256 }, unit: "threads",
         default: Fixed(Preset::Int(2)), env: "RLM_IO_THREADS",
         meaning: "threads that wait for files and object stores" },

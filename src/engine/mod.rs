@@ -21,6 +21,7 @@ pub mod scan;
 pub mod scan_exec;
 pub mod shared_pool;
 mod slice;
+pub mod sort;
 pub mod sql_exec;
 mod stop_exec;
 pub mod wide;

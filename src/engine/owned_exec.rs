@@ -15,10 +15,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::join::output::held;
 use super::node_exec::one_child;
+use crate::error::Result;
 
 /// Rows of a batch at most, and where memory is short at least.
 const ROWS: usize = 64 * 1024;
-const FEWEST_ROWS: usize = 256;
+const FEWEST_ROWS: usize = 16;
 /// The share of the memory limit that a batch may take: several sorts hold a few each.
 const SHARE: usize = 128;
 /// Buffers of more than this many times what the rows need are left behind.
@@ -56,8 +57,9 @@ impl ExecutionPlan for OwnedExec {
         context: Arc<TaskContext>,
     ) -> DataFusionResult<SendableRecordBatchStream> {
         let schema = self.schema();
+        let partitions = self.input.properties().partitioning.partition_count().max(1);
         let bytes = match context.memory_pool().memory_limit() {
-            MemoryLimit::Finite(limit) => limit / SHARE,
+            MemoryLimit::Finite(limit) => limit / SHARE / partitions.div_ceil(2),
             _ => usize::MAX,
         };
         let batches = self.input.execute(partition, context)?;
@@ -75,6 +77,13 @@ fn owned(batch: &RecordBatch, start: usize, rows: usize) -> DataFusionResult<Rec
     let rows = rows.min(batch.num_rows() - start);
     let columns = batch.columns().iter().map(|column| compact(&column.slice(start, rows))).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+}
+
+/// The same rows, without buffers that mostly hold others.
+pub fn compacted(batch: &RecordBatch) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().map(compact).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }
 

@@ -211,6 +211,13 @@ pub struct Join {
     pub unique: (bool, bool),
 }
 
+impl Join {
+    /// Whether it can be made of sorted sides: it has keys, and none that are to be unique.
+    pub fn is_merged(&self) -> bool {
+        !self.keys.is_empty() && self.unique == (false, false) && self.kind != JoinKind::Cross
+    }
+}
+
 /// Which rows come out, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -334,6 +341,11 @@ impl Node {
 
     pub fn has_groups(&self) -> bool {
         self.any(&|node| matches!(node, Node::Group { .. } | Node::Distinct { .. }))
+    }
+
+    /// Whether a join is in it, or below it, that can be made of sorted sides.
+    pub fn has_merged_joins(&self) -> bool {
+        self.any(&|node| matches!(node, Node::Join(join) if join.is_merged()))
     }
 
     fn any(&self, test: &impl Fn(&Node) -> bool) -> bool {

@@ -7,21 +7,19 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{
-    FairSpillPool, GreedyMemoryPool, MemoryConsumer, MemoryPool, MemoryReservation,
-};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::physical_plan::{ExecutionPlan, displayable};
+use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionConfig;
-use futures::TryStreamExt;
 
-use super::answer::{Answer, handed_out, plain_schema};
+use super::answer::{Answer, plain_schema};
+use super::collect::{Counted, collect, collect_plain, is_too_large, spilled};
 use super::dummies;
 use super::engine::{Engine, RunOptions};
+use super::ladder::Rung;
 use super::output;
 use super::run::{Finished, Run};
 use super::wide;
-use crate::config;
 use crate::engine::common::Question;
 use crate::engine::control::Stage;
 use crate::engine::group::exec::blocking;
@@ -31,7 +29,7 @@ use crate::engine::memory::WatchedPool;
 use crate::engine::scalars::Scalars;
 use crate::engine::shared_pool::RunPool;
 use crate::engine::wide::spread;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, OPERATOR, Result};
 use crate::io::sink::target::Target;
 use crate::io::source::{MemorySource, Source, Sources};
 use crate::plan::frame::{Cells, Frame, Kind};
@@ -44,15 +42,6 @@ const LARGEST_CHUNK: usize = 128 * 1024;
 
 /// What a sort keeps aside for merging what it spilled, where the limit allows as much.
 const SORT_RESERVE: usize = 10 << 20;
-
-/// Rows of a batch that DataFusion's operators make, where memory is not short.
-const BATCH: usize = 8 * 1024;
-
-/// Where it is, a batch has a row for so many bytes of the limit.
-const BATCH_SHARE: usize = 64 << 10;
-
-/// A batch of fewer rows than this is not worth another thread.
-const SMALL: usize = 8 * 1024;
 
 pub(super) async fn execute(
     engine: Arc<Engine>,
@@ -79,29 +68,31 @@ pub(super) async fn execute(
         io: engine.io()?,
         threads: options.threads.unwrap_or(settings.threads).max(1),
         chunk_rows,
-        grouping: match settings.grouping {
-            config::Grouping::Auto => Grouping::Own,
-            config::Grouping::Spilling => Grouping::Spilling,
-            config::Grouping::Datafusion => Grouping::DataFusion,
-        },
+        grouping: Grouping::Own,
+        merging: false,
     };
-    let fastest = lowering.grouping;
+    let fastest = Rung::first(settings.grouping);
+    let mut rung = fastest;
     // The place of the run that waits for others, from its first wait on.
     let mut first = None;
     let (mut ended, mut attempts, mut short) = (engine.memory.ended(), 0, false);
     loop {
-        let pool = Arc::new(RunPool::new(pool(lowering.grouping, limit), engine.memory.clone()));
-        let run_in = attempt(&engine, limit, &pool, run, &frame, lowering.clone(), options.output.as_ref());
+        let pool = Arc::new(RunPool::new(rung.pool(limit), engine.memory.clone()));
+        rung.apply(&mut lowering);
+        let target = options.output.as_ref();
+        let run_in = attempt(&engine, limit, &pool, run, &frame, (rung, lowering.clone()), target);
         let error = match run_in.await {
-            Err(error) if error.code() == Code::OutOfMemory => error,
+            // No operator makes an answer smaller.
+            Err(error) if error.code() == Code::OutOfMemory && !is_too_large(&error) => error,
             outcome => return outcome,
         };
         attempts += 1;
         short |= pool.is_short_for_others();
         drop(pool);
-        if let Some((next, note)) = sparing(lowering.grouping, &frame.domain) {
+        let lacked = error.details().get(OPERATOR).and_then(|name| name.as_str());
+        if let Some((next, note)) = rung.next(&frame.domain, lacked) {
             run.control.note(note);
-            lowering.grouping = next;
+            rung = next;
         } else if short {
             run.control.note("waited for other runs of the client, which held memory that it needs");
             if first.is_none() {
@@ -109,52 +100,11 @@ pub(super) async fn execute(
             }
             engine.memory.more_ended(ended + attempts).await;
             (ended, attempts, short) = (engine.memory.ended(), 0, false);
-            lowering.grouping = fastest;
+            rung = fastest;
         } else {
             return Err(error);
         }
         run.control.restart();
-    }
-}
-
-/// Rows that DataFusion's operators make at a time: where several of them share little memory, each is to have room
-/// for some batches.
-fn batch_rows(grouping: Grouping, limit: usize, domain: &Node) -> usize {
-    match grouping {
-        Grouping::Own | Grouping::Spilling => BATCH,
-        Grouping::DataFusion if domain.has_sql() => BATCH,
-        Grouping::DataFusion => (limit / BATCH_SHARE).clamp(BATCH / 16, BATCH),
-    }
-}
-
-/// DataFusion's operators that spill are to share what there is; ours give back what another asks for.
-fn pool(grouping: Grouping, limit: usize) -> Arc<dyn MemoryPool> {
-    match grouping {
-        Grouping::Own | Grouping::Spilling => Arc::new(GreedyMemoryPool::new(limit)),
-        Grouping::DataFusion => Arc::new(FairSpillPool::new(limit)),
-    }
-}
-
-/// What is tried when memory runs out, and what `explain()` says of it.
-fn sparing(grouping: Grouping, domain: &Node) -> Option<(Grouping, &'static str)> {
-    match grouping {
-        Grouping::Own | Grouping::Spilling if domain.has_sql() => Some((
-            Grouping::DataFusion,
-            "running the query again with operators that spill: it did not fit the memory limit",
-        )),
-        Grouping::Own if domain.has_groups() => Some((
-            Grouping::Spilling,
-            "started again with groups that spill: they did not fit the memory limit",
-        )),
-        Grouping::Own => Some((
-            Grouping::DataFusion,
-            "started again with joins of sorted tables, which spill: it did not fit the memory limit",
-        )),
-        Grouping::Spilling => Some((
-            Grouping::DataFusion,
-            "started again with DataFusion's operators for groups and joins: ours did not fit the memory limit",
-        )),
-        Grouping::DataFusion => None,
     }
 }
 
@@ -164,7 +114,7 @@ async fn attempt(
     pool: &Arc<RunPool>,
     run: &Run,
     frame: &Frame,
-    mut lowering: Lowering,
+    (rung, mut lowering): (Rung, Lowering),
     target: Option<&Target>,
 ) -> Result<Finished> {
     run.control.check()?;
@@ -182,7 +132,7 @@ async fn attempt(
         RuntimeEnvBuilder::new().with_memory_pool(watched).with_disk_manager_builder(spill).build_arc()?;
     let config = SessionConfig::new()
         .with_target_partitions(lowering.threads)
-        .with_batch_size(batch_rows(lowering.grouping, limit, &frame.domain))
+        .with_batch_size(rung.batch_rows(limit, &frame.domain))
         .with_sort_spill_reservation_bytes(SORT_RESERVE.min(limit / (16 * lowering.threads)));
     let context = Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime));
 
@@ -193,7 +143,7 @@ async fn attempt(
     let mut question = Question { domain: frame.domain.clone(), outputs };
     let mut kept = Vec::new();
     // Where memory is short nothing is kept for later.
-    if lowering.grouping == Grouping::Own {
+    if rung.is_fastest() {
         while let Some((next, held)) = shared(&question, &mut lowering, run, &context).await? {
             question = next;
             kept.push(held);
@@ -201,6 +151,7 @@ async fn attempt(
     }
     let Question { domain, outputs } = question;
     let mut scalars = Scalars::default();
+    let working = Counted::not();
     loop {
         let due = scalars.due(&domain, outputs.iter().map(|(_, expr)| expr))?;
         let tables = scalars.due_tables(&domain, outputs.iter().map(|(_, expr)| expr))?;
@@ -210,7 +161,7 @@ async fn attempt(
         for (node, plan) in tables {
             let plan = lowering.columns(&plan, &all_columns(&plan))?;
             let schema = plan.schema();
-            let batches = collect(plan, run, &context).await?;
+            let batches = collect(plan, (run, &working), &context).await?;
             let (control, threads, context) = (run.control.clone(), lowering.threads, context.clone());
             let work = move || lookup::table(&schema, &batches, threads, &control, &context);
             scalars.learn_table(node, blocking(work).await?);
@@ -224,11 +175,11 @@ async fn attempt(
                 let only = (name.clone(), columns[0].1.clone());
                 let plan = lowering.columns(&batch.node, &[only])?;
                 run.planned(displayable(plan.as_ref()).indent(false).to_string());
-                let batches = collect(plan, run, &context).await?;
+                let batches = collect(plan, (run, &working), &context).await?;
                 return Ok(Finished::Table(Answer::scalar(batches)));
             }
             let plan = lowering.columns(&batch.node, &columns)?;
-            let rows = collect(plan, run, &context).await?;
+            let rows = collect(plan, (run, &working), &context).await?;
             let row = rows.iter().find(|rows| rows.num_rows() > 0);
             let row = row.ok_or_else(|| Error::internal("an aggregate without an answer"))?;
             scalars.learn(batch, row)?;
@@ -247,12 +198,13 @@ async fn attempt(
         return Ok(Finished::Written(written?));
     }
     let mut schema = plan.schema();
+    let counted = Counted::answer(lowering.sources.any_in_memory(), limit, &context);
     let started = Instant::now();
     let batches = if matches!(frame.kind, Kind::Frame | Kind::Series | Kind::Dummies(_)) {
         schema = plain_schema(&schema);
-        collect_plain(plan, &schema, lowering.threads, run, &context).await?
+        collect_plain(plan, &schema, lowering.threads, (run, &counted), &context).await?
     } else {
-        collect(plan, run, &context).await?
+        collect(plan, (run, &counted), &context).await?
     };
     run.control.check()?;
     run.control.stage(Stage {
@@ -308,7 +260,7 @@ async fn shared(
     if Source::fields_of(&schema)? != *fields {
         return Ok(None);
     }
-    let batches = collect(plan, run, context).await?;
+    let batches = collect(plan, (run, &Counted::not()), context).await?;
     let reservation =
         MemoryConsumer::new("a grouping that is read several times").register(context.memory_pool());
     reservation.try_grow(batches.iter().map(RecordBatch::get_array_memory_size).sum())?;
@@ -329,61 +281,4 @@ fn all_columns(node: &Node) -> Vec<(Arc<str>, Expr)> {
 fn cell_outputs(cells: &Cells) -> Vec<(Arc<str>, Expr)> {
     let present = cells.cells.iter().flatten().enumerate();
     present.filter_map(|(number, cell)| Some((format!("cell_{number}").into(), cell.clone()?))).collect()
-}
-
-/// Bytes that DataFusion's operators of a plan wrote to disk.
-fn spilled(plan: &Arc<dyn ExecutionPlan>) -> u64 {
-    let own = plan.metrics().and_then(|metrics| metrics.spilled_bytes()).unwrap_or(0) as u64;
-    own + plan.children().into_iter().map(spilled).sum::<u64>()
-}
-
-/// All partitions at once, each in its order, joined in the order of the partitions.
-async fn collect(
-    plan: Arc<dyn ExecutionPlan>,
-    run: &Run,
-    context: &Arc<TaskContext>,
-) -> Result<Vec<RecordBatch>> {
-    let partitions = plan.properties().partitioning.partition_count();
-    let streams = (0..partitions).map(|partition| plan.execute(partition, context.clone()));
-    let mut tasks = Vec::with_capacity(partitions);
-    for stream in streams {
-        let stream = stream?;
-        tasks.push(async move { stream.try_collect::<Vec<_>>().await });
-    }
-    let collected = futures::future::try_join_all(tasks).await;
-    run.control.memory.spill(spilled(&plan));
-    let collected = collected?;
-    Ok(collected.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
-}
-
-/// The same with the columns as they are handed out, so that no more than a few batches are there twice.
-async fn collect_plain(
-    plan: Arc<dyn ExecutionPlan>,
-    schema: &SchemaRef,
-    threads: usize,
-    run: &Run,
-    context: &Arc<TaskContext>,
-) -> Result<Vec<RecordBatch>> {
-    if *schema.fields() == *plan.schema().fields() {
-        return collect(plan, run, context).await;
-    }
-    let partitions = plan.properties().partitioning.partition_count();
-    let mut tasks = Vec::with_capacity(partitions);
-    for partition in 0..partitions {
-        let stream = plan.execute(partition, context.clone())?.map_err(Error::from);
-        let plain = stream.map_ok(|batch| {
-            let schema = schema.clone();
-            async move {
-                match batch.num_rows() {
-                    0..SMALL => handed_out(&batch, &schema),
-                    _ => blocking(move || handed_out(&batch, &schema)).await,
-                }
-            }
-        });
-        tasks.push(async move { plain.try_buffered(threads).try_collect::<Vec<_>>().await });
-    }
-    let collected = futures::future::try_join_all(tasks).await;
-    run.control.memory.spill(spilled(&plan));
-    let collected = collected?;
-    Ok(collected.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
 }

@@ -2,12 +2,14 @@
 
 pub mod answer;
 pub mod calls;
+mod collect;
 mod dummies;
 pub mod engine;
 mod execute;
 pub mod explain;
 mod exploring;
 pub mod keeping;
+mod ladder;
 pub mod opening;
 mod output;
 pub mod run;

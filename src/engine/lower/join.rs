@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema};
 
 use super::sideways::Sideways;
-use super::{Grouping, Lowering, Names, Plan};
+use super::{Lowering, Names, Plan};
 use crate::engine::join::exec::{JoinExec, JoinSpec};
 use crate::engine::join::output::{Keeps, Origin};
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ struct Side {
 
 impl Lowering {
     pub(super) fn join(&self, join: &Join, needed: &Names) -> Result<Plan> {
-        if self.grouping == Grouping::DataFusion
+        if self.merging
             && let Some(plan) = self.join_spilling(join, needed)?
         {
             return Ok(plan);

@@ -27,7 +27,7 @@ const ENDS: [&str; 2] = ["", "_of_other"];
 impl Lowering {
     /// Nothing for a join that is not merged: one without keys, and one whose keys are to be unique.
     pub(super) fn join_spilling(&self, join: &Join, needed: &Names) -> Result<Option<Plan>> {
-        if join.keys.is_empty() || join.unique.0 || join.unique.1 {
+        if !join.is_merged() {
             return Ok(None);
         }
         let kept: Vec<&JoinColumn> =
@@ -59,7 +59,7 @@ impl Lowering {
         let both = !matches!(join.kind, JoinKind::Semi | JoinKind::Anti);
         let places = if both { &PLACES[..] } else { &PLACES[..1] };
         let order: Vec<SortKey> = places.iter().map(|place| ascending(place, DType::Int64)).collect();
-        let ordered = sorted(merged, &order, None)?;
+        let ordered = sorted(merged, &order, None, self)?;
         let schema = ordered.schema();
         let mut columns: Vec<(Arc<dyn PhysicalExpr>, String)> = Vec::new();
         for (number, wanted) in kept.iter().enumerate() {
@@ -99,7 +99,7 @@ impl Lowering {
         }
         output.push((PLACES[number].into(), Expr::column(POSITION, DType::Int64)));
         order.push(ascending(PLACES[number], DType::Int64));
-        sorted(project(plan, &output)?, &order, None)
+        sorted(project(plan, &output)?, &order, None, self)
     }
 }
 

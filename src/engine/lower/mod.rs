@@ -48,7 +48,7 @@ pub enum Grouping {
     Own,
     /// Ours, with groups going to disk when memory runs out, and sorted by an operator that spills as well.
     Spilling,
-    /// DataFusion's, which spills; joins then are of sorted sides, which spill as well.
+    /// DataFusion's, which spills.
     DataFusion,
 }
 
@@ -61,6 +61,8 @@ pub struct Lowering {
     pub threads: usize,
     pub chunk_rows: usize,
     pub grouping: Grouping,
+    /// Joins are of sorted sides, which spill.
+    pub merging: bool,
 }
 
 type Plan = Arc<dyn ExecutionPlan>;

@@ -10,6 +10,7 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use super::{Lowering, Names, POSITION, Plan, columns_of, project, virtual_column};
 use crate::engine::owned_exec::OwnedExec;
 use crate::engine::physical_expr;
+use crate::engine::sort::exec::SortedExec;
 use crate::error::{Error, Result};
 use crate::plan::node::{Aggregation, Keep, Params, SortKey};
 use crate::plan::{DType, Expr, Node};
@@ -31,7 +32,7 @@ impl Lowering {
         let position =
             SortKey { expr: Expr::column(POSITION, DType::Int64), descending: false, missing_first: false };
         let keys: Vec<SortKey> = keys.iter().cloned().chain([position]).collect();
-        let sorted = sorted(plan, &keys, fetch)?;
+        let sorted = sorted(plan, &keys, fetch, self)?;
         let columns: Vec<_> = needed
             .iter()
             .filter_map(|name| {
@@ -44,13 +45,22 @@ impl Lowering {
 }
 
 /// A plan's rows in the order of keys that tell all of them apart.
-pub(super) fn sorted(plan: Plan, keys: &[SortKey], fetch: Option<usize>) -> Result<Plan> {
+pub(super) fn sorted(
+    plan: Plan,
+    keys: &[SortKey],
+    fetch: Option<usize>,
+    lowering: &Lowering,
+) -> Result<Plan> {
     let schema = plan.schema();
     let mut exprs = Vec::with_capacity(keys.len());
     for key in keys {
         let expr = as_key(&key.expr)?;
         let options = SortOptions { descending: key.descending, nulls_first: key.missing_first };
         exprs.push(PhysicalSortExpr::new(physical_expr::physical_expr(&expr, &schema)?, options));
+    }
+    if fetch.is_none() && SortedExec::supports(&exprs, &plan)? {
+        let plan = Arc::new(OwnedExec::new(plan));
+        return Ok(Arc::new(SortedExec::new(plan, exprs, lowering.control.clone(), lowering.threads)));
     }
     let ordering = LexOrdering::new(exprs).ok_or_else(|| Error::internal("a sort without keys"))?;
     // Of rows of which only the first are kept, none are held long.

@@ -37,6 +37,11 @@ impl Sources {
             .ok_or_else(|| Error::internal("a plan over a source that is not there"))
     }
 
+    /// Whether one of them is a table in memory.
+    pub fn any_in_memory(&self) -> bool {
+        self.0.values().any(|(source, _)| matches!(source, Source::Memory(_)))
+    }
+
     /// Refuses sources whose client is closed, or lives in another process.
     pub fn check(&self) -> Result<()> {
         let mut owners = self.0.values().filter_map(|(_, owner)| owner.as_ref());
