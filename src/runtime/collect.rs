@@ -21,6 +21,9 @@ const SMALL: usize = 8 * 1024;
 /// The name of the answer's rows, where it is told who lacked memory.
 pub(super) const ANSWER: &str = "answer";
 
+/// An answer that lacks memory with all but one of so many parts of the limit has no room beside any operator.
+const WITHIN: usize = 4;
+
 /// The detail of an answer that is larger than the limit, which it has.
 const TOO_LARGE: &str = "answer_limit";
 
@@ -55,15 +58,16 @@ impl Counted {
         let Some(answer) = &self.0 else { return Ok(()) };
         let bytes: usize = batch.columns().iter().map(|column| bytes(&column.to_data(), answer.shares)).sum();
         let held = answer.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if held > answer.limit {
-            let limit = shown_bytes(answer.limit as u64);
-            let text =
-                format!("the answer does not fit the run's memory limit of {limit}: its rows are collected");
-            return Err(Error::new(Code::OutOfMemory, text)
-                .hint("Write it with `output`, which streams it to files, or raise `memory_limit`")
-                .detail(TOO_LARGE, answer.limit as u64));
+        let Err(refused) = answer.room.try_grow(bytes) else { return Ok(()) };
+        if held < answer.limit - answer.limit / WITHIN {
+            return Err(refused.into());
         }
-        Ok(answer.room.try_grow(bytes)?)
+        let limit = shown_bytes(answer.limit as u64);
+        let text =
+            format!("the answer does not fit the run's memory limit of {limit}: its rows are collected");
+        Err(Error::new(Code::OutOfMemory, text)
+            .hint("Write it with `output`, which streams it to files, or raise `memory_limit`")
+            .detail(TOO_LARGE, answer.limit as u64))
     }
 }
 

@@ -16,6 +16,9 @@ const BLOCKS: usize = 2;
 /// Batches on their way to whoever consumes them, with the blocks that they are made of.
 const AHEAD: usize = 6;
 
+/// Of what a sort held, the last rows stay in memory that are one of so many parts or less.
+const KEPT: usize = 8;
+
 /// Runs that can be merged at once, and the memory that is held for it.
 pub struct Ready {
     pub runs: Vec<Run>,
@@ -55,7 +58,7 @@ pub fn ready(collected: Vec<Collected>, shared: &Shared) -> Result<Ready> {
         return Ok(Ready { runs, room, pieces: 0, merged: 0 });
     }
     let needed = cost(&pieces) + AHEAD * largest(&pieces);
-    if !fits || room.try_resize(held.max(in_memory + needed)).is_err() {
+    if !fits || in_memory > held / KEPT || room.try_resize(in_memory + needed).is_err() {
         // Those in memory make room for all to be merged, and for whoever collects what comes out.
         pieces.extend(spill_all(std::mem::take(&mut memory), shared)?);
     }
