@@ -28,11 +28,17 @@ def _side(seed: int, value: str) -> pd.DataFrame:
 
 LEFT, RIGHT = _side(1, "left"), _side(2, "right")
 
+
+def _narrow(joined: Any) -> Any:
+    """What is collected is to fit."""
+    return joined.assign(left=joined["left"].str[-9:], right=joined["right"].str[-9:])
+
+
 JOINS: dict[str, Any] = {
-    "inner": lambda p, q: p.merge(q, on="n"),
+    "inner": lambda p, q: _narrow(p.merge(q, on="n")),
     "left by text": lambda p, q: p.merge(q[["t", "right"]].drop_duplicates("t"), on="t", how="left"),
     "right by float": lambda p, q: p[["f", "left"]].drop_duplicates("f").merge(q, on="f", how="right"),
-    "outer, which": lambda p, q: p.merge(q, on=["n", "f"], how="outer", indicator=True),
+    "outer, which": lambda p, q: _narrow(p.merge(q, on=["n", "f"], how="outer", indicator=True)),
     "then grouped": lambda p, q: p.merge(q, on="t").groupby("n_x", as_index=False)["n_y"].sum(),
 }
 
