@@ -31,7 +31,8 @@ LEFT, RIGHT = _side(1, "left"), _side(2, "right")
 
 def _narrow(joined: Any) -> Any:
     """What is collected is to fit."""
-    return joined.assign(left=joined["left"].str[-9:], right=joined["right"].str[-9:])
+    narrow = joined.assign(left=joined["left"].str[-9:], right=joined["right"].str[-9:])
+    return narrow.drop(columns=["t_x", "t_y"])
 
 
 JOINS: dict[str, Any] = {
