@@ -45,7 +45,7 @@ enum From {
     /// The number of its first batch.
     Memory(Arc<Sorted>, usize),
     Disk {
-        reading: Reading,
+        reading: Box<Reading>,
         keys: Rows,
         block: usize,
     },
@@ -103,7 +103,7 @@ impl<'a> Merge<'a> {
         }
         let mut passing = Vec::new();
         for piece in pieces {
-            let mut reading = piece.read()?;
+            let mut reading = Box::new(piece.read()?);
             let Some(batch) = next_block(&mut reading)? else { continue };
             let keys = encoder.encode(&batch)?;
             let prefix = prefix(keys.row(0).data(), 0);
