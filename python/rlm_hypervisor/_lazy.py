@@ -8,7 +8,7 @@ from typing import Any
 
 EXTRAS = {
     "pandas": "pandas",
-    "pyarrow": "pandas",
+    "pyarrow": "arrow",
     "polars": "polars",
     "IPython": "notebook",
     "pyrage": "secrets",

@@ -113,9 +113,9 @@ fn local(path: &str, name: &str) -> Result<Vec<FileRef>> {
         }
     }
     if files.is_empty() {
-        return Err(
-            Error::new(Code::SourceNotFound, format!("no file matches `{name}`")).detail("source", name)
-        );
+        return Err(Error::new(Code::SourceNotFound, format!("no file matches `{name}`"))
+            .hint("Check the pattern; `*` stays within one directory, `**/` goes through all below")
+            .detail("source", name));
     }
     sorted(files)
 }
@@ -349,7 +349,7 @@ fn non_empty(files: Vec<FileRef>, mut others: Vec<String>, name: &str) -> Result
     others.sort();
     others.truncate(3);
     let error = match others.as_slice() {
-        [] => error,
+        [] => error.hint("Check the path; names of data end in .parquet, .csv, .jsonl, .arrow or .avro"),
         some => error.hint(format!(
             "It holds {}; names end in .parquet, .csv, .jsonl, .arrow or .avro (a glob takes any ending)",
             some.join(", ")
@@ -365,11 +365,17 @@ fn sorted(mut files: Vec<FileRef>) -> Result<Vec<FileRef>> {
 
 /// A local file or directory that exists and could not be read.
 pub fn unreadable(name: &str, error: &std::io::Error) -> Error {
-    let code = match error.kind() {
-        std::io::ErrorKind::NotFound => Code::SourceNotFound,
-        _ => Code::SourceUnreadable,
+    use std::io::ErrorKind::{NotFound, PermissionDenied};
+    let (code, hint) = match error.kind() {
+        NotFound => {
+            (Code::SourceNotFound, "Check the spelling, and whether something removes files meanwhile")
+        }
+        PermissionDenied => {
+            (Code::SourceUnreadable, "Give this process the right to read it, or leave it out")
+        }
+        _ => (Code::SourceUnreadable, "Check the disk and the file, or leave it out"),
     };
-    Error::new(code, format!("cannot read `{name}`: {error}")).detail("file", name)
+    Error::new(code, format!("cannot read `{name}`: {error}")).hint(hint).detail("file", name)
 }
 
 /// What a store answered, with the object's name and without anything secret.

@@ -69,6 +69,7 @@ impl Stores {
         let bucket = || {
             url.host_str().ok_or_else(|| {
                 Error::new(Code::InvalidTask, format!("the source `{}` names no bucket", redacted(url)))
+                    .hint("Write it as `s3://bucket/prefix`")
             })
         };
         match url.scheme() {

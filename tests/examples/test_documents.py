@@ -40,6 +40,11 @@ def blocks(document: str) -> tuple[str, list[str]]:
     return "\n".join(code), outputs
 
 
+def test_every_guide_runs() -> None:
+    guides = {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "guide").glob("*.md")}
+    assert guides <= set(DOCUMENTS)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_code(document: str, tmp_path: Path) -> None:
     program, outputs = blocks(document)
