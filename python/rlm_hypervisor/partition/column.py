@@ -14,6 +14,7 @@ from rlm_hypervisor.partition.levels import Levelled
 from rlm_hypervisor.partition.mapping import Mapping
 from rlm_hypervisor.partition.nested import Nested
 from rlm_hypervisor.partition.operators import apply
+from rlm_hypervisor.partition.posing import posing
 from rlm_hypervisor.partition.refusal import (
     boolean,
     is_label,
@@ -325,6 +326,14 @@ class Column(HasText, Nested, Temporal, Levelled, Mapping, Replacing, Unstacking
         return grouped
 
     # The end of the trace.
+    __class__ = posing("Series")
+
+    def __copy__(self) -> Column:
+        return self.copy()
+
+    def __deepcopy__(self, memo: object) -> Column:
+        return self.copy()
+
     def __len__(self) -> NoReturn:
         refuse_value("`len()` of a column", "Use `p.shape[0]`, a scalar, in expressions")
 

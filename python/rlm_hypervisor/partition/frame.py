@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -20,6 +21,7 @@ from rlm_hypervisor.partition.merging import Merging
 from rlm_hypervisor.partition.nested import NestedFrame
 from rlm_hypervisor.partition.operators import Operators
 from rlm_hypervisor.partition.pivoting import Pivoting
+from rlm_hypervisor.partition.posing import posing
 from rlm_hypervisor.partition.refusal import (
     boolean,
     is_label,
@@ -35,7 +37,7 @@ from rlm_hypervisor.partition.rowwise import RowFunctions
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.shaping import Shaping, sorted_by_key
 from rlm_hypervisor.partition.split import Split
-from rlm_hypervisor.partition.surface import not_shadowed, unknown_attribute
+from rlm_hypervisor.partition.surface import SURFACES, not_shadowed, unknown_attribute
 from rlm_hypervisor.partition.temporal import TemporalFrame
 
 if TYPE_CHECKING:
@@ -76,13 +78,16 @@ class Partition(
     2  a  4.0    8.0
     """
 
-    __slots__ = ("_frame", "_tokens")
+    __slots__ = ("_frame", "_iterated", "_tokens")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, frame: _core.Frame) -> None:
         object.__setattr__(self, "_frame", frame)
+        object.__setattr__(self, "_iterated", None)
         # Label -> what says that a Column is this partition's own, as it stands.
         object.__setattr__(self, "_tokens", {})
+
+    __class__ = posing("DataFrame")
 
     def _column(self, label: Any, call: str) -> Column:
         if label not in self._frame.columns:
@@ -141,6 +146,7 @@ class Partition(
             yield label, self._column(label, "`items`")
 
     def __iter__(self) -> Iterator[Any]:
+        object.__setattr__(self, "_iterated", _instruction())
         return iter(self._frame.columns)
 
     def __contains__(self, label: object) -> bool:
@@ -153,7 +159,8 @@ class Partition(
         if isinstance(key, Column):
             return Partition(self._frame.filter(boolean_mask(key, "DataFrame")))
         if is_label(key):
-            return self._column(key, f"`[{key!r}]`")
+            below = self._below(key)
+            return self._column(key, f"`[{key!r}]`") if below is None else below
         labels = labels_of(key)
         if labels is not None:
             if labels and all(isinstance(label, bool) for label in labels):
@@ -177,6 +184,15 @@ class Partition(
                 "The first: `p.head(n)`",
             )
         raise missing_column(key, self._frame.columns, f"`[{clipped(key)}]`")
+
+    def _below(self, key: Any) -> Partition | None:
+        """Where labels have levels: the columns whose first one it is, called by the others."""
+        labels = self._frame.columns
+        found = [label for label in labels if isinstance(label, tuple) and label[0] == key]
+        if not found or key in labels or isinstance(key, tuple):
+            return None
+        below = [label[1] if len(label) == 2 else label[1:] for label in found]
+        return Partition(self._frame.select(found).rename(list(zip(found, below, strict=True))))
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The column or columns, or `default` where there are none such."""
@@ -236,6 +252,15 @@ class Partition(
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "columns":
             object.__setattr__(self, name, value)
+        elif name == "index":
+            refuse(
+                "`p.index = ...` is not native in this version", "Make a column the index: `p.set_index('x')`"
+            )
+        elif name in SURFACES["DataFrame"]:
+            refuse(
+                f"`p.{name} = ...` sets an attribute in pandas, and no column",
+                f"Write `p[{name!r}] = ...` for a column",
+            )
         elif name in self._frame.columns:
             self[name] = value
         else:
@@ -256,6 +281,12 @@ class Partition(
     def copy(self, deep: bool = True) -> Partition:
         """An independent partition."""
         return Partition(self._frame)
+
+    def __copy__(self) -> Partition:
+        return self.copy()
+
+    def __deepcopy__(self, memo: object) -> Partition:
+        return self.copy()
 
     def pipe(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         """`func(self, *args, **kwargs)`."""
@@ -362,6 +393,9 @@ class Partition(
 
     # The end of the trace.
     def __len__(self) -> NoReturn:
+        if self._iterated == _instruction():
+            # `list(p)` asks how long it is after it has begun to iterate, and does without.
+            raise TypeError("not known")
         refuse_value("`len()` of a partition", "Use `p.shape[0]`, a scalar, in expressions, or return it")
 
     def __bool__(self) -> NoReturn:
@@ -381,6 +415,12 @@ class Partition(
     def __repr__(self) -> str:
         fields = ", ".join(f"{c}: {d}" for c, d in zip(self._frame.columns, self._frame.dtypes, strict=True))
         return f"<partition ({fields}), its rows not known while tracing>"
+
+
+def _instruction() -> tuple[int, int]:
+    """Where the caller of a method is: its frame and instruction."""
+    frame = sys._getframe(2)
+    return id(frame), frame.f_lasti
 
 
 def _slice(key: slice) -> str:

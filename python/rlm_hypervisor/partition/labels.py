@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlm_hypervisor.partition.refusal import is_label, labels_of
+from rlm_hypervisor.partition.refusal import is_label, labels_of, only
 
 
 class Labels(tuple[Any, ...]):
@@ -30,3 +30,10 @@ class Labels(tuple[Any, ...]):
     def difference(self, other: Any) -> Labels:
         """Without some labels, sorted."""
         return Labels(sorted(self.drop(labels_of(other) or []), key=lambda label: (str(type(label)), label)))
+
+    def map(self, mapper: Any, na_action: object = None) -> Labels:
+        """What a function, or a dict, makes of each label."""
+        only("Index.map", na_action=(na_action, None))
+        if isinstance(mapper, dict):
+            return Labels(mapper.get(label, float("nan")) for label in self)
+        return Labels(mapper(label) for label in self)

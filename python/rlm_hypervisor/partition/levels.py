@@ -79,6 +79,10 @@ class RowIndex(Operators):
         """The name of the only level."""
         return self.names[0] if self.nlevels == 1 else None
 
+    @name.setter
+    def name(self, name: object) -> NoReturn:
+        refuse("`p.index.name = ...` is not native in this version", "Write `p = p.rename_axis('name')`")
+
     @property
     def nlevels(self) -> int:
         """How many levels there are."""

@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rlm_hypervisor.partition.posing import stands_for
+
 FUNCTIONS: dict[str, str] = {
     "isna": "numpy_functions:isna",
     "isnull": "numpy_functions:isna",
@@ -60,7 +62,7 @@ def _dispatching_class(original: type, place: str) -> type:
             return call(*args, **kwargs)
 
         def __instancecheck__(cls, instance: Any) -> bool:
-            return isinstance(instance, original)
+            return isinstance(instance, original) or stands_for(instance, original.__name__)
 
         def __subclasscheck__(cls, subclass: type) -> bool:
             return issubclass(subclass, original)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from rlm_hypervisor import _core
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.operators import SYMBOLS, Operators, apply
+from rlm_hypervisor.partition.posing import numbers, posing
 from rlm_hypervisor.partition.refusal import missing_column, refuse, refuse_value
 from rlm_hypervisor.partition.surface import unknown_attribute
 
@@ -28,6 +29,7 @@ class Scalar(Operators):
 
     __slots__ = ()
     _kind = "scalar"
+    __class__ = posing(numbers)
 
     @property
     def dtype(self) -> DType:

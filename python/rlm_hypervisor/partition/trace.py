@@ -40,7 +40,7 @@ from rlm_hypervisor.partition.wide import Wide
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LIBRARIES = ("numpy", "pandas", "pyarrow", "polars")
 _SYMBOLIC = (Elementwise, Operators, Summary, GroupBy, Wide, Dummies, Periods)
-_KNOWN = (Labels, DTypes, DType, Loc, ColumnLoc)
+_KNOWN = (Labels, DTypes, DType, Loc, ColumnLoc, RowIndex)
 
 
 _SYMBOLIC_TEXT = "not known while tracing"
