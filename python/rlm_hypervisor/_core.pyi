@@ -395,6 +395,12 @@ class Groups:
         """`nlargest` and `nsmallest` of each group, under the keys and the rows' own labels."""
 
 @final
+class Ending:
+    """Says that a thread which serves as a worker has ended."""
+
+    def set(self) -> None: ...
+
+@final
 class Run:
     """One execution."""
 

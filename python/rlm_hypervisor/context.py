@@ -119,7 +119,7 @@ def current_task() -> CurrentTask:
     import sys
 
     module = sys.modules.get("rlm_hypervisor.worker.context")
-    current = getattr(module, "current", None)
+    current = None if module is None else module.now()
     if current is None:
         raise InvalidTaskError(
             "`current_task()` was called where no call of a task runs. It is for operations in workers: on items, on "

@@ -5,4 +5,4 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use settings::{Fallback, Grouping, SETTINGS, Setting, Settings, describe};
+pub use settings::{Fallback, Grouping, SETTINGS, Setting, Settings, WorkerKind, describe};

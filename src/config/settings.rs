@@ -22,6 +22,7 @@ pub struct Settings {
     pub grouping: Grouping,
     pub io_threads: usize,
     pub workers: usize,
+    pub worker_kind: WorkerKind,
     pub mode: Mode,
     pub secrets_ttl: u64,
     pub worker_max_tasks: Option<u64>,
@@ -43,6 +44,15 @@ pub enum Grouping {
     Merging,
     /// The engine's always: the oracle of the tests.
     Datafusion,
+}
+
+/// What runs user code in Python.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkerKind {
+    Processes,
+    /// Of the client's own process.
+    Threads,
 }
 
 /// One row of the table of settings.
@@ -92,7 +102,10 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "threads that wait for files and object stores" },
     Setting { key: "workers", kind: Kind::Int { min: 1, max: 1024 }, unit: "processes",
         default: Machine("the cores that the process may use, container quota included", cores), env: "RLM_WORKERS",
-        meaning: "processes that run user code in Python; started when they are needed" },
+        meaning: "processes, or threads (`worker_kind`), that run user code in Python; started when they are needed" },
+    Setting { key: "worker_kind", kind: Kind::Choice(&["processes", "threads"]), unit: "",
+        default: Fixed(Preset::Word("processes")), env: "RLM_WORKER_KIND",
+        meaning: "what runs user code in Python: processes, or threads of the client's own, which cannot be stopped in C code nor held to a limit of memory" },
     Setting { key: "mode", kind: Kind::Choice(&["auto", "native", "python"]), unit: "",
         default: Fixed(Preset::Word("auto")), env: "RLM_MODE",
         meaning: "how operations on sources run where the task says \"auto\": native where possible, native or not at all, or in Python" },
@@ -138,8 +151,16 @@ impl Settings {
             };
             resolved.insert(setting.key.to_owned(), value);
         }
-        serde_json::from_value(resolved.into())
-            .map_err(|error| Error::internal(format!("checked settings do not fit their type: {error}")))
+        let settings: Settings = serde_json::from_value(resolved.into())
+            .map_err(|error| Error::internal(format!("checked settings do not fit their type: {error}")))?;
+        if settings.worker_kind == WorkerKind::Threads && settings.worker_max_growth.is_some() {
+            let message =
+                "worker_max_growth is for processes: what a thread holds cannot be told from what others do";
+            return Err(Error::new(Code::InvalidTask, message)
+                .hint("Leave it out, or leave `worker_kind` at \"processes\"")
+                .detail("path", "worker_max_growth"));
+        }
+        Ok(settings)
     }
 }
 

@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::errors::raised;
 use super::frame::PyFrame;
-use super::json;
 use super::secrets::interruptible;
+use super::{json, threads};
 use crate::error::{Cause, Code, Error, Result};
 use crate::io::source::Source;
 use crate::plan::Node;
@@ -25,7 +25,7 @@ use crate::runtime::run::Finished;
 use crate::runtime::{Engine, Run};
 use crate::store::letters::{Outbox, Sender};
 use crate::task::{OnError, Priority};
-use crate::worker::{Blob, Function, Launch};
+use crate::worker::{Blob, Function};
 
 /// What Python says of a run of calls.
 #[derive(Deserialize)]
@@ -148,9 +148,7 @@ fn start(
     let function = Function::new(asked.name, function).map_err(not_shared)?;
     let names = asked.secrets;
     let run = engine.prepared();
-    let (program, arguments, environment) = asked.launch;
-    let hidden = engine.secrets().hidden();
-    let pool = engine.pool(|| Launch { program, arguments, environment, hidden })?;
+    let pool = engine.pool(|| threads::launch(engine, asked.launch))?;
     let limit = engine.limit(asked.memory_limit)?;
     let mut chunk_rows = match &feed {
         Given::Source(source) => Some(asked.chunk_rows.unwrap_or_else(|| auto(source, workers))),

@@ -19,6 +19,7 @@ use super::json;
 use super::letters;
 use super::run::{PyRun, SIGNALS_EVERY};
 use super::secrets::{PySecrets, settings_of};
+use super::threads;
 use crate::config::Settings;
 use crate::error::{Code, Error};
 use crate::io::sink::target::{Asked, Target};
@@ -30,7 +31,6 @@ use crate::runtime::opening::{Given, Opening};
 use crate::runtime::{Engine, RunOptions};
 use crate::store::letters::discard;
 use crate::task;
-use crate::worker::Launch;
 
 /// Program, arguments, environment.
 type LaunchArguments = (String, Vec<String>, Vec<(String, String)>);
@@ -206,11 +206,9 @@ impl PyEngine {
 
     fn warm(&self, py: Python<'_>, count: usize, seconds: f64, launch: LaunchArguments) -> PyResult<usize> {
         let engine = self.engine()?;
-        let (program, arguments, environment) = launch;
         let patience = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
-        let hidden = engine.secrets().hidden();
         let warmed = py.detach(|| {
-            let pool = engine.pool(|| Launch { program, arguments, environment, hidden })?;
+            let pool = engine.pool(|| threads::launch(engine, launch))?;
             pool.warm(count, patience)
                 .map_err(|error| Error::new(Code::OutOfMemory, format!("cannot start workers: {error}")))
         });

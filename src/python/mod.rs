@@ -13,6 +13,7 @@ mod literal;
 mod params;
 mod run;
 mod secrets;
+mod threads;
 
 use pyo3::prelude::*;
 
@@ -49,6 +50,8 @@ mod _core {
     use super::run::PyRun;
     #[pymodule_export]
     use super::secrets::{PySecret, PySecrets, redact, redacts};
+    #[pymodule_export]
+    use super::threads::PyEnding;
 
     static QUIET: Once = Once::new();
 

@@ -78,6 +78,14 @@ pub enum Said {
         name: String,
         text: String,
     },
+    /// What a thread writes: a process has pipes for that.
+    Wrote {
+        stream: String,
+        text: String,
+    },
+    /// A thread that was to end goes on: told by who ended it, never by a worker.
+    #[serde(skip)]
+    Abandoned,
     /// How far the call says it is.
     Progress {
         done: f64,

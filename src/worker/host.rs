@@ -1,8 +1,7 @@
 //! One worker and the call it runs: everything it says is passed on, and it is ended when it has to be.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,10 +11,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::body::Body;
 use super::call::{Call, Part, Said};
 use super::output::Outputs;
 use super::pool::Wear;
-use super::process::{Launch, Process, ending};
+use super::process::Launch;
 use super::shared::{Blob, Page};
 use super::wire;
 
@@ -104,7 +104,7 @@ pub trait Watch {
 /// A living worker.
 #[derive(Debug)]
 pub struct Host {
-    process: Process,
+    body: Body,
     page: Page,
     functions: HashSet<String>,
     outputs: Outputs,
@@ -132,18 +132,18 @@ impl Host {
             End::Died(Crash { what: Crashed::Starting, how, item: None, stderr, signal })
         };
         let cannot = |error: io::Error| failed(format!("cannot be started: {error}"), String::new(), None);
-        let process = Process::start(launch).map_err(cannot)?;
+        let mut body = Body::start(launch).map_err(cannot)?;
         let moment = Duration::from_millis(TICK_MS.into());
-        process.socket.set_read_timeout(Some(moment)).map_err(cannot)?;
-        process.socket.set_write_timeout(Some(moment)).map_err(cannot)?;
+        body.socket().set_read_timeout(Some(moment)).map_err(cannot)?;
+        body.socket().set_write_timeout(Some(moment)).map_err(cannot)?;
         let page = Page::new().map_err(cannot)?;
         let shared = page.file().try_clone_to_owned().and_then(Blob::mapped).map_err(cannot)?;
         let mut host = Self {
-            process,
+            open: [!body.is_thread(); 2],
+            body,
             page,
             functions: HashSet::new(),
             outputs: Outputs::default(),
-            open: [true; 2],
             runs: VecDeque::new(),
             items: 0,
             held: None,
@@ -153,7 +153,7 @@ impl Host {
             let Crash { how, stderr, signal, .. } = host.crash(Crashed::Starting, why, None, watch);
             failed(how, stderr, signal)
         };
-        let sent = wire::send(&mut host.process.socket, &start, &[shared], &mut patience(watch));
+        let sent = wire::send(host.body.socket(), &start, &[shared], &mut patience(watch));
         match sent {
             Ok(()) => {}
             // Somebody ended it before it was told anything.
@@ -181,11 +181,11 @@ impl Host {
     }
 
     pub fn id(&self) -> u32 {
-        self.process.id()
+        self.body.id()
     }
 
     pub fn memory(&self) -> Option<u64> {
-        self.process.memory()
+        self.body.memory()
     }
 
     /// Whether it has done enough, and another is to take its place.
@@ -198,7 +198,7 @@ impl Host {
         if self.held.is_some_and(|(_, looked)| now.duration_since(looked) < LOOK) {
             return false;
         }
-        match (self.held, self.process.memory()) {
+        match (self.held, self.body.memory()) {
             (Some((first, _)), Some(held)) => {
                 self.held = Some((first, now));
                 held > first.saturating_add(most)
@@ -213,7 +213,7 @@ impl Host {
 
     /// Whether it lives and may be given a call.
     pub fn alive(&mut self) -> bool {
-        self.process.exited().is_none()
+        self.body.exited().is_none()
     }
 
     /// Runs a call. After anything but `Done` the worker is gone with all that it started.
@@ -251,6 +251,11 @@ impl Host {
                     }
                 }
                 Heard::Said(Said::Part(_), _) => {}
+                Heard::Said(Said::Wrote { stream, text }, _) => {
+                    let stream = if stream == "stderr" { Stream::Err } else { Stream::Out };
+                    let text = self.outputs.feed(stream, text.as_bytes());
+                    wrote(watch, stream, &text);
+                }
                 Heard::Said(said, _) => watch.said(said),
                 Heard::Nothing => {}
                 Heard::Gone(why) => return self.lost(why, number, watch),
@@ -275,11 +280,15 @@ impl Host {
             if asked.is_some() {
                 continue;
             }
-            if now.duration_since(sent) > BEGIN && self.page.item_of(number).is_none() {
+            // A thread may have to wait for what other threads' code holds, however long.
+            if !self.body.is_thread()
+                && now.duration_since(sent) > BEGIN
+                && self.page.item_of(number).is_none()
+            {
                 let why = format!("did not begin its call within {} s", BEGIN.as_secs());
                 return self.lost(why, number, watch);
             }
-            if let (Some(limit), Some(held)) = (watch.memory_limit(), self.process.memory())
+            if let (Some(limit), Some(held)) = (watch.memory_limit(), self.body.memory())
                 && held > limit
             {
                 return self.end(StopCause::Memory(held), watch);
@@ -300,7 +309,7 @@ impl Host {
     /// It cannot be talked to any more: it died, or is ended now, for this reason or because the run is to stop.
     fn lost(&mut self, why: String, call: u64, watch: &dyn Watch) -> End {
         if !why.is_empty()
-            && self.process.exited().is_none()
+            && self.body.exited().is_none()
             && let Some(cause) = watch.stop(Instant::now())
         {
             return self.end(cause, watch);
@@ -310,7 +319,9 @@ impl Host {
 
     /// Ends the worker.
     fn end(&mut self, cause: StopCause, watch: &dyn Watch) -> End {
-        self.process.kill();
+        if !self.body.kill() {
+            watch.said(Said::Abandoned);
+        }
         self.drain(watch);
         self.finish(watch);
         End::Stopped(cause)
@@ -321,7 +332,7 @@ impl Host {
         if !self.functions.contains(&function.id) {
             let head = json!({ "t": "function", "id": function.id, "name": function.name });
             let blob = std::slice::from_ref(&function.bytes);
-            wire::send(&mut self.process.socket, &head, blob, &mut patience(watch))?;
+            wire::send(self.body.socket(), &head, blob, &mut patience(watch))?;
             self.functions.insert(function.id.clone());
         }
         if !call.secrets.is_empty() {
@@ -329,9 +340,9 @@ impl Host {
                 call.secrets.iter().map(|(name, value)| (name, value.reveal())).collect();
             let values = Zeroizing::new(serde_json::to_vec(&values)?);
             let (head, blob) = (json!({ "t": "secrets" }), [Blob::new(&values)?]);
-            wire::send(&mut self.process.socket, &head, &blob, &mut patience(watch))?;
+            wire::send(self.body.socket(), &head, &blob, &mut patience(watch))?;
         }
-        wire::send(&mut self.process.socket, &call.head, &call.payload, &mut patience(watch))
+        wire::send(self.body.socket(), &call.head, &call.payload, &mut patience(watch))
     }
 
     /// Waits a moment for the worker to say or write something; writing is passed on.
@@ -348,12 +359,12 @@ impl Host {
         }
         if !said {
             // A child of its own may hold the other end of the socket.
-            return match self.process.exited() {
+            return match self.body.exited() {
                 Some(_) => Heard::Gone(String::new()),
                 None => Heard::Nothing,
             };
         }
-        match wire::receive::<Said>(&mut self.process.socket, &mut patience(watch)) {
+        match wire::receive::<Said>(self.body.socket(), &mut patience(watch)) {
             Ok((said, blobs)) => Heard::Said(said, blobs),
             Err(error) if is_gone(&error) => Heard::Gone(String::new()),
             Err(error) => Heard::Gone(format!("said what cannot be understood: {error}")),
@@ -363,12 +374,11 @@ impl Host {
     /// Whether the socket and the two outputs have something.
     fn poll(&self, wait: u8) -> io::Result<[bool; 3]> {
         let flags = PollFlags::POLLIN;
-        let mut fds = vec![PollFd::new(self.process.socket.as_fd(), flags)];
-        if self.open[0] {
-            fds.push(PollFd::new(self.process.stdout.as_fd(), flags));
-        }
-        if self.open[1] {
-            fds.push(PollFd::new(self.process.stderr.as_fd(), flags));
+        let mut fds = vec![PollFd::new(self.body.socket_fd(), flags)];
+        for (stream, open) in [Stream::Out, Stream::Err].into_iter().zip(self.open) {
+            if let Some(fd) = self.body.output_fd(stream).filter(|_| open) {
+                fds.push(PollFd::new(fd, flags));
+            }
         }
         match poll(&mut fds, PollTimeout::from(wait)) {
             Ok(_) | Err(Errno::EINTR) => {}
@@ -381,11 +391,7 @@ impl Host {
 
     fn read(&mut self, stream: Stream, watch: &dyn Watch) {
         let mut bytes = [0_u8; 64 * 1024];
-        let read = match stream {
-            Stream::Out => self.process.stdout.read(&mut bytes),
-            Stream::Err => self.process.stderr.read(&mut bytes),
-        };
-        match read {
+        match self.body.read(stream, &mut bytes) {
             Ok(0) => self.open[stream as usize] = false,
             Ok(count) => {
                 let text = self.outputs.feed(stream, &bytes[..count]);
@@ -431,16 +437,18 @@ impl Host {
         let item = call.and_then(|call| self.page.item_of(call));
         // Its socket may close a moment before it can be waited for.
         let patience = Instant::now() + Duration::from_millis(100);
-        while self.process.exited().is_none() && why.is_empty() && Instant::now() < patience {
+        while self.body.exited().is_none() && why.is_empty() && Instant::now() < patience {
             let _ = self.poll(1);
             std::thread::sleep(Duration::from_millis(1));
         }
-        let by_itself = self.process.exited();
-        self.process.kill();
+        let by_itself = self.body.exited();
+        if !self.body.kill() {
+            watch.said(Said::Abandoned);
+        }
         self.drain(watch);
         self.finish(watch);
         let how = match by_itself {
-            Some(status) => ending(status),
+            Some(status) => self.body.ending(status),
             None if why.is_empty() => "closed its channel".to_owned(),
             None => why,
         };

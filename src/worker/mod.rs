@@ -1,8 +1,10 @@
 //! Worker processes: what hosts the user's Python, and what watches over it.
 //!
-//! `wire` and `shared` carry bytes, `process` starts and ends a process, `host` runs one call in it under watch,
+//! `wire` and `shared` carry bytes, `process` starts and ends a process, `thread` a thread that serves in its place,
+//! `body` is either, `host` runs one call in it under watch,
 //! `pool` decides which run's call a free worker takes. Nothing here knows what a call means.
 
+pub mod body;
 pub mod call;
 #[cfg(target_os = "linux")]
 mod descent;
@@ -12,6 +14,7 @@ pub mod pool;
 pub mod process;
 pub mod queue;
 pub mod shared;
+pub mod thread;
 pub mod wire;
 
 pub use call::{Call, Failure, Function, Head, Part, Said};
@@ -19,3 +22,4 @@ pub use host::{Crash, Crashed, End, StopCause, Stream, Watch};
 pub use pool::{Pool, Ready, Unit, Wear, Work};
 pub use process::Launch;
 pub use shared::Blob;
+pub use thread::{Hosted, Threads};

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::signal::{Signal, killpg};
@@ -12,6 +13,7 @@ use nix::unistd::Pid;
 
 #[cfg(target_os = "linux")]
 use super::descent;
+use super::thread::Threads;
 
 /// Handles of the worker itself lie from here on; `worker/main.py` has the same number.
 const HIGH: i32 = 200;
@@ -24,6 +26,8 @@ pub struct Launch {
     pub environment: Vec<(String, String)>,
     /// What variables begin with that a worker does not get of ours.
     pub hidden: Vec<String>,
+    /// Threads of this process are the workers, and how they are started.
+    pub threads: Option<Arc<dyn Threads>>,
 }
 
 #[derive(Debug)]

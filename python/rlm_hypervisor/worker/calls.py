@@ -17,7 +17,8 @@ from rlm_hypervisor.worker import context, programs
 from rlm_hypervisor.worker.channel import Channel
 from rlm_hypervisor.worker.codec import dump, load
 from rlm_hypervisor.worker.rows import Encoded
-from rlm_hypervisor.worker.warned import Warned
+from rlm_hypervisor.worker.threads import Thread, capture, send_written
+from rlm_hypervisor.worker.warned import warned
 
 FLUSH_SECONDS = 0.01
 """How long results wait at most while their call goes on: what a crash can lose."""
@@ -28,10 +29,16 @@ _TRACEBACK = 80_000
 
 
 class Server:
-    """Runs calls, one after the other, with the functions that were sent."""
+    """Runs calls, one after the other, with the functions that were sent.
 
-    def __init__(self, channel: Channel) -> None:
+    Args:
+        channel: what results go to.
+        thread: that it runs in, where the worker is not a process.
+    """
+
+    def __init__(self, channel: Channel, thread: Thread | None = None) -> None:
         self._channel = channel
+        self._thread = thread
         self._functions: dict[str, Any] = {}
         self._page: context.Page | None = None
         self._secrets: dict[str, Any] = {}
@@ -56,11 +63,24 @@ class Server:
         assert self._page is not None
         current = context.Current(head, self._page, self._channel)
         current.secrets, self._secrets = self._secrets, {}
-        context.current = current
-        # What earlier calls put in their place is not this call's.
-        sys.stdout, sys.stderr = self._outputs
+        context.begin(current, self._thread is not None)
+        if self._thread is None:
+            # What earlier calls put in their place is not this call's.
+            sys.stdout, sys.stderr = self._outputs
+            self._call(head, blobs, current, self._page)
+        else:
+            with capture:
+                self._call(head, blobs, current, self._page)
+        context.begin(None, self._thread is not None)
+        if self._thread is None and not _is_whole():
+            # The supervisor starts another one for the next call.
+            os._exit(0)
+
+    def _call(
+        self, head: dict[str, Any], blobs: list[Any], current: context.Current, page: context.Page
+    ) -> None:
         call, start, stop = head["call"], head["from"], head["to"]
-        self._page.at(call, start)
+        page.at(call, start)
         self._encode = None
         try:
             function = self._function(head["function"])
@@ -72,11 +92,13 @@ class Server:
         results: list[Any] = []
         failed: list[dict[str, Any]] = []
         pickles: list[bytes] = []
-        soft = None if head.get("soft_ms") is None else Warned(head["soft_ms"])
+        soft = None if head.get("soft_ms") is None else warned(head["soft_ms"], self._thread is not None)
         sent = start
         flushed = time.monotonic()
         for place in range(start, stop):
-            self._page.at(call, place)
+            if self._thread is not None:
+                self._thread.check()
+            page.at(call, place)
             current.at(place)
             try:
                 if soft is None:
@@ -84,6 +106,8 @@ class Server:
                 else:
                     results.append(soft(function, items[place]))
             except BaseException as error:
+                if self._thread is not None:
+                    self._thread.check()
                 failed.append(failure_of(place, error, pickles))
             if os.getpid() != self._pid:
                 # A forked child that came back from the function: the rest is its parent's to do.
@@ -95,10 +119,6 @@ class Server:
                     self._send(call, sent, place + 1, False, results, failed, pickles)
                     results, failed, pickles, sent = [], [], [], place + 1
         self._send(call, sent, stop, True, results, failed, pickles)
-        context.current = None
-        if not _is_whole():
-            # The supervisor starts another one for the next call.
-            os._exit(0)
 
     def _function(self, name: str) -> Callable[..., Any]:
         found = self._functions[name]
@@ -143,7 +163,13 @@ class Server:
         head = {"t": "part", "call": call, "from": start, "to": stop, "last": last, "failed": failed}
         if more is not None:
             head["more"] = more
-        _flush()
+        if self._thread is None:
+            _flush()
+        else:
+            self._thread.check()
+            current = context.of_thread()
+            if current is not None:
+                send_written(current)
         self._channel.send(head, [*packed, *pickles])
 
     def _one_by_one(

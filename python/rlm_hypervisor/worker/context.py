@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 import time
 from typing import Any
 
@@ -46,6 +47,8 @@ class Current:
         self.channel = channel
         self.secrets: dict[str, Any] = {}
         """What the operation may read, by name."""
+        self.written: list[tuple[str, str]] = []
+        """Of a call in a thread: what it wrote, and to which output, that was not sent yet."""
 
     def at(self, place: int) -> None:
         """An item is about to run."""
@@ -61,15 +64,36 @@ class Current:
         return own if self.deadline is None else min(own, self.deadline)
 
 
-current: Current | None = None
-"""The call that runs now."""
+_current: Current | None = None
+_local = threading.local()
+
+
+def begin(call: Current | None, in_thread: bool) -> None:
+    """This call runs from now on, or none: in the process, or in this thread of it."""
+    global _current
+    if in_thread:
+        _local.current = call
+    else:
+        _current = call
+
+
+def of_thread() -> Current | None:
+    """The call that runs in this thread, where threads are the workers."""
+    return getattr(_local, "current", None)
+
+
+def now() -> Current | None:
+    """The call that runs here now."""
+    return of_thread() or _current
 
 
 class HandlerContext:
     """What an AWS Lambda handler asks its second argument for."""
 
     def __init__(self, name: str) -> None:
+        current = now()
         assert current is not None
+        self._current = current
         self.function_name = name
         self.function_version = "$LATEST"
         self.invoked_function_arn = f"arn:aws:lambda:local:000000000000:function:{name}"
@@ -82,6 +106,6 @@ class HandlerContext:
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the run's deadline; of a run without one, those of a day."""
-        if current is None or current.deadline is None:
+        if self._current.deadline is None:
             return 24 * 3600 * 1000
-        return max(int((current.deadline - time.monotonic()) * 1000), 0)
+        return max(int((self._current.deadline - time.monotonic()) * 1000), 0)

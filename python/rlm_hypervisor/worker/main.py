@@ -40,7 +40,7 @@ def main(parent: int) -> None:
     channel = Channel(connection)
     logging.getLogger().addHandler(_Forwarding(channel))
     with contextlib.suppress(EOFError, ConnectionError):
-        _serve(Server(channel), channel)
+        serve(Server(channel), channel)
     # The watch ends this process, after all that it has started. Threads that user code left behind do not keep it.
     time.sleep(5)
     os._exit(0)
@@ -83,7 +83,8 @@ def _watch(connection: int, parent: int, watch_parent: Any) -> None:
         os.close(handle)
 
 
-def _serve(server: Any, channel: Any) -> None:
+def serve(server: Any, channel: Any) -> None:
+    """Runs what comes over the channel, until its other end is closed."""
     while True:
         head, blobs = channel.receive()
         kind = head["t"]

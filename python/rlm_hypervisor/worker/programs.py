@@ -248,7 +248,8 @@ class MapSide(Encoding):
         """A blob for each part: `{key: [(place, value), ...]}`."""
         from rlm_hypervisor.worker import context
 
-        first, part = (0, 0) if context.current is None else (context.current.first, context.current.part)
+        current = context.now()
+        first, part = (0, 0) if current is None else (current.first, current.part)
         parts: list[dict[Any, list[tuple[Place, Any]]]] = [{} for _ in range(self._parts)]
         for place, pairs in zip(places, results, strict=True):
             for number, (key, value) in enumerate(pairs):

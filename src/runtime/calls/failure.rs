@@ -138,3 +138,17 @@ pub fn too_large(function: &str, slice: &Slice, item: u64, held: u64, limit: u64
         .detail("limit_bytes", limit);
     details(error, function, slice, item)
 }
+
+/// What is said beside an error of threads that went on when they were to stop.
+pub fn abandoned(error: Error, threads: usize) -> Error {
+    if threads == 0 || error.details().contains_key("abandoned_threads") {
+        return error;
+    }
+    let whose = if threads == 1 { "a thread of its goes on" } else { "threads of its go on" };
+    let message = format!(
+        "{} (but {whose}, {threads} in all: an exception ends Python code in a thread, and nothing ends code that does not come back from C or catches everything)",
+        error.sentence()
+    );
+    let hint = "Let the operation come back now and then and look at `current_task().cancelled`, or use processes: `worker_kind=\"processes\"`";
+    Error::new(error.code(), message).hint(hint).detail("abandoned_threads", threads).caused_by(error.cause())
+}

@@ -269,7 +269,15 @@ impl Work for Joint {
                 let note = note.map(|note| format!(" {note}")).unwrap_or_default();
                 self.write(unit, "progress", &redact::owned(format!("{done}{note}\n")));
             }
-            Said::Ready | Said::Part(_) => {}
+            Said::Abandoned => {
+                let state = self.state.lock();
+                // The runs may have ended.
+                let first = state.units.get(&unit).and_then(|batch| batch.runs.first());
+                if let Some(run) = first {
+                    run.latency.lock().abandoned += 1;
+                }
+            }
+            Said::Ready | Said::Part(_) | Said::Wrote { .. } => {}
         }
     }
 

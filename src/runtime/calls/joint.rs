@@ -127,9 +127,11 @@ pub(super) struct Member {
 }
 
 /// A call that runs.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Batch {
     pub places: Vec<Place>,
+    /// The runs that have places.
+    pub runs: Vec<Arc<Run>>,
     /// When a worker began it.
     pub began: Option<Instant>,
 }
@@ -282,6 +284,7 @@ impl Joint {
                 left = left.saturating_sub(slice.len());
                 let since = (alone.is_none() && slice.attempt == 1).then_some(member.since);
                 batch.places.push(Place { member: *number, id, count: slice.len(), since });
+                batch.runs.push(member.run.clone());
                 slices.push(slice);
                 let own = member.run.control.deadline.get().copied();
                 deadline = deadline.into_iter().chain(own).min();

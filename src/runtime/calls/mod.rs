@@ -15,6 +15,7 @@ pub mod feed;
 mod feeding;
 pub mod gathered;
 mod granted;
+mod heard;
 mod histogram;
 mod joined;
 pub mod joint;

@@ -26,9 +26,6 @@ use crate::secrets::redact;
 use crate::task::OnError;
 use crate::worker::{Blob, End, Function, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work};
 
-/// Characters of user output that a run keeps.
-const MOST_OUTPUT: usize = 1 << 20;
-
 /// What a run of calls does.
 #[derive(Debug, Clone)]
 pub struct CallSpec {
@@ -107,7 +104,9 @@ pub(super) struct State {
     pub gone: BTreeMap<u64, Error>,
     /// The run has its end.
     over: bool,
-    output: usize,
+    pub output: usize,
+    /// Calls whose threads went on when they were to stop.
+    pub abandoned: Vec<u64>,
 }
 
 impl State {
@@ -156,6 +155,7 @@ impl CallRun {
             gone: BTreeMap::new(),
             over: false,
             output: 0,
+            abandoned: Vec::new(),
         };
         let (feed, state) = (Mutex::new(feed), Mutex::new(state));
         Self { run, pool: Arc::downgrade(pool), spec, feed, state, jobs, key }
@@ -231,7 +231,7 @@ impl CallRun {
             let mib = on_disk.div_ceil(1 << 20);
             self.run.control.note(format!("{mib} MiB of results did not fit in memory, and lay on disk"));
         }
-        let (handed, made) = (state.handed, state.then);
+        let (handed, made, abandoned) = (state.handed, state.then, state.abandoned.len());
         drop(state);
         let outcome = match (failed, self.run.control.reason()) {
             (_, Some(Stop::Deadline)) => Err(failure::late(&self.spec.function.name, &counts)),
@@ -240,6 +240,7 @@ impl CallRun {
             (None, Some(Stop::Abandon)) => Err(Error::cancelled()),
             (None, None) => Ok(Values { segments, failures }),
         };
+        let outcome = outcome.map_err(|error| failure::abandoned(error, abandoned));
         let gathered = self.spec.gathered.as_ref();
         let Some(jobs) = &self.jobs else { return conclude(gathered, &self.run, outcome) };
         let aside = self.spec.policy.on_error == OnError::DeadLetter;
@@ -260,18 +261,6 @@ impl CallRun {
         match &self.spec.then {
             Some(last) if then => (&last.name, true),
             _ => (&self.spec.function.name, self.spec.single),
-        }
-    }
-
-    /// Keeps what user code wrote, as long as there is room.
-    fn write(&self, stream: &'static str, text: &str) {
-        let mut state = self.state.lock();
-        let room = MOST_OUTPUT.saturating_sub(state.output);
-        state.output += text.len();
-        drop(state);
-        let kept: String = text.chars().take(room).collect();
-        if !kept.is_empty() {
-            self.run.wrote(stream, &kept);
         }
     }
 
@@ -419,17 +408,8 @@ impl Work for CallRun {
         self.write(if stream == Stream::Out { "stdout" } else { "stderr" }, text);
     }
 
-    fn said(&self, _: u64, said: Said) {
-        match said {
-            Said::Log { level, name, text } => {
-                self.write("log", &redact::owned(format!("{level} {name}: {text}\n")))
-            }
-            Said::Progress { done, note } => {
-                let note = note.map(|note| format!(" {note}")).unwrap_or_default();
-                self.write("progress", &redact::owned(format!("{done}{note}\n")));
-            }
-            Said::Ready | Said::Part(_) => {}
-        }
+    fn said(&self, unit: u64, said: Said) {
+        self.hear(unit, said);
     }
 
     fn memory_limit(&self) -> Option<u64> {
@@ -463,6 +443,8 @@ impl Work for CallRun {
                 let at = item.unwrap_or(slice.from).clamp(slice.from, slice.to - 1);
                 let limit = self.spec.item_timeout.unwrap_or_default();
                 let error = failure::overdue(name, &slice, at, limit, single);
+                let left = state.abandoned.iter().filter(|left| **left == unit).count();
+                let error = failure::abandoned(error, left);
                 let again = self.spec.retry.allows([Code::Timeout.name()], true);
                 state.ledger.ended(unit, at, again, error, now)
             }
