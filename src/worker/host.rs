@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::body::Body;
 use super::call::{Call, Part, Said};
+use super::nobody::Nobody;
 use super::output::Outputs;
 use super::pool::Wear;
 use super::process::Launch;
@@ -317,13 +318,17 @@ impl Host {
         End::Died(self.crash(Crashed::Calling, why, Some(call), watch))
     }
 
-    /// Ends the worker.
-    fn end(&mut self, cause: StopCause, watch: &dyn Watch) -> End {
+    fn kill(&mut self, watch: &dyn Watch) {
         if !self.body.kill() {
             watch.said(Said::Abandoned);
         }
         self.drain(watch);
         self.finish(watch);
+    }
+
+    /// Ends the worker.
+    fn end(&mut self, cause: StopCause, watch: &dyn Watch) -> End {
+        self.kill(watch);
         End::Stopped(cause)
     }
 
@@ -442,11 +447,7 @@ impl Host {
             std::thread::sleep(Duration::from_millis(1));
         }
         let by_itself = self.body.exited();
-        if !self.body.kill() {
-            watch.said(Said::Abandoned);
-        }
-        self.drain(watch);
-        self.finish(watch);
+        self.kill(watch);
         let how = match by_itself {
             Some(status) => self.body.ending(status),
             None if why.is_empty() => "closed its channel".to_owned(),
@@ -479,24 +480,5 @@ fn patience(watch: &dyn Watch) -> impl FnMut() -> bool + '_ {
             Some(_) => now.duration_since(*wished.get_or_insert(now)) < GRACE,
             None => now.duration_since(began) < MESSAGE,
         }
-    }
-}
-
-/// The watch of what belongs to no call.
-struct Nobody;
-
-impl Watch for Nobody {
-    fn part(&self, _: Part) {}
-
-    fn stop(&self, _: Instant) -> Option<StopCause> {
-        None
-    }
-
-    fn wrote(&self, _: Stream, _: &str) {}
-
-    fn said(&self, _: Said) {}
-
-    fn memory_limit(&self) -> Option<u64> {
-        None
     }
 }

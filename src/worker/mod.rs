@@ -9,6 +9,7 @@ pub mod call;
 #[cfg(target_os = "linux")]
 mod descent;
 pub mod host;
+mod nobody;
 mod output;
 pub mod pool;
 pub mod process;

@@ -1,4 +1,4 @@
-"""Clients with workers that live as long as the session."""
+"""Clients with workers that live as long as the session: processes, and threads, on which the same is to hold."""
 
 from __future__ import annotations
 
@@ -8,14 +8,31 @@ import pytest
 from rlm_hypervisor import RLMClient
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves out, on threads, what only processes can do."""
+
+    def fits(item: pytest.Item) -> bool:
+        callspec = getattr(item, "callspec", None)
+        kind = None if callspec is None else callspec.params.get("worker_kind")
+        return kind != "threads" or item.get_closest_marker("processes") is None
+
+    items[:] = [item for item in items if fits(item)]
+
+
+@pytest.fixture(scope="session", params=["processes", "threads"])
+def worker_kind(request: pytest.FixtureRequest) -> str:
+    """What the workers are."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def crews() -> Iterator[Callable[[int], RLMClient]]:
+def crews(worker_kind: str) -> Iterator[Callable[[int], RLMClient]]:
     """One client per number of workers."""
     made: dict[int, RLMClient] = {}
 
     def get(workers: int) -> RLMClient:
         if workers not in made:
-            made[workers] = RLMClient(workers=workers)
+            made[workers] = RLMClient(workers=workers, worker_kind=worker_kind)
         return made[workers]
 
     yield get

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ def test_results_are_one_for_each_item_and_the_model_is_made_once_a_worker(
     crew: RLMClient, tmp_path: Path, size: int
 ) -> None:
     def setup() -> int:
-        (tmp_path / f"{os.getpid()}-{os.urandom(4).hex()}").touch()
+        (tmp_path / f"{os.getpid()} {threading.get_native_id()}-{os.urandom(4).hex()}").touch()
         return 10
 
     def predict(model: int, batch: list[int]) -> list[int]:

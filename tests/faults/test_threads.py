@@ -1,0 +1,220 @@
+"""Threads as workers: what runs ends in bounded time whether its thread does or not, and nothing gets out of its call."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rlm_hypervisor import (
+    InvalidTaskError,
+    RLMClient,
+    SoftTimeout,
+    TaskCancelledError,
+    TaskTimeoutError,
+    current_task,
+)
+
+from tests.faults._workers import PATIENCE, PRELUDE, books, looked_after, still_serves, task, until
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[RLMClient]:
+    """Two threads for all tests."""
+    with RLMClient(threads=1, workers=2, worker_kind="threads") as client:
+        yield client
+
+
+def serving() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "rlm-worker-thread"}
+
+
+def ended_by(run: Any) -> Any:
+    assert run.wait(PATIENCE)
+    return run.exception()
+
+
+def spins(item: str) -> None:
+    Path(item).touch()
+    while True:
+        pass
+
+
+def catches(item: str) -> None:
+    Path(item).touch()
+    for _ in range(3):
+        try:
+            while True:
+                pass
+        except BaseException:
+            continue
+
+
+def allocates(item: str) -> None:
+    Path(item).touch()
+    while True:
+        sorted(range(10_000), key=str)
+
+
+@pytest.mark.parametrize(
+    "operation", [spins, catches, allocates], ids=lambda operation: str(operation.__name__)
+)
+@pytest.mark.parametrize("how", ["cancel", "deadline", "item"])
+def test_python_code_ends_with_its_run(
+    client: RLMClient, tmp_path: Path, operation: Callable[[str], None], how: str
+) -> None:
+    options = {"cancel": {}, "deadline": {"timeoutMs": 300}, "item": {"chunkTimeoutMs": 300}}[how]
+    sibling = client.submit(task(time.sleep, [0.001] * 200, chunkSize=1))
+    mark = tmp_path / "mark"
+    run = client.submit(task(operation, [str(mark)], **options))
+    until(mark.exists)
+    before = serving()
+    if how == "cancel":
+        run.cancel()
+    error = ended_by(run)
+    assert isinstance(error, TaskCancelledError if how == "cancel" else TaskTimeoutError)
+    counted = books(run)
+    assert (counted["failed" if how == "item" else "cancelled"], counted["pending"]) == (1, 0)
+    # The thread of the run is gone, or soon will be where it caught the exception.
+    until(lambda: any(not thread.is_alive() for thread in before))
+    assert sibling.result(PATIENCE) == [None] * 200
+    still_serves(client)
+
+
+@pytest.mark.parametrize("how", ["deadline", "item"])
+def test_code_that_does_not_come_back_is_left_behind_and_counted(client: RLMClient, how: str) -> None:
+    options = {"deadline": {"timeoutMs": 200}, "item": {"chunkTimeoutMs": 200}}[how]
+    before = client.metrics()["latency"]["abandoned_threads"]
+    began = time.monotonic()
+    run = client.submit(task(time.sleep, [4], **options))
+    error = ended_by(run)
+    assert time.monotonic() - began < 3.5
+    assert isinstance(error, TaskTimeoutError)
+    assert "a thread of its goes on" in error.message
+    assert error.details["abandoned_threads"] == 1
+    assert run.metrics()["latency"]["abandoned_threads"] == 1
+    assert client.metrics()["latency"]["abandoned_threads"] == before + 1
+    still_serves(client)
+
+
+def test_an_abandoned_thread_does_no_more_of_its_call(client: RLMClient, tmp_path: Path) -> None:
+    def operation(item: int) -> None:
+        time.sleep(0.6 if item == 0 else 0)
+        (tmp_path / str(item)).touch()
+
+    run = client.submit(task(operation, range(5), type="sequential", timeoutMs=100))
+    assert isinstance(ended_by(run), TaskTimeoutError)
+    time.sleep(0.7)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_call_may_look_whether_it_is_wanted(client: RLMClient) -> None:
+    def operation(item: int) -> None:
+        while not current_task().cancelled:
+            time.sleep(0.001)
+
+    run = client.submit(task(operation, [1], timeoutMs=100))
+    assert isinstance(ended_by(run), TaskTimeoutError)
+    assert run.metrics()["latency"]["abandoned_threads"] == 0
+    still_serves(client)
+
+
+def test_what_calls_write_and_log_is_their_runs_and_nobody_elses(
+    client: RLMClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def operation(item: int) -> None:
+        print("of item", item)
+        print("error of item", item, file=sys.stderr)
+        print("no end of line", end="")
+        logging.getLogger("mine").warning("logged %d", item)
+        time.sleep(0.01)
+
+    runs = [client.submit(task(operation, [item])) for item in range(6)]
+    print("of the client")
+    for item, run in enumerate(runs):
+        run.result(PATIENCE)
+        found: dict[str, str] = {}
+        for entry in run.output():
+            found[entry["stream"]] = found.get(entry["stream"], "") + entry["text"]
+        assert found["stdout"] == f"of item {item}\nno end of line"
+        assert found["stderr"] == f"error of item {item}\n"
+        assert f"mine: logged {item}" in found["log"]
+    print("and again")
+    assert capsys.readouterr().out == "of the client\nand again\n"
+
+
+def test_it_is_the_clients_own_process_and_each_thread_has_its_own_task(client: RLMClient) -> None:
+    def operation(item: int) -> tuple[int, int, int]:
+        time.sleep(0.001)
+        return os.getpid(), current_task().item, current_task().attempt
+
+    found = client.execute(task(operation, range(50), chunkSize=2))
+    assert found == [(os.getpid(), item, 1) for item in range(50)]
+    with pytest.raises(InvalidTaskError, match="no call of a task runs"):
+        current_task()
+
+
+def test_a_warning_reaches_python_code(client: RLMClient) -> None:
+    def operation(item: int) -> str:
+        try:
+            while item:
+                pass
+        except SoftTimeout:
+            return "warned"
+        return "quick"
+
+    run = client.submit(task(operation, [0, 1, 0, 1, 0], softTimeoutMs=60))
+    looked_after(run)
+    assert run.result() == ["quick", "warned", "quick", "warned", "quick"]
+
+
+def test_tables_in_python(client: RLMClient) -> None:
+    data = pd.DataFrame({"n": range(100), "s": [str(n) for n in range(100)]})
+    document = {
+        "type": "parallel",
+        "input": {"source": data, "operation": lambda p: p[p["n"] % 3 == 0], "chunkSize": 7},
+        "options": {"mode": "python"},
+    }
+    pd.testing.assert_frame_equal(client.execute(document).to_pandas(), data[data["n"] % 3 == 0])
+
+
+def test_close_ends_the_threads() -> None:
+    before = serving()
+    with RLMClient(threads=1, workers=3, worker_kind="threads") as client:
+        assert client.warm() == 3
+        assert len(serving() - before) == 3
+        run = client.submit(task(spins, [os.devnull] * 3))
+        time.sleep(0.1)
+    assert isinstance(ended_by(run), TaskCancelledError)
+    until(lambda: not serving() - before)
+
+
+def test_what_threads_cannot_do_is_refused() -> None:
+    with pytest.raises(InvalidTaskError, match="worker_max_growth is for processes"):
+        RLMClient(worker_kind="threads", worker_max_growth="1GB")
+    with pytest.raises(InvalidTaskError, match="worker_kind"):
+        RLMClient(worker_kind="thread")
+
+
+def test_a_program_ends_with_a_thread_that_does_not() -> None:
+    program = PRELUDE + textwrap.dedent("""
+        client = RLMClient(threads=1, workers=1, worker_kind="threads")
+        run = client.submit(task(time.sleep, [60], timeoutMs=100))
+        print(run.exception().code)
+        other = client.submit(task(time.sleep, [60]))
+    """)
+    began = time.monotonic()
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (found.returncode, found.stdout) == (0, "TIMEOUT\n"), found.stderr
+    assert time.monotonic() - began < 20
