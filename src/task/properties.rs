@@ -24,7 +24,13 @@ fn documents() -> impl Strategy<Value = Value> {
                 .collect()
         };
         let mut input = chosen(INPUT, 0, &["items", "operation", "map", "steps", "source", "key", "reduce"]);
-        input.insert("source".into(), "a".into());
+        if input.contains_key("maxWaitMs") {
+            // Which is for items alone.
+            ["format", "storageOptions", "readOptions"].iter().for_each(|key| drop(input.remove(*key)));
+            input.insert("items".into(), object());
+        } else {
+            input.insert("source".into(), "a".into());
+        }
         let operation = if row.kind == TaskType::MapReduce { "map" } else { "operation" };
         input.insert(operation.into(), callable(1));
         if row.kind == TaskType::MapReduce {

@@ -23,6 +23,7 @@ DOCUMENTS = {
     "docs/guide/writing.md": 0,
     "docs/guide/secrets.md": 0,
     "docs/guide/serving.md": 0,
+    "docs/guide/threads.md": 0,
 }
 """Each with how many Python blocks to leave out at its beginning: they need a bucket."""
 
