@@ -112,6 +112,16 @@ class Engine:
         and TIMEOUT when that takes longer than `timeout_ms`. Ctrl-C ends it.
         """
 
+    def open_log(
+        self,
+        paths: Sequence[str],
+        schema: object,
+        values: object,
+        storage_options: Mapping[str, Any] | None = None,
+        timeout_ms: int | None = None,
+    ) -> Frame:
+        """A frame over the Parquet files of a table with a log: its schema, and a row of a file's own values for each."""
+
     def spool(self) -> Spool:
         """What takes the tables of a stream; it then is a source of `open`."""
 

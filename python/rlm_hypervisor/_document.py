@@ -8,6 +8,7 @@ from typing import Any
 from rlm_hypervisor._core import Frame, Secret
 from rlm_hypervisor._lazy import is_instance
 from rlm_hypervisor.errors import InvalidTaskError
+from rlm_hypervisor.lakes import is_lake
 from rlm_hypervisor.secrets import SecretName
 from rlm_hypervisor.streams import is_iterator
 
@@ -69,7 +70,7 @@ def _convert(value: Any, objects: list[Any], path: str, within: tuple[int, ...])
     ):
         _check_pandas(value, path)
         return _marker("$arrow", value, objects)
-    if (path.startswith("input.source") or ".tables." in path) and is_iterator(value):
+    if (path.startswith("input.source") or ".tables." in path) and (is_iterator(value) or is_lake(value)):
         return _marker("$arrow", value, objects)
     if is_instance(value, "numpy", "bool_", "integer", "floating", "str_"):
         return value.item()

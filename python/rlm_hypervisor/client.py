@@ -384,7 +384,18 @@ def _options(spec: Mapping[str, Any], spent: float) -> dict[str, Any]:
         "parallelism": given.get("parallelism"),
         "memory_limit": given.get("memoryLimit"),
         "output": spec.get("output"),
+        **_kept(spec),
     }
+
+
+def _kept(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The key of a task that writes, and what its document says; its plan and its sources are the core's to add."""
+    key = (spec.get("options") or {}).get("idempotencyKey")
+    if key is None or spec.get("output") is None:
+        return {}
+    from rlm_hypervisor.fingerprint import task_of
+
+    return {"key": key, "task": task_of(spec, [], {}, None)["document"]}
 
 
 def _cancel_started(starting: Any) -> None:

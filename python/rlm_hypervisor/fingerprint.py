@@ -35,6 +35,8 @@ def task_of(
     """
     parts = ("type", "chunkSize", "combine", "key", "reduce", "setup")
     document = {part: _words(spec.get(part)) for part in parts}
+    if spec.get("output") is not None:
+        document["output"] = spec["output"]
     document["options"] = {key: spec["options"][key] for key in spec["options"] if key not in MAY_CHANGE}
     try:
         return {

@@ -10,6 +10,7 @@ from rlm_hypervisor import _core
 from rlm_hypervisor._document import has_index, indexed, plain
 from rlm_hypervisor._lazy import is_instance
 from rlm_hypervisor.errors import InvalidTaskError, RLMError, exposed
+from rlm_hypervisor.lakes import is_lake, open_lake
 from rlm_hypervisor.secrets import SecretName
 from rlm_hypervisor.streams import is_iterator, is_stream, spooled
 from rlm_hypervisor.submitting import handle_of
@@ -50,6 +51,14 @@ class Sources:
         options: dict[str, Any] | None = None,
         read_options: Mapping[str, Any] | None = None,
     ) -> _core.Frame:
+        if any(is_lake(item) for item in opened):
+            if len(opened) > 1 or file_format is not None or read_options:
+                raise InvalidTaskError(
+                    "the source is a table with a log of its own, which says what its files are. "
+                    "Give it alone, without `format` and `readOptions`",
+                    details={"path": "input.source"},
+                )
+            return open_lake(self._engine, opened[0], options, timeout_ms)
         if any(is_stream(item) for item in opened):
             if not all(hasattr(item, "__arrow_c_stream__") or is_stream(item) for item in opened):
                 raise InvalidTaskError(

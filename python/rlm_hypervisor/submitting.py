@@ -206,9 +206,3 @@ def _writable(spec: Mapping[str, Any]) -> None:
             'no place in files. Say "skip" to leave out chunks that fail, or "fail"',
             details={"path": "options.onError"},
         )
-    if spec["options"]["idempotencyKey"] is not None:
-        raise InvalidTaskError(
-            "`idempotencyKey` does not go with `output` of an operation in workers: files that are there are not written "
-            'once more where `mode` is "ignore". Leave it out',
-            details={"path": "options.idempotencyKey"},
-        )

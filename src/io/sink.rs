@@ -12,6 +12,7 @@ pub mod remote;
 pub mod stage;
 pub mod target;
 mod upload;
+pub mod witness;
 
 use std::collections::HashSet;
 use std::sync::Arc;

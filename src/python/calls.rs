@@ -22,6 +22,7 @@ use crate::runtime::calls::{
 };
 use crate::runtime::keeping::Keeping;
 use crate::runtime::run::Finished;
+use crate::runtime::writes::Keyed;
 use crate::runtime::{Engine, Run};
 use crate::store::letters::{Outbox, Sender};
 use crate::task::{OnError, Priority};
@@ -154,8 +155,20 @@ fn start(
         Given::Source(source) => Some(asked.chunk_rows.unwrap_or_else(|| auto(source, workers))),
         Given::Payload(_) | Given::Inputs(_) | Given::Feed(_) => None,
     };
+    // A task that writes goes on from what it has shown, not from chunks.
+    let mut due = None;
+    if let (Some(output), Some(key), Some(task)) = (&asked.output, &asked.key, &asked.task) {
+        let mut task = task.clone();
+        if let Given::Source(source) = &feed {
+            task.input = source.identity()?;
+        }
+        match engine.keyed(output, key, task)? {
+            Keyed::Shown(written) => return Ok(engine.done(run, written)),
+            Keyed::Due(target, _) => due = Some(target),
+        }
+    }
     let checkpoint = match (&asked.key, asked.task) {
-        (Some(key), Some(mut task)) => {
+        (Some(key), Some(mut task)) if asked.output.is_none() => {
             if let Given::Source(source) = &feed {
                 task.input = source.identity()?;
             }
@@ -233,7 +246,10 @@ fn start(
     let gathered = match &asked.output {
         None => None,
         Some(output) => {
-            let target = engine.target(output)?;
+            let target = match due {
+                Some(target) => target,
+                None => engine.target(output)?,
+            };
             if target.skips()? {
                 return Ok(engine.skipped(run, &target));
             }

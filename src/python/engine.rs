@@ -22,12 +22,14 @@ use super::secrets::{PySecrets, settings_of};
 use super::threads;
 use crate::config::Settings;
 use crate::error::{Code, Error};
-use crate::io::sink::target::{Asked, Target};
+use crate::io::sink::target::Asked;
+use crate::io::sink::witness::Witness;
 use crate::io::source::options::{PATH, ReadOptions};
 use crate::io::source::{Owner, Source, Sources};
 use crate::plan::Node;
 use crate::plan::frame::{Frame, Kind};
 use crate::runtime::opening::{Given, Opening};
+use crate::runtime::writes::{Keyed, fingerprint};
 use crate::runtime::{Engine, RunOptions};
 use crate::store::letters::discard;
 use crate::task;
@@ -117,6 +119,21 @@ impl PyEngine {
         Ok(PyFrame { frame, sources })
     }
 
+    /// A frame over the files of a table with a log. `values` has a row for each file: the columns that are its own.
+    #[pyo3(signature = (paths, schema, values, storage_options=None, timeout_ms=None))]
+    fn open_log(
+        &self,
+        py: Python<'_>,
+        paths: Vec<String>,
+        schema: &Bound<'_, PyAny>,
+        values: &Bound<'_, PyAny>,
+        storage_options: Option<HashMap<String, Bound<'_, PyAny>>>,
+        timeout_ms: Option<u64>,
+    ) -> PyResult<PyFrame> {
+        let stores = settings_of(storage_options.unwrap_or_default())?;
+        exploring::open_log(py, self.engine()?, self.pid, paths, schema, values, stores, timeout_ms)
+    }
+
     /// What takes the tables of a stream.
     fn spool(&self) -> PyResult<PySpool> {
         Ok(PySpool::new(self.engine()?))
@@ -146,18 +163,44 @@ impl PyEngine {
             }
         }
         let timeout: Option<u64> = option(options, "timeout_ms")?;
+        let key: Option<String> = option(options, "key")?;
+        let asked = match options.get_item("output")? {
+            Some(asked) if !asked.is_none() => {
+                Some(output_of(&frame.frame, json::from_python(&asked)?).map_err(|error| raised(py, error))?)
+            }
+            _ => None,
+        };
+        let (mut output, mut writes) = (None, None);
+        match (asked, key) {
+            (Some(asked), Some(key)) => {
+                let document: String = option(options, "task")?.unwrap_or_default();
+                let engine = self.engine()?;
+                let keyed = py.detach(|| {
+                    let task = fingerprint(document, &frame.frame, &frame.sources)?;
+                    engine.keyed(&asked, &key, task)
+                });
+                match keyed.map_err(|error| raised(py, error))? {
+                    Keyed::Shown(written) => {
+                        return Ok(PyRun { run: engine.done(engine.prepared(), written) });
+                    }
+                    Keyed::Due(target, kept) => {
+                        output = Some(target);
+                        writes = Some(kept as Arc<dyn Witness>);
+                    }
+                }
+            }
+            (Some(asked), None) => {
+                output = Some(self.engine()?.target(&asked).map_err(|error| raised(py, error))?);
+            }
+            (None, _) => {}
+        }
         let options = RunOptions {
+            output,
+            writes,
             chunk_rows: option(options, "chunk_size")?,
             timeout: timeout.map(Duration::from_millis),
             threads: option(options, "parallelism")?,
             memory_limit: option(options, "memory_limit")?,
-            output: match options.get_item("output")? {
-                Some(asked) if !asked.is_none() => Some(
-                    target(self.engine()?, &frame.frame, json::from_python(&asked)?)
-                        .map_err(|error| raised(py, error))?,
-                ),
-                _ => None,
-            },
         };
         let engine = self.engine()?;
         let (plan, sources) = (frame.frame.clone(), frame.sources.clone());
@@ -232,7 +275,7 @@ fn read_options_of(given: &serde_json::Value) -> Result<ReadOptions, Error> {
 }
 
 /// Where a task's answer is to be written.
-fn target(engine: &Engine, frame: &Frame, asked: serde_json::Value) -> Result<Target, Error> {
+fn output_of(frame: &Frame, asked: serde_json::Value) -> Result<Asked, Error> {
     let asked: Asked = serde_json::from_value(asked)
         .map_err(|error| Error::internal(format!("an output is not understood: {error}")))?;
     if matches!(frame.kind, Kind::Scalar) {
@@ -240,7 +283,7 @@ fn target(engine: &Engine, frame: &Frame, asked: serde_json::Value) -> Result<Ta
             .hint("Leave `output` out, or return a table")
             .detail("path", "output"));
     }
-    engine.target(&asked)
+    Ok(asked)
 }
 
 /// A source that is being opened; Ctrl-C gives it up.

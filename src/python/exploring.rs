@@ -1,26 +1,31 @@
 //! Looking at sources: what is known of them, single rows, and tables that come one after the other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::concat_batches;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3_arrow::input::AnyRecordBatch;
 
-use super::engine::waited;
+use super::engine::{exported, waited};
 use super::errors::raised;
 use super::frame::PyFrame;
 use super::json;
 use crate::engine::control::Control;
 use crate::engine::sample::LABEL;
 use crate::error::{Code, Error};
-use crate::io::source::Sources;
+use crate::io::source::declared::Declared;
 use crate::io::source::files::spool::Spool;
+use crate::io::source::{Owner, Sources};
 use crate::plan::frame::Frame;
 use crate::plan::{Label, Node};
 use crate::runtime::Engine;
+use crate::secrets::Given;
 
 /// What is known of a frame's source.
 #[pyfunction]
@@ -74,6 +79,41 @@ pub fn rows_at(
     frame.columns.retain(|column| column.label != Label::str(LABEL));
     let read = control.bytes_read.load(Ordering::Relaxed);
     Ok((PyFrame { frame, sources }, read))
+}
+
+/// Opens the files of a table with a log. Its columns are those of the log.
+#[allow(clippy::too_many_arguments)]
+pub fn open_log(
+    py: Python<'_>,
+    engine: &Arc<Engine>,
+    pid: u32,
+    paths: Vec<String>,
+    schema: &Bound<'_, PyAny>,
+    values: &Bound<'_, PyAny>,
+    stores: BTreeMap<String, Given>,
+    timeout_ms: Option<u64>,
+) -> PyResult<PyFrame> {
+    let (schema, _) = exported(py, schema)?;
+    let (own, rows) = exported(py, values)?;
+    let rows = concat_batches(&own, &rows).map_err(|error| raised(py, error.into()))?;
+    let columns: Vec<Label> = schema.fields().iter().map(|field| Label::str(field.name())).collect();
+    // Without columns a batch of Arrow's other libraries has no rows.
+    let count = RecordBatchOptions::new().with_row_count(Some(paths.len()));
+    let rows = match own.fields().is_empty() {
+        true => RecordBatch::try_new_with_options(own, Vec::new(), &count)
+            .map_err(|error| raised(py, error.into()))?,
+        false => rows,
+    };
+    let declared = Declared { schema, values: rows };
+    let timeout = timeout_ms.map(Duration::from_millis);
+    let opening = engine.open_log(paths, declared, stores, timeout).map_err(|error| raised(py, error))?;
+    let source = waited(py, opening)?;
+    let fields = source.fields();
+    let (id, sources) = Sources::only(source, Some(Owner { closed: engine.closed(), pid }));
+    let mut frame = Frame::scan(Node::Scan { source: id, fields });
+    // What older files have besides was dropped since.
+    frame.columns.retain(|column| columns.contains(&column.label));
+    Ok(PyFrame { frame, sources })
 }
 
 /// Takes the tables of a stream, one after the other.

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::calls::{CallRun, CallSpec, Feed, Gathered, JointSpec, Joints, joint, keeper};
 use super::execute;
 use super::keeping::Keeping;
-use super::opening::{self, Given, Opening};
+use super::opening::{self, Given, Opening, in_time};
 use super::output;
 use super::run::{Finished, Finisher, Run};
 use super::spill::{SpillDir, sweep};
@@ -22,8 +22,10 @@ use crate::engine::control::Stop;
 use crate::engine::shared_pool::ClientMemory;
 use crate::error::{Code, Error, Result};
 use crate::io::sink::remote::Sinks;
-use crate::io::sink::target::{Asked, Target};
+use crate::io::sink::target::{Asked, Target, Written};
+use crate::io::sink::witness::Witness;
 use crate::io::source::Sources;
+use crate::io::source::declared::Declared;
 use crate::io::source::options::ReadOptions;
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
@@ -71,7 +73,7 @@ pub struct Engine {
 }
 
 /// What a run may be told beyond its plan.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct RunOptions {
     /// Rows of a chunk; the engine's own choice if not given.
     pub chunk_rows: Option<u64>,
@@ -80,6 +82,8 @@ pub struct RunOptions {
     pub memory_limit: Option<u64>,
     /// Where the answer is written instead of kept.
     pub output: Option<Target>,
+    /// What is kept of that beyond the run.
+    pub writes: Option<Arc<dyn Witness>>,
 }
 
 impl Engine {
@@ -192,17 +196,25 @@ impl Engine {
         let work = async move {
             let own = (!stores.is_empty()).then(|| engine.stores.with(stores));
             let stores = own.as_ref().unwrap_or(&engine.stores);
-            let opened = engine.opened(given, format.as_deref(), stores, options);
-            match timeout {
-                None => opened.await,
-                Some(timeout) => tokio::time::timeout(timeout, opened).await.unwrap_or_else(|_| {
-                    Err(Error::new(
-                        Code::Timeout,
-                        "the deadline (`timeoutMs`) passed while the source was opened",
-                    )
-                    .hint("Allow more time, or check that the store answers"))
-                }),
-            }
+            in_time(timeout, engine.opened(given, format.as_deref(), stores, options)).await
+        };
+        Ok(Opening::new(io.spawn(work), io))
+    }
+
+    /// Opens the files of a table with a log.
+    pub fn open_log(
+        self: &Arc<Self>,
+        paths: Vec<String>,
+        declared: Declared,
+        stores: BTreeMap<String, Setting>,
+        timeout: Option<Duration>,
+    ) -> Result<Opening> {
+        let io = Self::handle(&self.io)?;
+        let engine = self.clone();
+        let work = async move {
+            let own = (!stores.is_empty()).then(|| engine.stores.with(stores));
+            let stores = own.as_ref().unwrap_or(&engine.stores);
+            in_time(timeout, engine.of_log(&paths, declared, stores)).await
         };
         Ok(Opening::new(io.spawn(work), io))
     }
@@ -212,6 +224,19 @@ impl Engine {
         let spool = || self.spill_dir();
         let sinks = self.io().ok().map(|io| Sinks { stores: &self.stores, io, spool: &spool });
         Ok(Target::new(asked, sinks.as_ref())?.by(self.settings.threads))
+    }
+
+    /// The same, whatever is in the way.
+    pub(super) fn unchecked_target(&self, asked: &Asked) -> Result<Target> {
+        let spool = || self.spill_dir();
+        let sinks = self.io().ok().map(|io| Sinks { stores: &self.stores, io, spool: &spool });
+        Ok(Target::unchecked(asked, sinks.as_ref())?.by(self.settings.threads))
+    }
+
+    /// A run that has nothing to do, as it was done before.
+    pub fn done(&self, run: Arc<Run>, written: Written) -> Arc<Run> {
+        run.finish(Ok(Finished::Written(written)));
+        run
     }
 
     /// A place for results that are to be written when all of them are there. Blocks.
@@ -247,8 +272,12 @@ impl Engine {
             if let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
                 let _ = running.control.deadline.set(deadline);
             }
+            let writes = options.writes.clone();
             let work = execute::execute(engine, &running, frame, sources, options, limit);
             let outcome = supervised(&running, timeout, work).await;
+            if let Some(writes) = writes {
+                writes.release();
+            }
             running.finish(outcome);
             drop((running, finisher));
             let Some(ended) = idle.upgrade().map(|engine| engine.ended.fetch_add(1, Ordering::Relaxed) + 1)

@@ -17,6 +17,7 @@ mod spill;
 mod texts;
 mod totals;
 pub mod wide;
+pub mod writes;
 
 pub use answer::Answer;
 pub use engine::{Engine, RunOptions};

@@ -8,11 +8,15 @@ use tokio::task::JoinHandle;
 use super::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::io::location::{self, FileRef};
+use crate::io::source::declared::Declared;
 use crate::io::source::files::spool::Spool;
 use crate::io::source::options::{PATH, ReadOptions};
 use crate::io::source::{FilesSource, MemorySource, ParquetSource, Source, files};
 use crate::io::store::Stores;
 use crate::secrets::urls;
+
+/// Files that are asked for at the same time.
+const FILES_AT_ONCE: usize = 32;
 
 /// What a source is made of.
 pub enum Given {
@@ -76,6 +80,22 @@ impl Engine {
                     .detail("path", "input.source"))
             }
         }
+    }
+
+    /// The files of a table with a log.
+    pub(super) async fn of_log(
+        &self,
+        paths: &[String],
+        declared: Declared,
+        stores: &Stores,
+    ) -> Result<Source> {
+        let mut files: Vec<FileRef> = Vec::with_capacity(paths.len());
+        for some in paths.chunks(FILES_AT_ONCE) {
+            some.iter().for_each(|path| urls::add_credentials(path));
+            let found: Vec<_> = some.iter().map(|path| location::resolve(path, stores)).collect();
+            files.extend(futures::future::try_join_all(found).await?.into_iter().flatten());
+        }
+        declared.source(files).await
     }
 
     /// Files of one format: the one that is said, or that their names tell; else Parquet.
@@ -144,6 +164,18 @@ impl Opening {
         self.work = None;
         Some(outcome)
     }
+}
+
+/// What is opened within a time.
+pub(super) async fn in_time(
+    timeout: Option<Duration>,
+    opened: impl Future<Output = Result<Source>>,
+) -> Result<Source> {
+    let Some(timeout) = timeout else { return opened.await };
+    tokio::time::timeout(timeout, opened).await.unwrap_or_else(|_| {
+        Err(Error::new(Code::Timeout, "the deadline (`timeoutMs`) passed while the source was opened")
+            .hint("Allow more time, or check that the store answers"))
+    })
 }
 
 /// Refuses options of an object store for what is in none.

@@ -39,7 +39,7 @@ pub fn supported(spec: &TaskSpec) -> Result<()> {
         let native = spec.combine == Combine::Auto
             && !matches!(spec.kind, TaskType::MapReduce | TaskType::ParallelInference);
         if spec.options.mode != Mode::Python && native {
-            return in_workers(&options);
+            return in_workers(&options, spec.output.is_some());
         }
     }
     Ok(())
@@ -92,7 +92,6 @@ fn means_something(spec: &TaskSpec) -> Result<()> {
         return wrong("options.maxFailures", why, "Add `onError: \"skip\"`, \"collect\" or \"dead_letter\"");
     }
     policies(options)?;
-    keeps_or_writes(spec)?;
     if spec.max_wait_ms.is_some() {
         shares(spec)?;
     }
@@ -129,19 +128,6 @@ fn shares(spec: &TaskSpec) -> Result<()> {
     if spec.options.on_error == OnError::DeadLetter {
         let why = "shares batches between runs, and \"dead_letter\" puts a run's own batches aside";
         return wrong("input.maxWaitMs", why, "Say \"skip\" or \"collect\", or leave one of them out");
-    }
-    Ok(())
-}
-
-/// Rows that are written are not kept beside.
-fn keeps_or_writes(spec: &TaskSpec) -> Result<()> {
-    if spec.output.is_some() && spec.options.idempotency_key.is_some() {
-        let why = "is not for a task that writes: the rows that an earlier run had for `output` are not kept";
-        return wrong(
-            "options.idempotencyKey",
-            why,
-            "Leave it out, or leave out `output` and write the result",
-        );
     }
     Ok(())
 }
@@ -243,9 +229,11 @@ const IN_WORKERS: &[&str] = &[
     "secrets",
 ];
 
-fn in_workers(options: &Value) -> Result<()> {
+fn in_workers(options: &Value, writes: bool) -> Result<()> {
     let given = |field: &&Field| {
-        IN_WORKERS.contains(&field.key) && options.get(field.key).cloned() != field.default.value()
+        // A key is for what is written as well.
+        let meant = writes && field.key == "idempotencyKey";
+        !meant && IN_WORKERS.contains(&field.key) && options.get(field.key).cloned() != field.default.value()
     };
     let Some(field) = OPTIONS.iter().find(given) else { return Ok(()) };
     let path = format!("options.{}", field.key);

@@ -14,6 +14,7 @@ use super::occupied::check;
 use super::out::{LocalFile, Out};
 use super::stage::{Place, part_number};
 use super::target::{Mode, Target};
+use super::witness::{Noted, inode};
 use crate::error::{Error, Result};
 
 /// So many files are synced one by one.
@@ -166,6 +167,12 @@ impl Place for Local {
     fn shown(&self, name: &str) -> String {
         let path = if self.target.single { self.path.clone() } else { self.path.join(name) };
         path.display().to_string()
+    }
+
+    fn noted(&self, names: &[String]) -> Result<Noted> {
+        let (true, [name]) = (self.target.single, names) else { return Ok(Noted::default()) };
+        let staged = self.root.join(name).metadata().map_err(|error| self.target.failed(&error))?;
+        Ok(Noted { inode: Some(inode(&staged)), ..Noted::default() })
     }
 
     /// One step that a reader sees as a whole or not at all.

@@ -22,6 +22,7 @@ use super::out::Out;
 use super::stage::{Place, part_number};
 use super::target::{Mode, Target};
 use super::upload::Upload;
+use super::witness::Noted;
 use crate::error::{Code, Error, Result};
 use crate::io::location::{percent_decoded, store_error};
 use crate::io::store::{Stores, without_credentials};
@@ -70,7 +71,7 @@ impl Remote {
     }
 
     /// The objects that are there; of one file itself.
-    async fn found(&self, target: &Target) -> Result<Vec<ObjectPath>> {
+    pub async fn found(&self, target: &Target) -> Result<Vec<ObjectPath>> {
         if target.single {
             return match self.store.head(&self.path).await {
                 Ok(_) => Ok(vec![self.path.clone()]),
@@ -90,8 +91,34 @@ impl Remote {
     }
 
     /// The name of an object from the target on.
-    fn within<'a>(&self, object: &'a ObjectPath) -> &'a str {
+    pub fn within<'a>(&self, object: &'a ObjectPath) -> &'a str {
         object.as_ref().strip_prefix(self.path.as_ref()).unwrap_or_default().trim_start_matches('/')
+    }
+
+    /// Deletes objects; one that is gone already is as good.
+    pub async fn remove(&self, objects: Vec<ObjectPath>) -> object_store::Result<()> {
+        let objects = stream::iter(objects.into_iter().map(Ok)).boxed();
+        let gone: object_store::Result<Vec<_>> = self.store.delete_stream(objects).try_collect().await;
+        match gone {
+            Err(error) if !matches!(error, object_store::Error::NotFound { .. }) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is left to do when all new files can be seen: the old ones go, and it is marked that all is there.
+    pub async fn conclude(&self, target: &Target, old: Vec<ObjectPath>) -> Result<()> {
+        if target.mode == Mode::Overwrite && !target.single {
+            self.remove(old).await.map_err(|error| {
+                trouble(target, &error)
+                    .hint("The new files are all there; remove the old ones beside them, or write it again")
+            })?;
+        }
+        if target.marker {
+            let marker = self.path.clone().join("_SUCCESS");
+            let put = self.store.put(&marker, PutPayload::new()).await;
+            put.map_err(|error| trouble(target, &error))?;
+        }
+        Ok(())
     }
 
     /// What is there; refused where it is in the way.
@@ -224,21 +251,9 @@ impl Uploads {
             let error = failed(error);
             return Err(if left == 0 { error } else { error.detail("left", left) });
         }
-        if target.mode == Mode::Overwrite && !target.single {
-            let new: HashSet<ObjectPath> = names.iter().filter_map(|name| self.key(name).ok()).collect();
-            let old = old.into_iter().filter(|object| !new.contains(object) && *object != marker);
-            let old: Vec<_> = old.map(Ok).collect();
-            let gone: object_store::Result<Vec<_>> =
-                remote.store.delete_stream(stream::iter(old).boxed()).try_collect().await;
-            gone.map_err(|error| {
-                failed(error)
-                    .hint("The new files are all there; remove the old ones beside them, or write it again")
-            })?;
-        }
-        if target.marker {
-            remote.store.put(&marker, PutPayload::new()).await.map_err(failed)?;
-        }
-        Ok(())
+        let new: HashSet<ObjectPath> = names.iter().filter_map(|name| self.key(name).ok()).collect();
+        let old = old.into_iter().filter(|object| !new.contains(object) && *object != marker);
+        remote.conclude(target, old.collect()).await
     }
 }
 
@@ -256,6 +271,16 @@ impl Place for Uploads {
     fn commit(&self, names: &[String], go: &dyn Fn() -> Result<()>) -> Result<()> {
         go()?;
         self.shared.remote.io.block_on(self.completed(names))
+    }
+
+    fn noted(&self, _: &[String]) -> Result<Noted> {
+        let Shared { target, remote, .. } = &*self.shared;
+        if target.single || target.mode != Mode::Overwrite {
+            return Ok(Noted::default());
+        }
+        let there = remote.io.block_on(remote.found(target))?;
+        let replaces = there.iter().map(|object| remote.within(object).to_owned()).collect();
+        Ok(Noted { replaces, ..Noted::default() })
     }
 
     fn stop(&self) {

@@ -10,6 +10,7 @@ use super::out::Out;
 use super::part::Part;
 use super::remote::Uploads;
 use super::target::{Home, Target, WrittenFile};
+use super::witness::{Intent, Noted};
 use crate::error::Result;
 
 /// A place for files that nobody sees yet.
@@ -22,6 +23,9 @@ pub trait Place: Send + Sync {
 
     /// Makes the files, which are all closed, the target's. `go` is asked when nothing is left to do but that.
     fn commit(&self, names: &[String], go: &dyn Fn() -> Result<()>) -> Result<()>;
+
+    /// By what it will be known later whether these files, which are all closed, were shown.
+    fn noted(&self, names: &[String]) -> Result<Noted>;
 
     /// Whoever still writes is to give up.
     fn stop(&self) {}
@@ -61,7 +65,17 @@ impl Stage {
         }
         let (names, files): (Vec<_>, Vec<_>) =
             parts.into_iter().map(|part| (part.name, part.written)).unzip();
-        self.place.commit(&names, go)?;
+        let Some(witness) = self.target.witness.clone() else {
+            self.place.commit(&names, go)?;
+            return Ok(files);
+        };
+        let noted = self.place.noted(&names)?;
+        let intent = Intent { id: self.id.clone(), names: names.clone(), files: files.clone(), noted };
+        self.place.commit(&names, &|| {
+            witness.intends(&intent)?;
+            go()
+        })?;
+        witness.shown(&files);
         Ok(files)
     }
 

@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -10,6 +11,7 @@ use super::format::{self, Format, How};
 use super::occupied;
 use super::pack::Codec;
 use super::remote::{Remote, Sinks};
+use super::witness::Witness;
 use crate::error::{Code, Error, Result};
 use crate::io::store::redacted;
 use crate::secrets::urls;
@@ -59,6 +61,8 @@ pub struct Target {
     pub partition_by: Vec<String>,
     pub max_rows: Option<u64>,
     pub marker: bool,
+    /// Who is to know what is shown, of a task that must not write twice.
+    pub witness: Option<Arc<dyn Witness>>,
 }
 
 /// Where a target is.
@@ -85,7 +89,7 @@ impl Home {
 }
 
 /// What was written.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Written {
     pub url: String,
     pub files: Vec<WrittenFile>,
@@ -93,7 +97,7 @@ pub struct Written {
     pub skipped: bool,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WrittenFile {
     pub path: String,
     pub rows: u64,
@@ -116,6 +120,13 @@ impl std::fmt::Debug for Target {
 
 impl Target {
     pub fn new(asked: &Asked, stores: Option<&Sinks<'_>>) -> Result<Self> {
+        let target = Self::unchecked(asked, stores)?;
+        target.check()?;
+        Ok(target)
+    }
+
+    /// The same, whatever is in the way.
+    pub fn unchecked(asked: &Asked, stores: Option<&Sinks<'_>>) -> Result<Self> {
         let (home, shown) = home(&asked.url, stores)?;
         let Some(name) = home.name(&asked.url) else {
             return Err(invalid(
@@ -139,11 +150,17 @@ impl Target {
             partition_by: asked.partition_by.clone(),
             max_rows: asked.max_rows_per_file,
             marker: asked.success_marker,
+            witness: None,
         };
-        if let Home::Local(path) = &target.home {
-            occupied::check(&target, path)?;
-        }
         Ok(target)
+    }
+
+    /// Refuses what is in the way on this machine.
+    pub fn check(&self) -> Result<()> {
+        match &self.home {
+            Home::Local(path) => occupied::check(self, path),
+            Home::Remote(_) => Ok(()),
+        }
     }
 
     /// The same, written by so many threads where one file, or one after the other, takes all rows.

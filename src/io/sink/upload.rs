@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path as ObjectPath;
-use object_store::{MultipartUpload, ObjectStoreExt};
+use object_store::{Attribute, MultipartUpload, ObjectStore, PutMultipartOptions};
 use tokio::task::JoinHandle;
 
 use super::out::Output;
 use super::remote::{Ready, Shared, trouble};
+use super::witness::WRITE;
 
 /// Bytes of a part; stores take ten thousand of a file, so later parts are larger.
 const PART: usize = 8 << 20;
@@ -95,7 +96,12 @@ impl Upload {
         let bytes = self.taken()?;
         if self.upload.is_none() {
             let (store, path) = (self.shared.remote.store.clone(), self.path.clone());
-            self.upload = Some(self.wait(async move { store.put_multipart(&path).await })?);
+            let mut options = PutMultipartOptions::default();
+            if self.shared.target.single && self.shared.target.witness.is_some() {
+                // Its name does not say which write made it.
+                options.attributes.insert(Attribute::Metadata(WRITE.into()), self.shared.id.clone().into());
+            }
+            self.upload = Some(self.wait(async move { store.put_multipart_opts(&path, options).await })?);
         }
         let size = bytes.len();
         if let Some(upload) = &mut self.upload {

@@ -1,5 +1,6 @@
 //! Sources opened for reading: their columns, their rows and how they split into morsels.
 
+pub mod declared;
 pub mod facts;
 pub mod files;
 mod gaps;

@@ -22,6 +22,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::SourceColumn;
+use super::declared::Declared;
 use super::hive::{self, Partitions};
 use super::reconcile::{Origin, Reconciled, reconcile};
 use crate::error::{Code, Error, Result};
@@ -105,17 +106,30 @@ impl ParquetSource {
     pub async fn open(files: Vec<FileRef>) -> Result<Self> {
         // What the names of directories say needs no file.
         let partitions = hive::partitions(files.iter())?;
+        Self::of(Self::footers(files).await?, &partitions, None)
+    }
+
+    /// Files of a table that has a log of its own, which says their columns and the values that are the same in a file.
+    pub async fn declared(files: Vec<FileRef>, declared: &Declared) -> Result<Self> {
+        let partitions = declared.partitions()?;
+        Self::of(Self::footers(files).await?, &partitions, Some(&declared.schema))
+    }
+
+    async fn footers(files: Vec<FileRef>) -> Result<Vec<(FileRef, Arc<ParquetMetaData>)>> {
         let opened = futures::stream::iter(files)
             .map(|file| async move {
                 let footer = read_footer(&file).await?;
                 Ok::<_, Error>((file, Arc::new(footer)))
             })
             .buffered(FOOTERS_AT_ONCE);
-        let opened: Vec<_> = opened.try_collect().await?;
-        Self::of(opened, &partitions)
+        opened.try_collect().await
     }
 
-    fn of(opened: Vec<(FileRef, Arc<ParquetMetaData>)>, partitions: &Partitions) -> Result<Self> {
+    fn of(
+        opened: Vec<(FileRef, Arc<ParquetMetaData>)>,
+        partitions: &Partitions,
+        declared: Option<&SchemaRef>,
+    ) -> Result<Self> {
         let mut schemas = Vec::with_capacity(opened.len());
         let mut pandas = None;
         for (number, (file, footer)) in opened.iter().enumerate() {
@@ -131,7 +145,12 @@ impl ParquetSource {
             }
             schemas.push((file.name.clone(), schema));
         }
-        let Reconciled { columns, files: origins } = reconcile(&schemas, partitions)?;
+        // What is declared comes before the files, as if it were one of them.
+        let before = declared.map(|schema| (Arc::from("the table's log"), schema.clone()));
+        let all: Vec<_> = before.into_iter().chain(schemas.iter().cloned()).collect();
+        let Reconciled { columns, files: origins } = reconcile(&all, partitions)?;
+        let origins = origins.into_iter().skip(all.len() - schemas.len());
+        let pandas = pandas.filter(|_| declared.is_none());
         let mut files: Vec<ParquetFile> = Vec::with_capacity(opened.len());
         let mut first_row = 0;
         for (((file, footer), (_, schema)), origins) in opened.into_iter().zip(schemas).zip(origins) {

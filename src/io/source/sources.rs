@@ -62,6 +62,11 @@ impl Sources {
         Ok(())
     }
 
+    /// What each is, by its id.
+    pub fn identities(&self) -> Result<Vec<(SourceId, String)>> {
+        self.0.iter().map(|(id, (source, _))| Ok((*id, source.identity()?))).collect()
+    }
+
     /// Adds those of `other`.
     pub fn unite(&mut self, other: &Self) {
         if Arc::ptr_eq(&self.0, &other.0) || other.0.keys().all(|id| self.0.contains_key(id)) {

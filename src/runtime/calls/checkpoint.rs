@@ -28,10 +28,10 @@ pub struct Fingerprint {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Header {
-    key: String,
-    task: Fingerprint,
-    chunk_rows: Option<u64>,
+pub struct Header {
+    pub key: String,
+    pub task: Fingerprint,
+    pub chunk_rows: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -128,7 +128,7 @@ impl Checkpoint {
     }
 }
 
-fn same(key: &str, kept: &Fingerprint, given: &Fingerprint) -> Result<()> {
+pub fn same(key: &str, kept: &Fingerprint, given: &Fingerprint) -> Result<()> {
     let parts = [
         ("the operation's code, or what it closes over,", &kept.code, &given.code),
         ("the document", &kept.document, &given.document),
@@ -148,7 +148,7 @@ fn refused(key: &str, message: String) -> Error {
         .detail("key", key)
 }
 
-fn damaged(key: &str) -> Error {
+pub fn damaged(key: &str) -> Error {
     let message = format!("what is kept of the key \"{key}\" cannot be understood");
     Error::new(Code::OutputFailed, message)
         .hint("It was written by another version, or changed; `client.forget(key)` removes it")

@@ -27,6 +27,7 @@ use crate::error::{Code, Error, Result};
 use crate::io::sink::part::Room;
 use crate::io::sink::stage::Stage;
 use crate::io::sink::target::{Target, Written};
+use crate::io::sink::witness::Witness;
 use crate::io::sink::{columns, lane};
 use crate::runtime::run::{Finished, Finisher, Run};
 use crate::worker::{Blob, Part};
@@ -40,6 +41,7 @@ pub struct Gathered {
     stage: Mutex<Option<Arc<Stage>>>,
     budget: usize,
     room: Mutex<Option<Box<dyn Room>>>,
+    witness: Option<Arc<dyn Witness>>,
     file: File,
     found: Mutex<Found>,
 }
@@ -74,9 +76,18 @@ impl Gathered {
     /// Begins the write, so that what is in the way is told before any work. Blocks.
     pub fn new(target: Target, budget: usize, room: Box<dyn Room>, spool: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(spool).map_err(|error| unkept(&error))?;
+        let witness = target.witness.clone();
         let (url, stage) = (target.url.clone(), Mutex::new(Some(Arc::new(Stage::begin(target)?))));
         let found = Mutex::new(Found { whole: true, ..Found::default() });
-        Ok(Self { url, stage, budget, room: Mutex::new(Some(room)), file, found })
+        Ok(Self { url, stage, budget, room: Mutex::new(Some(room)), witness, file, found })
+    }
+
+    /// What was staged goes, if it was not shown, and its key is free.
+    fn release(&self) {
+        drop(self.stage.lock().take());
+        if let Some(witness) = &self.witness {
+            witness.release();
+        }
     }
 
     /// Takes the result of a chunk out of what a worker sent. Blocks.
@@ -96,7 +107,7 @@ impl Gathered {
         let writing = std::thread::Builder::new().name("rlm-writing".to_owned()).spawn(move || {
             let _finisher = Finisher(run.clone());
             let written = self.write(&run.control);
-            drop(self.stage.lock().take());
+            self.release();
             run.finish(written.map(Finished::Written));
         });
         if let Err(error) = writing {
@@ -204,7 +215,7 @@ pub fn conclude(gathered: Option<&Arc<Gathered>>, run: &Arc<Run>, outcome: Resul
             gathered.clone().finish(run.clone());
         }
         (Some(gathered), Err(error)) => {
-            drop(gathered.stage.lock().take());
+            gathered.release();
             run.finish(Err(error));
         }
         (None, outcome) => run.finish(outcome.map(Finished::Values)),
