@@ -336,7 +336,7 @@ fn refuse_table(holder: &str, name: &str, source: &str) -> Result<()> {
         Code::InvalidTask,
         format!("the source `{source}` is a {format} table, which this version cannot read"),
     )
-    .hint("Its log says which of the files are valid; read it with that format's library and give the result as the source")
+    .hint("Its log says which of the files are valid: give `deltalake.DeltaTable(path)`, or a table of `pyiceberg`, as the source")
     .detail("path", "input.source")
     .detail("unsupported", format))
 }
