@@ -22,10 +22,9 @@ use crate::engine::control::Stop;
 use crate::engine::shared_pool::ClientMemory;
 use crate::error::{Code, Error, Result};
 use crate::io::sink::remote::Sinks;
-use crate::io::sink::target::{Asked, Target, Written};
+use crate::io::sink::target::{Asked, Target};
 use crate::io::sink::witness::Witness;
 use crate::io::source::Sources;
-use crate::io::source::declared::Declared;
 use crate::io::source::options::ReadOptions;
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
@@ -52,7 +51,7 @@ const IDLE: Duration = Duration::from_secs(10);
 pub struct Engine {
     settings: Settings,
     secrets: Arc<Secrets>,
-    stores: Stores,
+    pub(super) stores: Stores,
     /// Plans run here, and blocking work on its blocking threads.
     compute: Mutex<Option<Runtime>>,
     /// Requests to object stores: never behind computation.
@@ -201,42 +200,11 @@ impl Engine {
         Ok(Opening::new(io.spawn(work), io))
     }
 
-    /// Opens the files of a table with a log.
-    pub fn open_log(
-        self: &Arc<Self>,
-        paths: Vec<String>,
-        declared: Declared,
-        stores: BTreeMap<String, Setting>,
-        timeout: Option<Duration>,
-    ) -> Result<Opening> {
-        let io = Self::handle(&self.io)?;
-        let engine = self.clone();
-        let work = async move {
-            let own = (!stores.is_empty()).then(|| engine.stores.with(stores));
-            let stores = own.as_ref().unwrap_or(&engine.stores);
-            in_time(timeout, engine.of_log(&paths, declared, stores)).await
-        };
-        Ok(Opening::new(io.spawn(work), io))
-    }
-
     /// Where a task's answer is to be written.
     pub fn target(&self, asked: &Asked) -> Result<Target> {
         let spool = || self.spill_dir();
         let sinks = self.io().ok().map(|io| Sinks { stores: &self.stores, io, spool: &spool });
         Ok(Target::new(asked, sinks.as_ref())?.by(self.settings.threads))
-    }
-
-    /// The same, whatever is in the way.
-    pub(super) fn unchecked_target(&self, asked: &Asked) -> Result<Target> {
-        let spool = || self.spill_dir();
-        let sinks = self.io().ok().map(|io| Sinks { stores: &self.stores, io, spool: &spool });
-        Ok(Target::unchecked(asked, sinks.as_ref())?.by(self.settings.threads))
-    }
-
-    /// A run that has nothing to do, as it was done before.
-    pub fn done(&self, run: Arc<Run>, written: Written) -> Arc<Run> {
-        run.finish(Ok(Finished::Written(written)));
-        run
     }
 
     /// A place for results that are to be written when all of them are there. Blocks.

@@ -1,5 +1,6 @@
 //! How a source is opened: from what was given to files, and from these to a source.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::io::source::files::spool::Spool;
 use crate::io::source::options::{PATH, ReadOptions};
 use crate::io::source::{FilesSource, MemorySource, ParquetSource, Source, files};
 use crate::io::store::Stores;
-use crate::secrets::urls;
+use crate::secrets::{Given as Setting, urls};
 
 /// Files that are asked for at the same time.
 const FILES_AT_ONCE: usize = 32;
@@ -82,13 +83,26 @@ impl Engine {
         }
     }
 
-    /// The files of a table with a log.
-    pub(super) async fn of_log(
-        &self,
-        paths: &[String],
+    /// Opens the files of a table with a log.
+    pub fn open_log(
+        self: &Arc<Self>,
+        paths: Vec<String>,
         declared: Declared,
-        stores: &Stores,
-    ) -> Result<Source> {
+        stores: BTreeMap<String, Setting>,
+        timeout: Option<Duration>,
+    ) -> Result<Opening> {
+        let io = self.io()?;
+        let engine = self.clone();
+        let work = async move {
+            let own = (!stores.is_empty()).then(|| engine.stores.with(stores));
+            let stores = own.as_ref().unwrap_or(&engine.stores);
+            in_time(timeout, engine.of_log(&paths, declared, stores)).await
+        };
+        Ok(Opening::new(io.spawn(work), io))
+    }
+
+    /// The files of a table with a log.
+    async fn of_log(&self, paths: &[String], declared: Declared, stores: &Stores) -> Result<Source> {
         let mut files: Vec<FileRef> = Vec::with_capacity(paths.len());
         for some in paths.chunks(FILES_AT_ONCE) {
             some.iter().for_each(|path| urls::add_credentials(path));

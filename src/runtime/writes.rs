@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::checkpoint::{Fingerprint, Header, damaged, not_kept, same};
 use super::engine::Engine;
+use super::run::{Finished, Run};
 use crate::error::Result;
+use crate::io::sink::remote::Sinks;
 use crate::io::sink::target::{Asked, Target, Written, WrittenFile};
 use crate::io::sink::witness::{Intent, Witness};
 use crate::io::source::Sources;
@@ -107,6 +109,19 @@ impl Witness for Writes {
 }
 
 impl Engine {
+    /// Where a task's answer is to be written, whatever is in the way.
+    fn unchecked_target(&self, asked: &Asked) -> Result<Target> {
+        let spool = || self.spill_dir();
+        let sinks = self.io().ok().map(|io| Sinks { stores: &self.stores, io, spool: &spool });
+        Ok(Target::unchecked(asked, sinks.as_ref())?.by(self.settings().threads))
+    }
+
+    /// A run that has nothing to do, as it was done before.
+    pub fn done(&self, run: Arc<Run>, written: Written) -> Arc<Run> {
+        run.finish(Ok(Finished::Written(written)));
+        run
+    }
+
     /// What a task with a key has to do; what an interrupted attempt of it left is brought to an end. Blocks.
     pub fn keyed(&self, asked: &Asked, key: &str, task: Fingerprint) -> Result<Keyed> {
         let mut target = self.unchecked_target(asked)?;
