@@ -372,6 +372,3 @@ def test_parts_are_written_in_order_and_a_chunk_that_is_given_up_is_not(
         assert found["n"].tolist() == expected["n"].tolist()
         assert found["s"].tolist() == expected["s"].tolist()
         assert len(client.dead_letters()) == counted["dead_lettered"]
-        document["options"] = {"mode": "python", "idempotencyKey": "k"}
-        with pytest.raises(InvalidTaskError, match="a task that writes"):
-            client.submit(document)
