@@ -164,7 +164,7 @@ fn start(
         }
         match engine.keyed(output, key, task)? {
             Keyed::Shown(written) => return Ok(engine.done(run, written)),
-            Keyed::Due(target, _) => due = Some(target),
+            Keyed::Due(target, _) => due = Some(*target),
         }
     }
     let checkpoint = match (&asked.key, asked.task) {

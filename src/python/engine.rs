@@ -184,7 +184,7 @@ impl PyEngine {
                         return Ok(PyRun { run: engine.done(engine.prepared(), written) });
                     }
                     Keyed::Due(target, kept) => {
-                        output = Some(target);
+                        output = Some(*target);
                         writes = Some(kept as Arc<dyn Witness>);
                     }
                 }

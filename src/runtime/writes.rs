@@ -43,7 +43,7 @@ pub enum Keyed {
     /// It is done.
     Shown(Written),
     /// It is to be written there; nothing of an earlier attempt is left.
-    Due(Target, Arc<Writes>),
+    Due(Box<Target>, Arc<Writes>),
 }
 
 /// The file of a key, locked until it is released.
@@ -140,7 +140,7 @@ impl Engine {
         target.check()?;
         let writes = Arc::new(writes);
         target.witness = Some(writes.clone());
-        Ok(Keyed::Due(target, writes))
+        Ok(Keyed::Due(Box::new(target), writes))
     }
 }
 
