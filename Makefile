@@ -112,7 +112,7 @@ bench: setup  ## The table of medians beside every peer
 docs: build  ## Write the generated pages of docs/ and the API reference to site/
 	@$(PY) -m pip install --quiet --group docs
 	@$(PY) scripts/docs.py
-	@$(PY) -m pdoc --docformat google --output-directory site rlm_hypervisor
+	@$(PY) scripts/reference.py site
 	@echo "site/index.html"
 
 wheel: setup  ## Build the wheel and the sdist into dist/ (thin LTO)

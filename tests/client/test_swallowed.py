@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
+import random
 import re
 import sys
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -129,6 +132,21 @@ def test_a_function_that_is_refused_runs_in_python() -> None:
         with pytest.warns(UserWarning, match="not native"):
             answer = client.execute(task).to_pandas()
     assert answer.tolist() == [1, 2, 3]
+
+
+def test_a_function_that_gives_something_else_each_time(client: RLMClient) -> None:
+    """A plan would have one random number for all rows."""
+    counter = itertools.count()
+    for function in (
+        lambda x: x + random.random(),
+        lambda x: next(counter),
+        lambda x: time.perf_counter() if x > 1 else 0.0,
+        lambda x: "a" if random.random() > 0.5 else str(random.random()),
+    ):
+        with pytest.raises(NotDecomposableError, match="something else each time"):
+            client.execute(make_task(FRAME, lambda p, function=function: p["v"].map(function)))
+    for function in (lambda x: x + float("nan"), lambda x: float("nan") if x > 1 else x, lambda x: None):
+        client.execute(make_task(FRAME, lambda p, function=function: p["v"].map(function)))
 
 
 def test_what_the_function_raises_itself_is_its_own(client: RLMClient) -> None:

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 def computed(frame: _core.Frame, run: Callable[[], Any], call: str) -> _core.Frame:
     """What a function of single values gives for every row of the frame, as a series without a name."""
     tree = exploring.explore(run, call)
+    if not exploring.alike(tree, exploring.explore(run, call)):
+        refuse(
+            f"{call}: the function gives something else each time it is called (random numbers, the time, a counter), "
+            "and a plan would have one result for all rows",
+            'Compute it outside of the function, or let it run in workers: `mode: "python"`',
+            call=call,
+        )
     kept = exploring.pruned(tree)
     if kept is None:
         kept = exploring.Leaf(None)
