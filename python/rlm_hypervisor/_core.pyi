@@ -468,6 +468,12 @@ class Answer:
     def scalar(self) -> Any:
         """A Python bool, int, float, str or None; ("timestamp" | "duration" | "date", int | None, unit, tz) for times."""
 
+    def values(self, place: int) -> list[Any]:
+        """The values of a column, counted with those of the index: as `scalar` gives them, None where missing.
+
+        A TypeError where values of the type need pyarrow.
+        """
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __arrow_c_schema__(self) -> object: ...
     def preview(self, rows: int) -> list[list[str | None]]:

@@ -151,10 +151,12 @@ class Result:
     def to_dict(self) -> dict[Any, Any]:
         """Of a series: index value to value (a tuple where the index has levels). Of a table: label to list.
 
+        Missing values are None.
+
         Raises:
-            ImportError: pyarrow is not installed; names the extra.
+            ImportError: pyarrow is not installed, and a column has lists or other values that need it.
         """
-        columns = [column.to_pylist() for column in self._table("to_dict()").columns]
+        columns = self._columns()
         levels = len(self._answer.index or [])
         if not self.is_series:
             return dict(zip(self._answer.columns, columns[levels:], strict=True))
@@ -173,6 +175,23 @@ class Result:
 
     def __arrow_c_schema__(self) -> object:
         return self._answer.__arrow_c_schema__()
+
+    def _columns(self) -> list[list[Any]]:
+        """The columns' values, those of the index first; without pyarrow as far as the base install goes."""
+        try:
+            return [column.to_pylist() for column in self._table("to_dict()").columns]
+        except ImportError:
+            from rlm_hypervisor._scalar import python_value
+
+            width = len(self._answer.index or []) + self._answer.num_columns
+            try:
+                return [
+                    [None if value is None else python_value(value) for value in self._answer.values(place)]
+                    for place in range(width)
+                ]
+            except TypeError:
+                pass
+            raise
 
     def _table(self, purpose: str) -> Any:
         return require("pyarrow", purpose).table(self._answer)

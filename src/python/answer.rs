@@ -124,6 +124,34 @@ impl PyAnswer {
         scalar(py, &value)
     }
 
+    /// The values of a column as Python's own, None where missing.
+    fn values<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Bound<'py, PyList>> {
+        let answer = self.table()?;
+        let list = PyList::empty(py);
+        for batch in out(py, || answer.batches())? {
+            let array = batch.column(place);
+            let views = match array.data_type() {
+                DataType::LargeUtf8 => Some(DataType::Utf8View),
+                DataType::LargeBinary => Some(DataType::BinaryView),
+                _ => None,
+            };
+            let array = match views {
+                Some(to) => out(py, || Ok(cast(array, &to)?))?,
+                None => array.clone(),
+            };
+            for row in 0..array.len() {
+                if array.is_null(row) {
+                    list.append(py.None())?;
+                } else {
+                    let value = scalar(py, &array.slice(row, 1))
+                        .map_err(|_| PyTypeError::new_err("values of this type need pyarrow"))?;
+                    list.append(value)?;
+                }
+            }
+        }
+        Ok(list)
+    }
+
     #[pyo3(signature = (requested_schema=None))]
     fn __arrow_c_stream__<'py>(
         &self,

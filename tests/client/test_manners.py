@@ -327,6 +327,7 @@ def test_tracing_needs_no_pandas(slow_folder: Path) -> None:
         assert client.execute(task) == 99_999.0
         task["input"]["operation"] = lambda p: p.groupby("k")["x"].sum().head(2)
         result = client.execute(task)
+        assert list(result.to_dict()) == ["key 0", "key 1"] and result.to_dict()["key 0"] == 9973.0 * 55
         repr(result), result._repr_html_(), bytes(str(result.__arrow_c_stream__()), "ascii")
         try:
             result.to_pandas()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,36 @@ def test_only_files_are_overwritten(client: RLMClient, tmp_path: Path, kind: str
         with pytest.raises(OutputFailedError):
             result.write.parquet(path, mode=mode)  # type: ignore[arg-type]
     assert path.is_dir() or path.is_fifo() or path.is_symlink()
+
+
+def test_values_without_pyarrow(client: RLMClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the base install has is what pyarrow gives."""
+    data = pa.table(
+        {
+            "k": ["a", None, "c"],
+            "i": pa.array([1, None, 2**63 - 1], pa.int64()),
+            "u": pa.array([2**64 - 1, 0, None], pa.uint64()),
+            "x": [0.5, None, float("inf")],
+            "b": [True, None, False],
+            "y": pa.array([b"a", None, b"\xff"]),
+            "d": pa.array([dt.date(2024, 2, 29), None, dt.date(1, 1, 1)]),
+            "t": pa.array([0, None, -1], pa.timestamp("us")),
+            "z": pa.array([0, None, 10**15], pa.timestamp("us", "Europe/Berlin")),
+            "o": pa.array([0, None, -1], pa.duration("us")),
+            "n": pa.array([Decimal("1.10"), None, Decimal("-2.25")], pa.decimal128(9, 2)),
+        }
+    )
+    results = [
+        client.execute(make_task(data, operation, chunkSize=1))
+        for operation in (lambda p: p, lambda p: p.groupby("k")["x"].sum(), lambda p: p["i"])
+    ]
+    expected = [result.to_dict() for result in results]
+    lists = client.execute(make_task(pa.table({"l": [[1], [2]]}), lambda p: p))
+
+    def absent(module: str, purpose: str) -> Any:
+        raise ImportError(module)
+
+    monkeypatch.setattr("rlm_hypervisor.result.require", absent)
+    assert [result.to_dict() for result in results] == expected
+    with pytest.raises(ImportError):
+        lists.to_dict()
