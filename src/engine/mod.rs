@@ -14,6 +14,7 @@ mod node_exec;
 pub mod ordered;
 pub mod owned_exec;
 pub mod physical_expr;
+mod placed_exec;
 pub mod predicate;
 pub mod sample;
 pub mod scalars;

@@ -83,8 +83,10 @@ impl Lowering {
         let columns = side_columns(join, side, kept);
         let mut names: Names = columns.iter().map(|(name, _)| name.clone()).collect();
         names.insert(POSITION.into());
-        let plan =
-            self.lower(&Arc::new(Node::Project { input: input.clone(), columns: columns.clone() }), &names)?;
+        let plan = self.lower_placed(
+            &Arc::new(Node::Project { input: input.clone(), columns: columns.clone() }),
+            &names,
+        )?;
         let mut output: Vec<(Arc<str>, Expr)> = Vec::with_capacity(columns.len() + 1);
         let mut order = Vec::new();
         for (place, (name, expr)) in columns.iter().enumerate() {

@@ -33,6 +33,7 @@ use self::pipeline::Pipeline;
 use super::control::Control;
 use super::ordered::{OrderedExec, Pass};
 use super::physical_expr;
+use super::placed_exec::PlacedExec;
 use crate::error::{Error, Result};
 use crate::io::source::Sources;
 use crate::plan::node::ROW;
@@ -40,6 +41,9 @@ use crate::plan::{DType, Expr, Node};
 
 /// The column by which operators know the order of their input's rows, where they ask for it.
 pub const POSITION: &str = "__position";
+
+/// Partitions for each thread that a sort is given side by side, at most.
+const MOST_PLACED: usize = 2;
 
 /// Which operator groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +90,45 @@ impl Lowering {
         if in_order { Ok(plan) } else { project(plan, &order) }
     }
 
+    /// The same as [`Self::lower`], for operators that ask [`POSITION`] for nothing but the rows' order: partitions stay
+    /// as they are.
+    fn lower_placed(&self, node: &Arc<Node>, needed: &Names) -> Result<Plan> {
+        if Pipeline::of(node).is_some() || !needed.contains(POSITION) {
+            return self.lower(node, needed);
+        }
+        match &**node {
+            Node::Project { input, columns } => self.project_over(input, columns, needed, true),
+            Node::Filter { .. } => self.lower(node, needed),
+            _ => {
+                let mut below = needed.clone();
+                below.remove(POSITION);
+                let plan = self.lower(node, &below)?;
+                // All partitions are at work at the same time.
+                if plan.properties().partitioning.partition_count() > MOST_PLACED * self.threads {
+                    return Ok(Arc::new(OrderedExec::new(plan, Pass::Number(POSITION.into()))));
+                }
+                Ok(Arc::new(PlacedExec::new(plan, POSITION.into())))
+            }
+        }
+    }
+
+    /// The columns of `needed` over a node; `placed` as in [`Self::lower_placed`].
+    fn project_over(
+        &self,
+        input: &Arc<Node>,
+        columns: &[(Arc<str>, Expr)],
+        needed: &Names,
+        placed: bool,
+    ) -> Result<Plan> {
+        let mut kept: Vec<_> = columns.iter().filter(|(name, _)| needed.contains(name)).cloned().collect();
+        if needed.contains(POSITION) {
+            kept.push((POSITION.into(), Expr::column(POSITION, DType::Int64)));
+        }
+        let below = columns_of(kept.iter().map(|(_, expr)| expr));
+        let plan = if placed { self.lower_placed(input, &below)? } else { self.lower(input, &below)? };
+        project(plan, &kept)
+    }
+
     /// The physical plan of a node with the columns of `needed` (at least; [`POSITION`] may be one of them).
     fn lower(&self, node: &Arc<Node>, needed: &Names) -> Result<Plan> {
         if let Some(pipeline) = Pipeline::of(node) {
@@ -101,15 +144,7 @@ impl Lowering {
         match &**node {
             Node::Scan { .. } => Err(Error::internal("a scan that is no pipeline")),
             Node::Unit => Ok(Arc::new(PlaceholderRowExec::new(Arc::new(Schema::empty())))),
-            Node::Project { input, columns } => {
-                let mut kept: Vec<_> =
-                    columns.iter().filter(|(name, _)| needed.contains(name)).cloned().collect();
-                if needed.contains(POSITION) {
-                    kept.push((POSITION.into(), Expr::column(POSITION, DType::Int64)));
-                }
-                let below = columns_of(kept.iter().map(|(_, expr)| expr));
-                project(self.lower(input, &below)?, &kept)
-            }
+            Node::Project { input, columns } => self.project_over(input, columns, needed, false),
             Node::Filter { input, predicate } => {
                 if let Some(plan) = self.first_of_groups(input, predicate, needed)? {
                     return Ok(plan);

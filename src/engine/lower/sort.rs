@@ -27,7 +27,10 @@ impl Lowering {
         let mut below: Names = needed.clone();
         below.extend(columns_of(keys.iter().map(|key| &key.expr)));
         below.insert(POSITION.into());
-        let plan = self.lower(input, &below)?;
+        let plan = match fetch {
+            None => self.lower_placed(input, &below)?,
+            Some(_) => self.lower(input, &below)?,
+        };
         let schema = plan.schema();
         let position =
             SortKey { expr: Expr::column(POSITION, DType::Int64), descending: false, missing_first: false };
