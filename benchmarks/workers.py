@@ -1,7 +1,9 @@
-"""One command: what calls in worker processes cost, ours beside the pools of the standard library and joblib.
+"""One command: what calls in worker processes cost, ours beside other pools of processes, side by side and in turns.
 
-python benchmarks/workers.py
 python benchmarks/workers.py --output docs/benchmarks-workers.md
+python benchmarks/workers.py --rounds 1 --rows 200_000 --items 2_000 --peers concurrent.futures joblib
+
+Peers that are not installed are named in the report: joblib, dask[distributed], ray, celery[redis] with `redis-server`.
 """
 
 from __future__ import annotations
@@ -12,9 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
-from multiprocessing import Pool
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -22,6 +21,8 @@ from typing import Any
 import data
 import numpy as np
 import pandas as pd
+from _pool_functions import noop, work
+from _pools import ALL, Peer, started
 from _report import environment, table
 from rlm_hypervisor import RLMClient, operation, split
 
@@ -36,11 +37,11 @@ with RLMClient(workers=1) as client:
     client.execute({"type": "sequential", "operation": abs, "input": -1})
     print(time.perf_counter() - started)
 """
+OURS = "ours"
+SINGLES = 300
+"""Single calls of each pool in a round."""
 
-
-@operation("noop")
-def noop(item: Any) -> None:
-    """Nothing."""
+operation("noop")(noop)
 
 
 def fib(n: int) -> Any:
@@ -48,29 +49,10 @@ def fib(n: int) -> Any:
     return n if n < 2 else split([n - 1, n - 2], combine=sum)
 
 
-def work(frame: Any) -> Any:
-    """Text and float work of pandas, row by row."""
-    frame = pd.DataFrame(frame)
-    frame["name"] = frame["name"].str.upper().str.replace("A", "-", regex=False)
-    frame["value"] = np.sqrt(frame["value"].abs()) * 2 + frame["value"].round(1)
-    return frame[frame["value"] > 0.5]
-
-
 def timed(call: Callable[[], Any]) -> float:
-    started = time.perf_counter()
+    begun = time.perf_counter()
     call()
-    return time.perf_counter() - started
-
-
-def waits(call: Callable[[], Any], repeats: int = 1_000) -> tuple[float, float]:
-    """The 50th and 99th percentile."""
-    taken = [timed(call) for _ in range(repeats)]
-    cuts = quantiles(taken, n=100)
-    return median(taken), cuts[98]
-
-
-def items(client: RLMClient, count: int) -> Callable[[], Any]:
-    return lambda: client.execute({"type": "parallel", "input": {"items": range(count), "operation": "noop"}})
+    return time.perf_counter() - begun
 
 
 def tree(client: RLMClient) -> Any:
@@ -83,120 +65,142 @@ def source(rows: int) -> pd.DataFrame:
     return pd.DataFrame({"name": pd.array(names, dtype="str"), "value": chance.normal(size=rows)})
 
 
-def check(client: RLMClient, executor: ProcessPoolExecutor) -> None:
-    """What is timed below gives the right answers: ours, and in the same shape the peers'."""
-    numbers = list(range(1_000))
-    task = {"type": "parallel", "input": {"items": numbers, "operation": abs}}
-    if not client.execute(task) == list(executor.map(abs, numbers)) == numbers:
-        raise SystemExit("WRONG ANSWER: items")
+def our_pool(client: RLMClient) -> Peer:
+    """Ours, asked as the others are."""
+
+    def items(function: Any, given: Any) -> Any:
+        name = "noop" if function is noop else function
+        return client.execute({"type": "parallel", "input": {"items": given, "operation": name}})
+
+    def single(function: Any, item: Any) -> Any:
+        name = "noop" if function is noop else function
+        return client.execute({"type": "sequential", "operation": name, "input": item})
+
+    return Peer(OURS, items, single, None)
+
+
+def check(pools: list[Peer], client: RLMClient) -> None:
+    """All give the right answers; what they need once, they have done then."""
+    numbers = list(range(-500, 500))
+    for pool in pools:
+        if list(pool.items(abs, numbers)) != list(map(abs, numbers)) or pool.single(abs, -3) != 3:
+            raise SystemExit(f"WRONG ANSWER: {pool.name}")
+        pool.items(noop, range(FAN))
+        pool.single(noop, 1)
     if tree(client) != 2_584:
         raise SystemExit("WRONG ANSWER: the tree")
 
 
-def of_pandas(client: RLMClient, workers: int, rows: int) -> list[list[Any]]:
-    """A pandas function over a table: alone on the whole of it, in our workers, in the standard library's."""
+def in_turns(pools: list[Peer], rounds: int, call: Callable[[Peer], list[float]]) -> dict[str, list[float]]:
+    """Every pool once, then every pool once more, and so on: a slow moment of the machine is everybody's."""
+    taken: dict[str, list[float]] = {pool.name: [] for pool in pools}
+    for number in range(rounds):
+        for place in range(len(pools)):
+            pool = pools[(place + number) % len(pools)]
+            taken[pool.name] += call(pool)
+    return taken
+
+
+def of_pandas(
+    client: RLMClient, pools: list[Peer], workers: int, rows: int, rounds: int
+) -> dict[str, list[float]]:
+    """A pandas function over a table: alone on the whole of it, and in chunks in all pools that take tables."""
     frame = source(rows)
     task = {
         "type": "parallel",
         "input": {"source": frame, "operation": work, "chunkSize": CHUNK},
         "options": {"mode": "python"},
     }
-    alone, ours, theirs = [], [], []
-    with ProcessPoolExecutor(workers) as pool:
-        list(pool.map(noop, range(workers)))
-        right = work(frame)
-        pd.testing.assert_frame_equal(client.execute(task).to_pandas(), right)
-        chunks = [frame.iloc[start : start + CHUNK] for start in range(0, rows, CHUNK)]
-        pd.testing.assert_frame_equal(pd.concat(pool.map(work, chunks)), right)
-        for _ in range(3):
-            alone.append(timed(lambda: work(frame)))
-            ours.append(timed(lambda: client.execute(task).to_pandas()))
-            theirs.append(timed(lambda: pd.concat(pool.map(work, chunks))))
-    ideal = median(alone) / workers
-    return [
-        ["pandas on the whole, one process", f"{median(alone):.3f} s", ""],
-        [
-            "our workers",
-            f"{median(ours):.3f} s",
-            f"{median(ours) / ideal:.2f} of that divided by {workers} (goal: 1.15)",
-        ],
-        ["ProcessPoolExecutor", f"{median(theirs):.3f} s", f"{median(theirs) / ideal:.2f}"],
-    ]
+    chunks = [frame.iloc[start : start + CHUNK] for start in range(0, rows, CHUNK)]
+    calls: dict[str, Callable[[], Any]] = {
+        "pandas, one process": lambda: work(frame),
+        OURS: lambda: client.execute(task).to_pandas(),
+    }
+    for pool in pools:
+        if pool.parts is not None:
+            calls[pool.name] = lambda pool=pool: pd.concat(pool.parts(work, chunks))  # type: ignore[misc]
+    right = work(frame)
+    for name, call in calls.items():
+        try:
+            pd.testing.assert_frame_equal(call(), right)
+        except AssertionError:
+            raise SystemExit(f"WRONG ANSWER: {name}, the pandas function") from None
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(rounds):
+        names = list(calls)
+        for place in range(len(names)):
+            name = names[(place + number) % len(names)]
+            taken[name].append(timed(calls[name]))
+    return taken
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="What calls in worker processes cost.")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--items", type=int, default=ITEMS)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", nargs="*", default=list(ALL), choices=list(ALL))
     parser.add_argument("--output", type=Path, help="write the report here")
     options = parser.parse_args()
-    workers = options.workers
-    lines: list[list[str]] = []
+    workers, rounds = options.workers, options.rounds
     numbers: dict[str, Any] = {}
-
-    def note(what: str, ours: float, unit: float, word: str, goal: str, peers: dict[str, float]) -> None:
-        numbers[what] = {"ours": ours, **peers}
-        beside = ", ".join(f"{name} {value * unit:.3g}" for name, value in peers.items())
-        lines.append([what, f"{ours * unit:.3g} {word}", goal, beside])
-
-    first = [
+    lines: list[list[str]] = []
+    told = environment()
+    firsts = [
         float(
             subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True).stdout
         )
-        for _ in range(5)
+        for _ in range(max(rounds, 3))
     ]
-    note("client start to first result", median(first), 1e3, "ms", "250 ms", {})
     with (
-        RLMClient(workers=workers) as client,
-        ProcessPoolExecutor(workers) as executor,
-        Pool(workers) as pool,
+        started(options.peers, workers) as (peers, missing),
+        RLMClient(workers=workers, threads=workers) as client,
     ):
         client.warm()
-        parallel: Any = None
-        with suppress(ImportError):
-            from joblib import Parallel, delayed
+        pools = [our_pool(client), *peers]
+        check(pools, client)
+        names = [pool.name for pool in pools]
 
-            parallel = Parallel(n_jobs=workers)
-        list(executor.map(noop, range(workers)))
-        check(client, executor)
-        ours, peers = [], {"ProcessPoolExecutor": [], "multiprocessing": [], "joblib": []}
-        for _ in range(5):
-            ours.append(timed(items(client, ITEMS)))
-            peers["multiprocessing"].append(timed(lambda: pool.map(noop, range(ITEMS))))
-        for _ in range(2):
-            peers["ProcessPoolExecutor"].append(
-                timed(lambda: list(executor.map(noop, range(ITEMS), chunksize=500)))
+        def note(what: str, goal: str, unit: float, taken: dict[str, float]) -> None:
+            numbers[what] = taken
+            lines.append(
+                [what, goal, *(f"{taken[name] * unit:,.3g}" if name in taken else "" for name in names)]
             )
-            if parallel is not None:
-                peers["joblib"].append(timed(lambda: parallel(delayed(noop)(item) for item in range(ITEMS))))
-        each = {name: median(taken) / ITEMS for name, taken in peers.items() if taken}
-        note(f"no-op over {ITEMS:,} items, each", median(ours) / ITEMS, 1e6, "µs", "10 µs", each)
-        single = {"type": "sequential", "operation": "noop", "input": 1}
-        half, late = waits(lambda: client.execute(single))
-        their_half, their_late = waits(lambda: executor.submit(noop, 1).result())
-        note("submit and wait, p50", half, 1e6, "µs", "150 µs", {"ProcessPoolExecutor": their_half})
-        note("submit and wait, p99", late, 1e6, "µs", "1,000 µs", {"ProcessPoolExecutor": their_late})
-        fans = [timed(items(client, FAN)) for _ in range(20)]
-        theirs = [timed(lambda: pool.map(noop, range(FAN))) for _ in range(20)]
-        note(
-            f"{FAN:,}-way fan-out and fan-in",
-            median(fans),
-            1e3,
-            "ms",
-            "30 ms",
-            {"multiprocessing": median(theirs)},
+
+        def medians(taken: dict[str, list[float]], by: int = 1) -> dict[str, float]:
+            return {name: median(times) / by for name, times in taken.items()}
+
+        note("client start to first result, ms", "250", 1e3, {OURS: median(firsts)})
+        many = range(options.items)
+        taken = in_turns(pools, rounds, lambda pool: [timed(lambda: pool.items(noop, many))])
+        note(f"no-op over {options.items:,} items, µs each", "10", 1e6, medians(taken, options.items))
+        taken = in_turns(
+            pools, rounds, lambda pool: [timed(lambda: pool.single(noop, 1)) for _ in range(SINGLES)]
         )
-        trees = [timed(lambda: tree(client)) for _ in range(5)]
-        note("tree of 8,361 inputs (fib 18)", median(trees), 1e3, "ms", "150 ms for 10,000", {})
-        of = of_pandas(client, workers, options.rows)
-    told = environment()
+        note("submit and wait, p50, µs", "150", 1e6, medians(taken))
+        late = {name: quantiles(times, n=100)[98] for name, times in taken.items()}
+        note("submit and wait, p99, µs", "1,000", 1e6, late)
+        taken = in_turns(pools, 4 * rounds, lambda pool: [timed(lambda: pool.items(noop, range(FAN)))])
+        note(f"{FAN:,}-way fan-out and fan-in, ms", "30", 1e3, medians(taken))
+        trees = [timed(lambda: tree(client)) for _ in range(max(rounds, 3))]
+        note("tree of 8,361 inputs (fib 18), ms", "125", 1e3, {OURS: median(trees)})
+        of = of_pandas(client, peers, workers, options.rows, max(rounds // 2, 1))
+    numbers["pandas"] = {name: median(times) for name, times in of.items()}
+    ideal = median(of["pandas, one process"]) / workers
+    seconds = [[name, f"{median(times):.3f}", f"{median(times) / ideal:.2f}"] for name, times in of.items()]
     text = "\n\n".join(
         [
             "# Calls in worker processes",
-            f"`python benchmarks/workers.py` with {workers} workers; medians, side by side in one run, answers checked before.",
-            table(["what", "ours", "goal: at most", "peers, in the same unit"], lines),
-            f"A pandas function (text and floats) over {options.rows:,} rows in chunks of {CHUNK:,}:",
-            table(["where", "seconds", "ratio"], of),
+            f"`python benchmarks/workers.py` with {workers} workers: medians of {rounds} rounds, in which all pools take "
+            "turns; answers are checked before. Every pool is started once, and warm. Where a peer wants to be told how "
+            "many items go together, it is told four lots for each worker.",
+            table(["what", "goal: at most", *names], lines),
+            f"A pandas function (text and floats) over {options.rows:,} rows in chunks of {CHUNK:,}; the goal is a ratio "
+            f"of 1.15 to the time of one process on the whole, divided by {workers}:",
+            table(["where", "seconds", "ratio"], seconds),
+            "\n".join(f"Not there: {name} ({why})." for name, why in missing.items())
+            or "All peers were there.",
             "On: " + ", ".join(f"{key} {value}" for key, value in told.items()),
         ]
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rlm_hypervisor.combining import FAN, Associative, is_aggregate
 from rlm_hypervisor.errors import InvalidTaskError
 from rlm_hypervisor.packing import Batches, Items, each_packed, launch, pack, pack_value
-from rlm_hypervisor.worker import programs
+from rlm_hypervisor.worker import programs, trees
 from rlm_hypervisor.worker.joined import Joined
 
 BATCH_ITEMS = 100
@@ -58,7 +58,7 @@ def over_rows(
     if spec["type"] == "recursive":
         options = spec["options"]
         asked.update(kind="tree", single=True, made="value", most=None, memoised=options["cache"])
-        return Calls(name, pack(programs.Recursive(operation)), frame, asked, "one tree")
+        return Calls(name, pack(trees.Recursive(operation)), frame, asked, "one tree")
     if spec["type"] == "parallel_inference":
         operation = programs.Inference(others.get("setup"), operation, counted=False)
     combine = others.get("combine", "auto")
@@ -145,7 +145,7 @@ def calls(
         payload = pack_value(value, "the task's `input`")
         if kind == "recursive":
             asked.update(kind="tree", memoised=options["cache"])
-            return Calls(name, pack(programs.Recursive(operation)), payload, asked, "one tree")
+            return Calls(name, pack(trees.Recursive(operation)), payload, asked, "one tree")
         return Calls(name, pack(programs.Handler(operation)), payload, asked, _shape("one", options))
     if spec.get("maxWaitMs") is not None:
         asked.update(kind="joined", made=None, most=size or BATCH_ITEMS, max_wait_ms=spec["maxWaitMs"])

@@ -198,6 +198,7 @@ fn start(
     let (item_timeout, soft_timeout) =
         (asked.item_timeout_ms.map(Duration::from_millis), asked.soft_timeout_ms.map(Duration::from_millis));
     let timeout = asked.timeout_ms.map(Duration::from_millis);
+    let deep = asked.retries == 0 && asked.item_timeout_ms.is_none() && asked.soft_timeout_ms.is_none();
     let feed: Box<dyn Feed> = match feed {
         Given::Inputs(inputs) => {
             let wait = Duration::from_millis(asked.max_wait_ms.unwrap_or_default());
@@ -218,7 +219,7 @@ fn start(
         }
         Given::Payload(bytes) if kind == &"tree" => {
             let root = Blob::new(&bytes).map_err(not_shared)?;
-            Box::new(Tree::new(root, asked.max_depth, asked.memoised))
+            Box::new(Tree::new(root, asked.max_depth, asked.memoised).deep(deep))
         }
         Given::Payload(bytes) => Box::new(Once::new(vec![Blob::new(&bytes).map_err(not_shared)?])),
         Given::Feed(object) => Box::new(PyFeed { object, next: 0, left: None, prints: checkpoint.is_some() }),
@@ -226,7 +227,7 @@ fn start(
             let (control, io) = (run.control.clone(), engine.io()?);
             let source = SourceFeed::new(source, chunk_rows, workers, control, io);
             if kind == &"tree" {
-                Box::new(Tree::over(source, limit, asked.max_depth, asked.memoised))
+                Box::new(Tree::over(source, limit, asked.max_depth, asked.memoised).deep(deep))
             } else {
                 Box::new(source)
             }

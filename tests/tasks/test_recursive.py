@@ -78,6 +78,59 @@ def test_equal_inputs_run_once_where_that_is_asked_for(crew: RLMClient) -> None:
     assert "tree: 51 inputs" in str(run.explain())
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("n", [1, 7, 17])
+def test_every_input_of_a_tree_is_counted_wherever_it_ran(crews: Crews, n: int, workers: int) -> None:
+    def fib(n: int) -> Any:
+        return n if n < 2 else split([n - 1, n - 2], combine=lambda found: found[0] + found[1])
+
+    def numbers(n: int) -> tuple[int, int, int]:
+        """The value, inputs and splits of a tree."""
+        if n < 2:
+            return n, 1, 0
+        one, other = numbers(n - 1), numbers(n - 2)
+        return one[0] + other[0], 1 + one[1] + other[1], 1 + one[2] + other[2]
+
+    for _ in range(3):
+        run = crews(workers).submit(task(fib, n, maxDepth=20))
+        value, inputs, splits = numbers(n)
+        assert run.result() == value
+        assert f"tree: {inputs} inputs, {splits} of them split; by depth: 1" in str(run.explain())
+
+
+def test_quick_inputs_are_copies_of_what_was_split(crew: RLMClient) -> None:
+    shared: list[int] = []
+
+    def operation(value: Any) -> Any:
+        if isinstance(value, int):
+            return split([shared] * 3, combine=sum) if value == 0 else split([value - 1] * 3, combine=sum)
+        value.append(1)
+        return len(value)
+
+    for _ in range(2):
+        assert crew.execute(task(operation, 6)) == 3**7
+
+
+def test_deep_chains_of_quick_inputs_come_back(crew: RLMClient) -> None:
+    def chain(n: int) -> Any:
+        return 0 if n == 0 else split([n - 1, 0], combine=lambda found: found[0] + found[1] + 1)
+
+    for _ in range(2):
+        assert crew.execute(task(chain, 900, maxDepth=1000)) == 900
+    with pytest.raises(DepthExceededError, match="`maxDepth` is 300"):
+        crew.execute(task(chain, 900, maxDepth=300))
+
+
+def test_a_failure_among_quick_inputs_ends_the_run(crew: RLMClient) -> None:
+    def operation(value: int) -> Any:
+        if value == -1:
+            raise ValueError("below zero")
+        return value if value in (1, 2) else split([value - 1, value - 3], combine=sum)
+
+    with pytest.raises(OperationFailedError, match="below zero"):
+        crew.execute(task(operation, 14))
+
+
 def test_depth_is_bounded(crew: RLMClient) -> None:
     with pytest.raises(DepthExceededError, match="`maxDepth` is 4") as caught:
         crew.execute(task(lambda v: split([v]), 1, maxDepth=4))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rlm_hypervisor._core import Secret, redact
-from rlm_hypervisor.worker import context, programs
+from rlm_hypervisor.worker import context, programs, trees
 from rlm_hypervisor.worker.channel import Channel
 from rlm_hypervisor.worker.codec import dump, load
 from rlm_hypervisor.worker.rows import Encoded
@@ -207,7 +207,7 @@ def _items(head: dict[str, Any], blobs: list[Any]) -> Any:
         first, last = head["more"]["piece"]
         return [pickle.loads(blobs[0])[first:last]]
     if kind == "tree":
-        return programs.jobs(head["more"], blobs)
+        return trees.jobs(head["more"], blobs)
     if kind == "joined" or (kind == "then" and "part" in head["more"]):
         return [blobs]
     if kind == "then":

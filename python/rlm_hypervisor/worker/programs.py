@@ -6,15 +6,10 @@ import inspect
 import numbers
 import operator
 import pickle
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
 
-from rlm_hypervisor.splitting import Split
 from rlm_hypervisor.worker.codec import dump
-
-if TYPE_CHECKING:
-    from rlm_hypervisor.worker.ranges import Source
 
 
 class Chain:
@@ -146,57 +141,6 @@ class Encoding:
     def encode(self, places: list[int], results: list[Any]) -> tuple[list[Any], dict[str, Any]]:
         """The blobs, and what is said of them."""
         raise NotImplementedError
-
-
-class Recursive(Encoding):
-    """An operation that returns a value, or `split(...)`: what it is to be called on instead."""
-
-    def __init__(self, operation: Callable[..., Any]) -> None:
-        self._operation = Handler(operation)
-        self.__name__ = self._operation.__name__
-
-    def __call__(self, job: Job) -> tuple[int | None, list[Any]]:
-        """What becomes of an input, or of the results of the inputs that one was split into."""
-        combines, (first, *parts), source = job
-        if not combines:
-            value = pickle.loads(first) if len(first) else None
-            value = self._operation(value if source is None else source.given(value))
-        else:
-            combine = pickle.loads(first)
-            results = [pickle.loads(part) for part in parts]
-            value = results if combine is None else combine(results)
-        if isinstance(value, Split):
-            inputs = value.inputs if source is None else map(source.sent, value.inputs)
-            return len(value.inputs), [dump(value.combine), *map(dump, inputs)]
-        if source is not None:
-            from rlm_hypervisor.worker.rows import plain
-
-            value = plain(value)
-        return None, [dump(value)]
-
-    def encode(self, places: list[int], results: list[Any]) -> tuple[list[Any], dict[str, Any]]:
-        """The blobs of all results, and how many inputs each was split into."""
-        return [blob for _, blobs in results for blob in blobs], {"splits": [splits for splits, _ in results]}
-
-
-Job: TypeAlias = "tuple[bool, list[Any], Source | None]"
-"""Whether it combines, its blobs, and the source of the run, if there is one."""
-
-
-def jobs(more: Mapping[str, Any], blobs: list[Any]) -> list[Job]:
-    """The jobs of a call of a recursive task. An input counts as 0, and has one blob."""
-    counts = more["jobs"]
-    source = None
-    if "table" in more:
-        from rlm_hypervisor.worker.ranges import Source
-
-        source, blobs = Source(blobs[0], more["table"]), blobs[1:]
-    sizes = [count or 1 for count in counts]
-    ends = accumulate(sizes)
-    return [
-        (count > 0, blobs[end - size : end], source)
-        for count, size, end in zip(counts, sizes, ends, strict=True)
-    ]
 
 
 Place: TypeAlias = tuple[int, int]

@@ -3,12 +3,15 @@
 //! A call on an input returns a value, or further inputs and what combines their results. Nobody waits in a worker for
 //! the results of others: a node that was split is only a count of what is missing, so any number of workers, one too,
 //! gets through any tree. The latest inputs go first, which keeps what waits at about depth times width.
+//!
+//! A worker that has seen that inputs are quick goes on into what it has split for some milliseconds, and hands back
+//! what is left: a node with some results, some inputs, and nodes of the same kind below.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::feed::{Fed, Feed, Parcel};
 use super::rows::SourceFeed;
@@ -22,8 +25,22 @@ type NodeId = usize;
 /// What a worker says of each of a call's jobs, in order.
 #[derive(Debug, Deserialize)]
 struct Told {
-    /// None: a value, in one blob. Else the number of inputs, each in a blob, after the blob of what combines them.
-    splits: Vec<Option<usize>>,
+    /// Null: a value, in one blob. A number: a split into so many inputs, each in a blob, after the blob of what
+    /// combines them. A list: the same, with a 0 for an input, and else what has become of it already.
+    splits: Vec<Value>,
+    /// Inputs that were split, run and combined within the call, by their depth; and how many were split.
+    #[serde(default)]
+    widths: Vec<u64>,
+    #[serde(default)]
+    within: u64,
+}
+
+/// An input that a worker split another one into.
+#[derive(Debug)]
+enum Child {
+    Input(Blob),
+    Value(Blob),
+    Split(Blob, Vec<Child>),
 }
 
 #[derive(Debug)]
@@ -51,6 +68,8 @@ pub struct Tree {
     running: HashMap<u64, NodeId>,
     next: u64,
     max_depth: u32,
+    /// Whether workers may go on into what they have split.
+    deep: bool,
     /// The nodes of inputs that were seen, where equal ones are to run once.
     seen: Option<HashMap<Arc<[u8]>, NodeId>>,
     /// Of a run over a source: its rows, before and after they are read.
@@ -73,6 +92,7 @@ impl Tree {
             running: HashMap::new(),
             next: 0,
             max_depth,
+            deep: false,
             seen: memoised.then(HashMap::new),
             unread: None,
             table: None,
@@ -89,6 +109,12 @@ impl Tree {
         // Nothing to be read: a worker takes that for all rows.
         let tree = Self::new(Blob::Inline(Arc::from([])), max_depth, memoised);
         Self { unread: Some((source, limit)), ..tree }
+    }
+
+    /// Workers may go on into what they have split: where failures end the run anyway, and nobody times an input.
+    pub fn deep(self, wanted: bool) -> Self {
+        let deep = wanted && self.seen.is_none();
+        Self { deep, ..self }
     }
 
     /// The shape of the tree, in words.
@@ -121,7 +147,11 @@ impl Tree {
             }
             seen.insert(key, self.nodes.len());
         }
-        let id = self.nodes.len();
+        let id = self.node(depth, parent);
+        self.ready.push(Job::Input(id, input));
+    }
+
+    fn node(&mut self, depth: u32, parent: Option<(NodeId, usize)>) -> NodeId {
         self.nodes.push(Node {
             depth,
             waiting: parent.into_iter().collect(),
@@ -130,12 +160,16 @@ impl Tree {
             missing: 0,
             result: None,
         });
-        let place = depth as usize;
-        if self.widths.len() <= place {
-            self.widths.resize(place + 1, 0);
+        self.count(depth as usize, 1);
+        self.nodes.len() - 1
+    }
+
+    /// So many inputs at a depth.
+    fn count(&mut self, depth: usize, inputs: u64) {
+        if self.widths.len() <= depth {
+            self.widths.resize(depth + 1, 0);
         }
-        self.widths[place] += 1;
-        self.ready.push(Job::Input(id, input));
+        self.widths[depth] += inputs;
     }
 
     /// A node has its result: whoever waits for it gets it.
@@ -161,7 +195,7 @@ impl Tree {
         }
     }
 
-    fn split(&mut self, id: NodeId, combine: Blob, inputs: Vec<Blob>) -> Result<()> {
+    fn split(&mut self, id: NodeId, combine: Blob, inputs: Vec<Child>) -> Result<()> {
         let depth = self.nodes[id].depth + 1;
         if depth > self.max_depth {
             let message = format!(
@@ -184,10 +218,44 @@ impl Tree {
             self.ready.push(Job::Combine(id));
         }
         for (place, input) in inputs.into_iter().enumerate().rev() {
-            self.plant(input, depth, Some((id, place)));
+            match input {
+                Child::Input(input) => self.plant(input, depth, Some((id, place))),
+                Child::Value(result) => {
+                    self.count(depth as usize, 1);
+                    self.give((id, place), result);
+                }
+                Child::Split(combine, inputs) => {
+                    let child = self.node(depth, Some((id, place)));
+                    self.split(child, combine, inputs)?;
+                }
+            }
         }
         Ok(())
     }
+}
+
+/// What has become of a job or of an input, from the blobs that stand for it.
+fn child(told: &Value, blobs: &mut impl Iterator<Item = Blob>) -> Result<Child> {
+    let missing = || Error::internal("a worker sent fewer results than it said");
+    let first = blobs.next().ok_or_else(missing)?;
+    Ok(match told {
+        Value::Null => Child::Value(first),
+        Value::Array(inputs) => {
+            let inputs = inputs.iter().map(|input| child(input, blobs)).collect::<Result<_>>()?;
+            Child::Split(first, inputs)
+        }
+        told => match told.as_u64().and_then(|count| usize::try_from(count).ok()) {
+            None => return Err(Error::internal("a worker's splits are not understood")),
+            Some(0) => Child::Input(first),
+            Some(count) => {
+                let inputs: Vec<_> = blobs.by_ref().take(count).map(Child::Input).collect();
+                if inputs.len() < count {
+                    return Err(missing());
+                }
+                Child::Split(first, inputs)
+            }
+        },
+    })
 }
 
 impl Feed for Tree {
@@ -218,6 +286,7 @@ impl Feed for Tree {
         let first = self.next;
         let mut payload: Vec<Blob> = self.table.iter().map(|table| table.rows.clone()).collect();
         let mut jobs = Vec::with_capacity(count);
+        let mut depths = Vec::with_capacity(count);
         for job in self.ready.split_off(self.ready.len() - count).into_iter().rev() {
             let id = match job {
                 Job::Input(id, input) => {
@@ -233,13 +302,18 @@ impl Feed for Tree {
                     id
                 }
             };
+            depths.push(self.nodes[id].depth);
             self.running.insert(self.next, id);
             self.next += 1;
         }
-        let more = match &self.table {
-            None => json!({ "jobs": jobs }),
-            Some(table) => json!({ "jobs": jobs, "table": table.facts }),
-        };
+        let mut more = json!({ "jobs": jobs });
+        if let Some(table) = &self.table {
+            more["table"] = table.facts.clone();
+        }
+        if self.deep {
+            more["depths"] = depths.into();
+            more["deepest"] = self.max_depth.into();
+        }
         Ok(Fed::Parcel(Parcel { more, ..Parcel::of(first, count as u64, payload) }))
     }
 
@@ -260,17 +334,15 @@ impl Feed for Tree {
             (segment.first..segment.first + segment.count).filter(|item| !segment.failed.contains(item));
         for (item, splits) in ended.zip(told.splits) {
             let id = self.running.remove(&item).ok_or_else(missing)?;
-            let first = blobs.next().ok_or_else(missing)?;
-            match splits {
-                None => self.resolve(id, first),
-                Some(count) => {
-                    let inputs: Vec<Blob> = blobs.by_ref().take(count).collect();
-                    if inputs.len() < count {
-                        return Err(missing());
-                    }
-                    self.split(id, first, inputs)?;
-                }
+            match child(&splits, &mut blobs)? {
+                Child::Value(result) => self.resolve(id, result),
+                Child::Split(combine, inputs) => self.split(id, combine, inputs)?,
+                Child::Input(_) => return Err(Error::internal("a worker sent a job back")),
             }
+        }
+        self.splits += told.within;
+        for (depth, inputs) in told.widths.into_iter().enumerate().filter(|(_, inputs)| *inputs > 0) {
+            self.count(depth, inputs);
         }
         let Some(result) = self.nodes[ROOT].result.clone() else { return Ok(None) };
         let more = json!({ "note": self.described() });
