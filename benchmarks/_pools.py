@@ -14,9 +14,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-FUNCTIONS = "_pool_functions"
-"""The module of what is called, which all of them import."""
-
 
 class Peer:
     """A pool: its name, a function over many items, one call, and functions over larger parts."""
@@ -152,7 +149,7 @@ def _celery(workers: int) -> Iterator[Peer]:
         _started(stack, command)
         _until(socket.exists)
         os.environ["RLM_BENCH_REDIS"] = f"redis+socket://{socket}"
-        from _pool_functions import app, called
+        from _celery_app import app, called
 
         here = {
             **os.environ,
@@ -163,7 +160,7 @@ def _celery(workers: int) -> Iterator[Peer]:
             "-m",
             "celery",
             "-A",
-            FUNCTIONS,
+            "_celery_app",
             "worker",
             "-c",
             str(workers),

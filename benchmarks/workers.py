@@ -21,7 +21,7 @@ from typing import Any
 import data
 import numpy as np
 import pandas as pd
-from _pool_functions import noop, work
+from _pool_functions import absolute, noop, work
 from _pools import ALL, Peer, started
 from _report import environment, table
 from rlm_hypervisor import RLMClient, operation, split
@@ -83,7 +83,7 @@ def check(pools: list[Peer], client: RLMClient) -> None:
     """All give the right answers; what they need once, they have done then."""
     numbers = list(range(-500, 500))
     for pool in pools:
-        if list(pool.items(abs, numbers)) != list(map(abs, numbers)) or pool.single(abs, -3) != 3:
+        if list(pool.items(absolute, numbers)) != list(map(abs, numbers)) or pool.single(absolute, -3) != 3:
             raise SystemExit(f"WRONG ANSWER: {pool.name}")
         pool.items(noop, range(FAN))
         pool.single(noop, 1)
