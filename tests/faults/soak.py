@@ -102,7 +102,7 @@ class Soak:
         over = threading.Event()
 
         def strike() -> None:
-            while not over.wait(self.chance.uniform(0.01, 0.08)):
+            while not over.wait(self.chance.uniform(0.02, 0.3)):
                 found = psutil.Process().children()
                 if found:
                     try:
@@ -120,6 +120,12 @@ class Soak:
         finally:
             over.set()
             thread.join()
+        if run.state == "failed":
+            # Not one of a dozen workers came to its first call.
+            self.check(
+                run.exception().code == "WORKER_CRASHED", f"a run in a storm ends with {run.exception()!r}"
+            )
+            return
         lost = run.failures()
         codes = {error.code for error in lost.values()}
         self.check(codes <= {"WORKER_CRASHED"}, f"failures with {codes}")
@@ -160,10 +166,13 @@ class Soak:
             return
 
         def total(partition: Any) -> Any:
-            half = len(partition) // 2
+            count = len(partition)
+            half = count // 2
             if not half:
                 return int(partition["n"].sum())
-            return split([partition.take_rows(0, half), partition.iloc[half:]], combine=sum)
+            if count == n:
+                return split([partition.take_rows(0, half), partition.take_rows(half, count)], combine=sum)
+            return split([partition.iloc[:half], partition.iloc[half:]], combine=sum)
 
         given = {"source": pd.DataFrame({"n": range(n)}), "operation": total}
         run = client.submit({"type": "recursive", "input": given, "options": {"mode": "python"}})

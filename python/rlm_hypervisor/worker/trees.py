@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rlm_hypervisor.worker.ranges import Source
 
 BUDGET = 0.004
-"""Seconds that a call goes on into what it has split."""
+"""Seconds that a call goes on into what it has split; each of its jobs has a share of them."""
 
 QUICK = 0.0003
 """Seconds that an input may take where that is worth while: a slow one keeps its neighbours from other workers."""
@@ -51,11 +51,18 @@ class Job(NamedTuple):
 class Within:
     """What a call has done of the tree beyond its jobs."""
 
-    def __init__(self, deepest: int) -> None:
+    def __init__(self, deepest: int, jobs: int) -> None:
         self.deepest = deepest
-        self.until = time.monotonic() + BUDGET
+        self._until = time.monotonic()
+        self._share = BUDGET / max(jobs, 1)
+        self.until = self._until
         self.widths: dict[int, int] = {}
         self.splits = 0
+
+    def next(self) -> None:
+        """The next job begins, whose share of the time is its own."""
+        self._until += self._share
+        self.until = max(self._until, time.monotonic() + self._share / 2)
 
     def combined(self, node: _Node) -> None:
         """A node has its value, and its inputs are no more to be seen."""
@@ -85,12 +92,17 @@ class Recursive(Encoding):
         self._within: Within | None = None
         self._values = 0
         self._pace = 0.0
+        self._waited = 0
 
     def __call__(self, job: Job) -> tuple[Shape, list[Any]]:
         """What becomes of an input, or of the results of the inputs that one was split into."""
         first, *parts = job.blobs
         source = job.source
-        self._within = job.within
+        if job.within is not self._within:
+            self._within = job.within
+            self._waited = _waits()
+        if job.within is not None:
+            job.within.next()
         if job.combines:
             combine = pickle.loads(first)
             results = [pickle.loads(part) for part in parts]
@@ -106,10 +118,15 @@ class Recursive(Encoding):
         return self._deeper(node, source, within)
 
     def _called(self, blob: Any, source: Source | None) -> Any:
-        began = time.monotonic()
+        began, busy = time.monotonic(), time.thread_time()
         value = pickle.loads(blob) if len(blob) else None
         value = self._operation(value if source is None else source.given(value))
         took = time.monotonic() - began
+        if took > QUICK:
+            before, self._waited = self._waited, _waits()
+            if before == self._waited:
+                # It did not wait for anything, so what it did not use others had: a busy machine makes no slow input.
+                took = time.thread_time() - busy
         # Slower is believed at once, faster by and by.
         self._pace = took if took > self._pace else (self._pace + took) / 2
         self._values += not isinstance(value, Split)
@@ -156,6 +173,14 @@ class Recursive(Encoding):
         return [blob for _, blobs in results for blob in blobs], told
 
 
+def _waits() -> int:
+    """How often this thread has waited for something so far; 0 where the system does not tell."""
+    import resource
+
+    of_thread = getattr(resource, "RUSAGE_THREAD", None)
+    return 0 if of_thread is None else resource.getrusage(of_thread).ru_nvcsw
+
+
 def _value(value: Any, source: Source | None) -> bytes:
     if source is not None:
         from rlm_hypervisor.worker.rows import plain
@@ -190,7 +215,7 @@ def jobs(more: Mapping[str, Any], blobs: list[Any]) -> list[Job]:
         from rlm_hypervisor.worker.ranges import Source
 
         source, blobs = Source(blobs[0], more["table"]), blobs[1:]
-    within = Within(more["deepest"]) if "deepest" in more else None
+    within = Within(more["deepest"], len(counts)) if "deepest" in more else None
     depths = more.get("depths") or [0] * len(counts)
     sizes = [count or 1 for count in counts]
     ends = accumulate(sizes)

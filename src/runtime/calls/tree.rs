@@ -83,6 +83,9 @@ pub struct Tree {
 
 const ROOT: NodeId = 0;
 
+/// Jobs of a call that may go on into what it splits: each has a share of its time.
+const TOGETHER: usize = 8;
+
 impl Tree {
     /// `memoised`: equal inputs run once.
     pub fn new(input: Blob, max_depth: u32, memoised: bool) -> Self {
@@ -282,7 +285,9 @@ impl Feed for Tree {
             }
             return Ok(Fed::Later);
         }
-        let count = usize::try_from(most).unwrap_or(usize::MAX).min(self.ready.len()).max(1);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let most = if self.deep { most.min(TOGETHER) } else { most };
+        let count = most.min(self.ready.len()).max(1);
         let first = self.next;
         let mut payload: Vec<Blob> = self.table.iter().map(|table| table.rows.clone()).collect();
         let mut jobs = Vec::with_capacity(count);
