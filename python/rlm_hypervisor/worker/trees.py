@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 BUDGET = 0.004
 """Seconds that a call goes on into what it has split; each of its jobs has a share of them."""
 
+PLENTY = 2
+LONG_BUDGET = 0.02
+"""The same where so many other jobs wait for workers: what is handed back has to be combined by further calls."""
+
 QUICK = 0.0003
 """Seconds that an input may take where that is worth while: a slow one keeps its neighbours from other workers."""
 
@@ -51,10 +55,10 @@ class Job(NamedTuple):
 class Within:
     """What a call has done of the tree beyond its jobs."""
 
-    def __init__(self, deepest: int, jobs: int) -> None:
+    def __init__(self, deepest: int, jobs: int, others: int) -> None:
         self.deepest = deepest
         self._until = time.monotonic()
-        self._share = BUDGET / max(jobs, 1)
+        self._share = (BUDGET if others < PLENTY else LONG_BUDGET) / max(jobs, 1)
         self.until = self._until
         self.widths: dict[int, int] = {}
         self.splits = 0
@@ -215,7 +219,7 @@ def jobs(more: Mapping[str, Any], blobs: list[Any]) -> list[Job]:
         from rlm_hypervisor.worker.ranges import Source
 
         source, blobs = Source(blobs[0], more["table"]), blobs[1:]
-    within = Within(more["deepest"], len(counts)) if "deepest" in more else None
+    within = Within(more["deepest"], len(counts), more["others"]) if "deepest" in more else None
     depths = more.get("depths") or [0] * len(counts)
     sizes = [count or 1 for count in counts]
     ends = accumulate(sizes)

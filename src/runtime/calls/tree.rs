@@ -4,7 +4,7 @@
 //! the results of others: a node that was split is only a count of what is missing, so any number of workers, one too,
 //! gets through any tree. The latest inputs go first, which keeps what waits at about depth times width.
 //!
-//! A worker that has seen that inputs are quick goes on into what it has split for some milliseconds, and hands back
+//! A worker that has seen that inputs are quick goes on into what it has split for up to 20 milliseconds, and hands back
 //! what is left: a node with some results, some inputs, and nodes of the same kind below.
 
 use std::collections::HashMap;
@@ -318,6 +318,7 @@ impl Feed for Tree {
         if self.deep {
             more["depths"] = depths.into();
             more["deepest"] = self.max_depth.into();
+            more["others"] = self.ready.len().into();
         }
         Ok(Fed::Parcel(Parcel { more, ..Parcel::of(first, count as u64, payload) }))
     }
