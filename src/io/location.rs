@@ -3,11 +3,11 @@
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
-use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
+use super::fetch::listed;
 use super::source::files::told;
 use super::source::hive::{self, Keys};
 use super::store::{Stores, redacted, without_credentials};
@@ -25,6 +25,8 @@ pub struct FileRef {
     pub keys: Keys,
     /// Changes when the file does: its time, or its tag in the store.
     pub stamp: Arc<str>,
+    /// Its tag in the store, if that has some.
+    pub tag: Option<Arc<str>>,
 }
 
 #[derive(Clone)]
@@ -35,7 +37,7 @@ pub enum Place {
 
 /// The files that a path, glob, directory or URL stands for, sorted by name.
 pub async fn resolve(source: &str, stores: &Stores) -> Result<Vec<FileRef>> {
-    match Url::parse(source) {
+    match address(source) {
         // One letter is a Windows drive.
         Ok(url) if url.scheme().len() > 1 && source.contains("://") => match url.scheme() {
             "file" => {
@@ -55,6 +57,20 @@ pub async fn resolve(source: &str, stores: &Stores) -> Result<Vec<FileRef>> {
         }
         _ => local(source, source),
     }
+}
+
+/// The address that the user wrote. Keys of object stores have no query and no fragment: what would begin one is a
+/// character of the key there, or a question mark of a glob. A query of `name=value` is none, and stays one.
+pub fn address(text: &str) -> Result<Url, url::ParseError> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Url::parse(text) };
+    if matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https" | "file") {
+        return Url::parse(text);
+    }
+    let query = rest.split_once('?').map(|(_, query)| query.split('/').next().unwrap_or_default());
+    if query.is_some_and(|query| query.contains('=')) {
+        return Url::parse(text);
+    }
+    Url::parse(&format!("{scheme}://{}", rest.replace('?', "%3F").replace('#', "%23")))
 }
 
 fn has_magic(path: &str) -> bool {
@@ -131,7 +147,8 @@ fn local_file(path: PathBuf) -> Result<FileRef> {
     }
     let time = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     let stamp = time.map_or_else(String::new, |time| time.as_nanos().to_string()).into();
-    Ok(FileRef { name, size: metadata.len(), place: Place::Local(path), stamp, keys: Keys::default() })
+    let (size, place, keys) = (metadata.len(), Place::Local(path), Keys::default());
+    Ok(FileRef { name, size, place, stamp, tag: None, keys })
 }
 
 fn local_directory(root: &FsPath, name: &str) -> Result<Vec<FileRef>> {
@@ -180,6 +197,7 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
     let file = |meta: object_store::ObjectMeta| FileRef {
         name: format!("{base}/{}", meta.location).into(),
         size: meta.size,
+        tag: meta.e_tag.as_deref().map(Arc::from),
         stamp: meta.e_tag.unwrap_or_else(|| meta.last_modified.to_rfc3339()).into(),
         place: Place::Remote(store.clone(), meta.location),
         keys: Keys::default(),
@@ -195,15 +213,15 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
         .hint("Pass them as storage_options of the client, or in the environment")
         .detail("path", "input.source"));
     }
+    if url.query().is_some() {
+        return Err(Error::new(
+            Code::InvalidTask,
+            format!("the source `{name}` has a query, which this version does not send"),
+        )
+        .hint("Use a plain address, or the store's own scheme with storage_options")
+        .detail("path", "input.source"));
+    }
     if url.scheme().starts_with("http") {
-        if url.query().is_some() {
-            return Err(Error::new(
-                Code::InvalidTask,
-                format!("the source `{name}` has a query, which this version does not send"),
-            )
-            .hint("Use a plain address, or the store's own scheme with storage_options")
-            .detail("path", "input.source"));
-        }
         let location = object_path(path, &name)?;
         let meta = store.head(&location).await.map_err(|error| store_error(&name, &error))?;
         return Ok(vec![file(meta)]);
@@ -217,8 +235,9 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
     } else {
         None
     };
-    if pattern.is_none() && !path.is_empty() && !path.ends_with('/') {
-        // A single object is asked for first; a prefix has none of exactly its name.
+    // A star is hardly ever part of a name; brackets and question marks may be, as on a disk.
+    if !path.contains('*') && !path.is_empty() && !path.ends_with('/') {
+        // A single object is asked for first; a prefix or a pattern has none of exactly its name.
         match store.head(&object_path(path, &name)?).await {
             Ok(meta) => {
                 refuse_format(&name)?;
@@ -233,8 +252,7 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
         None => path.trim_end_matches('/').to_owned(),
     };
     let prefix = object_path(&fixed, &name)?;
-    let listed: Vec<_> =
-        store.list(Some(&prefix)).try_collect().await.map_err(|error| store_error(&name, &error))?;
+    let listed = listed(store.as_ref(), &prefix).await.map_err(|error| store_error(&name, &error))?;
     let mut files = Vec::new();
     let mut others = Vec::new();
     let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
@@ -387,10 +405,16 @@ pub fn store_error(name: &str, error: &object_store::Error) -> Error {
     }
     let (code, what, hint) = match error {
         E::NotFound { .. } => (Code::SourceNotFound, "it does not exist", "Check bucket and key"),
-        E::PermissionDenied { .. } => {
+        other if let Some(code) = expired(other) => {
+            let what = format!("the credentials have expired or are not valid ({code})");
+            return Error::new(Code::SourceUnreadable, format!("cannot read `{name}`: {what}"))
+                .hint("Renew them; with `storage_options` by secret name they are asked for again at each request")
+                .detail("file", name);
+        }
+        other if matches!(other, E::PermissionDenied { .. }) || answered(other, 403) => {
             (Code::SourceUnreadable, "the store refuses access", "Check that these credentials may read it")
         }
-        E::Unauthenticated { .. } => (
+        other if matches!(other, E::Unauthenticated { .. }) || answered(other, 401) => (
             Code::SourceUnreadable,
             "the store does not accept the credentials",
             "Check the AWS_* variables or storage_options",
@@ -412,6 +436,23 @@ pub fn store_error(name: &str, error: &object_store::Error) -> Error {
         }
     };
     Error::new(code, format!("cannot read `{name}`: {what}")).hint(hint).detail("file", name)
+}
+
+/// What a store calls credentials that it does not take (any more), in the body of its answer.
+pub(super) fn expired(error: &object_store::Error) -> Option<&'static str> {
+    use object_store::Error as E;
+    if !matches!(error, E::PermissionDenied { .. } | E::Unauthenticated { .. } | E::Generic { .. }) {
+        return None;
+    }
+    let text = root_cause(error);
+    let codes = ["ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired"];
+    codes.into_iter().find(|code| text.contains(code))
+}
+
+/// Whether a store answered with this status, where the error does not say so itself: that of a listing.
+fn answered(error: &object_store::Error, status: u16) -> bool {
+    matches!(error, object_store::Error::Generic { .. })
+        && root_cause(error).starts_with(&format!("Server returned non-2xx status code: {status} "))
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {

@@ -18,6 +18,7 @@ use object_store::{
 use parking_lot::Mutex;
 use url::Url;
 
+use super::location::expired;
 use super::store::{Stores, redacted};
 use crate::error::Error;
 use crate::secrets::{Given, SecretValue, Secrets};
@@ -146,13 +147,7 @@ fn failed(error: Error) -> StoreError {
 fn refused(error: &StoreError) -> bool {
     match error {
         StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => true,
-        StoreError::Generic { source, .. } => {
-            let text = source.to_string();
-            ["ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired"]
-                .iter()
-                .any(|code| text.contains(code))
-        }
-        _ => false,
+        other => expired(other).is_some(),
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path as ObjectPath;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ use super::target::{Mode, Target};
 use super::upload::Upload;
 use super::witness::Noted;
 use crate::error::{Code, Error, Result};
+use crate::io::fetch::listed;
 use crate::io::location::{percent_decoded, store_error};
 use crate::io::store::{Stores, without_credentials};
 
@@ -70,18 +71,23 @@ impl Remote {
         Ok(Self { store, path, base, io: sinks.io.clone(), spool: (sinks.spool)()? })
     }
 
-    /// The objects that are there; of one file itself.
+    /// The names of the objects that are there; of one file itself.
     pub async fn found(&self, target: &Target) -> Result<Vec<ObjectPath>> {
+        Ok(self.objects(target).await?.into_iter().map(|object| object.location).collect())
+    }
+
+    /// The same, with their sizes and tags.
+    async fn objects(&self, target: &Target) -> Result<Vec<ObjectMeta>> {
         if target.single {
             return match self.store.head(&self.path).await {
-                Ok(_) => Ok(vec![self.path.clone()]),
+                Ok(meta) => Ok(vec![meta]),
                 Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
                 Err(error) => Err(trouble(target, &error)),
             };
         }
-        let listed = self.store.list(Some(&self.path)).map_ok(|object| object.location);
-        let mut found: Vec<_> = listed.try_collect().await.map_err(|error| trouble(target, &error))?;
-        found.sort();
+        let found = listed(self.store.as_ref(), &self.path).await;
+        let mut found = found.map_err(|error| trouble(target, &error))?;
+        found.sort_by(|one, other| one.location.cmp(&other.location));
         Ok(found)
     }
 
@@ -122,8 +128,8 @@ impl Remote {
     }
 
     /// What is there; refused where it is in the way.
-    async fn checked(&self, target: &Target) -> Result<Vec<ObjectPath>> {
-        let found = self.found(target).await?;
+    async fn checked(&self, target: &Target) -> Result<Vec<ObjectMeta>> {
+        let found = self.objects(target).await?;
         if target.mode == Mode::Ignore || found.is_empty() {
             return Ok(found);
         }
@@ -135,7 +141,7 @@ impl Remote {
         }
         for object in &found {
             let mut keys = Vec::new();
-            let mut parts = self.within(object).split('/').peekable();
+            let mut parts = self.within(&object.location).split('/').peekable();
             while let Some(part) = parts.next() {
                 let is_directory = parts.peek().is_some();
                 // Names in a store are in their own percent form.
@@ -168,7 +174,20 @@ pub fn trouble(target: &Target, error: &object_store::Error) -> crate::error::Er
 /// A file whose parts are all there.
 pub struct Ready {
     pub path: ObjectPath,
+    pub bytes: u64,
     pub upload: Box<dyn MultipartUpload>,
+}
+
+impl Ready {
+    /// Whether its object is there, and is not the one that was there before.
+    async fn is_there(&self, store: &dyn ObjectStore, before: &[ObjectMeta]) -> bool {
+        let Ok(found) = store.head(&self.path).await else { return false };
+        let old = before.iter().find(|object| object.location == self.path);
+        let new = old.is_none_or(|old| {
+            old.e_tag.is_some() && old.e_tag != found.e_tag || old.last_modified != found.last_modified
+        });
+        new && found.size == self.bytes
+    }
 }
 
 /// What the uploads of one write share.
@@ -191,7 +210,7 @@ pub struct Uploads {
 impl Uploads {
     pub fn begin(target: Target, remote: Remote, id: &str) -> Result<(Self, usize)> {
         let found = remote.io.block_on(remote.checked(&target))?;
-        let numbers = found.iter().filter_map(|object| part_number(object.filename()?));
+        let numbers = found.iter().filter_map(|object| part_number(object.location.filename()?));
         let first = if target.mode == Mode::Append { numbers.max().map_or(0, |last| last + 1) } else { 0 };
         let shared = Shared {
             target,
@@ -217,7 +236,9 @@ impl Uploads {
     async fn completed(&self, names: &[String]) -> Result<()> {
         let Shared { target, remote, .. } = &*self.shared;
         let failed = |error: object_store::Error| trouble(target, &error);
-        let old = remote.checked(target).await?;
+        let there = remote.checked(target).await?;
+        let old: Vec<_> = there.iter().map(|object| object.location.clone()).collect();
+        let there = &there;
         let marker = remote.path.clone().join("_SUCCESS");
         if !target.single && old.contains(&marker) && (target.marker || target.mode == Mode::Overwrite) {
             // It would say of a half-written directory that all is there.
@@ -226,7 +247,11 @@ impl Uploads {
         let ready = std::mem::take(&mut *self.shared.ready.lock());
         let outcomes: Vec<_> = stream::iter(ready)
             .map(|mut ready| async move {
-                let outcome = ready.upload.complete().await;
+                let outcome = match ready.upload.complete().await {
+                    // The answer may have been lost after the store had done it, and asking again finds no upload.
+                    Err(_) if ready.is_there(&remote.store, there).await => Ok(()),
+                    outcome => outcome.map(drop),
+                };
                 (ready, outcome)
             })
             .buffer_unordered(REQUESTS)
@@ -235,7 +260,7 @@ impl Uploads {
         let (mut done, mut failure) = (Vec::new(), None);
         for (ready, outcome) in outcomes {
             match outcome {
-                Ok(_) => done.push(ready.path),
+                Ok(()) => done.push(ready.path),
                 Err(error) => {
                     failure = Some(error);
                     self.shared.ready.lock().push(ready);

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use super::format::{self, Format, How};
 use super::occupied;
@@ -13,6 +12,7 @@ use super::pack::Codec;
 use super::remote::{Remote, Sinks};
 use super::witness::Witness;
 use crate::error::{Code, Error, Result};
+use crate::io::location::address;
 use crate::io::store::redacted;
 use crate::secrets::urls;
 
@@ -331,7 +331,7 @@ fn home(url: &str, stores: Option<&Sinks<'_>>) -> Result<(Home, String)> {
         let shown = path.display().to_string();
         return Ok((Home::Local(path), shown));
     }
-    let parsed = Url::parse(url).map_err(|error| {
+    let parsed = address(url).map_err(|error| {
         invalid(
             "output.url",
             format!("output.url is not an address: {error}"),
@@ -352,6 +352,10 @@ fn home(url: &str, stores: Option<&Sinks<'_>>) -> Result<(Home, String)> {
     }
     urls::add_credentials(url);
     let shown = redacted(&parsed);
+    if parsed.query().is_some() {
+        let message = format!("`{shown}` has a query, and the names of objects have none");
+        return Err(invalid("output.url", message, "Pass what it says as storage_options of the client"));
+    }
     if matches!(parsed.scheme(), "http" | "https") {
         let message = format!("cannot write to `{shown}`: web servers are read alone");
         return Err(invalid("output.url", message, "Write to a local path or to s3://, gs:// or az://"));

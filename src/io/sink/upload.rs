@@ -184,7 +184,7 @@ impl Drop for Upload {
             part.abort();
         }
         if let Some(upload) = self.upload.take() {
-            self.shared.ready.lock().push(Ready { path: self.path.clone(), upload });
+            self.shared.ready.lock().push(Ready { path: self.path.clone(), bytes: self.bytes, upload });
         }
     }
 }

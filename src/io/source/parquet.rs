@@ -10,7 +10,6 @@ use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt;
 use parking_lot::Mutex;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -26,7 +25,8 @@ use super::declared::Declared;
 use super::hive::{self, Partitions};
 use super::reconcile::{Origin, Reconciled, reconcile};
 use crate::error::{Code, Error, Result};
-use crate::io::location::{FileRef, Place, store_error, unreadable};
+use crate::io::fetch::Object;
+use crate::io::location::{FileRef, Place, unreadable};
 use crate::io::ranged::Ranged;
 use crate::plan::DType;
 
@@ -275,9 +275,8 @@ impl ParquetFile {
                         start..(start + length).min(self.file.size)
                     })
                     .collect();
-                let fetched = object_store::ObjectStore::get_ranges(store.as_ref(), path, &ranges)
-                    .await
-                    .map_err(|error| store_error(&self.file.name, &error))?;
+                let object = Object { file: &self.file, store: store.as_ref(), path };
+                let fetched = object.ranges(&ranges).await?;
                 let total: u64 = fetched.iter().map(|bytes| bytes.len() as u64).sum();
                 read.fetch_add(total, std::sync::atomic::Ordering::Relaxed);
                 let parts = ranges.iter().map(|range| range.start).zip(fetched).collect();
@@ -312,11 +311,12 @@ async fn read_footer(file: &FileRef) -> Result<ParquetMetaData> {
         }
         Place::Remote(store, path) => {
             let mut failure = None;
-            let fetch = Fetch { store: store.as_ref(), path, failure: &mut failure };
+            let object = Object { file, store: store.as_ref(), path };
+            let fetch = Fetch { object, failure: &mut failure };
             let load = reader().with_prefetch_hint(Some(64 * 1024)).load_and_finish(fetch, file.size);
             let footer = AssertUnwindSafe(load).catch_unwind().await;
             if let Some(error) = failure {
-                return Err(store_error(&file.name, &error));
+                return Err(error);
             }
             sound(&file.name, footer)
         }
@@ -337,15 +337,14 @@ fn sound<T>(file: &str, outcome: std::thread::Result<Result<T, ParquetError>>) -
 }
 
 struct Fetch<'a> {
-    store: &'a dyn object_store::ObjectStore,
-    path: &'a object_store::path::Path,
-    failure: &'a mut Option<object_store::Error>,
+    object: Object<'a>,
+    failure: &'a mut Option<Error>,
 }
 
 impl MetadataFetch for Fetch<'_> {
     fn fetch(&mut self, range: std::ops::Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
         async move {
-            self.store.get_range(self.path, range).await.map_err(|error| {
+            self.object.range(range).await.map_err(|error| {
                 let text = error.to_string();
                 *self.failure = Some(error);
                 ParquetError::General(text)

@@ -9,11 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
-use object_store::ObjectStoreExt;
 
 use crate::error::{Code, Error, Result};
-use crate::io::location::{FileRef, Place, store_error, unreadable};
+use crate::io::fetch::Object;
+use crate::io::location::{FileRef, Place, unreadable};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -53,17 +52,12 @@ impl Data {
                 Ok(Self { file: Arc::new(opened), size: file.size, given_up })
             }
             Place::Remote(store, path) => {
-                let answer = store.get(path).await.map_err(|error| store_error(&file.name, &error))?;
+                let mut bytes = Object { file, store: store.as_ref(), path }.whole().await?;
                 let mut copy = nameless(spool).map_err(|error| unkept(&file.name, &error))?;
-                let mut bytes = answer.into_stream();
-                let mut size = 0;
-                while let Some(next) =
-                    bytes.try_next().await.map_err(|error| store_error(&file.name, &error))?
-                {
-                    size += next.len() as u64;
+                while let Some(next) = bytes.next().await? {
                     copy.write_all(&next).map_err(|error| unkept(&file.name, &error))?;
                 }
-                Ok(Self { file: Arc::new(copy), size, given_up })
+                Ok(Self { file: Arc::new(copy), size: file.size, given_up })
             }
         }
     }
