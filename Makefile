@@ -34,9 +34,10 @@ help:  ## List the verbs
 
 setup: $(VENV)/.ready  ## Create .venv with everything that building and testing needs
 
-$(VENV)/.ready: pyproject.toml scripts/setup.sh
+$(VENV)/.ready: pyproject.toml scripts/setup.sh scripts/emulators.sh
 	$(call say,set up $(VENV))
 	@scripts/setup.sh $(VENV) dev
+	@scripts/emulators.sh $(VENV)/emulators
 	@touch $@
 
 build: setup  ## Build the extension into .venv (quick to build, not to run)

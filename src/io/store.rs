@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use parking_lot::Mutex;
@@ -80,11 +80,10 @@ impl Stores {
                     let key: AmazonS3ConfigKey = key.parse().map_err(|_| unknown_option(key, "s3"))?;
                     builder = builder.with_config(key, value);
                 }
-                // A user who names a plain http endpoint has said that plain http is fine.
                 let endpoint = builder
                     .get_config_value(&AmazonS3ConfigKey::S3Endpoint)
                     .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Endpoint));
-                if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+                if is_plain(endpoint) {
                     let allow = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
                     builder = builder.with_config(allow, "true");
                 }
@@ -97,6 +96,10 @@ impl Stores {
                     let key = key.parse().map_err(|_| unknown_option(key, "gs"))?;
                     builder = builder.with_config(key, value);
                 }
+                if is_plain(builder.get_config_value(&GoogleConfigKey::BaseUrl)) {
+                    let allow = GoogleConfigKey::Client(ClientConfigKey::AllowHttp);
+                    builder = builder.with_config(allow, "true");
+                }
                 Ok(Arc::new(builder.build().map_err(|error| cannot_open(url, &error))?))
             }
             "az" | "abfs" | "abfss" | "azure" => {
@@ -105,6 +108,10 @@ impl Stores {
                 for (key, value) in options {
                     let key = key.parse().map_err(|_| unknown_option(key, "az"))?;
                     builder = builder.with_config(key, value);
+                }
+                if is_plain(builder.get_config_value(&AzureConfigKey::Endpoint)) {
+                    let allow = AzureConfigKey::Client(ClientConfigKey::AllowHttp);
+                    builder = builder.with_config(allow, "true");
                 }
                 Ok(Arc::new(builder.build().map_err(|error| cannot_open(url, &error))?))
             }
@@ -128,6 +135,11 @@ impl Stores {
             .detail("path", "input.source")),
         }
     }
+}
+
+/// A user who names a plain http endpoint has said that plain http is fine.
+fn is_plain(endpoint: Option<String>) -> bool {
+    endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
 }
 
 /// Enough for a store that is busy; one that is not there is named within seconds, not minutes.

@@ -8,7 +8,6 @@ import struct
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -72,7 +71,7 @@ class Proxy:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.released.set()
         self.server.shutdown()
         self.server.server_close()
@@ -160,9 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._break(reset=True)
         self._send(answer.status, passed, content, kind)
 
-    def _send(
-        self, status: int, headers: dict[str, str], content: bytes, kind: Kind | None = None
-    ) -> None:
+    def _send(self, status: int, headers: dict[str, str], content: bytes, kind: Kind | None = None) -> None:
         self.send_response(status)
         length = len(content) // 2 if kind == "short" else len(content)
         told = [value for name, value in headers.items() if name.lower() == "content-length"]

@@ -207,7 +207,9 @@ with RLMClient(threads=2, storage_options=json.loads(sys.argv[1])) as client:
 def test_ctrl_c(options: dict[str, str], proxy: Proxy) -> None:
     proxy.fail(Fault("hang", "GET", "rows.", skip=1))
     command = [sys.executable, "-c", PROGRAM, json.dumps(options), url(FORMATS["parquet"])]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'python'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    environment = os.environ | {
+        "PYTHONPATH": f"{ROOT / 'python'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    }
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert proxy.hanging.wait(60)
         process.send_signal(signal.SIGINT)

@@ -179,7 +179,9 @@ def test_a_killed_writer_shows_nothing(options: dict[str, str], proxy: Proxy, s3
     proxy.fail(Fault("hang", "PUT", "partNumber", skip=2))
     place = "killed-writer/out.arrow"
     command = [sys.executable, "-c", PROGRAM, json.dumps(options), f"s3://{BUCKET}/{place}"]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'python'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    environment = os.environ | {
+        "PYTHONPATH": f"{ROOT / 'python'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    }
     with subprocess.Popen(command, env=environment) as process:
         assert proxy.hanging.wait(60)
         process.send_signal(signal.SIGKILL)
