@@ -3,6 +3,7 @@
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
+use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
@@ -226,8 +227,8 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
         let meta = store.head(&location).await.map_err(|error| store_error(&name, &error))?;
         return Ok(vec![file(meta)]);
     }
-    let pattern = if has_magic(path) {
-        let pattern = glob::Pattern::new(path).map_err(|error| {
+    let mut pattern = if has_magic(path) {
+        let pattern = glob::Pattern::new(path.trim_end_matches('/')).map_err(|error| {
             Error::new(Code::InvalidTask, format!("`{name}` is not a glob: {error}"))
                 .detail("path", "input.source")
         })?;
@@ -245,6 +246,14 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
             }
             Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(store_error(&name, &error)),
+        }
+    }
+    if pattern.is_some() && !path.contains('*') {
+        // As on a disk, a directory of exactly that name goes first.
+        let prefix = object_path(path.trim_end_matches('/'), &name)?;
+        let first = store.list(Some(&prefix)).try_next().await;
+        if first.map_err(|error| store_error(&name, &error))?.is_some() {
+            pattern = None;
         }
     }
     let fixed = match &pattern {

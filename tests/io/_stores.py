@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -42,6 +43,9 @@ class Kept(ABC):
     def keys(self, prefix: str) -> list[str]:
         """The keys below a prefix, in order."""
 
+    def prepare(self, folder: str) -> None:
+        """Makes a directory, where there are some."""
+
     def unfinished(self) -> list[str]:
         """What is begun and not completed."""
         return []
@@ -68,6 +72,9 @@ class Local(Kept):
         files = (self.root / prefix).rglob("*")
         return sorted(str(path.relative_to(self.root)) for path in files if path.is_file())
 
+    def prepare(self, folder: str) -> None:
+        (self.root / folder).mkdir(parents=True)
+
     def unfinished(self) -> list[str]:
         return [str(path) for path in self.root.rglob(".*rlm*")]
 
@@ -82,7 +89,8 @@ class Moto(Kept):
 
     def __init__(self, server: Store, scheme: str) -> None:
         self.server, self.scheme = server, scheme
-        google = {"google_base_url": server.endpoint, "google_skip_signature": "true"}
+        nobody = {"client_email": "", "private_key": "", "private_key_id": "", "disable_oauth": True}
+        google = {"google_base_url": server.endpoint, "google_service_account_key": json.dumps(nobody)}
         self.options = server.options if scheme == "s3" else google
 
     def url(self, key: str) -> str:
@@ -109,7 +117,9 @@ class Web(Moto):
     def __init__(self, server: Store) -> None:
         super().__init__(server, "http")
         self.options = {}
-        server.boto.put_bucket_acl(Bucket=BUCKET, ACL="public-read")
+
+    def put(self, key: str, body: bytes) -> None:
+        self.server.boto.put_object(Bucket=BUCKET, Key=key, Body=body, ACL="public-read")
 
     def url(self, key: str) -> str:
         return f"{self.server.endpoint}/{BUCKET}/{quote(key)}"
@@ -177,8 +187,9 @@ def azurite(program: Path, folder: Path) -> Iterator[Azurite]:
         "--blobPort",
         str(port),
     ]
-    command += ["--silent", "--skipApiVersionCheck", "--disableTelemetry", "--location", folder]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    command += ["--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet, cwd=folder) as server:
         try:
             end = time.monotonic() + 60
             while time.monotonic() < end:

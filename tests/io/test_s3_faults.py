@@ -107,12 +107,15 @@ def test_an_object_written_anew_is_not_mixed(remote: RLMClient, proxy: Proxy, s3
     s3.boto.put_object(Bucket=BUCKET, Key=key, Body=body)
     # The answer to the listing is from before, those to the reads from after.
     proxy.fail(Fault("held", "GET", "anew/rows.", times=1))
-    run = remote.submit(make_task(url(key), lambda p: p["n"]))
-    assert proxy.hanging.wait(30)
-    s3.boto.put_object(Bucket=BUCKET, Key=key, Body=body[:-1] + bytes([body[-1] ^ 1]))
-    proxy.released.set()
+
+    def replace() -> None:
+        proxy.hanging.wait(30)
+        s3.boto.put_object(Bucket=BUCKET, Key=key, Body=body[:-1] + bytes([body[-1] ^ 1]))
+        proxy.released.set()
+
+    threading.Thread(target=replace).start()
     with pytest.raises(SourceUnreadableError, match=r"anew/rows.*written anew"):
-        run.result(timeout=60)
+        numbers(remote, url(key))
 
 
 @pytest.mark.parametrize("status", [403, 400])

@@ -93,12 +93,14 @@ def test_names(kept: Kept, client: RLMClient, place: str, name: str) -> None:
     kept.put(f"{place}/{name}/x.parquet", parquet(3))
     assert numbers(client, kept.url(f"{place}/{name}.parquet")) == [1, 2]
     assert numbers(client, kept.url(f"{place}/{name}/")) == [3]
-    assert sorted(numbers(client, kept.url(place))) == [1, 2, 3]
+    if "=" not in name:  # that is a directory by value, which not all of them have
+        assert sorted(numbers(client, kept.url(place))) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("name", ODD)
 def test_names_that_are_written(kept: Kept, client: RLMClient, place: str, name: str) -> None:
     table = pa.table({"n": [1, 2], "k": [name, name]})
+    kept.prepare(f"{place}/{name}")
     client.execute(task(table, kept.url(f"{place}/{name}/one.parquet")))
     assert kept.keys(place) == [f"{place}/{name}/one.parquet"]
     client.execute(task(table, {"url": kept.url(f"{place}/by"), "partitionBy": "k"}))
@@ -136,7 +138,8 @@ def test_empty_objects(kept: Kept, client: RLMClient, place: str) -> None:
         kept.put(f"{place}/empty.{ending}", b"")
         with pytest.raises(RLMError) as caught:
             numbers(client, kept.url(f"{place}/empty.{ending}"))
-        assert caught.value.code in ("SOURCE_UNREADABLE", "INVALID_TASK"), caught.value
+        # Empty text is a file without columns.
+        assert caught.value.code in ("SOURCE_UNREADABLE", "SCHEMA_MISMATCH"), caught.value
     kept.put(f"{place}/rows/part-0.parquet", parquet())
     kept.put(f"{place}/rows/part-1.parquet", parquet(5))
     kept.put(f"{place}/rows/_SUCCESS", b"")
@@ -148,6 +151,7 @@ def test_formats(kept: Kept, client: RLMClient, place: str, ending: str) -> None
     rows = 20_000
     table = pa.table({"n": list(range(rows)), "s": [f"v{n % 17}" for n in range(rows)]})
     url = kept.url(f"{place}/rows.{ending}")
+    kept.prepare(place)
     client.execute(task(table, url))
     assert kept.keys(place) == [f"{place}/rows.{ending}"]
     assert numbers(client, url, 1000) == list(range(rows))
@@ -192,6 +196,7 @@ def test_directories_by_value(kept: Kept, client: RLMClient, place: str) -> None
 def test_what_was_stopped_leaves_nothing(kept: Kept, client: RLMClient, place: str, stop: str) -> None:
     rows = 1_500_000
     table = pa.table({"n": pa.array(range(rows), pa.int64())})
+    kept.prepare(place)
     values = pa.array([0.5] * (rows - 1) + [float("inf")])
     if stop == "failure":
         with pytest.raises(OutputFailedError, match="infinite"):
