@@ -62,6 +62,8 @@ class Proxy:
         self.hanging = threading.Event()
         """Set as soon as a request hangs."""
         self.released = threading.Event()
+        self.authorization: str | None = None
+        """What the server is told instead of what the client says of itself."""
         self.lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"proxy": self})
         self.server = _Server(("127.0.0.1", 0), handler)
@@ -145,6 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
         server = http.client.HTTPConnection(proxy.upstream, timeout=60)
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+            if proxy.authorization:
+                headers["Authorization"] = proxy.authorization
             server.request(method, target, body, headers)
             answer = server.getresponse()
             content = answer.read()

@@ -45,6 +45,7 @@ class Kept(ABC):
 
     def prepare(self, folder: str) -> None:
         """Makes a directory, where there are some."""
+        del folder
 
     def unfinished(self) -> list[str]:
         """What is begun and not completed."""
@@ -85,12 +86,12 @@ def escaped(key: str) -> str:
 
 
 class Moto(Kept):
-    """The S3 server; for Google's client too, whose XML protocol is that of S3."""
+    """The S3 server; for Google's client too, whose XML protocol is that of S3 but for how it says who asks."""
 
-    def __init__(self, server: Store, scheme: str) -> None:
+    def __init__(self, server: Store, scheme: str, endpoint: str = "") -> None:
         self.server, self.scheme = server, scheme
         nobody = {"client_email": "", "private_key": "", "private_key_id": "", "disable_oauth": True}
-        google = {"google_base_url": server.endpoint, "google_service_account_key": json.dumps(nobody)}
+        google = {"google_base_url": endpoint, "google_service_account_key": json.dumps(nobody)}
         self.options = server.options if scheme == "s3" else google
 
     def url(self, key: str) -> str:
@@ -138,8 +139,8 @@ class Azurite(Kept):
             "azure_storage_endpoint": f"http://{host}/{ACCOUNT}",
         }
         self.files = AzureFileSystem(
-            ACCOUNT,
-            ACCOUNT_KEY,
+            account_name=ACCOUNT,
+            account_key=ACCOUNT_KEY,
             blob_storage_authority=host,
             dfs_storage_authority=host,
             blob_storage_scheme="http",

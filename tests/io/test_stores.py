@@ -13,8 +13,9 @@ import pytest
 from rlm_hypervisor import InvalidTaskError, OutputFailedError, RLMClient, RLMError, SourceNotFoundError
 
 from tests.conftest import make_task
+from tests.io._proxy import Proxy
 from tests.io._stores import Kept, Local, Moto, Web, azurite, azurite_program
-from tests.io.conftest import BUCKET, Store
+from tests.io.conftest import BUCKET, KEY, Store
 from tests.io.test_local import numbers
 from tests.io.test_output_s3 import everything, task
 
@@ -28,6 +29,15 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield store
 
 
+@pytest.fixture(scope="module")
+def google(s3: Store) -> Iterator[Proxy]:
+    """The S3 server for Google's client: who asks is said in the words of S3."""
+    with Proxy(s3.endpoint) as proxy:
+        scope = f"{KEY}/20260101/us-east-1/s3/aws4_request"
+        proxy.authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
+        yield proxy
+
+
 @pytest.fixture(params=["local", "s3", "gs", "az"])
 def kept(request: pytest.FixtureRequest, tmp_path: Any) -> Kept:
     """Each store that is read and written."""
@@ -37,8 +47,10 @@ def kept(request: pytest.FixtureRequest, tmp_path: Any) -> Kept:
         case "az":
             store: Kept = request.getfixturevalue("emulator")
             return store
-        case scheme:
-            return Moto(request.getfixturevalue("s3"), scheme)
+        case "gs":
+            return Moto(request.getfixturevalue("s3"), "gs", request.getfixturevalue("google").endpoint)
+        case _:
+            return Moto(request.getfixturevalue("s3"), "s3")
 
 
 @pytest.fixture
