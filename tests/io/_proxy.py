@@ -148,6 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
             if proxy.authorization:
+                headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
                 headers["Authorization"] = proxy.authorization
             server.request(method, target, body, headers)
             answer = server.getresponse()

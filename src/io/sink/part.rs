@@ -44,6 +44,14 @@ pub struct Open {
 }
 
 pub fn problem(stage: &Stage, error: &Fault) -> Error {
+    let why = error.to_string();
+    if let Some((_, why)) = why.split_once(&stage.target.failed(&"").sentence()) {
+        // A store's own words, on their way through the encoder.
+        return stage
+            .target
+            .failed(&why)
+            .hint("What was there is as it was; run it again when the store answers");
+    }
     let failed = stage.target.failed(error);
     if error.is::<Unwritable>() {
         failed.hint(
