@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::SchemaRef;
 
 use super::bytes_of;
 use super::format::{Encoder, Fault, Unwritable};
 use super::stage::Stage;
 use super::target::WrittenFile;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// What accounts for the memory that a lane holds.
 pub trait Room: Send {
@@ -35,6 +35,10 @@ pub struct Part {
     pub name: String,
     pub written: WrittenFile,
 }
+
+/// What a format's type cannot hold is an error, not a missing value.
+const EXACT: CastOptions<'static> =
+    CastOptions { safe: false, format_options: arrow::util::display::FormatOptions::new() };
 
 /// A file that is being written.
 pub struct Open {
@@ -96,7 +100,13 @@ pub fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         if column.data_type() == field.data_type() {
             return Ok(column.clone());
         }
-        cast(column, field.data_type())
+        cast_with_options(column, field.data_type(), &EXACT).map_err(|error| {
+            let name = field.name().as_str();
+            let message = format!("column `{name}` holds a value that the format cannot: {error}");
+            Error::new(Code::OutputFailed, message)
+                .hint("Convert or drop it in the operation, or write another format")
+                .detail("column", name)
+        })
     });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

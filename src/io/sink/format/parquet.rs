@@ -1,7 +1,7 @@
 //! Parquet files: their compressions, and row groups that are held until they are written.
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, IntervalUnit, SchemaRef};
+use arrow::datatypes::{DataType, IntervalUnit, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -41,6 +41,10 @@ impl Format for Parquet {
                 Err("has no intervals of months and nanoseconds")
             }
             DataType::RunEndEncoded(_, values) => self.stored(values.data_type()),
+            // It knows no seconds: they would be bare integers for everybody else.
+            DataType::Timestamp(TimeUnit::Second, zone) => {
+                Ok(DataType::Timestamp(TimeUnit::Millisecond, zone.clone()))
+            }
             DataType::ListView(_) | DataType::LargeListView(_) => Err("has no views of lists"),
             other => within(other, &|inner| self.stored(inner)),
         }

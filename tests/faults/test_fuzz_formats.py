@@ -1,0 +1,32 @@
+"""Random damage to files of every format, for a fixed time; `tests/faults/_fuzz.py` takes a longer one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+SECONDS = 4
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_damaged_files(tmp_path: Path, seed: int) -> None:
+    program = (
+        "import sys; from pathlib import Path; from tests.faults._fuzz import fuzz;"
+        f"print(fuzz({SECONDS}, {seed}, Path(sys.argv[1])))"
+    )
+    path = os.pathsep.join([str(ROOT), str(ROOT / "python"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
