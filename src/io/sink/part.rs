@@ -49,7 +49,7 @@ pub struct Open {
 
 pub fn problem(stage: &Stage, error: &Fault) -> Error {
     let why = error.to_string();
-    if let Some((_, why)) = why.split_once(&stage.target.failed(&"").sentence()) {
+    if let Some((_, why)) = why.split_once(stage.target.failed(&"").sentence()) {
         // A store's own words, on their way through the encoder.
         return stage
             .target
