@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +15,7 @@ import pytest
 from rlm_hypervisor import InvalidTaskError, OutputFailedError, RLMClient
 
 from tests.io.conftest import BUCKET, SECRET, Store
+from tests.io.test_output import everything, task
 
 ROWS = 30_000
 
@@ -39,19 +39,6 @@ def prefix(s3: Store, request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def table() -> pa.Table:
     return pa.table({"n": list(range(ROWS)), "k": [f"key {i % 7}" if i % 5 else None for i in range(ROWS)]})
-
-
-def everything(p: Any) -> Any:
-    return p
-
-
-def task(source: object, output: object, operation: Any = everything, **options: Any) -> dict[str, Any]:
-    return {
-        "type": "parallel",
-        "input": {"source": source, "operation": operation},
-        "output": output,
-        "options": options,
-    }
 
 
 def keys(s3: Store, prefix: str) -> list[str]:

@@ -23,25 +23,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from rlm_hypervisor import InvalidTaskError, OutputFailedError, RLMClient
 
+from tests.io.test_output import everything, some, task
+
 ROWS = 40_000
 HIVE = "__HIVE_DEFAULT_PARTITION__"
-
-
-def everything(p: Any) -> Any:
-    return p
-
-
-def some(p: Any) -> Any:
-    return p[p["n"] % 3 != 0]
-
-
-def task(source: object, output: object, operation: Any = everything, **options: Any) -> dict[str, Any]:
-    return {
-        "type": "parallel",
-        "input": {"source": source, "operation": operation},
-        "output": output,
-        "options": options,
-    }
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from rlm_hypervisor import OutputFailedError, RLMClient
 from tests.conftest import ROOT
 from tests.io._proxy import Fault, Proxy
 from tests.io.conftest import BUCKET, Store
-from tests.io.test_output_s3 import everything, keys, numbers, task, uploads
+from tests.io.test_output import everything, task
+from tests.io.test_output_s3 import keys, numbers, uploads
 from tests.io.test_s3_faults import discreet
 
 ROWS = 20_000

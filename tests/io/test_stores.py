@@ -17,7 +17,7 @@ from tests.io._proxy import Proxy
 from tests.io._stores import Kept, Local, Moto, Web, azurite, azurite_program
 from tests.io.conftest import BUCKET, KEY, Store
 from tests.io.test_local import numbers
-from tests.io.test_output_s3 import everything, task
+from tests.io.test_output import everything, task
 
 
 @pytest.fixture(scope="module")
