@@ -247,6 +247,9 @@ class Frame:
     def top(self, n: int, by: Sequence[_Label], largest: bool) -> Frame:
         """`nlargest` / `nsmallest` with keep="first"; of a series `by` is empty."""
 
+    def draw(self, draw: tuple[int, float | None, bool, int] | Sequence[int]) -> Frame:
+        """Rows by place: so many or else such a share, whether they may repeat, and the seed; or a list of places."""
+
     def slice(self, start: int, stop: int | None) -> Frame:
         """Rows from one position to before another, as a slice of Python counts them."""
 
@@ -400,6 +403,16 @@ class Groups:
 
     def by_group(self, items: Sequence[tuple[_Label, Frame]], series: bool) -> Frame:
         """Columns of the rows, each group's together, under the keys and the rows' own labels."""
+
+    def draw(
+        self,
+        frame: Frame,
+        draw: tuple[int, float | None, bool, int],
+        sizes: Frame,
+        group: Frame,
+        place: Frame,
+    ) -> Frame:
+        """Rows drawn of one group after the other; of each row the number of its group and its place there."""
 
     def top(self, series: Frame, rows: int, largest: bool) -> Frame:
         """`nlargest` and `nsmallest` of each group, under the keys and the rows' own labels."""

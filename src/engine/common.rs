@@ -39,7 +39,11 @@ impl Question {
     /// The same question with another node in the place of `known`. What was one node stays one.
     pub fn with(&self, known: &Arc<Node>, other: &Arc<Node>) -> Result<Self> {
         let done = HashMap::from([(Arc::as_ptr(known), (known.clone(), other.clone()))]);
-        let mut swap = Swap { done, swaps: 0 };
+        self.rewritten(&mut Swap { done, swaps: 0, rewrite: &|_| Ok(None) })
+    }
+
+    /// The same question with every node that is to be replaced.
+    pub fn rewritten(&self, swap: &mut Swap<'_>) -> Result<Self> {
         let outputs = self
             .outputs
             .iter()
@@ -130,14 +134,22 @@ impl Census {
     }
 }
 
+/// What stands in the place of a node, if it is not to stay; its inputs have been replaced.
+type Rewrite<'a> = &'a dyn Fn(&Arc<Node>) -> Result<Option<Arc<Node>>>;
+
 /// Replaces nodes by their address. Each that was done is kept, so that no other one gets its address meanwhile.
-struct Swap {
+pub struct Swap<'a> {
     done: HashMap<*const Node, (Arc<Node>, Arc<Node>)>,
     /// How often another node was put in the place of one.
     swaps: usize,
+    rewrite: Rewrite<'a>,
 }
 
-impl Swap {
+impl<'a> Swap<'a> {
+    pub fn new(rewrite: Rewrite<'a>) -> Self {
+        Self { done: HashMap::new(), swaps: 0, rewrite }
+    }
+
     fn node(&mut self, node: &Arc<Node>) -> Result<Arc<Node>> {
         if let Some((_, done)) = self.done.get(&Arc::as_ptr(node)) {
             self.swaps += usize::from(!Arc::ptr_eq(done, node));
@@ -147,7 +159,11 @@ impl Swap {
         let changed = node.map_inputs(&mut |input| self.node(input))?;
         let changed = changed.map_own_exprs(&mut |expr| self.expr(expr))?;
         // Known by their addresses: what is as it was stays where it was.
-        let changed = if self.swaps == before { node.clone() } else { Arc::new(changed) };
+        let mut changed = if self.swaps == before { node.clone() } else { Arc::new(changed) };
+        if let Some(other) = (self.rewrite)(&changed)? {
+            self.swaps += 1;
+            changed = other;
+        }
         self.done.insert(Arc::as_ptr(node), (node.clone(), changed.clone()));
         Ok(changed)
     }

@@ -2,11 +2,13 @@
 
 pub mod common;
 pub mod control;
+mod draw_exec;
 mod explode_exec;
 mod fill_exec;
 pub mod group;
 pub mod join;
 pub mod keep;
+pub mod key_ranges;
 pub mod lower;
 pub mod memory;
 pub mod morsels;

@@ -31,9 +31,15 @@ impl MorselQueue {
         claimed.is_ok().then_some(morsel)
     }
 
+    /// The next one that may have rows that matter; those passed over are never opened.
     fn claim(&self) -> Option<Morsel> {
-        let position = self.next.fetch_add(1, Ordering::Relaxed);
-        if position < self.end { self.scan.morsels.get(position).copied() } else { None }
+        loop {
+            let position = self.next.fetch_add(1, Ordering::Relaxed);
+            let morsel = self.scan.morsels.get(position).filter(|_| position < self.end)?;
+            if !self.scan.rules_out(morsel) {
+                return Some(*morsel);
+            }
+        }
     }
 }
 
@@ -90,7 +96,9 @@ impl MorselReaders {
         };
         let remote = current.as_ref().is_some_and(|reader| scan.is_remote(&reader.morsel));
         // What is fetched ahead is bounded in bytes, over all threads and scans of the run.
-        let room = |morsel: &Morsel| scan.control.memory.has_room_ahead(scan.fetched(morsel));
+        let room = |morsel: &Morsel| {
+            scan.control.memory.has_room_ahead(scan.fetched(morsel)) && !scan.rules_out(morsel)
+        };
         if remote && let Some(morsel) = self.queue.claim_if(room) {
             let opener = scan.clone();
             self.ahead = Some(scan.io.spawn(async move { opener.open(morsel).await }));

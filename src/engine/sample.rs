@@ -48,6 +48,7 @@ pub async fn rows_at(
         row_numbers: true,
         dictionaries: Vec::new(),
         early: None,
+        keys: Vec::new(),
         morsels: Vec::new(),
         chunk_rows,
         control,

@@ -31,12 +31,6 @@ struct Due {
     tables: Vec<Arc<Node>>,
 }
 
-impl Due {
-    fn len(&self) -> usize {
-        self.scalars.len() + self.tables.len()
-    }
-}
-
 /// Groupings without keys over the same input, to be run as one.
 pub struct Batch {
     pub node: Arc<Node>,
@@ -95,38 +89,47 @@ impl Scalars {
         self.tables.iter().find(|(known, _)| Arc::ptr_eq(known, node)).map(|(_, found)| found)
     }
 
-    fn collect(&self, expr: &Expr, found: &mut Due) {
+    /// Whether the expression waits for something, which is then among what was found, or waits itself.
+    fn collect(&self, expr: &Expr, found: &mut Due) -> bool {
         match expr {
             Expr::Table(table) => {
                 let node = &table.node;
-                if self.table(node).is_some() || found.tables.iter().any(|other| Arc::ptr_eq(other, node)) {
-                    return;
+                if self.table(node).is_some() {
+                    return false;
                 }
-                let before = found.len();
-                self.collect_below(node, found);
-                if found.len() == before {
+                let known = found.tables.iter().any(|other| Arc::ptr_eq(other, node));
+                if !known && !self.collect_below(node, found) {
                     found.tables.push(node.clone());
                 }
+                true
             }
             Expr::Scalar(node, _) => {
-                if self.value(node).is_some() || found.scalars.iter().any(|other| Arc::ptr_eq(other, node)) {
-                    return;
+                if self.value(node).is_some() {
+                    return false;
                 }
-                let before = found.len();
-                self.collect_below(node, found);
+                let known = found.scalars.iter().any(|other| Arc::ptr_eq(other, node));
                 // What waits for others comes in a later turn.
-                if found.len() == before {
+                if !known && !self.collect_below(node, found) {
                     found.scalars.push(node.clone());
                 }
+                true
             }
-            Expr::Call { args, .. } => args.iter().for_each(|arg| self.collect(arg, found)),
-            Expr::Window(call, _) => call.exprs().for_each(|arg| self.collect(arg, found)),
-            Expr::Column(..) | Expr::Literal(_) => {}
+            Expr::Call { args, .. } => self.collect_all(&mut args.iter(), found),
+            Expr::Window(call, _) => self.collect_all(&mut call.exprs(), found),
+            Expr::Column(..) | Expr::Literal(_) => false,
         }
     }
 
-    fn collect_below(&self, node: &Node, found: &mut Due) {
-        node.each_expr(&mut |expr| self.collect(expr, found));
+    fn collect_all(&self, exprs: &mut dyn Iterator<Item = &Expr>, found: &mut Due) -> bool {
+        let mut waits = false;
+        exprs.for_each(|expr| waits |= self.collect(expr, found));
+        waits
+    }
+
+    fn collect_below(&self, node: &Node, found: &mut Due) -> bool {
+        let mut waits = false;
+        node.each_expr(&mut |expr| waits |= self.collect(expr, found));
+        waits
     }
 
     fn value(&self, node: &Arc<Node>) -> Option<&Literal> {

@@ -12,6 +12,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 
 use super::control::Control;
+use super::key_ranges::KeyColumn;
 use super::memory::Held;
 use super::predicate::{Early, Predicate, order};
 use crate::error::{Code, Error, Result};
@@ -50,6 +51,8 @@ pub struct Scan {
     pub dictionaries: Vec<usize>,
     /// Conditions that may be met while decoding.
     pub early: Option<Arc<Early>>,
+    /// Keys of joins, by which morsels may turn out not to matter.
+    pub keys: Vec<KeyColumn>,
     /// In source order.
     pub morsels: Vec<Morsel>,
     pub chunk_rows: usize,
@@ -145,16 +148,6 @@ impl Scan {
             fields.push(ArrowField::new(ROW, DataType::Int64, true));
         }
         Arc::new(Schema::new(fields))
-    }
-
-    /// Whether opening a morsel waits for a network.
-    pub fn is_remote(&self, morsel: &Morsel) -> bool {
-        match &self.source {
-            Source::Parquet(source) => {
-                matches!(source.files[morsel.file].file.place, crate::io::location::Place::Remote(..))
-            }
-            Source::Files(_) | Source::Memory(_) => false,
-        }
     }
 
     /// Bytes that are fetched for a morsel before it can be decoded.

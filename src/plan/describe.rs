@@ -19,6 +19,7 @@ impl Node {
                 });
                 format!("columns {}", columns.collect::<Vec<_>>().join(", "))
             }
+            Node::Draw { .. } => "rows that are chosen by place".to_owned(),
             Node::Filter { predicate, .. } => format!("keep {predicate}"),
             Node::RowNumber { .. } => "number the rows".to_owned(),
             Node::Group { keys, aggregates, sorted, .. } => {

@@ -40,6 +40,12 @@ pub struct Table {
 /// Finds the values for keys, row by row.
 pub trait Finds: Send + Sync {
     fn find(&self, keys: &ArrayRef) -> Result<ArrayRef>;
+
+    /// The least and the largest key that is found, as whole numbers; the former above the latter where there is none.
+    /// `None` where that is not known.
+    fn range(&self) -> Option<(i64, i64)> {
+        None
+    }
 }
 
 /// The table's rows, once its plan has been run.

@@ -2,6 +2,7 @@
 
 mod describe;
 mod display;
+pub mod draw;
 pub mod dtype;
 pub mod dummies;
 pub mod eval;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::draw::Draw;
 use super::dtype::DType;
 use super::expr::Expr;
 use super::window::WindowCall;
@@ -11,6 +12,11 @@ use crate::error::Result;
 
 /// The virtual column of a scan: the row's number in the whole source, from 0, as int64.
 pub const ROW: &str = "__row";
+
+/// The columns of [`Node::Draw`], as int64: the number of a table or group, that of a chosen row in it, and where it comes.
+pub const GROUP: &str = "__group";
+pub const DRAWN: &str = "__drawn";
+pub const PLACE: &str = "__place";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Field {
@@ -28,6 +34,13 @@ pub enum Node {
     },
     /// One row, no columns: what constants are computed over.
     Unit,
+    /// The places of rows that are chosen among as many as each row of `input` says: [`GROUP`], [`DRAWN`] and [`PLACE`],
+    /// in the order of the latter.
+    Draw {
+        input: Arc<Node>,
+        counts: Arc<str>,
+        draw: Draw,
+    },
     Project {
         input: Arc<Node>,
         columns: Vec<(Arc<str>, Expr)>,
@@ -262,6 +275,9 @@ impl Node {
         match self {
             Node::Scan { fields, .. } | Node::Sql { fields, .. } => fields.to_vec(),
             Node::Unit => Vec::new(),
+            Node::Draw { .. } => {
+                [GROUP, DRAWN, PLACE].map(|name| Field { name: name.into(), dtype: DType::Int64 }).to_vec()
+            }
             Node::Project { columns, .. } => {
                 columns.iter().map(|(name, expr)| Field { name: name.clone(), dtype: expr.dtype() }).collect()
             }
@@ -326,6 +342,7 @@ impl Node {
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
             | Node::Slice { input, .. }
+            | Node::Draw { input, .. }
             | Node::Scope { input, .. }
             | Node::Distinct { input, .. }
             | Node::Explode { input, .. } => vec![input],
@@ -377,6 +394,7 @@ impl Node {
             | Node::Fill { .. }
             | Node::Limit { .. }
             | Node::Slice { .. }
+            | Node::Draw { .. }
             | Node::Scope { .. }
             | Node::Distinct { .. }
             | Node::Explode { .. }
@@ -432,6 +450,7 @@ impl Node {
             | Node::Fill { .. }
             | Node::Limit { .. }
             | Node::Slice { .. }
+            | Node::Draw { .. }
             | Node::Scope { .. }
             | Node::Distinct { .. }
             | Node::Explode { .. }
@@ -467,6 +486,7 @@ impl Node {
             | Node::Sort { input, .. }
             | Node::Limit { input, .. }
             | Node::Slice { input, .. }
+            | Node::Draw { input, .. }
             | Node::Scope { input, .. }
             | Node::Distinct { input, .. }
             | Node::Explode { input, .. } => vec![input],

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
+use super::draw::PyDraw;
 use super::engine::exported;
 use super::errors::raised;
 use super::groups::PyGroups;
@@ -282,6 +283,10 @@ impl PyFrame {
     #[pyo3(signature = (start, stop))]
     fn slice(&self, start: i64, stop: Option<i64>) -> Self {
         Self { frame: self.frame.slice(start, stop), sources: self.sources.clone() }
+    }
+
+    fn draw(&self, py: Python<'_>, draw: PyDraw) -> PyResult<Self> {
+        self.with(self.frame.draw(draw.into()), py)
     }
 
     fn top(&self, py: Python<'_>, n: usize, by: &Bound<'_, PyAny>, largest: bool) -> PyResult<Self> {

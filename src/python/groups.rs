@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
+use super::draw::PyDraw;
 use super::errors::raised;
 use super::frame::{PyFrame, frames_of, told, unite};
 use super::literal::{from_labels, label};
@@ -110,6 +111,21 @@ impl PyGroups {
 
     fn by_group(&self, py: Python<'_>, items: &Bound<'_, PyAny>, series: bool) -> PyResult<PyFrame> {
         self.framed(py, self.groups.by_group(labelled(items)?, series))
+    }
+
+    /// Rows drawn of one group after the other; `sizes`, and of each row the number of its group and its place there.
+    #[allow(clippy::too_many_arguments, reason = "what a draw of groups is made of")]
+    fn draw(
+        &self,
+        py: Python<'_>,
+        frame: &PyFrame,
+        draw: PyDraw,
+        sizes: &PyFrame,
+        group: &PyFrame,
+        place: &PyFrame,
+    ) -> PyResult<PyFrame> {
+        let drawn = frame.frame.draw_of_groups(draw.into(), &sizes.frame, &group.frame, &place.frame);
+        self.framed(py, drawn)
     }
 
     fn top(&self, py: Python<'_>, series: &PyFrame, rows: i64, largest: bool) -> PyResult<PyFrame> {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod calls;
+mod draw;
 mod engine;
 mod errors;
 mod exploring;
@@ -32,6 +33,7 @@ mod _core {
     use crate::engine::scan::{Scan, morsels};
     use crate::error::{CODES, Error};
     use crate::io::location;
+    use crate::io::source::footers::Footers;
     use crate::io::source::{ParquetSource, Source};
     use crate::io::store::Stores;
     use crate::task::{self, Registered};
@@ -143,8 +145,9 @@ mod _core {
             .build()
             .map_err(|error| Error::internal(error.to_string()))?;
         let stores = Stores::new(Default::default(), Default::default());
-        let opened = runtime
-            .block_on(async { ParquetSource::open(location::resolve(source, &stores).await?).await })?;
+        let opened = runtime.block_on(async {
+            ParquetSource::open(location::resolve(source, &stores).await?, &Footers::default()).await
+        })?;
         let source = Source::Parquet(Arc::new(opened));
         let places: Vec<usize> = columns
             .iter()
@@ -154,6 +157,7 @@ mod _core {
         let scan = Arc::new(Scan {
             morsels: morsels(&source, |_, _| true, threads),
             early: None,
+            keys: Vec::new(),
             dictionaries: places.clone(),
             columns: places,
             row_numbers: false,

@@ -25,6 +25,7 @@ use crate::io::sink::remote::Sinks;
 use crate::io::sink::target::{Asked, Target};
 use crate::io::sink::witness::Witness;
 use crate::io::source::Sources;
+use crate::io::source::footers::Footers;
 use crate::io::source::options::ReadOptions;
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
@@ -52,6 +53,7 @@ pub struct Engine {
     settings: Settings,
     secrets: Arc<Secrets>,
     pub(super) stores: Stores,
+    pub(super) footers: Footers,
     /// Plans run here, and blocking work on its blocking threads.
     compute: Mutex<Option<Runtime>>,
     /// Requests to object stores: never behind computation.
@@ -121,6 +123,7 @@ impl Engine {
         Ok(Self {
             settings,
             stores: Stores::new(storage_options, secrets.clone()),
+            footers: Footers::default(),
             secrets,
             compute: Mutex::new(Some(compute)),
             io: Mutex::new(Some(io)),

@@ -141,6 +141,7 @@ async fn attempt(
         _ => frame.outputs(),
     };
     let mut question = Question { domain: frame.domain.clone(), outputs };
+    question = lowering.with_semi_joins(&question)?;
     let mut kept = Vec::new();
     // Where memory is short nothing is kept for later.
     if rung.is_fastest() {

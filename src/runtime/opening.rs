@@ -109,7 +109,7 @@ impl Engine {
             let found: Vec<_> = some.iter().map(|path| location::resolve(path, stores)).collect();
             files.extend(futures::future::try_join_all(found).await?.into_iter().flatten());
         }
-        declared.source(files).await
+        declared.source(files, &self.footers).await
     }
 
     /// Files of one format: the one that is said, or that their names tell; else Parquet.
@@ -141,7 +141,7 @@ impl Engine {
         }
         if told.iter().all(|told| told.format.is_none()) {
             options.suit("Parquet", &[])?;
-            return Ok(Source::Parquet(Arc::new(ParquetSource::open(files).await?)));
+            return Ok(Source::Parquet(Arc::new(ParquetSource::open(files, &self.footers).await?)));
         }
         let files = files.into_iter().zip(told).collect();
         Ok(Source::Files(Arc::new(

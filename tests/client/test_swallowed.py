@@ -42,7 +42,7 @@ ATTEMPTS: dict[str, Callable[[Any], Any]] = {
     "len": len,
     "float": lambda p: float(p["v"].mean()),
     "iteration": lambda p: max(p["v"]),
-    "method": lambda p: p.sample(1)["v"].sum(),
+    "method": lambda p: p.stack()["v"].sum(),
     "join": lambda p: len(",".join(p["s"])),
     "rule": lambda p: p["s"].sum(),
 }

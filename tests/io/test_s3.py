@@ -54,6 +54,26 @@ def test_sources(remote: RLMClient, form: str, chunk: int | str) -> None:
     assert numbers(remote, source, chunk) == expected
 
 
+def test_an_object_that_is_replaced_is_read_again(s3: Store, remote: RLMClient) -> None:
+    def put(first: int) -> int:
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"n": list(range(first, first + 10))}), sink, compression="none")
+        body = sink.getvalue().to_pybytes()
+        s3.boto.put_object(Bucket="bucket", Key="replaced/a.parquet", Body=body)
+        return len(body)
+
+    sizes = set()
+    for first in (100, 100, 200, 300):
+        sizes.add(put(first))
+        for _ in range(2):
+            expected = list(range(first, first + 10))
+            assert numbers(remote, "s3://bucket/replaced") == expected
+            # What statistics rule out is known from the footer.
+            task = make_task("s3://bucket/replaced", lambda p, first=first: p[p["n"] >= first]["n"].count())
+            assert remote.execute(task) == 10
+    assert len(sizes) == 1
+
+
 def test_the_seed_job(remote: RLMClient) -> None:
     def process_partition(partition: Any) -> Any:
         return partition.groupby("k")["n"].sum()

@@ -94,7 +94,7 @@ BEYOND = {
 """Cases and tables in which pandas itself is no oracle."""
 
 _WITHOUT_GROUPS = re.compile(
-    r'groupby\(\[?"(k|g)".*\.(apply\(lambda|transform\(lambda|rolling|expanding|ewm|nlargest|nsmallest'
+    r'groupby\(\[?"(k|g)".*\.(apply\(lambda|transform\(lambda|rolling|expanding|ewm|nlargest|nsmallest|sample'
     r"|(corr|cov)\((\)|min_periods|numeric_only))"
 )
 

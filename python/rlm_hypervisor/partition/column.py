@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition import functions as fn
+from rlm_hypervisor.partition.aligning import AligningColumn
 from rlm_hypervisor.partition.constant import constants
 from rlm_hypervisor.partition.dtypes import DType, target
 from rlm_hypervisor.partition.levels import Levelled
@@ -24,6 +25,7 @@ from rlm_hypervisor.partition.refusal import (
     whole_number,
 )
 from rlm_hypervisor.partition.replacing import Replacing, filled_binary, set_rows
+from rlm_hypervisor.partition.sampling import Sampling
 from rlm_hypervisor.partition.scalar import Scalar
 from rlm_hypervisor.partition.statistics import Statistics
 from rlm_hypervisor.partition.strings import HasText
@@ -60,7 +62,19 @@ def reflection(op: str, reflected: bool, name: str) -> Callable[..., Any]:
     return method
 
 
-class Column(HasText, Nested, Temporal, Levelled, Mapping, Replacing, Unstacking, Windows, Statistics):
+class Column(
+    HasText,
+    Nested,
+    Temporal,
+    Levelled,
+    Mapping,
+    Replacing,
+    Unstacking,
+    Windows,
+    Statistics,
+    Sampling,
+    AligningColumn,
+):
     """A column of the input or computed from it; rows stay unknown while the operation is traced.
 
     It has the methods of `pandas.Series` that are native; any other is refused by name.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.aligning import AligningFrame
 from rlm_hypervisor.partition.column import _SORTS, Column, boolean_mask, kept, piped
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.dtypes import DType, DTypes
@@ -34,6 +35,7 @@ from rlm_hypervisor.partition.refusal import (
 )
 from rlm_hypervisor.partition.reshaping import Reshaping
 from rlm_hypervisor.partition.rowwise import RowFunctions
+from rlm_hypervisor.partition.sampling import Sampling
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.shaping import Shaping, sorted_by_key
 from rlm_hypervisor.partition.split import Split
@@ -58,6 +60,8 @@ class Partition(
     Pivoting,
     FrameWindows,
     FrameStatistics,
+    Sampling,
+    AligningFrame,
 ):
     """The rows of the input, or rows computed from them.
 

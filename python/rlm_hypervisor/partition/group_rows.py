@@ -14,6 +14,8 @@ from rlm_hypervisor.partition.group_lists import SeriesGroupLists
 from rlm_hypervisor.partition.group_windows import GroupWindows
 from rlm_hypervisor.partition.refusal import only, refuse, whole_number
 from rlm_hypervisor.partition.rolling_times import Times
+from rlm_hypervisor.partition.sampling import drawn
+from rlm_hypervisor.partition.scalar import Scalar
 
 _ON = ("rlm", "on")
 
@@ -66,6 +68,31 @@ class GroupRows(GroupWindows):
         if condition is None:
             refuse(f"`{call}` got no places", "Give a number or a list of them", call=call)
         return self._where(condition)
+
+    def sample(
+        self,
+        n: Any = None,
+        frac: Any = None,
+        replace: bool = False,
+        weights: Any = None,
+        random_state: Any = None,
+    ) -> Any:
+        """`n` rows of each group (default 1) or a share `frac` of them, drawn with a seed; see `DataFrame.sample`.
+
+        The groups come in their order. With a seed the rows are those that pandas draws of the whole data.
+        """
+        call = self._call("sample")
+        only(call, weights=(weights, None))
+        draw = drawn(call, n, frac, replace, random_state)
+        sizes = self._groups.aggregate([(None, [], "size", {})], True)
+        number, place = self.ngroup()._frame, self._place(True)._frame
+        frame = self._groups.draw(self._chosen(), draw, sizes, number, place)
+        return Column(frame) if frame.kind == "series" else Partition(frame)
+
+    @property
+    def ngroups(self) -> Scalar:
+        """How many groups there are, as a scalar."""
+        return Scalar(self._groups.aggregate([(None, [], "size", {})], True).rows())
 
     def _within(self, places: slice, call: str) -> Any:
         if places.step not in (None, 1):

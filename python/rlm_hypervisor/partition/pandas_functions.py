@@ -42,6 +42,8 @@ FUNCTIONS: dict[str, str] = {
 _lock = threading.Lock()
 _traces = 0
 _originals: dict[str, Callable[..., Any]] = {}
+_ours: dict[str, tuple[Any, Any]] = {}
+"""Name -> pandas' function and ours for it: made once, as long as pandas' stays the same."""
 
 
 def _symbolic(value: Any, depth: int = 2) -> bool:
@@ -90,6 +92,14 @@ def _dispatching_call(original: Callable[..., Any], place: str) -> Callable[...,
     return function
 
 
+def _known(name: str, original: Any) -> Any:
+    """Ours in the place of a function of pandas."""
+    known = _ours.get(name)
+    if known is None or known[0] is not original:
+        known = _ours[name] = (original, _dispatching(original, FUNCTIONS[name]))
+    return known[1]
+
+
 @contextlib.contextmanager
 def dispatched() -> Iterator[None]:
     """pandas' functions know the symbolic classes while this lasts, if pandas has been imported."""
@@ -101,9 +111,9 @@ def dispatched() -> Iterator[None]:
     with _lock:
         _traces += 1
         if _traces == 1:
-            for name, place in FUNCTIONS.items():
+            for name in FUNCTIONS:
                 _originals[name] = getattr(pandas, name)
-                setattr(pandas, name, _dispatching(_originals[name], place))
+                setattr(pandas, name, _known(name, _originals[name]))
     try:
         yield
     finally:

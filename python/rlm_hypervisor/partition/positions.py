@@ -13,6 +13,11 @@ def place(call: str, part: object, default: int | None) -> int | None:
     return default if part is None else whole_number(call, "position", part)
 
 
+def places(call: str, listed: list[object]) -> list[int]:
+    """Row positions, the last of which are negative, as a list."""
+    return [whole_number(call, "position", at) for at in listed]
+
+
 class ILoc:
     """What `p.iloc` and `p["x"].iloc` give: rows by a slice of positions, columns by position."""
 
@@ -29,10 +34,13 @@ class ILoc:
     def _rows(self, rows: Any, call: str) -> Any:
         if callable(rows) and not hasattr(rows, "_frame"):
             rows = rows(self._owner)
+        listed = None if isinstance(rows, tuple) else labels_of(rows)
+        if listed is not None and not any(isinstance(row, bool) for row in listed):
+            return type(self._owner)(self._owner._frame.draw(places(call, listed)))
         if not isinstance(rows, slice):
             refuse(
                 f"`{call}[{clipped(rows)}]` picks single rows by position, which is not native",
-                "Take a slice of them: `p.iloc[3:4]`",
+                "Take a slice or a list of them: `p.iloc[3:4]`, `p.iloc[[3]]`",
                 call=call,
             )
         if rows.step not in (None, 1):

@@ -168,7 +168,6 @@ _ROWS = f"It needs the rows themselves, and {UNKNOWN_VALUES}"
 ADVICE: dict[str, str] = {
     "applymap": "Write it with column arithmetic",
     "resample": "Group by a rounded time column instead, or do it on the answer",
-    "sample": "Its draw needs the number of rows, which is not known; filter: `p[p['id'] % 100 == 0]`",
     "iat": _ROWS,
     "at": _ROWS,
     "iterrows": "Write it with column arithmetic: there is no loop over rows in a native operation",
@@ -197,7 +196,6 @@ ADVICE: dict[str, str] = {
     "to_pydatetime": _ROWS,
     "to_pytimedelta": _ROWS,
     "freq": "Columns have no frequency",
-    "ngroups": "Write `p[['key']].drop_duplicates().shape[0]`",
 }
 """What to do instead of the popular ones that are refused."""
 

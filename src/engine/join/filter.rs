@@ -29,6 +29,8 @@ const WORTH: usize = 8;
 #[derive(Default)]
 pub struct KeyFilter {
     keys: OnceLock<KeySet>,
+    /// The least and the largest one.
+    range: OnceLock<(i64, i64)>,
     seen: AtomicUsize,
     dropped: AtomicUsize,
 }
@@ -116,6 +118,7 @@ impl KeyFilter {
             }
         }
         // A second time changes nothing: the first keys are those that are right.
+        let _ = self.range.set((least, most));
         let _ = self.keys.set(set);
         Ok(())
     }
@@ -127,6 +130,10 @@ impl KeyFilter {
 }
 
 impl Finds for KeyFilter {
+    fn range(&self) -> Option<(i64, i64)> {
+        self.range.get().copied()
+    }
+
     fn find(&self, keys: &ArrayRef) -> Result<ArrayRef> {
         let rows = keys.len();
         let set = match self.keys.get() {
@@ -174,7 +181,9 @@ mod tests {
     fn everything_passes_before_the_keys_are_known() {
         let filter = KeyFilter::default();
         assert_eq!(passing(&filter, Arc::new(Int64Array::from(vec![1, 2]))), [true, true]);
+        assert_eq!(filter.range(), None);
         filter.set(&[Arc::new(Int64Array::from(vec![2, 5]))]).unwrap();
+        assert_eq!(filter.range(), Some((2, 5)));
         let keys = Arc::new(Int64Array::from(vec![Some(1), Some(2), None, Some(5), Some(6), Some(i64::MIN)]));
         assert_eq!(passing(&filter, keys), [false, true, true, true, false, false]);
     }

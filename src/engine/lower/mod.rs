@@ -1,6 +1,7 @@
 //! From a plan to a physical plan: DataFusion's operators where they keep the order, ours where they do not.
 
 mod concat;
+mod draw;
 mod estimate;
 mod explode;
 mod fallback;
@@ -11,6 +12,7 @@ mod join_spilling;
 mod pipeline;
 mod prune;
 mod push;
+mod semi;
 mod sideways;
 mod sort;
 pub mod sql;
@@ -144,6 +146,7 @@ impl Lowering {
         match &**node {
             Node::Scan { .. } => Err(Error::internal("a scan that is no pipeline")),
             Node::Unit => Ok(Arc::new(PlaceholderRowExec::new(Arc::new(Schema::empty())))),
+            Node::Draw { input, counts, draw } => self.draw(input, counts, draw),
             Node::Project { input, columns } => self.project_over(input, columns, needed, false),
             Node::Filter { input, predicate } => {
                 if let Some(plan) = self.first_of_groups(input, predicate, needed)? {

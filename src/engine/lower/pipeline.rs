@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::prune::Pruned;
 use super::{Lowering, Names, POSITION, Plan, columns_of, prune, push, schema_of, virtual_column};
 use crate::engine::control::ScanFacts;
+use crate::engine::key_ranges::KeyColumn;
 use crate::engine::predicate::{Early, Predicate};
 use crate::engine::scan::{Scan, morsels};
 use crate::engine::scan_exec::ScanExec;
@@ -102,7 +103,10 @@ impl Lowering {
             true => Early::new(&pipeline.predicates, &source, positions_of(&mut read.iter()))?.map(Arc::new),
             false => None,
         };
+        let mut conditions = Vec::new();
+        pipeline.predicates.iter().for_each(|predicate| push::split(predicate, &mut conditions));
         let scan = Arc::new(Scan {
+            keys: KeyColumn::all(&source, conditions.iter()),
             row_numbers,
             early,
             columns,

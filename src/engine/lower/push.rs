@@ -72,7 +72,7 @@ pub fn pushed(node: &Arc<Node>) -> Arc<Node> {
 
 /// Both, of two conditions. Where that cannot be said, the types are not those of conditions: it is said all the same,
 /// and refused where it is compiled.
-fn and(a: Expr, b: Expr) -> Expr {
+pub fn and(a: Expr, b: Expr) -> Expr {
     let dtype = a.dtype();
     Expr::Call { op: "and".into(), args: vec![a, b], dtype }
 }

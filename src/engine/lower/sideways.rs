@@ -11,7 +11,7 @@ use crate::plan::node::{Join, JoinKind, JoinSide};
 use crate::plan::{DType, Expr, Node};
 
 /// A side of fewer rows than this is collected first, whatever the other one has.
-const FEW: f64 = limit(32 * 1024, 4) as f64;
+pub const FEW: f64 = limit(32 * 1024, 4) as f64;
 /// With so many times the rows of the side that is collected, the one that streams is not worth a try.
 const MANY: f64 = 8.0;
 

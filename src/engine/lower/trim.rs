@@ -53,6 +53,10 @@ pub fn trimmed(node: &Arc<Node>, needed: &Names) -> Arc<Node> {
             let below = with(&mut keys.iter().map(|key| &key.expr));
             Node::Sort { input: trimmed(input, &below), keys: keys.clone() }
         }
+        Node::Draw { input, counts, draw } => {
+            let input = trimmed(input, &[counts.clone()].into());
+            Node::Draw { input, counts: counts.clone(), draw: draw.clone() }
+        }
         Node::Limit { input, rows } => Node::Limit { input: trimmed(input, needed), rows: *rows },
         Node::Slice { input, start, stop } => {
             Node::Slice { input: trimmed(input, needed), start: *start, stop: *stop }

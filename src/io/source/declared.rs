@@ -6,6 +6,7 @@ use arrow::array::{Array, RecordBatch, new_null_array};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::SchemaRef;
 
+use super::footers::Footers;
 use super::hive::Partitions;
 use super::{MemorySource, ParquetSource, Source, SourceColumn};
 use crate::error::{Error, Result};
@@ -20,7 +21,7 @@ pub struct Declared {
 
 impl Declared {
     /// The table that these files make. Columns of files that it does not have come after its own.
-    pub async fn source(&self, files: Vec<FileRef>) -> Result<Source> {
+    pub async fn source(&self, files: Vec<FileRef>, footers: &Footers) -> Result<Source> {
         if files.len() != self.values.num_rows() {
             return Err(Error::internal("a log that does not know each of its files"));
         }
@@ -28,7 +29,7 @@ impl Declared {
             let empty = (self.schema.clone(), Vec::new());
             return Ok(Source::Memory(Arc::new(MemorySource::new(vec![empty])?)));
         }
-        Ok(Source::Parquet(Arc::new(ParquetSource::declared(files, self).await?)))
+        Ok(Source::Parquet(Arc::new(ParquetSource::declared(files, self, footers).await?)))
     }
 
     /// The columns that are a file's own; the first value is of no file.

@@ -3,6 +3,7 @@
 pub mod declared;
 pub mod facts;
 pub mod files;
+pub mod footers;
 mod gaps;
 pub mod hive;
 mod identity;

@@ -22,6 +22,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 
 use super::SourceColumn;
 use super::declared::Declared;
+use super::footers::{FileKey, Footers};
 use super::hive::{self, Partitions};
 use super::reconcile::{Origin, Reconciled, reconcile};
 use crate::error::{Code, Error, Result};
@@ -103,23 +104,23 @@ impl ParquetSource {
         (name.is_some() || (start, step) != (0, 1)).then_some((name, start, step))
     }
 
-    pub async fn open(files: Vec<FileRef>) -> Result<Self> {
+    pub async fn open(files: Vec<FileRef>, footers: &Footers) -> Result<Self> {
         // What the names of directories say needs no file.
         let partitions = hive::partitions(files.iter())?;
-        Self::of(Self::footers(files).await?, &partitions, None)
+        Self::of(Self::footers(files, footers).await?, &partitions, None)
     }
 
     /// Files of a table that has a log of its own, which says their columns and the values that are the same in a file.
-    pub async fn declared(files: Vec<FileRef>, declared: &Declared) -> Result<Self> {
+    pub async fn declared(files: Vec<FileRef>, declared: &Declared, footers: &Footers) -> Result<Self> {
         let partitions = declared.partitions()?;
-        Self::of(Self::footers(files).await?, &partitions, Some(&declared.schema))
+        Self::of(Self::footers(files, footers).await?, &partitions, Some(&declared.schema))
     }
 
-    async fn footers(files: Vec<FileRef>) -> Result<Vec<(FileRef, Arc<ParquetMetaData>)>> {
+    async fn footers(files: Vec<FileRef>, footers: &Footers) -> Result<Vec<(FileRef, Arc<ParquetMetaData>)>> {
         let opened = futures::stream::iter(files)
             .map(|file| async move {
-                let footer = read_footer(&file).await?;
-                Ok::<_, Error>((file, Arc::new(footer)))
+                let footer = footer(&file, footers).await?;
+                Ok::<_, Error>((file, footer))
             })
             .buffered(FOOTERS_AT_ONCE);
         opened.try_collect().await
@@ -298,18 +299,39 @@ fn is_bytes(data_type: &DataType) -> bool {
     matches!(data_type, D::Utf8 | D::LargeUtf8 | D::Utf8View | D::Binary | D::LargeBinary | D::BinaryView)
 }
 
-async fn read_footer(file: &FileRef) -> Result<ParquetMetaData> {
+/// A file's footer, as it was read before where the file is still the same.
+async fn footer(file: &FileRef, footers: &Footers) -> Result<Arc<ParquetMetaData>> {
+    let opened = match &file.place {
+        Place::Local(path) => Some(File::open(path).map_err(|error| unreadable(&file.name, &error))?),
+        Place::Remote(..) => None,
+    };
+    let key = FileKey::of(file, opened.as_ref());
+    if let Some(known) = key.as_ref().and_then(|key| footers.get(key)) {
+        return Ok(known);
+    }
+    let footer = Arc::new(read_footer(file, opened).await?);
+    if let Some(key) = key {
+        let store = match &file.place {
+            Place::Remote(store, _) => Some(store.clone()),
+            Place::Local(_) => None,
+        };
+        footers.keep(key, store, &footer);
+    }
+    Ok(footer)
+}
+
+async fn read_footer(file: &FileRef, opened: Option<File>) -> Result<ParquetMetaData> {
     let reader = || ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
-    match &file.place {
-        Place::Local(path) => {
-            let opened = File::open(path).map_err(|error| unreadable(&file.name, &error))?;
+    match (&file.place, opened) {
+        (Place::Local(_), None) => Err(Error::internal("a local file that was not opened")),
+        (Place::Local(_), Some(opened)) => {
             let read = Arc::default();
             let ranged = Ranged::Local { file: Arc::new(opened), size: file.size, read };
             // Reading blocks: between two files there may be a wish to stop.
             tokio::task::yield_now().await;
             guarded(&file.name, || reader().parse_and_finish(&ranged))
         }
-        Place::Remote(store, path) => {
+        (Place::Remote(store, path), _) => {
             let mut failure = None;
             let object = Object { file, store: store.as_ref(), path };
             let fetch = Fetch { object, failure: &mut failure };

@@ -52,6 +52,7 @@ impl SourceFeed {
             morsels: morsels(&source, |_, _| true, 1),
             columns: (0..source.columns().len()).collect(),
             early: None,
+            keys: Vec::new(),
             dictionaries: Vec::new(),
             row_numbers: false,
             chunk_rows,
