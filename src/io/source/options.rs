@@ -185,7 +185,9 @@ impl ReadOptions {
                 "{title} files say themselves how they are read: leave it out. It is for {}",
                 takers.join(", ")
             ),
-            taken => format!("{title} takes {}", taken.join(", ")),
+            taken => {
+                format!("{title} takes {}; `{name}` is for {}", taken.join(", "), takers.join(", "))
+            }
         };
         Err(wrong(&path, format!("{path} is no option of {title} files")).hint(hint))
     }

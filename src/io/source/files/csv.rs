@@ -1,6 +1,6 @@
 //! CSV and TSV: types from all values as `pandas.read_csv` finds them, parts read side by side.
 
-mod column;
+pub mod column;
 mod records;
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,16 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::datatypes::{Fields, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
 
+use super::csv::column::Column;
 use super::data::Data;
+use super::infer::Missing;
 use super::shape::Shape;
 use super::{Batches, Fault, Format, Opened, With, fault, side_by_side};
+use crate::io::source::options::Declared;
 
 pub struct JsonLines;
 
@@ -34,6 +38,10 @@ impl Format for JsonLines {
         true
     }
 
+    fn options(&self) -> &'static [&'static str] {
+        &["dtype", "dates"]
+    }
+
     fn open(&self, data: Data, _: &str, with: &With<'_>) -> Result<Box<dyn Opened>, Fault> {
         let parts = parts(&data, with.threads)?;
         let mut shape = Shape::default();
@@ -46,7 +54,17 @@ impl Format for JsonLines {
         };
         let parts: Vec<_> = parts.into_iter().filter(|part| part.rows > 0).collect();
         let rows = parts.iter().map(|part| part.rows).collect();
-        Ok(Box::new(JsonFile { data, schema: Arc::new(Schema::new(fields)), parts, rows }))
+        let declared: Vec<_> = fields.iter().map(|field| with.options.declared(field.name())).collect();
+        let typed = fields.iter().zip(&declared).map(|(field, declared)| match declared {
+            Some(_) if field.data_type().is_nested() => Err(format!(
+                "column `{}` is declared by `dtype` or `dates`, and has lists or objects",
+                field.name()
+            )),
+            Some(declared) => Ok(Field::new(field.name(), declared.arrow.clone(), true)),
+            None => Ok(field.as_ref().clone()),
+        });
+        let schema = Arc::new(Schema::new(typed.collect::<Result<Vec<_>, _>>()?));
+        Ok(Box::new(JsonFile { data, schema, declared, parts, rows }))
     }
 }
 
@@ -121,6 +139,8 @@ fn part(data: &Data, bytes: Range<u64>) -> Result<Part, Fault> {
 struct JsonFile {
     data: Data,
     schema: SchemaRef,
+    /// For each column its type, if that was said.
+    declared: Vec<Option<Declared>>,
     parts: Vec<Part>,
     rows: Vec<usize>,
 }
@@ -142,13 +162,64 @@ impl Opened for JsonFile {
         read: &Arc<AtomicU64>,
     ) -> Result<Batches, Fault> {
         let part = self.parts.get(part).ok_or("a part that is not there")?;
-        let schema: Schema = self.schema.project(columns).map_err(fault)?;
+        let schema = Arc::new(self.schema.project(columns).map_err(fault)?);
+        let declared: Vec<_> = columns.iter().map(|column| self.declared[*column].clone()).collect();
+        // What is declared comes as the text that stands in the file.
+        let texts = schema.fields().iter().zip(&declared).map(|(field, declared)| match declared {
+            Some(_) => Field::new(field.name(), DataType::Utf8, true),
+            None => field.as_ref().clone(),
+        });
+        let texts = Arc::new(Schema::new(texts.collect::<Vec<_>>()));
         let cursor = BufReader::with_capacity(1 << 20, self.data.reader(part.bytes.clone(), read));
-        let reader =
-            ReaderBuilder::new(Arc::new(schema)).with_batch_size(rows).build(cursor).map_err(fault)?;
+        let any = declared.iter().any(Option::is_some);
+        let reader = ReaderBuilder::new(texts)
+            .with_batch_size(rows)
+            .with_coerce_primitive(any)
+            .build(cursor)
+            .map_err(fault)?;
         let from = part.line;
         Ok(Box::new(reader.map(move |batch| {
-            batch.map_err(|error| format!("in the lines from {from} on, {}", fault(error)).into())
+            let batch = batch.map_err(fault).and_then(|batch| match any {
+                true => typed(&batch, &schema, &declared),
+                false => Ok(batch),
+            });
+            batch.map_err(|why| format!("in the lines from {from} on, {why}").into())
         })))
     }
+}
+
+/// The declared columns of a batch, of which the texts are there, as what they are declared.
+fn typed(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    declared: &[Option<Declared>],
+) -> Result<RecordBatch, Fault> {
+    // No text stands for a missing value: that is `null`.
+    let none = Missing::new(&[], true);
+    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(batch.num_columns());
+    for ((array, field), declared) in batch.columns().iter().zip(schema.fields()).zip(declared) {
+        let Some(declared) = declared else {
+            arrays.push(array.clone());
+            continue;
+        };
+        let texts = array.as_string::<i32>();
+        let mut column = Column::of(field.data_type(), Some(declared))?;
+        for text in texts {
+            let pushed = match text {
+                None => column.skip(),
+                Some(text) => column.push(text.as_bytes(), &none),
+            };
+            pushed.map_err(|why| -> Fault {
+                let text: String = text.unwrap_or_default().chars().take(60).collect();
+                let why = match &*why {
+                    "" => format!("it is no {}, as which it is declared", declared.dtype),
+                    why => why.to_owned(),
+                };
+                format!("column `{}` has {text:?}: {why}", field.name()).into()
+            })?;
+        }
+        arrays.push(column.finish());
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), arrays, &options).map_err(fault)
 }

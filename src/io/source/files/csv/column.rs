@@ -76,6 +76,20 @@ impl Column {
         })
     }
 
+    /// A value that is missing.
+    pub fn skip(&mut self) -> Result<(), Why> {
+        match self {
+            Column::Null(rows) => *rows += 1,
+            Column::Bool(builder) => builder.append_null(),
+            Column::Int(builder) => builder.append_null(),
+            Column::UInt(builder) => builder.append_null(),
+            Column::Float(builder) => builder.append_null(),
+            Column::Text(builder) => builder.append_null(),
+            Column::Other(other) => other.push(None)?,
+        }
+        Ok(())
+    }
+
     pub fn push(&mut self, text: &[u8], missing: &Missing) -> Result<(), Why> {
         let is_missing = missing.is(text);
         match self {
