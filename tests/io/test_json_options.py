@@ -12,7 +12,6 @@ import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
-
 from rlm_hypervisor import InvalidTaskError, RLMClient, SourceUnreadableError
 
 
