@@ -8,15 +8,18 @@ from typing import Any, Literal as L, TypeAlias, final
 
 __all__ = [
     "Answer",
+    "Ending",
     "Engine",
     "Frame",
     "Groups",
     "Run",
     "Secret",
     "Secrets",
+    "Spool",
     "__version__",
     "decode_seconds",
     "describe",
+    "facts",
     "parse_task",
     "redact",
     "redacts",

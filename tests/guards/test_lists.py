@@ -229,6 +229,12 @@ def test_the_stub_and_the_module_have_the_same_names() -> None:
     stubbed = {node.name for node in _stub().body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     there = {name for name in dir(_core) if not name.startswith("_")}
     assert stubbed == there
+    (exported,) = (
+        ast.literal_eval(node.value)
+        for node in _stub().body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    )
+    assert set(exported) == set(_core.__all__)
 
 
 def test_the_stub_and_the_classes_have_the_same_members() -> None:
