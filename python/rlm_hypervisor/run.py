@@ -178,7 +178,7 @@ class Run:
 
         - `waiting_ms`: how long items waited for a worker, from when they were there: the only item of a run from the
           start, items of an iterable from when they were taken from it, which is when a thread is free for them;
-        - `running_ms`: how long they ran; of items that a worker was sent together each has an equal share, and a batch
+        - `running_ms`: how long those ran that came back; of items that a worker was sent together each has an equal share, and a batch
           is one item;
         - `items_per_call`: how many went together;
         - `abandoned_threads`: threads that went on when they were to stop, where threads are the workers.

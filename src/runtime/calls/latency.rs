@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::histogram::Histogram;
 
-/// Times are in microseconds.
+/// Times are in nanoseconds.
 #[derive(Debug, Clone, Default)]
 pub struct Latency {
     waiting: Histogram,
@@ -25,12 +25,12 @@ impl Latency {
 
     /// Of some of the items that went together.
     pub fn waited(&mut self, items: u64, waited: Duration) {
-        self.waiting.record(micros(waited), items);
+        self.waiting.record(nanos(waited), items);
     }
 
     /// So many items came back, each of which took so long.
     pub fn ran(&mut self, items: u64, took: Duration) {
-        self.running.record(micros(took), items);
+        self.running.record(nanos(took), items);
     }
 
     /// So many items went together that have waited for different times.
@@ -55,16 +55,16 @@ impl Latency {
             })
         };
         json!({
-            "waiting_ms": of(&self.waiting, 1e3),
-            "running_ms": of(&self.running, 1e3),
+            "waiting_ms": of(&self.waiting, 1e6),
+            "running_ms": of(&self.running, 1e6),
             "items_per_call": of(&self.batches, 1.0),
             "abandoned_threads": self.abandoned,
         })
     }
 }
 
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

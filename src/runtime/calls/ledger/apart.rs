@@ -44,3 +44,78 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::super::{Failed, Policy};
+    use super::*;
+    use crate::error::Error;
+    use crate::runtime::calls::feed::Parcel;
+    use crate::task::OnError;
+
+    fn ledger(items: u64) -> Ledger {
+        let mut ledger = Ledger::new(Policy {
+            retries: 1,
+            on_error: OnError::Collect,
+            alone: false,
+            max_failures: None,
+            in_flight: u64::MAX,
+            calls: u64::MAX,
+            backoff: Duration::ZERO,
+            longest_wait: Duration::ZERO,
+        });
+        ledger.offer(Parcel::of(0, items, Vec::new()));
+        ledger
+    }
+
+    proptest! {
+        #[test]
+        fn every_item_has_one_end_whatever_is_taken_apart(
+            items in 1_u64..40,
+            sizes in prop::collection::vec(1_u64..9, 1..60),
+            fates in prop::collection::vec(0_u8..4, 1..60),
+        ) {
+            let mut ledger = ledger(items);
+            let now = Instant::now();
+            let (mut sizes, mut fates) = (sizes.iter().cycle(), fates.iter().cycle());
+            while !ledger.is_settled() {
+                let alone = ledger.take_alone(now);
+                let (single, fresh) = (alone.is_some(), ledger.fresh());
+                let taken = alone.or_else(|| ledger.take_fresh(*sizes.next().unwrap(), now));
+                let Some((id, slice)) = taken else {
+                    return Err(TestCaseError::fail("nothing to take, and not settled"));
+                };
+                prop_assert!(single || ledger.fresh() == fresh - slice.len());
+                prop_assert!(!single || slice.len() == 1);
+                match fates.next().unwrap() {
+                    // One that goes alone is not taken apart any further.
+                    0 if !single => ledger.apart(id, now),
+                    1 => {
+                        let error = Error::internal("no");
+                        let failed = vec![Failed { item: slice.from, retryable: true, error }];
+                        ledger.part(id, slice.to, failed, Vec::new(), Value::Null, now).unwrap();
+                    }
+                    2 => ledger.crashed(id, None, true, Error::internal("gone"), now).unwrap(),
+                    _ => ledger.part(id, slice.to, Vec::new(), Vec::new(), Value::Null, now).unwrap(),
+                }
+                let counts = ledger.counts();
+                let ends = counts.succeeded + counts.failed;
+                prop_assert_eq!(counts.waiting + counts.running + ends, items);
+            }
+            let (segments, failures) = ledger.outcome();
+            let mut seen: Vec<u64> = failures.keys().copied().collect();
+            for segment in segments {
+                let all = segment.first..segment.first + segment.count;
+                seen.extend(all.filter(|item| !segment.failed.contains(item)));
+            }
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..items).collect::<Vec<_>>());
+        }
+    }
+}
