@@ -1,14 +1,34 @@
 //! Memory between us, the allocator and the system: how long freed pages are kept, and large pages for large tables.
 
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
 
 /// `mi_option_purge_delay` in mimalloc's `mi_option_e`, and the milliseconds that it is by default.
 const PURGE_DELAY: (libc::c_int, libc::c_long) = (15, 1000);
 
 /// Milliseconds for which pages that were freed are kept for what is allocated next. Tables that grow and runs that
 /// follow each other would else wait for the system to fill page after page with zeros: half the time of a grouping
-/// into ten million groups. jemalloc keeps them as long.
-const KEPT: libc::c_long = 10_000;
+/// into ten million groups. All of them go at once when the time is up, so it is long; an engine without runs gives
+/// them back by itself.
+const KEPT: libc::c_long = 60_000;
+
+/// The same while a run has not enough memory: what it freed would stand beside what it needs next.
+const KEPT_IF_SHORT: libc::c_long = 10;
+
+/// Whether it is for us to say how long freed pages are kept: not where the user has said it.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// Runs that have not enough memory.
+static SHORT: Mutex<usize> = Mutex::new(0);
+
+fn keep_for(milliseconds: libc::c_long) {
+    if OURS.load(Ordering::Relaxed) {
+        // SAFETY: options are plain numbers behind atomics.
+        unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY.0, milliseconds) };
+    }
+}
 
 /// Tells the allocator once how long to keep what is freed.
 pub fn keep_freed_pages() {
@@ -16,12 +36,34 @@ pub fn keep_freed_pages() {
     ONCE.call_once(|| {
         let (option, default) = PURGE_DELAY;
         // SAFETY: options are plain numbers behind atomics. One that is not what we take it for is left alone.
-        unsafe {
-            if libmimalloc_sys::mi_option_get(option) == default {
-                libmimalloc_sys::mi_option_set(option, KEPT);
-            }
-        }
+        let ours = unsafe { libmimalloc_sys::mi_option_get(option) } == default;
+        OURS.store(ours, Ordering::Relaxed);
+        keep_for(KEPT);
     });
+}
+
+/// For as long as there is one, what is freed goes back to the system soon.
+#[derive(Debug)]
+pub struct ShortOfMemory(());
+
+impl ShortOfMemory {
+    pub fn begin() -> Self {
+        let mut short = SHORT.lock();
+        *short += 1;
+        keep_for(KEPT_IF_SHORT);
+        give_back_freed_pages();
+        Self(())
+    }
+}
+
+impl Drop for ShortOfMemory {
+    fn drop(&mut self) {
+        let mut short = SHORT.lock();
+        *short -= 1;
+        if *short == 0 {
+            keep_for(KEPT);
+        }
+    }
 }
 
 /// Gives all pages that nothing lies on back to the system.

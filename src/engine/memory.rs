@@ -1,13 +1,14 @@
 //! What a run holds in memory and on disk: counted, bounded, and told when it was not enough.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 
 use crate::error::out_of_memory;
+use crate::memory::ShortOfMemory;
 
 /// The share of the memory limit that bytes fetched ahead of their decoding may take.
 const AHEAD_SHARE: u64 = 4;
@@ -77,6 +78,8 @@ impl Drop for Held {
 pub struct WatchedPool {
     pub inner: Arc<dyn MemoryPool>,
     pub memory: Arc<Memory>,
+    /// Set when memory does not suffice for the first time, if the run is still going on.
+    pub short: Weak<OnceLock<ShortOfMemory>>,
 }
 
 impl WatchedPool {
@@ -116,6 +119,9 @@ impl MemoryPool for WatchedPool {
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> DataFusionResult<()> {
         let grown = self.inner.try_grow(reservation, additional);
         if let Err(DataFusionError::ResourcesExhausted(_)) = grown {
+            if let Some(short) = self.short.upgrade() {
+                short.get_or_init(ShortOfMemory::begin);
+            }
             let (name, held) = (reservation.consumer().name(), reservation.size());
             let text = out_of_memory(
                 name,
@@ -168,7 +174,8 @@ mod tests {
         let memory = Arc::new(Memory::default());
         memory.set_limit(4 << 20);
         let inner = Arc::new(GreedyMemoryPool::new(4 << 20));
-        let pool: Arc<dyn MemoryPool> = Arc::new(WatchedPool { inner, memory: memory.clone() });
+        let pool: Arc<dyn MemoryPool> =
+            Arc::new(WatchedPool { inner, memory: memory.clone(), short: Weak::new() });
         let reservation = MemoryConsumer::new("join").register(&pool);
         reservation.try_grow(3 << 20).unwrap();
         let error = Error::from(reservation.try_grow(2 << 20).unwrap_err().context("while joining"));

@@ -1,6 +1,6 @@
 //! The steps of a run: scalars first, then the plan, its partitions collected in order.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
@@ -75,12 +75,19 @@ pub(super) async fn execute(
     let mut rung = fastest;
     // The place of the run that waits for others, from its first wait on.
     let mut first = None;
+    // Until the run ends, however long its answer is kept.
+    let short_of_memory = Arc::new(OnceLock::new());
     let (mut ended, mut attempts, mut short) = (engine.memory.ended(), 0, false);
     loop {
         let pool = Arc::new(RunPool::new(rung.pool(limit), engine.memory.clone()));
         rung.apply(&mut lowering);
         let target = options.output.as_ref();
-        let run_in = attempt(&engine, limit, &pool, run, &frame, (rung, lowering.clone()), target);
+        let watched = WatchedPool {
+            inner: pool.clone(),
+            memory: run.control.memory.clone(),
+            short: Arc::downgrade(&short_of_memory),
+        };
+        let run_in = attempt(&engine, limit, watched, run, &frame, (rung, lowering.clone()), target);
         let error = match run_in.await {
             // No operator makes an answer smaller.
             Err(error) if error.code() == Code::OutOfMemory && !is_too_large(&error) => error,
@@ -111,7 +118,7 @@ pub(super) async fn execute(
 async fn attempt(
     engine: &Engine,
     limit: usize,
-    pool: &Arc<RunPool>,
+    pool: WatchedPool,
     run: &Run,
     frame: &Frame,
     (rung, mut lowering): (Rung, Lowering),
@@ -127,9 +134,10 @@ async fn attempt(
     };
     let spill = DiskManagerBuilder::default().with_mode(mode);
     run.control.memory.set_limit(limit);
-    let watched = Arc::new(WatchedPool { inner: pool.clone(), memory: run.control.memory.clone() });
-    let runtime =
-        RuntimeEnvBuilder::new().with_memory_pool(watched).with_disk_manager_builder(spill).build_arc()?;
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(spill)
+        .build_arc()?;
     let config = SessionConfig::new()
         .with_target_partitions(lowering.threads)
         .with_batch_size(rung.batch_rows(limit, &frame.domain))
