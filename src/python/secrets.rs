@@ -327,13 +327,20 @@ impl PySecrets {
     }
 }
 
-/// What asks providers, which may hang: in a thread of its own, so that Ctrl-C ends the wait for it.
+/// The name of threads that ask providers.
+const ASKING: &str = "rlm-secrets";
+
+/// What asks providers, which may hang: in a thread of its own, so that Ctrl-C ends the wait for it. A provider that
+/// asks for another secret is in such a thread already, and the one that may ask.
 pub fn interruptible<T: Send + 'static>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> PyResult<T> {
+    if std::thread::current().name() == Some(ASKING) {
+        return py.detach(work).map_err(|error| raised(py, error));
+    }
     let (tell, mut told) = mpsc::sync_channel(1);
-    let thread = std::thread::Builder::new().name("rlm-secrets".to_owned());
+    let thread = std::thread::Builder::new().name(ASKING.to_owned());
     let started = thread.spawn(move || {
         // Whoever waited may be gone.
         let _ = tell.send(work());
