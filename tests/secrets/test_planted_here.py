@@ -224,8 +224,11 @@ def test_processes_and_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         }
         with contextlib.suppress(OutOfMemoryError):
             client.execute(document)
-        for path in tmp_path.rglob("*"):
-            nothing_leaks(str(path), path.read_bytes() if path.is_file() else b"")
+        # What the sort left on the disk goes while it is looked at.
+        for folder, _, names in os.walk(tmp_path):
+            for path in (Path(folder, name) for name in names):
+                with contextlib.suppress(FileNotFoundError):
+                    nothing_leaks(str(path), path.read_bytes())
 
 
 def test_what_is_kept_of_runs(tmp_path: Path) -> None:
