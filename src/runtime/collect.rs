@@ -36,7 +36,8 @@ pub(super) fn is_too_large(error: &Error) -> bool {
 pub(super) struct Counted(Option<Answer>);
 
 struct Answer {
-    room: MemoryReservation,
+    /// None where no other step is left that would spare memory: DataFusion's operators give nothing back for it.
+    room: Option<MemoryReservation>,
     held: AtomicUsize,
     limit: usize,
     /// Buffers that somebody else has as well may be those of the source.
@@ -49,8 +50,8 @@ impl Counted {
         Self(None)
     }
 
-    pub fn answer(shares: bool, limit: usize, context: &TaskContext) -> Self {
-        let room = MemoryConsumer::new(ANSWER).register(context.memory_pool());
+    pub fn answer(shares: bool, last: bool, limit: usize, context: &TaskContext) -> Self {
+        let room = (!last).then(|| MemoryConsumer::new(ANSWER).register(context.memory_pool()));
         Self(Some(Answer { room, held: AtomicUsize::new(0), limit, shares }))
     }
 
@@ -58,9 +59,14 @@ impl Counted {
         let Some(answer) = &self.0 else { return Ok(()) };
         let bytes: usize = batch.columns().iter().map(|column| bytes(&column.to_data(), answer.shares)).sum();
         let held = answer.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let Err(refused) = answer.room.try_grow(bytes) else { return Ok(()) };
-        if held < answer.limit - answer.limit / WITHIN {
-            return Err(refused.into());
+        match &answer.room {
+            None if held <= answer.limit => return Ok(()),
+            None => {}
+            Some(room) => match room.try_grow(bytes) {
+                Ok(()) => return Ok(()),
+                Err(refused) if held < answer.limit - answer.limit / WITHIN => return Err(refused.into()),
+                Err(_) => {}
+            },
         }
         let limit = shown_bytes(answer.limit as u64);
         let text =

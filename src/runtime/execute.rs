@@ -207,7 +207,7 @@ async fn attempt(
         return Ok(Finished::Written(written?));
     }
     let mut schema = plan.schema();
-    let counted = Counted::answer(lowering.sources.any_in_memory(), limit, &context);
+    let counted = Counted::answer(lowering.sources.any_in_memory(), rung.is_last(), limit, &context);
     let started = Instant::now();
     let batches = if matches!(frame.kind, Kind::Frame | Kind::Series | Kind::Dummies(_)) {
         schema = plain_schema(&schema);

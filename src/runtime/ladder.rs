@@ -42,9 +42,14 @@ impl Rung {
         self.grouping == Grouping::Own && !self.merging
     }
 
+    /// Whether no step is left.
+    pub fn is_last(self) -> bool {
+        self.grouping == Grouping::DataFusion
+    }
+
     /// The next step, and what `explain()` says of it. `lacked` is the operator that asked for more than there was.
     pub fn next(self, domain: &Node, lacked: Option<&str>) -> Option<(Self, &'static str)> {
-        if self.grouping == Grouping::DataFusion {
+        if self.is_last() {
             return None;
         }
         let last = Self { grouping: Grouping::DataFusion, merging: true };
