@@ -187,7 +187,8 @@ async fn sort(
     });
     // It ends when nobody takes what it tells.
     let merging = SpawnedTask::spawn(merging);
-    let room = Arc::new((room, merging));
+    let room = Arc::new(room);
+    let held = room.clone();
     let batches = stream::poll_fn(move |context| told.poll_recv(context)).map(move |picked| {
         let room = room.clone();
         async move {
@@ -196,7 +197,14 @@ async fn sort(
             Ok(batch?)
         }
     });
-    Ok(batches.buffered(threads).boxed())
+    // That nothing more was told is the end only if the merge says so.
+    let ended = stream::once(async move {
+        let ended = merging.join().await.map_err(|_| Error::internal("a thread of the engine panicked"));
+        drop(held);
+        ended?.map_err(DataFusionError::from)
+    });
+    let ended = ended.filter_map(|ended| async { ended.err().map(Err) });
+    Ok(batches.buffered(threads).chain(ended).boxed())
 }
 
 /// Bytes of a row on disk.
