@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import psutil
 import pytest
-from rlm_hypervisor import OperationFailedError, RLMClient, WorkerCrashedError
+from rlm_hypervisor import OperationFailedError, RLMClient, WorkerCrashedError, current_task
 
 from tests.faults._workers import PATIENCE, books, linux, looked_after, still_serves, task, workers
 
@@ -32,10 +32,7 @@ FAULTS = ("raise", "exit", "kill", "leave", "abort")
 
 def _does(folder: str) -> Any:
     def operation(plan: Plan) -> int:
-        from rlm_hypervisor.worker import context
-
-        assert context.current is not None
-        attempt = context.current.attempt
+        attempt = current_task().attempt
         with (Path(folder) / str(plan.item)).open("a") as file:
             file.write(f"{attempt}\n")
         fault = plan.faults[attempt - 1] if attempt <= len(plan.faults) else ""

@@ -114,7 +114,7 @@ impl Lowering {
         } else {
             vec![key(&FIRST.into(), DType::Int64)]
         };
-        super::sort::sorted(grouped, &by, None, self)
+        super::sort::sorted(grouped, &by, None, false, self)
     }
 }
 

@@ -59,7 +59,7 @@ impl Lowering {
         let both = !matches!(join.kind, JoinKind::Semi | JoinKind::Anti);
         let places = if both { &PLACES[..] } else { &PLACES[..1] };
         let order: Vec<SortKey> = places.iter().map(|place| ascending(place, DType::Int64)).collect();
-        let ordered = sorted(merged, &order, None, self)?;
+        let ordered = sorted(merged, &order, None, false, self)?;
         let schema = ordered.schema();
         let mut columns: Vec<(Arc<dyn PhysicalExpr>, String)> = Vec::new();
         for (number, wanted) in kept.iter().enumerate() {
@@ -101,7 +101,7 @@ impl Lowering {
         }
         output.push((PLACES[number].into(), Expr::column(POSITION, DType::Int64)));
         order.push(ascending(PLACES[number], DType::Int64));
-        sorted(project(plan, &output)?, &order, None, self)
+        sorted(project(plan, &output)?, &order, None, false, self)
     }
 }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
+use arrow::datatypes::{Field, Schema};
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 
-use super::{Lowering, Names, POSITION, Plan, columns_of, project, virtual_column};
+use super::{Grouping, Lowering, Names, POSITION, Plan, columns_of, project, virtual_column};
 use crate::engine::owned_exec::OwnedExec;
 use crate::engine::physical_expr;
 use crate::engine::sort::exec::SortedExec;
@@ -15,7 +16,21 @@ use crate::error::{Error, Result};
 use crate::plan::node::{Aggregation, Keep, Params, SortKey};
 use crate::plan::{DType, Expr, Node};
 
+/// Of so many parts of the memory limit a sort is expected to need one, if DataFusion's is to do it: it is faster, and
+/// at its limit it may fail where ours goes to disk. Numbers of rows are estimates.
+const SMALL: f64 = 8.0;
+
+/// Bytes of a value that is as long as it likes.
+const LONG: usize = 48;
+
 impl Lowering {
+    /// Whether the rows of a node are expected to be far from what memory there is, and did not lack any before.
+    pub(super) fn sorts_within_memory(&self, rows: &Arc<Node>, schema: &Schema) -> bool {
+        let width = |field: &Arc<Field>| field.data_type().primitive_width().unwrap_or(LONG);
+        let bytes = self.rows(rows) * schema.fields().iter().map(width).sum::<usize>() as f64;
+        self.grouping == Grouping::Own && !self.merging && bytes * SMALL <= self.control.memory.limit() as f64
+    }
+
     /// A stable sort: the rows' positions are the last key.
     pub(super) fn sort(
         &self,
@@ -35,7 +50,8 @@ impl Lowering {
         let position =
             SortKey { expr: Expr::column(POSITION, DType::Int64), descending: false, missing_first: false };
         let keys: Vec<SortKey> = keys.iter().cloned().chain([position]).collect();
-        let sorted = sorted(plan, &keys, fetch, self)?;
+        let small = self.sorts_within_memory(input, &schema);
+        let sorted = sorted(plan, &keys, fetch, small, self)?;
         let columns: Vec<_> = needed
             .iter()
             .filter_map(|name| {
@@ -47,11 +63,12 @@ impl Lowering {
     }
 }
 
-/// A plan's rows in the order of keys that tell all of them apart.
+/// A plan's rows in the order of keys that tell all of them apart. `small` ones do not come near the memory limit.
 pub(super) fn sorted(
     plan: Plan,
     keys: &[SortKey],
     fetch: Option<usize>,
+    small: bool,
     lowering: &Lowering,
 ) -> Result<Plan> {
     let schema = plan.schema();
@@ -61,7 +78,7 @@ pub(super) fn sorted(
         let options = SortOptions { descending: key.descending, nulls_first: key.missing_first };
         exprs.push(PhysicalSortExpr::new(physical_expr::physical_expr(&expr, &schema)?, options));
     }
-    if fetch.is_none() && SortedExec::supports(&exprs, &plan)? {
+    if fetch.is_none() && !small && SortedExec::supports(&exprs, &plan)? {
         let plan = Arc::new(OwnedExec::new(plan));
         return Ok(Arc::new(SortedExec::new(plan, exprs, lowering.control.clone(), lowering.threads)));
     }

@@ -71,7 +71,8 @@ impl Lowering {
         let position =
             SortKey { expr: Expr::column(POSITION, DType::Int64), descending: false, missing_first: false };
         let keys: Vec<SortKey> = keys.iter().cloned().chain([position]).collect();
-        let plan = sorted(plan, &keys, None, self)?;
+        let small = self.sorts_within_memory(below, &schema);
+        let plan = sorted(plan, &keys, None, small, self)?;
         let plan = self.window_over(plan, &[counted], &names)?;
         let predicate = physical_expr::physical_expr(predicate, &plan.schema())?;
         let plan: Plan = Arc::new(FilterExec::try_new(predicate, plan)?);
