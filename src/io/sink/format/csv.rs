@@ -94,8 +94,10 @@ impl Lines for CsvLines {
                 if column.array.is_valid(row) {
                     let before = bytes.len();
                     (column.write)(row, bytes)?;
-                    if alone && bytes.len() == before {
-                        bytes.extend_from_slice(b"\"\"");
+                    // Neither would one of nothing but blanks be one.
+                    if alone && bytes[before..].trim_ascii().is_empty() {
+                        bytes.insert(before, b'"');
+                        bytes.push(b'"');
                     }
                 } else if alone {
                     bytes.extend_from_slice(b"\"\"");
