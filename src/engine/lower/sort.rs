@@ -18,7 +18,7 @@ use crate::plan::{DType, Expr, Node};
 
 /// Of so many parts of the memory limit a sort is expected to need one, if DataFusion's is to do it: it is faster, and
 /// at its limit it may fail where ours goes to disk. Numbers of rows are estimates.
-const SMALL: f64 = 8.0;
+const SMALL: f64 = 4.0;
 
 /// Bytes of a value that is as long as it likes.
 const LONG: usize = 48;
