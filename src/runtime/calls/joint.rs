@@ -19,7 +19,7 @@ use super::granted::Granted;
 use super::ledger::{Ledger, Policy, Slice};
 use super::retry::Retry;
 use super::values::Values;
-use crate::engine::control::{Accounting, Stop};
+use crate::engine::control::Stop;
 use crate::error::{Error, Result};
 use crate::runtime::run::{Finished, Run};
 use crate::worker::{Blob, Call, Function, Head, Pool, Unit};
@@ -332,17 +332,7 @@ fn milliseconds(time: Duration) -> u64 {
 
 impl Member {
     pub fn account(&self) {
-        let counts = self.ledger.counts();
-        self.run.control.account(Accounting {
-            accepted: counts.accepted,
-            pending: counts.waiting + counts.running,
-            succeeded: counts.succeeded,
-            failed: counts.failed,
-            dead_lettered: counts.dead_lettered,
-            cancelled: counts.cancelled,
-            skipped: 0,
-            restored: counts.restored,
-        });
+        self.run.control.account(self.ledger.counts().into());
     }
 
     /// Why it is to stop, if it is.

@@ -17,6 +17,7 @@ use self::pieces::Cut;
 pub use self::pieces::Piece;
 use super::feed::Parcel;
 use super::values::Segment;
+use crate::engine::control::Accounting;
 use crate::error::Error;
 use crate::task::OnError;
 use crate::worker::Blob;
@@ -83,6 +84,21 @@ pub struct Counts {
     pub cancelled: u64,
     /// Those of the ended that an earlier run with the same key had done.
     pub restored: u64,
+}
+
+impl From<Counts> for Accounting {
+    fn from(counts: Counts) -> Self {
+        Self {
+            accepted: counts.accepted,
+            pending: counts.waiting + counts.running,
+            succeeded: counts.succeeded,
+            failed: counts.failed,
+            dead_lettered: counts.dead_lettered,
+            cancelled: counts.cancelled,
+            skipped: 0,
+            restored: counts.restored,
+        }
+    }
 }
 
 /// An item that is to be put aside.

@@ -19,7 +19,7 @@ use super::overflow::Overflow;
 use super::pace::Pace;
 use super::retry::Retry;
 use super::values::Values;
-use crate::engine::control::{Accounting, Stop};
+use crate::engine::control::Stop;
 use crate::error::{Code, Error};
 use crate::runtime::run::Run;
 use crate::secrets::redact;
@@ -190,16 +190,7 @@ impl CallRun {
     /// Brings the books up to date, and ends the run if everything has its end.
     fn settle(&self, mut state: parking_lot::MutexGuard<'_, State>) {
         let counts = state.ledger.counts();
-        self.run.control.account(Accounting {
-            accepted: counts.accepted,
-            pending: counts.waiting + counts.running,
-            succeeded: counts.succeeded,
-            failed: counts.failed,
-            dead_lettered: counts.dead_lettered,
-            cancelled: counts.cancelled,
-            skipped: 0,
-            restored: counts.restored,
-        });
+        self.run.control.account(counts.into());
         let stopping = self.run.control.stopped();
         // A feed that does not come back does not hold up a run that is to stop.
         if state.open || (state.feeding && !stopping) || !state.ledger.is_settled() {
