@@ -109,7 +109,8 @@ class _Killer(threading.Thread):
         self.killed = 0
 
     def run(self) -> None:
-        while not self._over.wait(self._chance.uniform(0.0, 0.08)):
+        # Long enough that a worker gets to its items on a busy machine too: a run ends where a dozen in a row did not.
+        while not self._over.wait(self._chance.uniform(0.0, 0.25)):
             for process in workers():
                 if self._chance.random() < 0.5:
                     try:
