@@ -34,7 +34,7 @@ help:  ## List the verbs
 
 setup: $(VENV)/.ready  ## Create .venv with everything that building and testing needs
 
-$(VENV)/.ready: pyproject.toml scripts/setup.sh scripts/emulators.sh
+$(VENV)/.ready: pyproject.toml scripts/setup.sh scripts/system.sh scripts/emulators.sh
 	$(call say,set up $(VENV))
 	@scripts/setup.sh $(VENV) dev
 	@scripts/emulators.sh $(VENV)/emulators

@@ -5,7 +5,7 @@ set -euo pipefail
 into=${1:?directory of the servers}
 
 if ! command -v npm >/dev/null; then
-    echo "npm is not there: tests of Azure's store will be skipped (Debian: apt install npm)" >&2
+    echo "npm is not there: tests of Azure's store will be skipped (see scripts/system.sh)" >&2
     exit 0
 fi
 mkdir -p "$into"

@@ -5,6 +5,8 @@ set -euo pipefail
 venv=${1:?directory of the environment}
 group=${2:?dependency group of pyproject.toml}
 
+"$(dirname "$0")/system.sh"
+
 # The package runs on 3.10; its tests compare with pandas 3, which wants 3.11.
 fits() {
     "$1" -c 'import sys, venv, ensurepip; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
