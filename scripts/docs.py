@@ -170,11 +170,14 @@ def task(described: Row) -> str:
         keys(tables["input"], count),
         ["## `input.readOptions`"],
         [
-            "How files of CSV and TSV are read; [the guide](guide/reading.md) has examples. Other formats take none."
+            "How files of text are read; [the guide](guide/reading.md) has examples, and says which format takes what. "
+            "Every format takes `columns`."
         ],
         keys(tables["readOptions"], count),
         ["## An `operation` that is a query"],
         keys(tables["sql"], count),
+        ["### A table of a query"],
+        keys(tables["sqlTable"], count),
         ["## `options`"],
         keys(tables["options"], count),
         ["## `output`"],

@@ -12,6 +12,7 @@ __all__ = [
     "Engine",
     "Frame",
     "Groups",
+    "Objects",
     "Run",
     "Secret",
     "Secrets",
@@ -42,10 +43,7 @@ def decode_seconds(source: str, columns: list[str], threads: int) -> float:
     """Seconds the reader needs to decode these columns and do nothing else."""
 
 def parse_task(document: Any, registered: list[tuple[str, str]]) -> dict[str, Any]:
-    """Validates a task document (markers in place of callables and objects); returns it normalised.
-
-    Raises the error classes of `rlm_hypervisor.errors`.
-    """
+    """Validates a task document (markers in place of callables and objects); returns it normalised."""
 
 def watch_parent(fd: int, parent: int | None = None) -> None:
     """In a worker: ends the process and its group as soon as the other end of the socket is closed."""
@@ -63,11 +61,7 @@ def resolve(settings: dict[str, Any]) -> dict[str, Any]:
 class Secret:
     """A value that nothing shows: `repr`, `str`, `format`, `pickle` and `json` do not, `reveal()` does.
 
-    Two are equal if their values are, which is found out in a time that does not depend on them.
-
-    Args:
-        value: text, or bytes that are text in UTF-8.
-        name: what it is called.
+    Two are equal if their values are, which is found out in a time that does not depend on them. Bytes are text in UTF-8.
     """
 
     def __new__(cls, value: str | bytes | Secret, name: str = "secret") -> Secret: ...
@@ -108,12 +102,15 @@ class Engine:
         timeout_ms: int | None = None,
         storage_options: dict[str, Any] | None = None,
         read_options: Mapping[str, Any] | None = None,
+        lazily: bool = False,
     ) -> Frame:
-        """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule.
+        """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule; lists files, reads footers."""
 
-        Lists files and reads their footers: raises SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SCHEMA_MISMATCH,
-        and TIMEOUT when that takes longer than `timeout_ms`. Ctrl-C ends it.
-        """
+    def is_pending(self, frame: Frame) -> bool: ...
+    def opened(
+        self, frame: Frame, plan: Frame | None = None, timeout_ms: int | None = None
+    ) -> tuple[Frame, bool]:
+        """Opens what a plan needs of a pending frame: the plan and True, or a frame of other columns and False."""
 
     def open_log(
         self,
@@ -124,6 +121,9 @@ class Engine:
         timeout_ms: int | None = None,
     ) -> Frame:
         """A frame over the Parquet files of a table with a log: its schema, and a row of a file's own values for each."""
+
+    def objects(self) -> Objects:
+        """Those of `memory://`."""
 
     def spool(self) -> Spool:
         """What takes the tables of a stream; it then is a source of `open`."""
@@ -141,10 +141,9 @@ class Engine:
         """Starts a run. Options: chunk_size (int | None), timeout_ms, parallelism, memory_limit."""
 
     def call(self, function: bytes, feed: object, asked: dict[str, Any], then: bytes | None = None) -> Run:
-        """Starts a run of user code in workers.
+        """Starts a run of user code in workers; `then` is called on all results together.
 
         `feed`: the payload of a single call, a list of inputs that share batches with other runs', a `Frame` that is a source, or an object with `next(most, prints, done)` and `left()`.
-        `then` is called on all results together.
         """
 
     def metrics(self) -> dict[str, Any]:
@@ -170,6 +169,15 @@ class Engine:
         """Cancels what runs and stops the threads. A second call does nothing."""
 
 @final
+class Objects:
+    """The objects of `memory://`: bytes by key."""
+
+    def get(self, key: str) -> bytes | None: ...
+    def put(self, key: str, data: bytes) -> None: ...
+    def remove(self, key: str) -> bool: ...
+    def keys(self) -> list[str]: ...
+
+@final
 class Spool:
     """Takes tables one after the other; what exceeds a share of the memory limit is written to `spill_dir`."""
 
@@ -185,8 +193,7 @@ def facts(frame: Frame) -> dict[str, Any]:
 class Frame:
     """An immutable symbolic frame, series or scalar: what the functions of a trace pass around.
 
-    Every method returns a new one, or raises NOT_DECOMPOSABLE / SCHEMA_MISMATCH (without the user's line,
-    which the tracing layer adds). Series that meet in one call must come from the same rows.
+    Methods return a new one, or raise NOT_DECOMPOSABLE / SCHEMA_MISMATCH without the user's line, which the tracing layer adds.
     """
 
     @staticmethod
@@ -213,17 +220,11 @@ class Frame:
 
     @staticmethod
     def call(op: str, args: Sequence[Frame | _Constant]) -> Frame:
-        """A row-wise operator over series, scalars and constants (at least one Frame).
-
-        Series if any argument is one, named as pandas names it (the common name, else None); else scalar.
-        """
+        """A row-wise operator over series, scalars and constants; a series, named as pandas does, if any of them is one."""
 
     @staticmethod
     def sql(query: str, tables: Sequence[tuple[str, Frame]]) -> Frame:
-        """The answer of a query over whole sources as tables; nothing of it is run.
-
-        Raises INVALID_TASK for what is no query or wrong, SCHEMA_MISMATCH for columns, each with the place.
-        """
+        """The answer of a query over whole sources as tables; nothing of it is run. Errors have the place in the query."""
 
     def select(self, labels: Sequence[_Label]) -> Frame: ...
     def assign(self, label: _Label, value: Frame | _Constant) -> Frame:

@@ -16,6 +16,7 @@ from rlm_hypervisor.errors import (
     NotDecomposableError,
     OperationNotFoundError,
 )
+from rlm_hypervisor.objects import Objects
 from rlm_hypervisor.opening import Sources, storage_options_of
 from rlm_hypervisor.operations import EVERYWHERE, Operations
 from rlm_hypervisor.run import ConstantRun, Run
@@ -118,6 +119,8 @@ class RLMClient(Submitting, Sources):
         self._engine = _core.Engine(resolved, storage_options_of(storage_options), held)
         self.secrets = Secrets(held, self._check)
         """The secrets of this client: `get`, `set`, `names`, `refresh`."""
+        self.memory = Objects(self._engine.objects(), self._check)
+        """The objects of `memory://`, a store within this client: a mapping of keys to bytes."""
         self._progress = resolved.get("progress", "auto")
         _OPEN.add(self)
 
@@ -158,10 +161,12 @@ class RLMClient(Submitting, Sources):
             name = "sql"
             plan: Any = self._query(sql, spec["input"], objects, timeout_ms)
         else:
-            from rlm_hypervisor.partition.trace import trace
+            from rlm_hypervisor.looking import Looking
 
             name = getattr(operation, "__name__", type(operation).__name__)
-            frame = self._open(spec["input"], objects, timeout_ms)
+            looking = Looking(
+                self._engine, self._open(spec["input"], objects, timeout_ms, lazily=True), timeout_ms
+            )
             mode = spec["options"]["mode"]
             mode = self._engine.settings()["mode"] if mode == "auto" else mode
             if spec["type"] in ("map_reduce", "parallel_inference", "recursive") or spec["combine"] != "auto":
@@ -174,13 +179,17 @@ class RLMClient(Submitting, Sources):
                     )
                 mode = "python"
             if mode == "python":
-                return self._submit_rows(spec, frame, operation, objects, timeout_ms, started_at, None)
+                return self._submit_rows(
+                    spec, looking.whole(), operation, objects, timeout_ms, started_at, None
+                )
             try:
-                plan = trace(operation, frame)
+                plan = looking.plan(operation)
             except NotDecomposableError as error:
                 if mode == "native":
                     raise
-                return self._submit_rows(spec, frame, operation, objects, timeout_ms, started_at, error)
+                return self._submit_rows(
+                    spec, looking.whole(), operation, objects, timeout_ms, started_at, error
+                )
         if spec.get("output") is not None and not isinstance(plan, _core.Frame):
             raise InvalidTaskError(
                 "the operation returned a plain value, and `output` is for tables. Leave `output` out, or return a table",
@@ -250,7 +259,8 @@ class RLMClient(Submitting, Sources):
         Args:
             query: one SELECT, WITH or VALUES; nothing that writes.
             source: what the query knows as the table `partition`.
-            tables: further tables by name: each a source as `input.source` takes it.
+            tables: further tables by name: each a source as `input.source` takes it, or a dict with `source` and, as
+                `input` of a task has them, `format`, `readOptions`, `storageOptions`.
             **options: options of the task: `timeoutMs`, `parallelism`, `memoryLimit`, ...
 
         Raises:

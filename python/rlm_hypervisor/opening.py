@@ -32,7 +32,9 @@ class Sources:
     def _check(self) -> None:
         raise NotImplementedError
 
-    def _open(self, source: Mapping[str, Any], objects: list[Any], timeout_ms: int | None) -> _core.Frame:
+    def _open(
+        self, source: Mapping[str, Any], objects: list[Any], timeout_ms: int | None, lazily: bool = False
+    ) -> _core.Frame:
         found = source.get("source")
         if found is None:
             raise InvalidTaskError("this version runs tasks on `input.source`, and the task has none")
@@ -41,7 +43,7 @@ class Sources:
         options = found.get("readOptions") if isinstance(found, Mapping) else None
         opened = [objects[handle_of(item["arrow"])] if "arrow" in item else item["url"] for item in items]
         store = found.get("storageOptions") if isinstance(found, Mapping) else None
-        return self._opened(opened, file_format or source.get("format"), timeout_ms, store, options)
+        return self._opened(opened, file_format or source.get("format"), timeout_ms, store, options, lazily)
 
     def _opened(
         self,
@@ -50,6 +52,7 @@ class Sources:
         timeout_ms: int | None,
         options: dict[str, Any] | None = None,
         read_options: Mapping[str, Any] | None = None,
+        lazily: bool = False,
     ) -> _core.Frame:
         if any(is_lake(item) for item in opened):
             if len(opened) > 1 or file_format is not None or read_options:
@@ -72,7 +75,7 @@ class Sources:
         try:
             if len(opened) == 1 and has_index(opened[0]):
                 return indexed(opened[0])
-            return self._engine.open(opened, file_format, timeout_ms, options, read_options)
+            return self._engine.open(opened, file_format, timeout_ms, options, read_options, lazily)
         except RLMError:
             raise
         except Exception as error:
@@ -163,13 +166,21 @@ class Sources:
         """
         from rlm_hypervisor.table import Table
 
-        partition = self.table(source, format, read_options=read_options, storage_options=storage_options)
         if isinstance(columns, str):
             raise InvalidTaskError(
                 f"`columns` is the string {columns!r}, but must be a list of names: [{columns!r}]",
                 details={"path": "columns"},
             )
-        return Table(self, partition._frame, None if columns is None else list(columns))
+        names = None if columns is None else list(columns)
+        if names is not None and _in_files(source):
+            if read_options is not None and "columns" in read_options:
+                raise InvalidTaskError(
+                    "`columns` and `read_options` both say which columns to read. Leave one of them out",
+                    details={"path": "columns"},
+                )
+            read_options = {**(read_options or {}), "columns": names}
+        partition = self.table(source, format, read_options=read_options, storage_options=storage_options)
+        return Table(self, partition._frame, names)
 
     def schema(
         self,
@@ -194,6 +205,12 @@ class Sources:
             )
         opened = self.table(source, format, read_options=read_options, storage_options=storage_options)
         return Schema(_core.facts(opened._frame))
+
+
+def _in_files(source: Any) -> bool:
+    """Whether it is paths or addresses."""
+    items = source if isinstance(source, list | tuple) else [source]
+    return all(isinstance(item, str | os.PathLike) for item in items)
 
 
 def storage_options_of(given: Mapping[str, object] | None) -> dict[str, Any]:

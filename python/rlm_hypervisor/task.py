@@ -31,20 +31,6 @@ Source: TypeAlias = str | os.PathLike[str] | ArrowStream | Sequence[str | os.Pat
 """A path, glob, directory or URL, data in memory, or a list of them."""
 
 
-class _Sql(TypedDict):
-    sql: str
-
-
-class Query(_Sql, total=False):
-    """An operation that is a query: over the source, its table `partition`, and over `tables`."""
-
-    tables: Mapping[str, Source]
-
-
-Operation: TypeAlias = Callable[..., Any] | str | Query
-"""A function of a partition, the name of a registered one, or a query."""
-
-
 class ReadOptions(TypedDict, total=False):
     """`readOptions` of an input: how files of text are read."""
 
@@ -59,6 +45,33 @@ class ReadOptions(TypedDict, total=False):
     comment: str
     dtype: str | type | Mapping[str, str | type]
     dates: str | Sequence[str] | Mapping[str, str | None]
+    columns: Sequence[str]
+
+
+class _Table(TypedDict):
+    source: Source
+
+
+class SqlTable(_Table, total=False):
+    """A table of a query, where more is said of it than its source."""
+
+    format: str
+    storageOptions: Mapping[str, str | int | bool | SecretName | Mapping[str, str]]
+    readOptions: ReadOptions
+
+
+class _Sql(TypedDict):
+    sql: str
+
+
+class Query(_Sql, total=False):
+    """An operation that is a query: over the source, its table `partition`, and over `tables`."""
+
+    tables: Mapping[str, Source | SqlTable]
+
+
+Operation: TypeAlias = Callable[..., Any] | str | Query
+"""A function of a partition, the name of a registered one, or a query."""
 
 
 class SourceInput(TypedDict, total=False):

@@ -21,7 +21,7 @@ class Writer:
 
     Each of them takes:
 
-    - `url`: where to write: a path, or `s3://`, `gs://`, `az://` with the client's `storage_options`. A name that ends as files of the format do is one file, any other name, and one with
+    - `url`: where to write: a path, `s3://`, `gs://`, `az://` with the client's `storage_options`, or `memory://`. A name that ends as files of the format do is one file, any other name, and one with
       a `/` at its end, a directory of files, as in Spark.
     - `mode`: what happens to what is there already: `error`, `overwrite`, `append` (to a directory) or `ignore`.
     - `compression`: by name; None for the format's default, or what the file's name says.

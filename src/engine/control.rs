@@ -54,6 +54,8 @@ pub struct ScanFacts {
     pub files: usize,
     /// Those left out by the values in their directories' names: of them no data are read.
     pub files_pruned: usize,
+    /// Those of them of which not even the footer was read: their row groups are not among those below.
+    pub files_unopened: usize,
     pub row_groups: usize,
     /// Those of files that were left out.
     pub row_groups_unopened: usize,

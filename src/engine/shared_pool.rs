@@ -8,11 +8,15 @@ use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
+use crate::io::memory_store::Keeps;
+
 /// What all runs of a client hold together.
 #[derive(Debug)]
 pub struct ClientMemory {
     limit: usize,
     used: AtomicUsize,
+    /// What is held for no run: objects of `memory://`.
+    kept: AtomicUsize,
     /// How many attempts of runs there are.
     running: AtomicUsize,
     /// How many attempts of runs have ended.
@@ -26,6 +30,7 @@ impl ClientMemory {
         Self {
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             used: AtomicUsize::new(0),
+            kept: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             ended: watch::Sender::new(0),
             first: Mutex::new(()),
@@ -37,6 +42,11 @@ impl ClientMemory {
             used.checked_add(bytes).filter(|used| *used <= self.limit)
         });
         taken.is_ok()
+    }
+
+    /// What a run may hold at most beside what is kept.
+    pub fn beside_kept(&self) -> usize {
+        self.limit.saturating_sub(self.kept.load(Ordering::Relaxed))
     }
 
     /// The place of the run that waits first.
@@ -55,6 +65,21 @@ impl ClientMemory {
         while *ended.borrow_and_update() <= than && self.running.load(Ordering::Acquire) > 0 {
             let _ = ended.changed().await;
         }
+    }
+}
+
+impl Keeps for ClientMemory {
+    fn keep(&self, bytes: usize) -> bool {
+        let fits = self.take(bytes);
+        if fits {
+            self.kept.fetch_add(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    fn let_go(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.kept.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

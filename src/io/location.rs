@@ -11,7 +11,8 @@ use url::Url;
 use super::fetch::listed;
 use super::source::files::told;
 use super::source::hive::{self, Keys};
-use super::store::{Stores, redacted, without_credentials};
+use super::memory_store::SCHEME as MEMORY;
+use super::store::{Stores, base, redacted};
 use crate::error::{Code, Error, Result};
 use crate::secrets::redact;
 
@@ -64,12 +65,18 @@ pub async fn resolve(source: &str, stores: &Stores) -> Result<Vec<FileRef>> {
 /// character of the key there, or a question mark of a glob. A query of `name=value` is none, and stays one.
 pub fn address(text: &str) -> Result<Url, url::ParseError> {
     let Some((scheme, rest)) = text.split_once("://") else { return Url::parse(text) };
-    if matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https" | "file") {
+    let lower = scheme.to_ascii_lowercase();
+    if matches!(lower.as_str(), "http" | "https" | "file") {
         return Url::parse(text);
     }
+    // As in fsspec: what stands where others have a bucket is the beginning of the key.
+    let (scheme, rest) = match lower == MEMORY {
+        true => (MEMORY, format!("/{}", rest.trim_start_matches('/'))),
+        false => (scheme, rest.to_owned()),
+    };
     let query = rest.split_once('?').map(|(_, query)| query.split('/').next().unwrap_or_default());
     if query.is_some_and(|query| query.contains('=')) {
-        return Url::parse(text);
+        return Url::parse(&format!("{scheme}://{rest}"));
     }
     Url::parse(&format!("{scheme}://{}", rest.replace('?', "%3F").replace('#', "%23")))
 }
@@ -190,8 +197,7 @@ fn local_directory(root: &FsPath, name: &str) -> Result<Vec<FileRef>> {
 
 async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
     let store = stores.for_url(url)?;
-    let shown = without_credentials(url);
-    let base = &shown[..url::Position::BeforePath];
+    let base = base(url);
     let path = percent_decoded(url.path());
     let path = path.trim_start_matches('/');
     let name = redacted(url);
@@ -199,7 +205,14 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
         name: format!("{base}/{}", meta.location).into(),
         size: meta.size,
         tag: meta.e_tag.as_deref().map(Arc::from),
-        stamp: meta.e_tag.unwrap_or_else(|| meta.last_modified.to_rfc3339()).into(),
+        stamp: match meta.e_tag {
+            // Tags of memory are counted from 0 in every process.
+            Some(tag) if url.scheme() == MEMORY => {
+                format!("{tag} of {}", meta.last_modified.timestamp_micros()).into()
+            }
+            Some(tag) => tag.into(),
+            None => meta.last_modified.to_rfc3339().into(),
+        },
         place: Place::Remote(store.clone(), meta.location),
         keys: Keys::default(),
     };

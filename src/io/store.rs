@@ -12,6 +12,7 @@ use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use parking_lot::Mutex;
 use url::Url;
 
+use super::memory_store::{MemoryStore, SCHEME as MEMORY};
 use super::rotating::Rotating;
 use crate::error::{Code, Error, Result};
 use crate::secrets::{Given, Secrets, redact, urls};
@@ -21,6 +22,7 @@ pub struct Stores {
     options: Arc<BTreeMap<String, Given>>,
     secrets: Arc<Secrets>,
     open: Mutex<BTreeMap<String, Arc<dyn ObjectStore>>>,
+    memory: Arc<MemoryStore>,
 }
 
 impl Stores {
@@ -34,18 +36,31 @@ impl Stores {
                 redact::add_credential(value);
             }
         }
-        Self { options: options.into(), secrets, open: Mutex::new(BTreeMap::new()) }
+        Self { options: options.into(), secrets, open: Mutex::new(BTreeMap::new()), memory: Arc::default() }
+    }
+
+    /// The same with these objects in memory.
+    pub fn keeping(self, memory: Arc<MemoryStore>) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// The objects of `memory://`.
+    pub fn memory(&self) -> &Arc<MemoryStore> {
+        &self.memory
     }
 
     /// Stores with further options, which go before these.
     pub fn with(&self, options: BTreeMap<String, Given>) -> Self {
         let mut all = (*self.options).clone();
         all.extend(options.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)));
-        Self::new(all, self.secrets.clone())
+        Self::new(all, self.secrets.clone()).keeping(self.memory.clone())
     }
 
     /// The store that holds a URL's objects. Makes no request.
     pub fn for_url(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+        if url.scheme() == MEMORY {
+            return Ok(self.memory.clone());
+        }
         let key = format!("{}://{}", url.scheme(), url.authority());
         let mut open = self.open.lock();
         if let Some(store) = open.get(&key) {
@@ -131,7 +146,7 @@ impl Stores {
                 Code::InvalidTask,
                 format!("the source `{}` has the scheme `{other}`, which is not known", redacted(url)),
             )
-            .hint("Known are s3, gs, az, abfss, http, https, file and plain paths")
+            .hint("Known are s3, gs, az, abfss, http, https, memory, file and plain paths")
             .detail("path", "input.source")),
         }
     }
@@ -147,8 +162,20 @@ fn patience() -> RetryConfig {
     RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(30), ..RetryConfig::default() }
 }
 
+/// What comes before the keys of a store in addresses, without the slash between.
+pub fn base(url: &Url) -> String {
+    // There are no buckets in memory: all of the address is the key.
+    match url.scheme() {
+        MEMORY => format!("{MEMORY}:/"),
+        _ => without_credentials(url)[..url::Position::BeforePath].to_owned(),
+    }
+}
+
 /// A URL without what could be a secret in it: user, password, query.
 pub fn redacted(url: &Url) -> String {
+    if url.scheme() == MEMORY {
+        return format!("{}{}", base(url), url.path());
+    }
     let mut url = without_credentials(url);
     if url.query().is_some() {
         url.set_query(None);

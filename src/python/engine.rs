@@ -17,6 +17,8 @@ use super::exploring::{self, PySpool};
 use super::frame::PyFrame;
 use super::json;
 use super::letters;
+use super::looking;
+use super::objects::PyObjects;
 use super::run::{PyRun, SIGNALS_EVERY};
 use super::secrets::{PySecrets, settings_of};
 use super::threads;
@@ -44,6 +46,18 @@ pub struct PyEngine {
 }
 
 impl PyEngine {
+    /// A frame over all of a source of this engine.
+    pub fn frame_of(&self, source: Source) -> Result<PyFrame, Error> {
+        let closed = self.engine.as_ref().ok_or_else(|| Error::internal("the engine is gone"))?.closed();
+        let (fields, index, range) = (source.fields(), source.index(), source.range());
+        let (id, sources) = Sources::only(source, Some(Owner { closed, pid: self.pid }));
+        let mut frame = Frame::scan(Node::Scan { source: id, fields }).indexed_by(&index);
+        if let Some(range) = range {
+            frame = frame.counted(range)?;
+        }
+        Ok(PyFrame { frame, sources })
+    }
+
     pub fn engine(&self) -> PyResult<&Arc<Engine>> {
         self.engine.as_ref().ok_or_else(|| PyTypeError::new_err("the engine is gone"))
     }
@@ -77,7 +91,8 @@ impl PyEngine {
         json::to_python(py, &self.engine()?.settings().to_json())
     }
 
-    #[pyo3(signature = (sources, format=None, timeout_ms=None, storage_options=None, read_options=None))]
+    #[pyo3(signature = (sources, format=None, timeout_ms=None, storage_options=None, read_options=None, lazily=false))]
+    #[allow(clippy::too_many_arguments)]
     fn open(
         &self,
         py: Python<'_>,
@@ -86,6 +101,7 @@ impl PyEngine {
         timeout_ms: Option<u64>,
         storage_options: Option<HashMap<String, Bound<'_, PyAny>>>,
         read_options: Option<&Bound<'_, PyAny>>,
+        lazily: bool,
     ) -> PyResult<PyFrame> {
         let options = read_options.map(json::from_python).transpose()?.unwrap_or_default();
         let options = read_options_of(&options).map_err(|error| raised(py, error))?;
@@ -107,16 +123,28 @@ impl PyEngine {
         let timeout = timeout_ms.map(Duration::from_millis);
         let stores = settings_of(storage_options.unwrap_or_default())?;
         let opening = engine
-            .open(given, format.map(str::to_owned), stores, options, timeout)
+            .open(given, format.map(str::to_owned), stores, options, timeout, lazily)
             .map_err(|error| raised(py, error))?;
         let source = waited(py, opening)?;
-        let (fields, index, range) = (source.fields(), source.index(), source.range());
-        let (id, sources) = Sources::only(source, Some(Owner { closed: engine.closed(), pid: self.pid }));
-        let mut frame = Frame::scan(Node::Scan { source: id, fields }).indexed_by(&index);
-        if let Some(range) = range {
-            frame = frame.counted(range).map_err(|error| raised(py, error))?;
-        }
-        Ok(PyFrame { frame, sources })
+        self.frame_of(source).map_err(|error| raised(py, error))
+    }
+
+    /// Whether a frame is over a source of which some files are to be opened yet.
+    fn is_pending(&self, frame: &PyFrame) -> bool {
+        looking::is_pending(frame)
+    }
+
+    /// Opens the files that a plan needs of a frame that is pending. Then the plan and True; or, where they have other
+    /// columns than were thought, and without a plan, another frame and False.
+    #[pyo3(signature = (frame, plan=None, timeout_ms=None))]
+    fn opened(
+        &self,
+        py: Python<'_>,
+        frame: &PyFrame,
+        plan: Option<&PyFrame>,
+        timeout_ms: Option<u64>,
+    ) -> PyResult<(PyFrame, bool)> {
+        looking::opened(py, self, frame, plan, timeout_ms.map(Duration::from_millis))
     }
 
     /// A frame over the files of a table with a log. `values` has a row for each file: the columns that are its own.
@@ -132,6 +160,11 @@ impl PyEngine {
     ) -> PyResult<PyFrame> {
         let stores = settings_of(storage_options.unwrap_or_default())?;
         exploring::open_log(py, self.engine()?, self.pid, paths, schema, values, stores, timeout_ms)
+    }
+
+    /// The objects of `memory://`.
+    fn objects(&self) -> PyResult<PyObjects> {
+        Ok(PyObjects::new(self.engine()?))
     }
 
     /// What takes the tables of a stream.

@@ -36,7 +36,7 @@ pub fn facts<'py>(py: Python<'py>, frame: &PyFrame) -> PyResult<Bound<'py, PyAny
     json::to_python(py, &facts)
 }
 
-fn source_of(frame: &PyFrame) -> Result<usize, Error> {
+pub fn source_of(frame: &PyFrame) -> Result<usize, Error> {
     match &*frame.frame.domain {
         Node::Scan { source, .. } => Ok(*source),
         _ => Err(Error::internal("a table that is no source")),

@@ -11,6 +11,8 @@ mod groups;
 mod json;
 mod letters;
 mod literal;
+mod looking;
+mod objects;
 mod params;
 mod run;
 mod secrets;
@@ -48,6 +50,8 @@ mod _core {
     use super::frame::PyFrame;
     #[pymodule_export]
     use super::groups::PyGroups;
+    #[pymodule_export]
+    use super::objects::PyObjects;
     #[pymodule_export]
     use super::run::PyRun;
     #[pymodule_export]
@@ -146,7 +150,7 @@ mod _core {
             .map_err(|error| Error::internal(error.to_string()))?;
         let stores = Stores::new(Default::default(), Default::default());
         let opened = runtime.block_on(async {
-            ParquetSource::open(location::resolve(source, &stores).await?, &Footers::default()).await
+            ParquetSource::open(location::resolve(source, &stores).await?, &Footers::default(), None).await
         })?;
         let source = Source::Parquet(Arc::new(opened));
         let places: Vec<usize> = columns

@@ -26,6 +26,7 @@ use crate::io::sink::target::{Asked, Target};
 use crate::io::sink::witness::Witness;
 use crate::io::source::Sources;
 use crate::io::source::footers::Footers;
+use crate::io::memory_store::MemoryStore;
 use crate::io::source::options::ReadOptions;
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
@@ -122,7 +123,8 @@ impl Engine {
         let memory = Arc::new(ClientMemory::new(settings.memory_limit));
         Ok(Self {
             settings,
-            stores: Stores::new(storage_options, secrets.clone()),
+            stores: Stores::new(storage_options, secrets.clone())
+                .keeping(Arc::new(MemoryStore::new(memory.clone()))),
             footers: Footers::default(),
             secrets,
             compute: Mutex::new(Some(compute)),
@@ -166,6 +168,11 @@ impl Engine {
         }
     }
 
+    /// The objects of `memory://`.
+    pub fn objects(&self) -> &Arc<MemoryStore> {
+        self.stores.memory()
+    }
+
     pub fn secrets(&self) -> &Arc<Secrets> {
         &self.secrets
     }
@@ -181,7 +188,7 @@ impl Engine {
     }
 
     /// Finds and opens what a source stands for: lists, and reads footers, as long as `timeout` allows. `options` go
-    /// before those of the client.
+    /// before those of the client. `lazily`: files below directories by value may be left for later.
     pub fn open(
         self: &Arc<Self>,
         given: Vec<Given>,
@@ -189,6 +196,7 @@ impl Engine {
         stores: BTreeMap<String, Setting>,
         options: ReadOptions,
         timeout: Option<Duration>,
+        lazily: bool,
     ) -> Result<Opening> {
         let io = Self::handle(&self.io)?;
         if !stores.is_empty() {
@@ -198,7 +206,7 @@ impl Engine {
         let work = async move {
             let own = (!stores.is_empty()).then(|| engine.stores.with(stores));
             let stores = own.as_ref().unwrap_or(&engine.stores);
-            in_time(timeout, engine.opened(given, format.as_deref(), stores, options)).await
+            in_time(timeout, engine.opened(given, format.as_deref(), stores, options, lazily)).await
         };
         Ok(Opening::new(io.spawn(work), io))
     }
@@ -233,6 +241,7 @@ impl Engine {
         let compute = Self::handle(&self.compute)?;
         sources.check()?;
         let limit = usize::try_from(self.limit(options.memory_limit)?).unwrap_or(usize::MAX);
+        let limit = limit.min(self.memory.beside_kept());
         let run = Arc::new(Run::new());
         self.list(&run);
         let (engine, running, idle) = (self.clone(), run.clone(), Arc::downgrade(self));
@@ -427,6 +436,7 @@ impl Engine {
                 runtime.shutdown_timeout(PATIENCE);
             }
         }
+        self.stores.memory().clear();
         *self.spill.lock() = None;
     }
 

@@ -92,9 +92,13 @@ fn describe_scan(scan: &ScanFacts, text: &mut String) {
     };
     let _ = writeln!(text, "scan of {}: {columns}", scan.source);
     if scan.files_pruned > 0 {
+        let footers = match scan.files_unopened {
+            0 => String::new(),
+            unopened => format!(", of {unopened} not even the footer"),
+        };
         let _ = writeln!(
             text,
-            "  {} of {} files left out by the names of their directories: their data are not opened",
+            "  {} of {} files left out by the names of their directories: their data are not opened{footers}",
             scan.files_pruned, scan.files
         );
     }

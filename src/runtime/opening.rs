@@ -1,6 +1,6 @@
 //! How a source is opened: from what was given to files, and from these to a source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ impl Engine {
         format: Option<&str>,
         stores: &Stores,
         options: ReadOptions,
+        lazily: bool,
     ) -> Result<Source> {
         let mut paths = Vec::new();
         let mut tables = Vec::new();
@@ -73,7 +74,7 @@ impl Engine {
                     files.extend(location::resolve(path, stores).await?);
                     tokio::task::yield_now().await;
                 }
-                self.of_files(files, format, &Arc::new(options)).await
+                self.of_files(files, format, &Arc::new(options), lazily).await
             }
             (false, false) => {
                 Err(Error::new(Code::InvalidTask, "the source mixes files and tables in memory")
@@ -81,6 +82,22 @@ impl Engine {
                     .detail("path", "input.source"))
             }
         }
+    }
+
+    /// Opens these files of a source that is pending, or all of them.
+    pub fn look_at(
+        self: &Arc<Self>,
+        source: Arc<ParquetSource>,
+        needed: Option<BTreeSet<usize>>,
+        timeout: Option<Duration>,
+    ) -> Result<Opening> {
+        let io = self.io()?;
+        let engine = self.clone();
+        let work = async move {
+            let looked = source.looked_at(needed.as_ref(), &engine.footers);
+            in_time(timeout, async { Ok(Source::Parquet(Arc::new(looked.await?))) }).await
+        };
+        Ok(Opening::new(io.spawn(work), io))
     }
 
     /// Opens the files of a table with a log.
@@ -118,6 +135,7 @@ impl Engine {
         files: Vec<FileRef>,
         format: Option<&str>,
         options: &Arc<ReadOptions>,
+        lazily: bool,
     ) -> Result<Source> {
         let told = |file: &FileRef| match format {
             Some(format) => files::said(&file.name, format),
@@ -141,7 +159,12 @@ impl Engine {
         }
         if told.iter().all(|told| told.format.is_none()) {
             options.suit("Parquet", &[])?;
-            return Ok(Source::Parquet(Arc::new(ParquetSource::open(files, &self.footers).await?)));
+            let only = options.columns.as_deref();
+            let opened = match lazily && !files.is_empty() {
+                true => ParquetSource::first_look(files, &self.footers, only).await?,
+                false => ParquetSource::open(files, &self.footers, only).await?,
+            };
+            return Ok(Source::Parquet(Arc::new(opened)));
         }
         let files = files.into_iter().zip(told).collect();
         Ok(Source::Files(Arc::new(
@@ -195,7 +218,9 @@ pub(super) async fn in_time(
 /// Refuses options of an object store for what is in none.
 pub(super) fn in_stores(given: &[Given]) -> Result<()> {
     let stored = |given: &Given| match given {
-        Given::Path(path) => path.contains("://") && !path.starts_with("file:"),
+        Given::Path(path) => {
+            path.contains("://") && !path.starts_with("file:") && !path.starts_with("memory:")
+        }
         Given::Table(..) | Given::Stream(_) => false,
     };
     if given.iter().any(stored) {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::calls::checkpoint::{Fingerprint, Header, damaged, not_kept, same};
 use super::engine::Engine;
 use super::run::{Finished, Run};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::io::sink::remote::Sinks;
 use crate::io::sink::target::{Asked, Target, Written, WrittenFile};
 use crate::io::sink::witness::{Intent, Witness};
@@ -124,6 +124,12 @@ impl Engine {
 
     /// What a task with a key has to do; what an interrupted attempt of it left is brought to an end. Blocks.
     pub fn keyed(&self, asked: &Asked, key: &str, task: Fingerprint) -> Result<Keyed> {
+        if asked.url.starts_with("memory:") {
+            let why = "`idempotencyKey` is for what outlives the client, and `memory://` does not";
+            return Err(Error::new(Code::InvalidTask, why)
+                .hint("Leave the key out, or write to a disk or a store")
+                .detail("path", "options.idempotencyKey"));
+        }
         let mut target = self.unchecked_target(asked)?;
         let (writes, known) = Writes::open(&self.place(), key, task)?;
         let files = match known {

@@ -117,7 +117,7 @@ pub const INPUT: &[Field] = &[
         "milliseconds that an item waits for those of other runs with the same operation, to fill a batch of `chunkSize`; None for batches of its own"),
 ];
 
-/// Of these each format takes some: see `Format::options`.
+/// Every format takes `columns`, and of the others some: see `Format::options`.
 #[rustfmt::skip]
 pub const READ: &[Field] = &[
     field("sep", Kind::Char { may_be_empty: false }, Null, ALL, Since("0.1"), "what separates values; None for what the file's name tells: a comma, or a tab"),
@@ -131,6 +131,7 @@ pub const READ: &[Field] = &[
     field("comment", Kind::Char { may_be_empty: false }, Null, ALL, Since("0.1"), "what begins a comment, which goes on to the end of the line"),
     field("dtype", Kind::Types, Null, ALL, Since("0.1"), "types of columns, which are then not looked for in their values"),
     field("dates", Kind::Dates, Null, ALL, Since("0.1"), "columns of dates and times: in ISO 8601, or in a format of `strftime`"),
+    field("columns", Kind::Names, Null, ALL, Since("0.1"), "the columns that the source has, in this order, of files of any format; None for all"),
 ];
 
 /// What pandas and Spark call the same.
@@ -149,7 +150,8 @@ pub const OTHER_NAMES: &[(&str, &str)] = &[
     ("schema", "dtype"),
     ("dtypes", "dtype"),
     ("schema_overrides", "dtype"),
-    ("columns", "names"),
+    ("usecols", "columns"),
+    ("select", "columns"),
     ("column_names", "names"),
 ];
 
@@ -193,7 +195,17 @@ pub const OPTIONS: &[Field] = &[
 #[rustfmt::skip]
 pub const SQL: &[Field] = &[
     field("sql", Kind::Name, Required, ALL, Since("0.1"), "a query (SELECT, WITH or VALUES); `input.source` is its table `partition`"),
-    field("tables", Kind::Tables, Null, ALL, Since("0.1"), "further tables of the query: a dict of names and sources"),
+    field("tables", Kind::Tables, Null, ALL, Since("0.1"), "further tables of the query: names, each with a source, or with a dict of the keys below"),
+];
+
+/// The keys of a table of a query, where more is said of it than its source.
+#[rustfmt::skip]
+pub const SQL_TABLE: &[Field] = &[
+    field("source", Kind::Source, Required, ALL, Since("0.1"), "as `input.source` of a task"),
+    field("format", FORMATS, Null, ALL, Since("0.1"), "the format of the files, where their names do not tell"),
+    field("storageOptions", Kind::StoreOptions, Null, ALL, Since("0.1"),
+        "how its store is reached, before the client's `storage_options`; credentials as `{\"secret\": name}`"),
+    field("readOptions", Kind::Reading, Null, ALL, Since("0.1"), "how its files are read, as `input.readOptions` of a task"),
 ];
 
 /// Keys of `input` of which at most one may be given.
@@ -338,5 +350,6 @@ pub fn describe() -> Value {
         "output": table(OUTPUT),
         "options": table(OPTIONS),
         "sql": table(SQL),
+        "sqlTable": table(SQL_TABLE),
     })
 }

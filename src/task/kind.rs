@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{Field, SQL};
+use super::fields::{Field, SQL, SQL_TABLE};
 use super::reading;
 use super::section;
 use super::store_options;
@@ -97,7 +97,7 @@ impl Kind {
             Self::Source => {
                 "a path or URL, Arrow data (pandas, polars, pyarrow, DuckDB), or a list of these".into()
             }
-            Self::Tables => "a dict of table names and sources".into(),
+            Self::Tables => "a dict of table names, each with a source or a dict with `source`".into(),
             Self::StoreOptions => store_options::WANTED.into(),
             Self::Items => "a list or another iterable".into(),
             Self::Section { short: Some(key), .. } => format!("a dict, or a string (its {key})"),
@@ -282,10 +282,37 @@ fn tables(at: &At<'_>) -> Result<Value> {
             return Err(super::value::invalid(&path, message).hint("Give one of them another name"));
         }
         seen.push(folded);
-        let sources = Kind::Source.check(&At::new(source, path))?;
-        tables.push(json!({ "name": name, "sources": sources }));
+        tables.push(table(name, &At::new(source, path))?);
     }
     Ok(tables.into())
+}
+
+/// A table's sources, alone or in a dict with what says how their files are found and read.
+fn table(name: &str, at: &At<'_>) -> Result<Value> {
+    let Some(dict) = at.dict() else {
+        return Ok(json!({ "name": name, "sources": Kind::Source.check(at)?, "format": null }));
+    };
+    let mut given: Vec<(&str, String)> = Vec::new();
+    let mut keys = Map::new();
+    section::walk(at, dict, SQL_TABLE, None, |field, at| {
+        let checked = field.check(&at)?;
+        if !checked.is_null() {
+            given.push((field.key, at.path.clone()));
+        }
+        keys.insert(field.key.to_owned(), checked);
+        Ok(())
+    })?;
+    section::complete(&mut keys, SQL_TABLE, None, at)?;
+    let sources = keys.remove("source").unwrap_or_default();
+    let in_files =
+        sources.as_array().is_some_and(|sources| sources.iter().any(|source| source.get("url").is_some()));
+    if let Some((_, path)) = given.iter().find(|(key, _)| !in_files && *key != "source") {
+        return Err(super::value::invalid(path, format!("{path} is for files, and the table is Arrow data"))
+            .hint(format!("Leave {path} out")));
+    }
+    keys.insert("name".into(), name.into());
+    keys.insert("sources".into(), sources);
+    Ok(keys.into())
 }
 
 fn one_source(at: &At<'_>) -> Result<Value> {

@@ -70,6 +70,13 @@ pub struct SqlTable {
     pub name: String,
     /// Never empty.
     pub sources: Vec<SourceRef>,
+    pub format: Option<String>,
+    /// Options of its store: text, or `{"secret": name}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_options: Option<Map<String, Value>>,
+    /// In normal form, those that are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_options: Option<Value>,
 }
 
 /// A callable of the caller's language; `id` is the caller's handle of it.

@@ -130,6 +130,7 @@ TYPED = {
     "output": task.Output,
     "options": task.Options,
     "readOptions": task.ReadOptions,
+    "sqlTable": task.SqlTable,
 }
 
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,26 @@ class Moto(Kept):
     def unfinished(self) -> list[str]:
         found = self.server.boto.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
         return [entry["Key"] for entry in found]
+
+
+class InMemory(Kept):
+    """The objects of a client, by the door that its user has."""
+
+    def __init__(self) -> None:
+        self.options: dict[str, str] = {}
+        self.objects: MutableMapping[str, bytes] = {}
+
+    def url(self, key: str) -> str:
+        return f"memory://{escaped(key)}"
+
+    def put(self, key: str, body: bytes) -> None:
+        self.objects[key] = body
+
+    def get(self, key: str) -> bytes:
+        return self.objects[key]
+
+    def keys(self, prefix: str) -> list[str]:
+        return [key for key in self.objects if key.startswith(f"{prefix}")]
 
 
 class Web(Moto):

@@ -171,7 +171,7 @@ def test_streams_can_be_looked_at(client: RLMClient) -> None:
 
 
 def test_what_is_wrong_is_refused(client: RLMClient, folder: Path) -> None:
-    with pytest.raises(SchemaMismatchError, match="column 'z'"):
+    with pytest.raises(SchemaMismatchError, match="column `z`"):
         client.read(folder, columns=["z"])
     with pytest.raises(InvalidTaskError, match="list of names"):
         client.read(folder, columns="n")

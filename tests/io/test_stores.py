@@ -14,7 +14,7 @@ from rlm_hypervisor import InvalidTaskError, OutputFailedError, RLMClient, RLMEr
 
 from tests.conftest import make_task
 from tests.io._proxy import Proxy
-from tests.io._stores import Kept, Local, Moto, Web, azurite, azurite_program
+from tests.io._stores import InMemory, Kept, Local, Moto, Web, azurite, azurite_program
 from tests.io.conftest import BUCKET, KEY, Store
 from tests.io.test_local import numbers
 from tests.io.test_output import everything, task
@@ -38,12 +38,14 @@ def google(s3: Store) -> Iterator[Proxy]:
         yield proxy
 
 
-@pytest.fixture(params=["local", "s3", "gs", "az"])
+@pytest.fixture(params=["local", "memory", "s3", "gs", "az"])
 def kept(request: pytest.FixtureRequest, tmp_path: Any) -> Kept:
     """Each store that is read and written."""
     match request.param:
         case "local":
             return Local(tmp_path)
+        case "memory":
+            return InMemory()
         case "az":
             store: Kept = request.getfixturevalue("emulator")
             return store
@@ -58,6 +60,8 @@ def client(kept: Kept, s3: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[R
     for name in s3.environment:
         monkeypatch.delenv(name, raising=False)
     with RLMClient(threads=2, storage_options=kept.options) as client:
+        if isinstance(kept, InMemory):
+            kept.objects = client.memory
         yield client
 
 
@@ -240,7 +244,7 @@ def test_a_web_server_is_read_alone(s3: Store) -> None:
 
 def test_schemes_that_are_not_known() -> None:
     with RLMClient(threads=1) as client:
-        for scheme in ("memory", "ftp", "hdfs"):
+        for scheme in ("ftp", "hdfs"):
             with pytest.raises(InvalidTaskError, match=rf"{scheme}.*not known"):
                 numbers(client, f"{scheme}://{BUCKET}/x.parquet")
 

@@ -9,6 +9,7 @@ mod fill;
 mod group;
 mod join;
 mod join_spilling;
+pub mod needed;
 mod pipeline;
 mod prune;
 mod push;

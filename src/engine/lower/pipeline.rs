@@ -153,6 +153,10 @@ fn shown_predicates(predicates: &[Expr]) -> String {
 
 fn facts(scan: &Scan, pruned: &Pruned, predicates: &[Expr]) -> ScanFacts {
     let columns = scan.source.columns();
+    let unopened = match &scan.source {
+        Source::Parquet(source) => source.files.iter().filter(|file| !file.opened).count(),
+        Source::Files(_) | Source::Memory(_) => 0,
+    };
     let (files, row_groups, unread) = match &scan.source {
         Source::Parquet(source) => {
             let groups = source.files.iter().map(|file| file.footer.num_row_groups()).sum();
@@ -170,6 +174,7 @@ fn facts(scan: &Scan, pruned: &Pruned, predicates: &[Expr]) -> ScanFacts {
         source: scan.source.describe(),
         files,
         files_pruned: pruned.files.len(),
+        files_unopened: unopened,
         row_groups,
         row_groups_unopened: unread,
         row_groups_pruned: pruned.row_groups.len(),

@@ -52,7 +52,7 @@ pub fn prune(source: &Source, predicates: &[Expr]) -> Result<Pruned> {
 
 /// Files of which some condition is false in every row, because it reads only what the names of directories say: any
 /// condition, computed for all files at once.
-fn files(source: &Source, predicates: &[Expr]) -> Result<HashSet<usize>> {
+pub(super) fn files(source: &Source, predicates: &[Expr]) -> Result<HashSet<usize>> {
     let mut pruned = HashSet::new();
     let (known, origins) = (source.columns(), source.origins());
     if origins.is_empty() {

@@ -26,7 +26,7 @@ use super::witness::Noted;
 use crate::error::{Code, Error, Result};
 use crate::io::fetch::listed;
 use crate::io::location::{percent_decoded, store_error};
-use crate::io::store::{Stores, without_credentials};
+use crate::io::store::{self, Stores};
 
 /// Requests at a time when uploads are completed or given up.
 const REQUESTS: usize = 16;
@@ -54,7 +54,7 @@ pub struct Remote {
 impl Remote {
     pub fn new(url: &Url, sinks: &Sinks<'_>) -> Result<Self> {
         let store = sinks.stores.for_url(url)?;
-        let base = without_credentials(url)[..url::Position::BeforePath].to_owned();
+        let base = store::base(url);
         let path = ObjectPath::parse(percent_decoded(url.path())).map_err(|error| {
             Error::new(Code::InvalidTask, format!("output.url cannot be the name of an object: {error}"))
                 .hint("Write it as s3://bucket/path")

@@ -26,6 +26,7 @@ impl Source {
                 }
             }
             Self::Files(source) => {
+                add(&source.read_as);
                 for (file, (size, stamp)) in source.files.iter().zip(&source.stamps) {
                     add(&format!("{} {size} {stamp}", file.name));
                 }

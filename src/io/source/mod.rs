@@ -10,6 +10,7 @@ mod identity;
 pub mod memory;
 pub mod options;
 pub mod parquet;
+pub mod partial;
 pub mod reconcile;
 pub mod sources;
 pub mod widen;
@@ -89,6 +90,11 @@ impl Source {
             Source::Files(source) => source.files.iter().map(|file| &*file.origins).collect(),
             Source::Memory(_) => Vec::new(),
         }
+    }
+
+    /// Whether it is not known yet which of its files matter.
+    pub fn is_pending(&self) -> bool {
+        matches!(self, Source::Parquet(source) if source.pending.is_some())
     }
 
     pub fn describe(&self) -> String {

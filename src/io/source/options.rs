@@ -32,6 +32,7 @@ struct Asked {
     comment: Option<String>,
     dtype: Option<Types>,
     dates: Option<BTreeMap<String, Option<String>>>,
+    columns: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -57,6 +58,8 @@ pub struct ReadOptions {
     pub quote: Option<Option<u8>>,
     pub escape: Option<u8>,
     pub comment: Option<u8>,
+    /// The columns that the source is to have, in this order.
+    pub columns: Option<Vec<String>>,
     every: Option<DType>,
     types: BTreeMap<String, DType>,
     dates: BTreeMap<String, Option<Arc<Times>>>,
@@ -100,6 +103,7 @@ impl ReadOptions {
             quote: asked.quote.map(|quote| byte(Some(&quote))),
             escape: byte(asked.escape.as_deref()),
             comment: byte(asked.comment.as_deref()),
+            columns: asked.columns,
             ..Self::default()
         };
         match asked.dtype {
@@ -146,12 +150,15 @@ impl ReadOptions {
                     .hint("Each of them must be another character"));
             }
         }
-        if let Some(names) = &self.names {
+        let lists = [
+            ("names", &self.names, "Columns are called by their names: give each another one"),
+            ("columns", &self.columns, "Say each column once"),
+        ];
+        for (option, names, hint) in lists {
             let mut seen = std::collections::HashSet::new();
-            if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
-                let path = format!("{PATH}.names");
-                return Err(wrong(&path, format!("{path} has `{twice}` twice"))
-                    .hint("Columns are called by their names: give each another one"));
+            if let Some(twice) = names.iter().flatten().find(|name| !seen.insert(*name)) {
+                let path = format!("{PATH}.{option}");
+                return Err(wrong(&path, format!("{path} has `{twice}` twice")).hint(hint));
             }
         }
         for column in self.dates.keys() {
@@ -169,11 +176,15 @@ impl ReadOptions {
         Ok(())
     }
 
-    /// Refuses what a format does not take; nothing given fits every format.
+    /// Whether the source has a column, if some file has.
+    pub fn has_column(&self, name: &str) -> bool {
+        self.columns.as_ref().is_none_or(|columns| columns.iter().any(|column| column == name))
+    }
+
+    /// Refuses what a format does not take; nothing given fits every format, and so do columns.
     pub fn suit(&self, title: &str, taken: &[&str]) -> Result<()> {
-        let Some(name) = self.given.iter().find(|name| !taken.contains(&name.as_str())) else {
-            return Ok(());
-        };
+        let unfit = |name: &&String| !taken.contains(&name.as_str()) && *name != "columns";
+        let Some(name) = self.given.iter().find(unfit) else { return Ok(()) };
         let path = format!("{PATH}.{name}");
         let takers: Vec<_> = formats()
             .iter()
@@ -292,6 +303,7 @@ mod tests {
         assert!(refused(json!({ "sep": ";", "comment": ";" })).contains("`sep`"));
         assert!(refused(json!({ "escape": "\"" })).contains("`quote`"));
         assert!(refused(json!({ "names": ["a", "a"] })).contains("`a` twice"));
+        assert!(refused(json!({ "columns": ["b", "b"] })).contains("`b` twice"));
         assert!(refused(json!({ "dates": { "d": null }, "dtype": { "d": "int64" } })).contains("int64"));
         assert!(refused(json!({ "dtype": "flaot64" })).contains("flaot64"));
         assert!(refused(json!({ "dates": { "d": "%Q" } })).contains("%Q"));
@@ -323,5 +335,6 @@ mod tests {
         let error = options.suit("Parquet", &[]).unwrap_err();
         assert!(error.sentence().contains("input.readOptions.sep"));
         assert!(ReadOptions::of(json!({ "sep": null })).unwrap().suit("Parquet", &[]).is_ok());
+        assert!(ReadOptions::of(json!({ "columns": ["a"] })).unwrap().suit("Parquet", &[]).is_ok());
     }
 }

@@ -24,7 +24,8 @@ use super::SourceColumn;
 use super::declared::Declared;
 use super::footers::{FileKey, Footers};
 use super::hive::{self, Partitions};
-use super::reconcile::{Origin, Reconciled, reconcile};
+use super::partial::{self, Pending};
+use super::reconcile::{Origin, Reconciled, reconcile_some};
 use crate::error::{Code, Error, Result};
 use crate::io::fetch::Object;
 use crate::io::location::{FileRef, Place, unreadable};
@@ -32,13 +33,18 @@ use crate::io::ranged::Ranged;
 use crate::plan::DType;
 
 /// Footers asked for at the same time.
-const FOOTERS_AT_ONCE: usize = 32;
+pub(super) const FOOTERS_AT_ONCE: usize = 32;
+
+/// A file, and its footer if that was read.
+pub(super) type Looked = (FileRef, Option<Arc<ParquetMetaData>>);
 
 pub struct ParquetSource {
     pub columns: Vec<SourceColumn>,
     pub files: Vec<ParquetFile>,
     /// The `pandas` entry of the first file's metadata, if it has one.
     pub pandas: Option<String>,
+    /// Where it is not known yet which files matter.
+    pub pending: Option<Pending>,
 }
 
 pub struct ParquetFile {
@@ -49,6 +55,8 @@ pub struct ParquetFile {
     /// For each column of the source where this file has it.
     pub origins: Vec<Origin>,
     pub footer: Arc<ParquetMetaData>,
+    /// Whether its footer was read; else it counts as if it had no rows.
+    pub opened: bool,
     /// The file's own Arrow schema.
     pub schema: SchemaRef,
     /// What the decoder needs, for each choice of columns that stay dictionaries.
@@ -104,41 +112,47 @@ impl ParquetSource {
         (name.is_some() || (start, step) != (0, 1)).then_some((name, start, step))
     }
 
-    pub async fn open(files: Vec<FileRef>, footers: &Footers) -> Result<Self> {
+    /// With these columns, if not all.
+    pub async fn open(files: Vec<FileRef>, footers: &Footers, only: Option<&[String]>) -> Result<Self> {
         // What the names of directories say needs no file.
         let partitions = hive::partitions(files.iter())?;
-        Self::of(Self::footers(files, footers).await?, &partitions, None)
+        Self::of(Self::footers(files, footers).await?, &partitions, None, only)
     }
 
     /// Files of a table that has a log of its own, which says their columns and the values that are the same in a file.
     pub async fn declared(files: Vec<FileRef>, declared: &Declared, footers: &Footers) -> Result<Self> {
         let partitions = declared.partitions()?;
-        Self::of(Self::footers(files, footers).await?, &partitions, Some(&declared.schema))
+        Self::of(Self::footers(files, footers).await?, &partitions, Some(&declared.schema), None)
     }
 
-    async fn footers(files: Vec<FileRef>, footers: &Footers) -> Result<Vec<(FileRef, Arc<ParquetMetaData>)>> {
+    async fn footers(files: Vec<FileRef>, footers: &Footers) -> Result<Vec<Looked>> {
         let opened = futures::stream::iter(files)
             .map(|file| async move {
                 let footer = footer(&file, footers).await?;
-                Ok::<_, Error>((file, footer))
+                Ok::<_, Error>((file, Some(footer)))
             })
             .buffered(FOOTERS_AT_ONCE);
         opened.try_collect().await
     }
 
-    fn of(
-        opened: Vec<(FileRef, Arc<ParquetMetaData>)>,
+    pub(super) fn of(
+        opened: Vec<Looked>,
         partitions: &Partitions,
         declared: Option<&SchemaRef>,
+        only: Option<&[String]>,
     ) -> Result<Self> {
         let mut schemas = Vec::with_capacity(opened.len());
-        let mut pandas = None;
-        for (number, (file, footer)) in opened.iter().enumerate() {
+        let (mut pandas, mut first) = (None, true);
+        for (file, footer) in &opened {
+            let Some(footer) = footer else {
+                schemas.push((file.name.clone(), Arc::new(Schema::empty())));
+                continue;
+            };
             let reader = guarded(&file.name, || {
                 ArrowReaderMetadata::try_new(footer.clone(), ArrowReaderOptions::new())
             })?;
             let schema = reader.schema().clone();
-            if number == 0 {
+            if std::mem::take(&mut first) {
                 pandas = schema.metadata().get("pandas").cloned().or_else(|| {
                     let entries = footer.file_metadata().key_value_metadata()?;
                     entries.iter().find(|entry| entry.key == "pandas")?.value.clone()
@@ -149,19 +163,32 @@ impl ParquetSource {
         // What is declared comes before the files, as if it were one of them.
         let before = declared.map(|schema| (Arc::from("the table's log"), schema.clone()));
         let all: Vec<_> = before.into_iter().chain(schemas.iter().cloned()).collect();
-        let Reconciled { columns, files: origins } = reconcile(&all, partitions)?;
+        let only = only.map(|only| with_index(only, pandas.as_deref(), &all));
+        let Reconciled { columns, files: origins } = reconcile_some(&all, partitions, only.as_deref())?;
         let origins = origins.into_iter().skip(all.len() - schemas.len());
         let pandas = pandas.filter(|_| declared.is_none());
         let mut files: Vec<ParquetFile> = Vec::with_capacity(opened.len());
         let mut first_row = 0;
         for (((file, footer), (_, schema)), origins) in opened.into_iter().zip(schemas).zip(origins) {
+            let (opened, readers) = (footer.is_some(), Mutex::default());
+            let footer = footer.map_or_else(partial::nothing, Ok)?;
             let rows = footer.row_groups().iter().map(|group| group.num_rows().max(0) as u64).sum();
-            let readers = Mutex::default();
-            files.push(ParquetFile { file, rows, first_row, origins, footer, schema, readers });
+            files.push(ParquetFile { file, rows, first_row, origins, footer, opened, schema, readers });
             first_row += rows;
         }
-        Ok(Self { columns, files, pandas })
+        Ok(Self { columns, files, pandas, pending: None })
     }
+}
+
+/// The columns that are asked for, and those that are the index of the pandas object that was written: as in pandas, it
+/// comes along.
+fn with_index(only: &[String], pandas: Option<&str>, files: &[(Arc<str>, SchemaRef)]) -> Vec<String> {
+    let notes = pandas.and_then(|notes| serde_json::from_str::<PandasNotes>(notes).ok());
+    let index = notes.into_iter().flat_map(|notes| notes.index_columns);
+    let there = |name: &str| files.iter().any(|(_, schema)| schema.field_with_name(name).is_ok());
+    let index = index.filter_map(|name| name.as_str().map(str::to_owned));
+    let more = index.filter(|name| !only.contains(name) && there(name)).collect::<Vec<_>>();
+    only.iter().cloned().chain(more).collect()
 }
 
 impl ParquetFile {
@@ -300,7 +327,7 @@ fn is_bytes(data_type: &DataType) -> bool {
 }
 
 /// A file's footer, as it was read before where the file is still the same.
-async fn footer(file: &FileRef, footers: &Footers) -> Result<Arc<ParquetMetaData>> {
+pub(super) async fn footer(file: &FileRef, footers: &Footers) -> Result<Arc<ParquetMetaData>> {
     let opened = match &file.place {
         Place::Local(path) => Some(File::open(path).map_err(|error| unreadable(&file.name, &error))?),
         Place::Remote(..) => None,

@@ -55,6 +55,33 @@ pub struct Reconciled {
 /// Columns come in the order in which they are first met; those of directories' names are the last ones, except that
 /// one that files have as well stays where it is there.
 pub fn reconcile(files: &[(Arc<str>, SchemaRef)], partitions: &Partitions) -> Result<Reconciled> {
+    reconcile_some(files, partitions, None)
+}
+
+/// The same with these columns alone, in their order; what files say of others does not matter.
+pub fn reconcile_some(
+    files: &[(Arc<str>, SchemaRef)],
+    partitions: &Partitions,
+    only: Option<&[String]>,
+) -> Result<Reconciled> {
+    let found = all(files, partitions, &only.map(|only| only.iter().map(String::as_str).collect()))?;
+    let Some(only) = only else { return Ok(found) };
+    let place = |name: &String| {
+        let place = found.columns.iter().position(|column| *column.field.name == **name);
+        place.ok_or_else(|| unknown(name, files, partitions))
+    };
+    let order = only.iter().map(place).collect::<Result<Vec<_>>>()?;
+    let columns = order.iter().map(|place| found.columns[*place].clone()).collect();
+    let chosen = |origins: &Vec<Origin>| order.iter().map(|place| origins[*place].clone()).collect();
+    Ok(Reconciled { columns, files: found.files.iter().map(chosen).collect() })
+}
+
+fn all(
+    files: &[(Arc<str>, SchemaRef)],
+    partitions: &Partitions,
+    only: &Option<HashSet<&str>>,
+) -> Result<Reconciled> {
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| only.contains(name));
     let mut met: Vec<Met> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut places: Vec<HashMap<usize, usize>> = Vec::with_capacity(files.len());
@@ -64,6 +91,9 @@ pub fn reconcile(files: &[(Arc<str>, SchemaRef)], partitions: &Partitions) -> Re
         let mut own = HashMap::new();
         for (place, field) in schema.fields().iter().enumerate() {
             let name = field.name();
+            if !wanted(name) {
+                continue;
+            }
             if !seen.insert(name) {
                 return Err(twice(file, name));
             }
@@ -82,7 +112,7 @@ pub fn reconcile(files: &[(Arc<str>, SchemaRef)], partitions: &Partitions) -> Re
     }
     let mut columns = met.iter().map(Met::widest).collect::<Result<Vec<_>>>()?;
     for column in &partitions.columns {
-        if !known.contains_key(&*column.field.name) {
+        if !known.contains_key(&*column.field.name) && wanted(&column.field.name) {
             columns.push(column.clone());
         }
     }
@@ -184,6 +214,27 @@ pub fn converted(array: &ArrayRef, column: &SourceColumn, file: &str) -> Result<
         };
         Error::new(code, what).hint(hint).detail("file", file).detail("column", &**name)
     })
+}
+
+fn unknown(name: &str, files: &[(Arc<str>, SchemaRef)], partitions: &Partitions) -> Error {
+    let of_files =
+        files.iter().flat_map(|(_, schema)| schema.fields().iter().map(|field| field.name().as_str()));
+    let of_directories = partitions.columns.iter().map(|column| &*column.field.name);
+    let mut there: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
+    there.extend(of_files.chain(of_directories).filter(|name| seen.insert(*name)));
+    let error = Error::new(
+        Code::SchemaMismatch,
+        format!("the source is to have the column `{name}`, which is in no file of it"),
+    )
+    .detail("column", name);
+    match crate::names::nearest(name, there.iter().copied()) {
+        Some(nearest) => error.hint(format!("Did you mean `{nearest}`?")).detail("nearest", nearest),
+        None => {
+            let shown: Vec<_> = there.iter().take(20).copied().collect();
+            error.hint(format!("The columns of its files are {}", shown.join(", ")))
+        }
+    }
 }
 
 fn twice(file: &str, column: &str) -> Error {
@@ -288,6 +339,29 @@ mod tests {
         let filled = found.files[1][2].filled(&found.columns[2], 3).unwrap();
         assert_eq!(&filled, &(Arc::new(Int32Array::from(vec![2, 2, 2])) as ArrayRef));
         assert!(matches!(found.files[0][0], Origin::Value(_)));
+    }
+
+    #[test]
+    fn columns_are_chosen_before_files_are_compared() {
+        use DataType as D;
+        let files =
+            [file("a", &[("x", D::Int32), ("y", D::Int64), ("z", D::Utf8)]), file("b", &[("z", D::Int64), ("x", D::Int64)])];
+        assert!(reconcile(&files, &Partitions::default()).is_err());
+        let column = SourceColumn::new("day", &D::Int32);
+        let values: ArrayRef = Arc::new(arrow::array::Int32Array::from(vec![1, 2]));
+        let partitions = Partitions { columns: vec![column], values: vec![values] };
+        let some = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            reconcile_some(&files, &partitions, Some(&names))
+        };
+        let found = some(&["day", "y", "x"]).unwrap();
+        assert_eq!(names(&found), [("day", D::Int32), ("y", D::Int64), ("x", D::Int64)]);
+        assert!(matches!(found.files[1][0], Origin::Value(_)));
+        assert!(matches!(found.files[1][1], Origin::Missing));
+        assert_eq!((found.files[0][2].place(), found.files[1][2].place()), (Some(0), Some(1)));
+        assert_eq!(names(&some(&["x"]).unwrap()), [("x", D::Int64)]);
+        let error = some(&["x", "dey"]).err().unwrap();
+        assert_eq!((error.code(), error.advice()), (Code::SchemaMismatch, Some("Did you mean `day`?")));
     }
 
     fn some_type() -> impl Strategy<Value = DataType> {

@@ -37,6 +37,15 @@ impl Sources {
             .ok_or_else(|| Error::internal("a plan over a source that is not there"))
     }
 
+    /// The same with another source in the place of one.
+    pub fn replaced(&self, id: SourceId, source: Source) -> Self {
+        let mut all = (*self.0).clone();
+        if let Some((known, _)) = all.get_mut(&id) {
+            *known = source;
+        }
+        Self(Arc::new(all))
+    }
+
     /// Whether one of them is a table in memory.
     pub fn any_in_memory(&self) -> bool {
         self.0.values().any(|(source, _)| matches!(source, Source::Memory(_)))
@@ -44,6 +53,9 @@ impl Sources {
 
     /// Refuses sources whose client is closed, or lives in another process.
     pub fn check(&self) -> Result<()> {
+        if self.0.values().any(|(source, _)| source.is_pending()) {
+            return Err(Error::internal("a source whose files are not opened yet"));
+        }
         let mut owners = self.0.values().filter_map(|(_, owner)| owner.as_ref());
         if owners.clone().any(|owner| owner.pid != std::process::id()) {
             return Err(Error::new(

@@ -84,7 +84,9 @@ impl Format for Csv {
         };
         let declared: Vec<_> = names.iter().map(|name| options.declared(name)).collect();
         let missing = Arc::new(Missing::new(&options.na_values, options.without_default_na));
-        let open = declared.iter().enumerate().filter(|(_, declared)| declared.is_none());
+        let open = declared.iter().zip(&names).enumerate();
+        // Of columns that the source does not have the type does not matter.
+        let open = open.filter(|(_, (declared, name))| declared.is_none() && options.has_column(name));
         let inferred = open.map(|(place, _)| place).collect();
         let unread =
             Unread { data: &data, dialect, columns: names.len(), inferred, missing: &missing, part: PART };

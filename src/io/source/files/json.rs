@@ -43,7 +43,8 @@ impl Format for JsonLines {
     }
 
     fn open(&self, data: Data, _: &str, with: &With<'_>) -> Result<Box<dyn Opened>, Fault> {
-        let parts = parts(&data, with.threads)?;
+        let only: Option<Arc<[String]>> = with.options.columns.as_deref().map(Arc::from);
+        let parts = parts(&data, with.threads, &only)?;
         let mut shape = Shape::default();
         for part in &parts {
             shape.and(part.shape.clone())?;
@@ -80,14 +81,15 @@ struct Part {
 }
 
 /// The parts of a file, which is cut at line ends: none is within a value, where it would be escaped.
-fn parts(data: &Data, threads: usize) -> Result<Vec<Part>, Fault> {
+fn parts(data: &Data, threads: usize, only: &Option<Arc<[String]>>) -> Result<Vec<Part>, Fault> {
     let mut cuts = vec![0];
     while let Some(next) = data.line_after(cuts[cuts.len() - 1] + PART)? {
         cuts.push(next);
     }
     cuts.push(data.size);
     let ranges: Vec<_> = cuts.windows(2).map(|cut| cut[0]..cut[1]).collect();
-    let mut parts = side_by_side(ranges.len(), threads, |number| part(data, ranges[number].clone()))
+    let read = |number: usize| part(data, ranges[number].clone(), Shape::of(only.clone()));
+    let mut parts = side_by_side(ranges.len(), threads, read)
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
     let mut line = 1;
@@ -108,9 +110,9 @@ fn without_place(error: &serde_json::Error) -> String {
 }
 
 /// Reads a part up to its end, or the first line that is no object.
-fn part(data: &Data, bytes: Range<u64>) -> Result<Part, Fault> {
+fn part(data: &Data, bytes: Range<u64>, shape: Shape) -> Result<Part, Fault> {
     let mut reader = BufReader::with_capacity(1 << 20, data.reader(bytes.clone(), &Arc::default()));
-    let mut part = Part { bytes, rows: 0, line: 1, lines: 0, shape: Shape::default(), fault: None };
+    let mut part = Part { bytes, rows: 0, line: 1, lines: 0, shape, fault: None };
     let mut line = Vec::new();
     loop {
         line.clear();

@@ -27,7 +27,7 @@ use self::infer::Seen;
 use super::SourceColumn;
 use super::hive::{self, Partitions};
 use super::options::ReadOptions;
-use super::reconcile::{Origin, Reconciled, reconcile};
+use super::reconcile::{Origin, Reconciled, reconcile_some};
 use crate::error::{Code, Error, Result};
 use crate::io::location::FileRef;
 
@@ -167,6 +167,8 @@ pub struct FilesSource {
     pub files: Vec<File>,
     /// Of each file its size, and what changes when it does.
     pub stamps: Vec<(u64, Arc<str>)>,
+    /// What was said of how they are read.
+    pub read_as: String,
 }
 
 pub struct File {
@@ -221,8 +223,9 @@ impl FilesSource {
         let there: Vec<_> = opened.iter().map(|(_, file)| file.schema()).collect();
         let there = there.iter().flat_map(|schema| schema.fields().iter().map(|field| field.name().as_str()));
         options.check_columns(&there.collect::<Vec<_>>())?;
-        let mut source = Self::reconcile(title, opened, &partitions)?;
+        let mut source = Self::reconcile(title, opened, &partitions, options.columns.as_deref())?;
         source.stamps = stamps;
+        source.read_as = format!("{options:?}");
         Ok(source)
     }
 
@@ -230,9 +233,10 @@ impl FilesSource {
         title: &'static str,
         opened: Vec<(Arc<str>, Box<dyn Opened>)>,
         partitions: &Partitions,
+        only: Option<&[String]>,
     ) -> Result<Self> {
         let schemas: Vec<_> = opened.iter().map(|(name, file)| (name.clone(), file.schema())).collect();
-        let Reconciled { mut columns, files: origins } = reconcile(&schemas, partitions)?;
+        let Reconciled { mut columns, files: origins } = reconcile_some(&schemas, partitions, only)?;
         let mut files: Vec<File> = Vec::with_capacity(opened.len());
         let mut first_row = 0;
         for ((name, opened), origins) in opened.into_iter().zip(origins) {
@@ -245,7 +249,7 @@ impl FilesSource {
         for column in columns.iter_mut().filter(|column| column.arrow == DataType::Null) {
             *column = SourceColumn::new(&column.field.name, &unknown);
         }
-        Ok(Self { title, columns, files, stamps: Vec::new() })
+        Ok(Self { title, columns, files, stamps: Vec::new(), read_as: String::new() })
     }
 
     pub fn rows(&self) -> u64 {

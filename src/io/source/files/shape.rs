@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields};
 use indexmap::IndexMap;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Fault;
 
@@ -20,6 +21,8 @@ pub enum Shape {
     Text,
     List(Box<Shape>),
     Object(Object),
+    /// Whatever it is, nobody asks.
+    Ignored,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,12 +35,17 @@ pub struct Number {
 
 /// The fields of an object, in the order in which they first appear.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Object(IndexMap<String, Shape>);
+pub struct Object(IndexMap<String, Shape>, Option<Arc<[String]>>);
 
 /// Why two values have no type together.
 struct Mixed(&'static str, &'static str);
 
 impl Shape {
+    /// What nothing is known of yet; of objects only these fields matter.
+    pub fn of(only: Option<Arc<[String]>>) -> Self {
+        only.map_or(Shape::Null, |only| Shape::Object(Object(IndexMap::new(), Some(only))))
+    }
+
     /// Notes the object that a line is.
     pub fn note(&mut self, line: &[u8]) -> Result<(), serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_slice(line);
@@ -53,13 +61,17 @@ impl Shape {
             Shape::Text => "texts",
             Shape::List(_) => "lists",
             Shape::Object(_) => "objects",
+            Shape::Ignored => "values",
         }
     }
 
     /// What both have in common.
     pub fn and(&mut self, other: Shape) -> Result<(), Fault> {
         match (&mut *self, other) {
-            (_, Shape::Null) | (Shape::Bool, Shape::Bool) | (Shape::Text, Shape::Text) => Ok(()),
+            (_, Shape::Null | Shape::Ignored)
+            | (Shape::Ignored, _)
+            | (Shape::Bool, Shape::Bool)
+            | (Shape::Text, Shape::Text) => Ok(()),
             (Shape::Null, other) => {
                 *self = other;
                 Ok(())
@@ -85,7 +97,7 @@ impl Shape {
 
     pub fn data_type(&self) -> DataType {
         match self {
-            Shape::Null => DataType::Null,
+            Shape::Null | Shape::Ignored => DataType::Null,
             Shape::Bool => DataType::Boolean,
             Shape::Number(number) => number.data_type(),
             Shape::Text => DataType::Utf8,
@@ -124,7 +136,11 @@ impl Object {
             Some((known, _)) if known == name => Some(place),
             _ => self.0.get_index_of(name),
         };
-        let place = known.unwrap_or_else(|| self.0.insert_full(name.to_owned(), Shape::Null).0);
+        let place = known.unwrap_or_else(|| {
+            let matters = self.1.as_ref().is_none_or(|only| only.iter().any(|known| known == name));
+            let shape = if matters { Shape::Null } else { Shape::Ignored };
+            self.0.insert_full(name.to_owned(), shape).0
+        });
         (place, &mut self.0[place])
     }
 }
@@ -139,7 +155,10 @@ impl<'de> DeserializeSeed<'de> for &mut Shape {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+        match self {
+            Shape::Ignored => IgnoredAny::deserialize(deserializer).map(drop),
+            shape => deserializer.deserialize_any(shape),
+        }
     }
 }
 

@@ -125,7 +125,7 @@ impl Spool {
             let file = guarded(&segment.name, "Arrow IPC", || ipc::Ipc.open(data, "", &with))?;
             opened.push((segment.name, file));
         }
-        let mut source = FilesSource::reconcile(TITLE, opened, &Partitions::default())?;
+        let mut source = FilesSource::reconcile(TITLE, opened, &Partitions::default(), None)?;
         source.stamps = stamps;
         Ok(Source::Files(Arc::new(source)))
     }
