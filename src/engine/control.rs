@@ -140,11 +140,13 @@ impl Control {
         }
     }
 
-    /// To be called when nothing is left to do but to show what was written: from then on the run is not stopped any more.
-    pub fn show(&self) -> Result<()> {
+    /// To be called when nothing is left to do but to show what was written: from then on the run is not stopped any
+    /// more. The time until which that is to be done.
+    pub fn show(&self) -> Result<Option<Instant>> {
         self.showing.store(true, Ordering::SeqCst);
         std::sync::atomic::fence(Ordering::SeqCst);
-        self.check_clock().inspect_err(|_| self.showing.store(false, Ordering::SeqCst))
+        self.check_clock().inspect_err(|_| self.showing.store(false, Ordering::SeqCst))?;
+        Ok(self.deadline.get().copied())
     }
 
     /// Whether what was written is seen already, or will be at once.

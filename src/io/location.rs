@@ -9,9 +9,9 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use super::fetch::listed;
+use super::memory_store::SCHEME as MEMORY;
 use super::source::files::told;
 use super::source::hive::{self, Keys};
-use super::memory_store::SCHEME as MEMORY;
 use super::store::{Stores, base, redacted};
 use crate::error::{Code, Error, Result};
 use crate::secrets::redact;

@@ -115,7 +115,9 @@ impl Held {
             Code::OutOfMemory,
             format!("no memory is left in the client for {bytes} bytes of `{SCHEME}://{path}`"),
         )
-        .hint("Remove objects (`del client.memory[key]`), raise `memory_limit`, or write to a disk or a store")
+        .hint(
+            "Remove objects (`del client.memory[key]`), raise `memory_limit`, or write to a disk or a store",
+        )
         .detail("file", format!("{SCHEME}://{path}"));
         Err(failed(error))
     }
@@ -269,7 +271,11 @@ mod tests {
 
     impl Keeps for Hundred {
         fn keep(&self, bytes: usize) -> bool {
-            self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |had| Some(had + bytes).filter(|n| *n <= 100)).is_ok()
+            self.0
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |had| {
+                    Some(had + bytes).filter(|n| *n <= 100)
+                })
+                .is_ok()
         }
 
         fn let_go(&self, bytes: usize) {

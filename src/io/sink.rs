@@ -122,7 +122,7 @@ pub fn write(target: Target, schema: &Schema, batches: &[RecordBatch]) -> Result
     let stage = Arc::new(Stage::begin(target)?);
     let mut lane = lane(stage.clone(), stored, 0, BUDGET, Box::new(Beside))?;
     batches.iter().try_for_each(|batch| lane.write(batch))?;
-    let files = stage.commit(lane.finish(true)?, &|| Ok(()))?;
+    let files = stage.commit(lane.finish(true)?, &|| Ok(None))?;
     Ok(Written { url, files, skipped: false })
 }
 

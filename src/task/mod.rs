@@ -18,7 +18,9 @@ mod supported;
 mod tests;
 mod value;
 
-pub use fields::{Field, INPUT, OPTIONS, OUTPUT, Preset, READ, Runs, SQL, SQL_TABLE, TASK, TYPES, TypeRow, describe};
+pub use fields::{
+    Field, INPUT, OPTIONS, OUTPUT, Preset, READ, Runs, SQL, SQL_TABLE, TASK, TYPES, TypeRow, describe,
+};
 pub use kind::Kind;
 pub use operations::Registered;
 pub use parse::parse;

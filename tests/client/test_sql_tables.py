@@ -27,7 +27,11 @@ def orders(tmp_path: Path) -> str:
 
 def test_tables_take_what_an_input_takes(client: RLMClient, orders: str) -> None:
     tables: dict[str, Any] = {
-        "orders": {"source": orders, "format": "csv", "readOptions": {"sep": "|", "columns": ["amount", "shop"]}},
+        "orders": {
+            "source": orders,
+            "format": "csv",
+            "readOptions": {"sep": "|", "columns": ["amount", "shop"]},
+        },
         "shops": {
             "source": "memory://shops.txt",
             "format": "csv",
@@ -37,7 +41,10 @@ def test_tables_take_what_an_input_takes(client: RLMClient, orders: str) -> None
     }
     query = "select name, sum(amount * rate) s from orders join shops using (shop) join rates using (name) group by 1 order by 1"
     assert client.sql(query, tables=tables).to_dict() == {"name": ["north", "south"], "s": [30, 60]}
-    assert client.sql("select * from orders limit 1", tables=tables).to_arrow().column_names == ["amount", "shop"]
+    assert client.sql("select * from orders limit 1", tables=tables).to_arrow().column_names == [
+        "amount",
+        "shop",
+    ]
     with pytest.raises(SchemaMismatchError, match="note"):
         client.sql("select note from orders", tables=tables)
 
@@ -77,6 +84,9 @@ def test_what_is_wrong_is_refused_with_its_place(
 
 
 def test_a_secret_is_named(client: RLMClient) -> None:
-    table = {"source": "s3://bucket/x.parquet", "storageOptions": {"aws_secret_access_key": secret("none such")}}
+    table = {
+        "source": "s3://bucket/x.parquet",
+        "storageOptions": {"aws_secret_access_key": secret("none such")},
+    }
     with pytest.raises(Exception, match="none such"):
         client.sql("select 1 from t", tables={"t": table})

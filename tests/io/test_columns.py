@@ -45,7 +45,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, client: RLMClient) -> Path:
     return folder
 
 
-@given(st.permutations(NAMES), st.integers(1, 4), st.sampled_from(["parquet", "csv", "csv.gz", "jsonl", "arrow", "avro"]))
+@given(
+    st.permutations(NAMES),
+    st.integers(1, 4),
+    st.sampled_from(["parquet", "csv", "csv.gz", "jsonl", "arrow", "avro"]),
+)
 @settings(max_examples=40, deadline=None)
 def test_they_come_in_the_order_asked_for(
     client: RLMClient, folder: Path, names: list[str], count: int, ending: str
@@ -71,7 +75,9 @@ def test_an_index_of_pandas_comes_along(client: RLMClient, tmp_path: Path) -> No
     data = pd.DataFrame({"v": [1, 2], "w": [3, 4]}, index=pd.Index(["a", "b"], name="key"))
     data.to_parquet(tmp_path / "f.parquet")
     found = client.read(tmp_path / "f.parquet", columns=["w"]).to_pandas()
-    pd.testing.assert_frame_equal(found, pd.read_parquet(tmp_path / "f.parquet", columns=["w"]), check_index_type=False)
+    pd.testing.assert_frame_equal(
+        found, pd.read_parquet(tmp_path / "f.parquet", columns=["w"]), check_index_type=False
+    )
 
 
 def test_others_may_be_what_they_like(client: RLMClient, tmp_path: Path) -> None:
@@ -94,14 +100,20 @@ def test_names_that_are_given_can_be_chosen(client: RLMClient, tmp_path: Path) -
 
 
 def test_fewer_columns_are_fewer_bytes(client: RLMClient, folder: Path) -> None:
-    few, all_of_them = client.read(folder / "rows.parquet", columns=["b"]), client.read(folder / "rows.parquet")
+    few, all_of_them = (
+        client.read(folder / "rows.parquet", columns=["b"]),
+        client.read(folder / "rows.parquet"),
+    )
     few.to_arrow(), all_of_them.to_arrow()
     assert few.bytes_read < all_of_them.bytes_read / 3
 
 
 def test_what_is_wrong_is_refused(client: RLMClient, folder: Path) -> None:
     for ending in ("parquet", "csv", "jsonl", "arrow", "avro"):
-        with pytest.raises(SchemaMismatchError, match=r"`tekst`, which is in no file.*Did you mean `s`|columns of its files are n"):
+        with pytest.raises(
+            SchemaMismatchError,
+            match=r"`tekst`, which is in no file.*Did you mean `s`|columns of its files are n",
+        ):
             client.read(folder / f"rows.{ending}", columns=["n", "tekst"])
     with pytest.raises(SchemaMismatchError, match="Did you mean `nn`") as caught:
         client.read(_named(folder, "nn"), columns=["nm"])

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::occupied::check;
 use super::out::{LocalFile, Out};
-use super::stage::{Place, part_number};
+use super::stage::{Go, Place, part_number};
 use super::target::{Mode, Target};
 use super::witness::{Noted, inode};
 use crate::error::{Error, Result};
@@ -139,7 +139,7 @@ impl Local {
     }
 
     /// One file for another, or where there is none.
-    fn replaced(&self, name: &str, go: &dyn Fn() -> Result<()>) -> Result<()> {
+    fn replaced(&self, name: &str, go: Go<'_>) -> Result<()> {
         let problem = |error: io::Error| self.target.failed(&error);
         let part = self.root.join(name);
         File::open(&part).and_then(|file| file.sync_all()).map_err(problem)?;
@@ -176,7 +176,7 @@ impl Place for Local {
     }
 
     /// One step that a reader sees as a whole or not at all.
-    fn commit(&self, names: &[String], go: &dyn Fn() -> Result<()>) -> Result<()> {
+    fn commit(&self, names: &[String], go: Go<'_>) -> Result<()> {
         let target = &self.target;
         let problem = |error: io::Error| target.failed(&error);
         let there = self.path.exists();

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path as ObjectPath;
@@ -19,7 +20,7 @@ use url::Url;
 
 use super::occupied::judged;
 use super::out::Out;
-use super::stage::{Place, part_number};
+use super::stage::{Go, Place, part_number};
 use super::target::{Mode, Target};
 use super::upload::Upload;
 use super::witness::Noted;
@@ -27,6 +28,9 @@ use crate::error::{Code, Error, Result};
 use crate::io::fetch::listed;
 use crate::io::location::{percent_decoded, store_error};
 use crate::io::store::{self, Stores};
+
+/// How long it is tried to remove what was not completed in time.
+const CLEANING: Duration = Duration::from_secs(1);
 
 /// Requests at a time when uploads are completed or given up.
 const REQUESTS: usize = 16;
@@ -233,39 +237,52 @@ impl Uploads {
         }
     }
 
-    async fn completed(&self, names: &[String]) -> Result<()> {
+    /// Completes all uploads; what is not done in time is given up.
+    async fn completed(&self, names: &[String], until: Option<Instant>) -> Result<()> {
         let Shared { target, remote, .. } = &*self.shared;
         let failed = |error: object_store::Error| trouble(target, &error);
-        let there = remote.checked(target).await?;
+        let clock = Clock(until);
+        let there =
+            clock.within(remote.checked(target)).await.ok_or_else(|| late(target, 0, names.len()))??;
         let old: Vec<_> = there.iter().map(|object| object.location.clone()).collect();
         let there = &there;
         let marker = remote.path.clone().join("_SUCCESS");
         if !target.single && old.contains(&marker) && (target.marker || target.mode == Mode::Overwrite) {
             // It would say of a half-written directory that all is there.
-            remote.store.delete(&marker).await.map_err(failed)?;
+            let gone = clock.within(remote.store.delete(&marker)).await;
+            gone.ok_or_else(|| late(target, 0, names.len()))?.map_err(failed)?;
         }
         let ready = std::mem::take(&mut *self.shared.ready.lock());
         let outcomes: Vec<_> = stream::iter(ready)
             .map(|mut ready| async move {
-                let outcome = match ready.upload.complete().await {
-                    // The answer may have been lost after the store had done it, and asking again finds no upload.
-                    Err(_) if ready.is_there(&remote.store, there).await => Ok(()),
-                    outcome => outcome.map(drop),
+                let completed = async {
+                    match ready.upload.complete().await {
+                        // The answer may have been lost after the store had done it, and asking again finds no upload.
+                        Err(_) if ready.is_there(&remote.store, there).await => Ok(()),
+                        outcome => outcome.map(drop),
+                    }
                 };
+                let outcome = clock.within(completed).await;
                 (ready, outcome)
             })
             .buffer_unordered(REQUESTS)
             .collect()
             .await;
-        let (mut done, mut failure) = (Vec::new(), None);
+        let (mut done, mut failure, mut unknown) = (Vec::new(), None, Vec::new());
         for (ready, outcome) in outcomes {
             match outcome {
-                Ok(()) => done.push(ready.path),
-                Err(error) => {
+                Some(Ok(())) => done.push(ready.path),
+                Some(Err(error)) => {
                     failure = Some(error);
                     self.shared.ready.lock().push(ready);
                 }
+                None => unknown.push(ready),
             }
+        }
+        if !unknown.is_empty() {
+            let error = late(target, done.len(), names.len());
+            self.given_up(done, unknown).await;
+            return Err(error);
         }
         if let Some(error) = failure {
             // Of a directory that is not complete nothing is to be seen; one file is the old one still.
@@ -278,8 +295,66 @@ impl Uploads {
         }
         let new: HashSet<ObjectPath> = names.iter().filter_map(|name| self.key(name).ok()).collect();
         let old = old.into_iter().filter(|object| !new.contains(object) && *object != marker);
-        remote.conclude(target, old.collect()).await
+        let concluded = clock.within(remote.conclude(target, old.collect())).await;
+        concluded.unwrap_or_else(|| {
+            Err(Error::new(
+                Code::Timeout,
+                format!(
+                    "the deadline (`timeoutMs`) passed while `{}` was written: its new files are all there, and what is left to do is not",
+                    target.shown
+                ),
+            )
+            .hint("Old files may lie beside the new ones, and `_SUCCESS` is not there: write it again")
+            .detail("file", target.shown.as_str()))
+        })
     }
+
+    /// What the store did not answer in time is aborted, and what it did of a directory is removed, as far as it answers.
+    async fn given_up(&self, done: Vec<ObjectPath>, unknown: Vec<Ready>) {
+        let Shared { target, remote, .. } = &*self.shared;
+        let paths: Vec<_> = unknown.iter().map(|ready| ready.path.clone()).chain(done).collect();
+        let clean = async {
+            stream::iter(unknown)
+                .for_each_concurrent(REQUESTS, |mut ready| async move {
+                    let _ = ready.upload.abort().await;
+                })
+                .await;
+            if !target.single {
+                let _ = remote.remove(paths).await;
+            }
+        };
+        let _ = tokio::time::timeout(CLEANING, clean).await;
+    }
+}
+
+/// When the showing of files has to be over.
+#[derive(Clone, Copy)]
+struct Clock(Option<Instant>);
+
+impl Clock {
+    /// What comes of work, if it is done in time.
+    async fn within<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        match self.0 {
+            None => Some(work.await),
+            Some(until) => tokio::time::timeout_at(until.into(), work).await.ok(),
+        }
+    }
+}
+
+/// The error of files of which the store did not say in time that they can be seen.
+fn late(target: &Target, done: usize, all: usize) -> Error {
+    let what = match (target.single, done) {
+        (true, _) | (false, 0) => "before the store said that it is complete".to_owned(),
+        (false, done) => {
+            format!("when the store had said of {done} of its {all} files that they are complete")
+        }
+    };
+    Error::new(
+        Code::Timeout,
+        format!("the deadline (`timeoutMs`) passed while `{}` was written, {what}", target.shown),
+    )
+    .hint("The store may have done it all the same: look there, or write it again with mode \"overwrite\"")
+    .detail("file", target.shown.as_str())
 }
 
 impl Place for Uploads {
@@ -293,9 +368,9 @@ impl Place for Uploads {
         format!("{}/{}{slash}{name}", remote.base, remote.path)
     }
 
-    fn commit(&self, names: &[String], go: &dyn Fn() -> Result<()>) -> Result<()> {
-        go()?;
-        self.shared.remote.io.block_on(self.completed(names))
+    fn commit(&self, names: &[String], go: Go<'_>) -> Result<()> {
+        let until = go()?;
+        self.shared.remote.io.block_on(self.completed(names, until))
     }
 
     fn noted(&self, _: &[String]) -> Result<Noted> {

@@ -4,6 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::local::Local;
 use super::out::Out;
@@ -12,6 +13,9 @@ use super::remote::Uploads;
 use super::target::{Home, Target, WrittenFile};
 use super::witness::{Intent, Noted};
 use crate::error::Result;
+
+/// Whether files may be shown, and until when that is to be done; asked when nothing is left to do but that.
+pub type Go<'a> = &'a dyn Fn() -> Result<Option<Instant>>;
 
 /// A place for files that nobody sees yet.
 pub trait Place: Send + Sync {
@@ -22,7 +26,7 @@ pub trait Place: Send + Sync {
     fn shown(&self, name: &str) -> String;
 
     /// Makes the files, which are all closed, the target's. `go` is asked when nothing is left to do but that.
-    fn commit(&self, names: &[String], go: &dyn Fn() -> Result<()>) -> Result<()>;
+    fn commit(&self, names: &[String], go: Go<'_>) -> Result<()>;
 
     /// By what it will be known later whether these files, which are all closed, were shown.
     fn noted(&self, names: &[String]) -> Result<Noted>;
@@ -59,7 +63,7 @@ impl Stage {
     }
 
     /// Shows the files, if `go` allows it: it is asked when there is no way back. Blocks.
-    pub fn commit(&self, mut parts: Vec<Part>, go: &dyn Fn() -> Result<()>) -> Result<Vec<WrittenFile>> {
+    pub fn commit(&self, mut parts: Vec<Part>, go: Go<'_>) -> Result<Vec<WrittenFile>> {
         if !self.target.partition_by.is_empty() {
             parts.sort_by(|one, other| one.name.cmp(&other.name));
         }

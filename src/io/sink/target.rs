@@ -358,7 +358,11 @@ fn home(url: &str, stores: Option<&Sinks<'_>>) -> Result<(Home, String)> {
     }
     if matches!(parsed.scheme(), "http" | "https") {
         let message = format!("cannot write to `{shown}`: web servers are read alone");
-        return Err(invalid("output.url", message, "Write to a local path or to s3://, gs://, az:// or memory://"));
+        return Err(invalid(
+            "output.url",
+            message,
+            "Write to a local path or to s3://, gs://, az:// or memory://",
+        ));
     }
     let Some(stores) = stores else {
         let message = format!("cannot write to `{shown}` from here: the client of this result is gone");

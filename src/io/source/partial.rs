@@ -41,8 +41,9 @@ impl ParquetSource {
             // Whether it matters that one cannot be read is not known yet.
             let Ok(found) = footer(&files[looked_at], footers).await else { continue };
             let partitions = hive::partitions(files.iter())?;
-            let look =
-                |(number, file): (usize, &FileRef)| (file.clone(), (number == looked_at).then(|| found.clone()));
+            let look = |(number, file): (usize, &FileRef)| {
+                (file.clone(), (number == looked_at).then(|| found.clone()))
+            };
             let looked: Vec<Looked> = files.iter().enumerate().map(look).collect();
             // It may lack a column that is asked for, and others have.
             let Ok(made) = Self::of(looked, &partitions, None, only) else { break };

@@ -344,8 +344,10 @@ mod tests {
     #[test]
     fn columns_are_chosen_before_files_are_compared() {
         use DataType as D;
-        let files =
-            [file("a", &[("x", D::Int32), ("y", D::Int64), ("z", D::Utf8)]), file("b", &[("z", D::Int64), ("x", D::Int64)])];
+        let files = [
+            file("a", &[("x", D::Int32), ("y", D::Int64), ("z", D::Utf8)]),
+            file("b", &[("z", D::Int64), ("x", D::Int64)]),
+        ];
         assert!(reconcile(&files, &Partitions::default()).is_err());
         let column = SourceColumn::new("day", &D::Int32);
         let values: ArrayRef = Arc::new(arrow::array::Int32Array::from(vec![1, 2]));

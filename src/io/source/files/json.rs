@@ -89,9 +89,7 @@ fn parts(data: &Data, threads: usize, only: &Option<Arc<[String]>>) -> Result<Ve
     cuts.push(data.size);
     let ranges: Vec<_> = cuts.windows(2).map(|cut| cut[0]..cut[1]).collect();
     let read = |number: usize| part(data, ranges[number].clone(), Shape::of(only.clone()));
-    let mut parts = side_by_side(ranges.len(), threads, read)
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut parts = side_by_side(ranges.len(), threads, read).into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut line = 1;
     for part in &mut parts {
         part.line = line;
