@@ -97,7 +97,7 @@ fn unknown(path: &str, key: &str, table: &'static [Field], taker: Option<TaskTyp
     let path = shortened(path);
     let noun = match table.first().map(|field| field.key) {
         Some("sql") => "not a key of a query".to_owned(),
-        Some("source") if std::ptr::eq(table, fields::SQL_TABLE) => "not a key of a table".to_owned(),
+        Some("source") if table.len() == fields::SQL_TABLE.len() => "not a key of a table".to_owned(),
         Some("sep") => "no read option".to_owned(),
         _ => format!("not a key of a {kind}task"),
     };

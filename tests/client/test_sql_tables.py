@@ -86,7 +86,7 @@ def test_what_is_wrong_is_refused_with_its_place(
 def test_a_secret_is_named(client: RLMClient) -> None:
     table = {
         "source": "s3://bucket/x.parquet",
-        "storageOptions": {"aws_secret_access_key": secret("none such")},
+        "storageOptions": {"aws_secret_access_key": secret("none-such")},
     }
-    with pytest.raises(Exception, match="none such"):
+    with pytest.raises(Exception, match="none-such"):
         client.sql("select 1 from t", tables={"t": table})

@@ -96,7 +96,8 @@ impl ParquetSource {
                 Some(serde_json::Value::String(label)) => Some(label.clone()),
                 Some(other) => Some(other.to_string()),
             };
-            Some((column.field.name.clone(), label))
+            // How pandas' older writers have called a level without a name.
+            Some((column.field.name.clone(), label.filter(|label| !is_level(label))))
         });
         stored.collect()
     }
@@ -178,6 +179,11 @@ impl ParquetSource {
         }
         Ok(Self { columns, files, pandas, pending: None })
     }
+}
+
+fn is_level(label: &str) -> bool {
+    let number = label.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The columns that are asked for, and those that are the index of the pandas object that was written: as in pandas, it

@@ -60,14 +60,22 @@ impl ParquetSource {
             return Err(Error::internal("a source that is opened twice"));
         };
         let wanted = |number: &usize| needed.is_none_or(|needed| needed.contains(number));
-        let looked = futures::stream::iter(self.files.iter().enumerate())
-            .map(|(number, file)| async move {
-                let found = match (file.opened, wanted(&number)) {
-                    (true, _) => Some(file.footer.clone()),
-                    (false, true) => Some(footer(&file.file, footers).await?),
-                    (false, false) => None,
+        let files: Vec<_> = self
+            .files
+            .iter()
+            .enumerate()
+            .map(|(number, file)| {
+                let known = file.opened.then(|| file.footer.clone());
+                (file.file.clone(), known, wanted(&number))
+            })
+            .collect();
+        let looked = futures::stream::iter(files)
+            .map(|(file, known, wanted)| async move {
+                let found = match known {
+                    None if wanted => Some(footer(&file, footers).await?),
+                    known => known,
                 };
-                Ok::<_, Error>((file.file.clone(), found))
+                Ok::<_, Error>((file, found))
             })
             .buffered(FOOTERS_AT_ONCE);
         let looked: Vec<Looked> = looked.try_collect().await?;
