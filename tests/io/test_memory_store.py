@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pytest
-from rlm_hypervisor import InvalidTaskError, OutOfMemoryError, OutputFailedError, RLMClient, SourceNotFoundError
+from rlm_hypervisor import (
+    InvalidTaskError,
+    OutOfMemoryError,
+    OutputFailedError,
+    RLMClient,
+    SourceNotFoundError,
+)
 
 from tests.conftest import make_task
 from tests.io.test_local import numbers
