@@ -59,10 +59,7 @@ def resolve(settings: dict[str, Any]) -> dict[str, Any]:
 
 @final
 class Secret:
-    """A value that nothing shows: `repr`, `str`, `format`, `pickle` and `json` do not, `reveal()` does.
-
-    Two are equal if their values are, which is found out in a time that does not depend on them. Bytes are text in UTF-8.
-    """
+    """A value that only `reveal()` shows. Two are equal if their values are, found out in a time that does not depend on them."""
 
     def __new__(cls, value: str | bytes | Secret, name: str = "secret") -> Secret: ...
     name: str

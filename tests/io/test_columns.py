@@ -11,8 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from rlm_hypervisor import InvalidTaskError, RLMClient, SchemaMismatchError
 
 from tests.conftest import make_task

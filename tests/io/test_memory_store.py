@@ -89,7 +89,7 @@ def test_what_it_holds_counts() -> None:
             client.memory["more"] = bytes(20 << 20)
         assert list(client.memory) == ["large"]
         table = pd.DataFrame({"n": range(400_000), "x": [n * 0.37 for n in range(400_000)]})
-        with pytest.raises(OutputFailedError, match="no memory is left in the client.*memory://out"):
+        with pytest.raises(OutputFailedError, match=r"no memory is left in the client.*memory://out"):
             client.execute(task(pd.concat([table] * 8), {"url": "memory://out", "format": "csv"}))
         assert list(client.memory) == ["large"]
         run = client.submit(make_task(table, lambda p: p["n"].max()))
