@@ -216,6 +216,9 @@ class RLMClient(Submitting, Sources):
             workers: how many; default the setting `workers`, which is also the most there are.
             timeout: seconds to wait until they are ready.
 
+        Raises:
+            WorkerCrashedError: a worker cannot start; the message has what it wrote last.
+
         >>> from rlm_hypervisor import RLMClient
         >>> with RLMClient(workers=1) as client:
         ...     client.warm()

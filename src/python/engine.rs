@@ -30,6 +30,7 @@ use crate::io::source::options::{PATH, ReadOptions};
 use crate::io::source::{Owner, Source, Sources};
 use crate::plan::Node;
 use crate::plan::frame::{Frame, Kind};
+use crate::runtime::calls::unwarmed;
 use crate::runtime::opening::{Given, Opening};
 use crate::runtime::writes::{Keyed, fingerprint};
 use crate::runtime::{Engine, RunOptions};
@@ -285,8 +286,7 @@ impl PyEngine {
         let patience = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
         let warmed = py.detach(|| {
             let pool = engine.pool(|| threads::launch(engine, launch))?;
-            pool.warm(count, patience)
-                .map_err(|error| Error::new(Code::OutOfMemory, format!("cannot start workers: {error}")))
+            pool.warm(count, patience).map_err(unwarmed)
         });
         warmed.map_err(|error| raised(py, error))
     }

@@ -35,6 +35,14 @@ struct PyThreads;
 #[derive(Debug)]
 struct PyThread(Py<PyAny>);
 
+/// Why there is no thread: the system may have room for one later.
+fn no_thread(said: &str) -> io::Error {
+    match said.contains("can't start new thread") {
+        true => io::Error::from_raw_os_error(nix::errno::Errno::EAGAIN as i32),
+        false => io::Error::other(said.to_owned()),
+    }
+}
+
 fn gone() -> io::Error {
     io::Error::other("the interpreter is gone")
 }
@@ -47,7 +55,7 @@ impl Threads for PyThreads {
             let thread = module.call_method1("start", (socket.into_raw_fd(), ending))?;
             Ok(Arc::new(PyThread(thread.unbind())))
         });
-        started.ok_or_else(gone)?.map_err(|error| io::Error::other(error.to_string()))
+        started.ok_or_else(gone)?.map_err(|error| no_thread(&error.to_string()))
     }
 }
 

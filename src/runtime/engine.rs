@@ -276,7 +276,7 @@ impl Engine {
     pub fn pool(&self, launch: impl FnOnce() -> Launch) -> Result<Arc<Pool>> {
         Self::handle(&self.compute)?;
         let mut pool = self.pool.lock();
-        let made = || Arc::new(Pool::new(launch(), self.settings.workers, self.wear()));
+        let made = || Arc::new(Pool::new(launch(), self.settings.workers, self.wear(), self.starts()));
         Ok(pool.get_or_insert_with(made).clone())
     }
 

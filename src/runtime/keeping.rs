@@ -1,5 +1,7 @@
 //! What a client keeps beyond its runs, and how long its workers live.
 
+use std::time::Duration;
+
 use super::calls::Checkpoint;
 use super::engine::Engine;
 use crate::config::Settings;
@@ -28,5 +30,10 @@ impl Engine {
         let Settings { workers, memory_limit, worker_max_tasks, worker_max_growth, .. } = self.settings();
         let growth = worker_max_growth.unwrap_or(memory_limit / *workers as u64 / 2);
         Wear { items: *worker_max_tasks, growth: Some(growth) }
+    }
+
+    /// How long a worker is started anew.
+    pub(super) fn starts(&self) -> Duration {
+        Duration::from_secs(self.settings().worker_start_seconds)
     }
 }

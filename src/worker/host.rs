@@ -18,6 +18,7 @@ use super::output::Outputs;
 use super::pool::Wear;
 use super::process::Launch;
 use super::shared::{Blob, Page};
+use super::starting::Setback;
 use super::wire;
 
 /// How often a call is looked after while its worker says nothing.
@@ -69,8 +70,8 @@ pub struct Crash {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crashed {
-    /// It never came to a call.
-    Starting,
+    /// It never came to a call, for this reason.
+    Starting(Setback),
     Calling,
 }
 
@@ -129,10 +130,13 @@ enum Heard {
 impl Host {
     /// Starts a worker and waits until it is ready.
     pub fn start(launch: &Launch, watch: &dyn Watch) -> Result<Self, End> {
-        let failed = |how: String, stderr: String, signal| {
-            End::Died(Crash { what: Crashed::Starting, how, item: None, stderr, signal })
+        let failed = |why, how: String, stderr: String, signal| {
+            End::Died(Crash { what: Crashed::Starting(why), how, item: None, stderr, signal })
         };
-        let cannot = |error: io::Error| failed(format!("cannot be started: {error}"), String::new(), None);
+        let cannot = |error: io::Error| {
+            let how = format!("cannot be started: {error}");
+            failed(Setback::of_error(&error), how, String::new(), None)
+        };
         let mut body = Body::start(launch).map_err(cannot)?;
         let moment = Duration::from_millis(TICK_MS.into());
         body.socket().set_read_timeout(Some(moment)).map_err(cannot)?;
@@ -150,10 +154,7 @@ impl Host {
             held: None,
         };
         let start = json!({ "t": "start" });
-        let gone = |host: &mut Self, why: String| {
-            let Crash { how, stderr, signal, .. } = host.crash(Crashed::Starting, why, None, watch);
-            failed(how, stderr, signal)
-        };
+        let gone = |host: &mut Self, why: String| End::Died(host.crash(why, None, watch));
         let sent = wire::send(host.body.socket(), &start, &[shared], &mut patience(watch));
         match sent {
             Ok(()) => {}
@@ -173,7 +174,7 @@ impl Host {
                     }
                     if now.duration_since(began) > START {
                         let how = format!("was not ready after {} s", START.as_secs());
-                        return Err(failed(how, host.stderr(), None));
+                        return Err(failed(Setback::Unable, how, host.stderr(), None));
                     }
                 }
                 Heard::Gone(why) => return Err(gone(&mut host, why)),
@@ -315,7 +316,7 @@ impl Host {
         {
             return self.end(cause, watch);
         }
-        End::Died(self.crash(Crashed::Calling, why, Some(call), watch))
+        End::Died(self.crash(why, Some(call), watch))
     }
 
     fn kill(&mut self, watch: &dyn Watch) {
@@ -437,8 +438,8 @@ impl Host {
         self.outputs.stderr()
     }
 
-    /// What there is to say about a worker that is gone, or is now.
-    fn crash(&mut self, what: Crashed, why: String, call: Option<u64>, watch: &dyn Watch) -> Crash {
+    /// What there is to say about a worker that is gone, or is now; without a call it was to become ready.
+    fn crash(&mut self, why: String, call: Option<u64>, watch: &dyn Watch) -> Crash {
         let item = call.and_then(|call| self.page.item_of(call));
         // Its socket may close a moment before it can be waited for.
         let patience = Instant::now() + Duration::from_millis(100);
@@ -454,6 +455,11 @@ impl Host {
             None => why,
         };
         let signal = by_itself.and_then(|status| status.signal());
+        let what = match (call, by_itself) {
+            (Some(_), _) => Crashed::Calling,
+            (None, Some(_)) => Crashed::Starting(signal.map_or(Setback::Unable, Setback::of_signal)),
+            (None, None) => Crashed::Starting(Setback::Crashed),
+        };
         Crash { what, how, item, stderr: self.stderr(), signal }
     }
 }

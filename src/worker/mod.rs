@@ -2,7 +2,7 @@
 //!
 //! `wire` and `shared` carry bytes, `process` starts and ends a process, `thread` a thread that serves in its place,
 //! `body` is either, `host` runs one call in it under watch,
-//! `pool` decides which run's call a free worker takes. Nothing here knows what a call means.
+//! `starting` whether one that did not come to be ready is started again, `pool` decides which run's call a free worker takes. Nothing here knows what a call means.
 
 pub mod body;
 pub mod call;
@@ -15,12 +15,14 @@ pub mod pool;
 pub mod process;
 pub mod queue;
 pub mod shared;
+mod starting;
 pub mod thread;
 pub mod wire;
 
 pub use call::{Call, Failure, Function, Head, Part, Said};
 pub use host::{Crash, Crashed, End, StopCause, Stream, Watch};
-pub use pool::{Pool, Ready, Unit, Wear, Work};
+pub use pool::{Pool, Ready, Unit, Unwarmed, Wear, Work};
 pub use process::Launch;
 pub use shared::Blob;
+pub use starting::Setback;
 pub use thread::{Hosted, Threads};

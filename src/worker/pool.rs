@@ -3,6 +3,7 @@
 //! Taking a call may take its time, for the items may come from anywhere. So a thread owns no process: one that waits
 //! for items leaves its process to others, and when it waits for long, its place too.
 
+mod obtaining;
 mod serving;
 
 use std::collections::{HashMap, VecDeque};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::call::{Call, Part, Said};
-use super::host::{End, Host, StopCause, Stream};
+use super::host::{Crash, End, Host, StopCause, Stream};
 use super::process::Launch;
 
 /// How long a worker that nobody needs is kept.
@@ -25,9 +26,6 @@ const AWAY: Duration = Duration::from_millis(100);
 
 /// How often a call that waits for a worker looks whether it is still wanted.
 const SEAT: Duration = Duration::from_millis(10);
-
-/// How often a worker is started anew if it is ended by a signal before it is ready.
-const STARTS: u32 = 12;
 
 /// Stopped runs that are remembered.
 const PURGED: usize = 16;
@@ -88,9 +86,25 @@ pub struct Wear {
     pub growth: Option<u64>,
 }
 
+/// Why there are no workers before they are needed.
+#[derive(Debug)]
+pub enum Unwarmed {
+    /// The system has no thread for them.
+    NoThread(std::io::Error),
+    Died(Crash),
+}
+
+impl From<std::io::Error> for Unwarmed {
+    fn from(error: std::io::Error) -> Self {
+        Self::NoThread(error)
+    }
+}
+
 struct Inner {
     launch: Launch,
     wear: Wear,
+    /// How long a worker is started anew where something outside ends it before it is ready.
+    starts: Duration,
     state: Mutex<State>,
     wake: Condvar,
     /// Numbers of calls.
@@ -119,6 +133,8 @@ struct State {
     warming: usize,
     /// Whether somebody asked for workers before they were needed.
     warmed: bool,
+    /// How the last one ended that did not become ready.
+    unable: Option<Crash>,
     /// Runs that were stopped: a worker that had their calls may still have threads of theirs.
     purged: VecDeque<String>,
     closed: bool,
@@ -138,9 +154,9 @@ enum Next {
 }
 
 impl Pool {
-    pub fn new(launch: Launch, limit: usize, wear: Wear) -> Self {
+    pub fn new(launch: Launch, limit: usize, wear: Wear, starts: Duration) -> Self {
         let state = Mutex::new(State { limit, ..State::default() });
-        let inner = Inner { launch, wear, state, wake: Condvar::new(), calls: AtomicU64::new(1) };
+        let inner = Inner { launch, wear, starts, state, wake: Condvar::new(), calls: AtomicU64::new(1) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -193,7 +209,7 @@ impl Pool {
     }
 
     /// Sees to it that as many workers live, and returns how many do when they are ready or the time is over.
-    pub fn warm(&self, count: usize, patience: Duration) -> std::io::Result<usize> {
+    pub fn warm(&self, count: usize, patience: Duration) -> Result<usize, Unwarmed> {
         let deadline = Instant::now().checked_add(patience);
         let mut state = self.inner.state.lock();
         let before = state.hosts.len();
@@ -202,6 +218,7 @@ impl Pool {
         state.ready -= before - state.hosts.len();
         state.warming = count.min(state.limit);
         state.warmed |= state.warming > 0;
+        state.unable = None;
         let wanted = state.warming;
         while state.living < wanted {
             self.inner.spawn(&mut state)?;
@@ -220,7 +237,10 @@ impl Pool {
             }
         }
         state.warming = 0;
-        Ok(state.ready)
+        match state.unable.take().filter(|_| state.ready < wanted) {
+            Some(crash) => Err(Unwarmed::Died(crash)),
+            None => Ok(state.ready),
+        }
     }
 
     /// Ends all workers. Their runs have been told to stop before.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ledger::{Counts, Slice};
 use crate::error::{Cause, Code, Error};
 use crate::secrets::redact;
-use crate::worker::{Blob, Crash, Crashed, Failure};
+use crate::worker::{Blob, Crash, Crashed, Failure, Setback, Unwarmed};
 
 /// Characters of an exception's text, and of the end of its traceback, that are kept. The worker sends more than that:
 /// cutting a secret in two would leave a half that nothing knows.
@@ -70,31 +70,61 @@ pub fn raised(function: &str, slice: &Slice, failure: &Failure, blobs: &[Blob], 
 
 /// The worker died.
 pub fn crashed(function: &str, slice: &Slice, crash: &Crash, item: u64, single: bool) -> Error {
-    let message = match crash.what {
-        Crashed::Starting => format!("a worker for `{function}` {}", crash.how),
-        Crashed::Calling => format!(
-            "the worker {} while it ran `{function}`{}{}",
-            crash.how,
-            subject(slice, item, single),
-            attempt(slice)
-        ),
-    };
-    let hint = match (crash.what, crash.signal) {
-        (Crashed::Starting, _) => "What it wrote says why (`details['stderr']`)",
-        (_, Some(9)) => "Something outside ended it: often the system, when memory runs out",
-        (_, Some(_)) => "The stack of the crash is in `details['stderr']`",
-        (_, None) => "The operation, or a library it uses, ended the process",
+    if let Crashed::Starting(why) = crash.what {
+        return details(unstarted(&format!("a worker for `{function}`"), crash, why), function, slice, item);
+    }
+    let message = format!(
+        "the worker {} while it ran `{function}`{}{}",
+        crash.how,
+        subject(slice, item, single),
+        attempt(slice)
+    );
+    let hint = match crash.signal {
+        Some(9) => "Something outside ended it: often the system, when memory runs out",
+        Some(_) => "The stack of the crash is in `details['stderr']`",
+        None => "The operation, or a library it uses, ended the process",
     };
     let error = Error::new(Code::WorkerCrashed, message).hint(hint);
+    details(known(error, crash), function, slice, item)
+}
+
+/// A worker did not come to be ready.
+pub fn unstarted(who: &str, crash: &Crash, why: Setback) -> Error {
+    // The last line of a traceback has the exception.
+    let said = crash.stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).map(|line| first(line, 300));
+    let said = said.map(|line| format!(": {line}")).unwrap_or_default();
+    let message = format!("{who} {} before it was ready{said}", crash.how);
+    let hint = match why {
+        Setback::Unable => "What it wrote says why (`details['stderr']`); it would not start the next time either",
+        Setback::Crashed => "What it wrote says why (`details['stderr']`)",
+        Setback::Outside => {
+            "Something outside ends workers while they start: often the system, when memory runs out. How long they are started again is the setting `worker_start_seconds`"
+        }
+    };
+    known(Error::new(Code::WorkerCrashed, message).hint(hint), crash)
+}
+
+/// There are no workers before they are needed.
+pub fn unwarmed(why: Unwarmed) -> Error {
+    match why {
+        Unwarmed::NoThread(error) => Error::new(Code::OutOfMemory, format!("cannot start workers: {error}")),
+        Unwarmed::Died(crash) => match crash.what {
+            Crashed::Starting(why) => unstarted("a worker", &crash, why),
+            Crashed::Calling => known(Error::internal(format!("a worker {}", crash.how)), &crash),
+        },
+    }
+}
+
+/// What is known of the end of a worker, for programs.
+fn known(error: Error, crash: &Crash) -> Error {
     let error = match crash.stderr.as_str() {
         "" => error,
         text => error.detail("stderr", text),
     };
-    let error = match crash.signal {
+    match crash.signal {
         Some(signal) => error.detail("signal", signal),
         None => error,
-    };
-    details(error, function, slice, item)
+    }
 }
 
 /// The deadline passed.

@@ -317,7 +317,7 @@ impl Work for Joint {
                 }
                 ends
             }
-            End::Died(crash) if crash.what == Crashed::Starting => {
+            End::Died(crash) if matches!(crash.what, Crashed::Starting(_)) => {
                 // No worker at all: the next attempt would be the same.
                 self.broken(&mut state, &batch, None, |slice, item| {
                     failure::crashed(name, slice, &crash, item, false)

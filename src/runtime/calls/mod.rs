@@ -34,6 +34,7 @@ pub mod values;
 pub mod work;
 
 pub use checkpoint::{Checkpoint, Fingerprint};
+pub use failure::unwarmed;
 pub use feed::{Fed, Feed, Once, Parcel};
 pub use gathered::Gathered;
 pub use granted::Granted;

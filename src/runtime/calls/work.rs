@@ -447,8 +447,8 @@ impl Work for CallRun {
                 let begun = crash.item.filter(|at| (slice.from..slice.to).contains(at));
                 let at = begun.unwrap_or(slice.from);
                 let error = failure::crashed(name, &slice, &crash, at, single);
-                if crash.what == crate::worker::Crashed::Starting {
-                    // No worker at all: the next attempt would be the same.
+                if matches!(crash.what, crate::worker::Crashed::Starting(_)) {
+                    // No worker at all, as often as it was tried.
                     Err(error)
                 } else {
                     let again =

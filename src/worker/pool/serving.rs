@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{IDLE, Inner, Next, Ready, SEAT, STARTS, State, Unit, Work};
+use super::{IDLE, Inner, Next, Ready, SEAT, State, Unit, Work};
 use crate::worker::call::{Part, Said};
 use crate::worker::host::{End, Host, StopCause, Stream, Watch};
 use crate::worker::queue::{self, Waiting};
@@ -71,35 +71,26 @@ impl Inner {
     }
 
     fn warm_one(&self) {
-        let started = self.start(&Alone(self));
+        let started = self.obtain(&Alone(self), |state| state.warming > 0);
         let mut state = self.state.lock();
         state.starting -= 1;
         state.busy -= 1;
         match started {
             Ok(host) => {
-                state.ready += 1;
                 if state.ready >= state.warming {
                     state.warming = 0;
                 }
                 self.put_back(state, host, false);
             }
-            Err(_) => {
+            Err(end) => {
                 state.warming = 0;
+                if let End::Died(crash) = end {
+                    state.unable = Some(crash);
+                }
                 drop(state);
             }
         }
         self.wake.notify_all();
-    }
-
-    /// A worker that is ready. One that somebody ended while it started is no sign that none can be.
-    fn start(&self, watch: &dyn Watch) -> Result<Host, End> {
-        let mut tries = 1;
-        loop {
-            match Host::start(&self.launch, watch) {
-                Err(End::Died(crash)) if crash.signal.is_some() && tries < STARTS => tries += 1,
-                started => return started,
-            }
-        }
     }
 
     /// The room for a call, and a worker if one waits; None if the call is not wanted any more.
@@ -149,7 +140,7 @@ impl Inner {
         }
         let started = match living {
             Some(host) => Ok(host),
-            None => self.start(&watch).inspect(|_| self.state.lock().ready += 1),
+            None => self.obtain(&watch, |_| true),
         };
         let (end, item) = match started {
             Ok(mut host) => {

@@ -1,0 +1,90 @@
+//! How a thread of the pool comes to a worker: one that waits, or one that is started, again where something ended it.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+use super::{Inner, SEAT, State};
+use crate::worker::call::Said;
+use crate::worker::host::{Crash, Crashed, End, Host, Watch};
+use crate::worker::starting::{Starting, Verdict};
+
+impl Inner {
+    /// A worker that is ready. `waits` is whether the start is still wanted when it has to wait for its next attempt.
+    pub(super) fn obtain(&self, watch: &dyn Watch, waits: impl Fn(&State) -> bool) -> Result<Host, End> {
+        let mut starting = Starting::new(self.starts);
+        loop {
+            let crash = match Host::start(&self.launch, watch) {
+                Ok(host) => {
+                    self.state.lock().ready += 1;
+                    return Ok(host);
+                }
+                Err(End::Died(crash)) => crash,
+                Err(end) => return Err(end),
+            };
+            let Crashed::Starting(why) = crash.what else { return Err(End::Died(crash)) };
+            let now = Instant::now();
+            let due = match starting.failed(why, now, chance()) {
+                Verdict::Again(due) => due,
+                Verdict::GiveUp => return Err(End::Died(told(crash, &starting, now))),
+            };
+            watch.said(warning(&crash, due.saturating_duration_since(now)));
+            if let Some(host) = self.wait(watch, due, &waits, &crash)? {
+                return Ok(host);
+            }
+        }
+    }
+
+    /// Waits for the next attempt. A worker that another call leaves meanwhile is as good.
+    fn wait(
+        &self,
+        watch: &dyn Watch,
+        due: Instant,
+        waits: &impl Fn(&State) -> bool,
+        crash: &Crash,
+    ) -> Result<Option<Host>, End> {
+        loop {
+            let now = Instant::now();
+            // Asks for the state's lock itself.
+            if let Some(cause) = watch.stop(now) {
+                return Err(End::Stopped(cause));
+            }
+            let mut state = self.state.lock();
+            if !waits(&state) {
+                return Err(End::Died(crash.clone()));
+            }
+            while let Some(mut host) = state.hosts.pop() {
+                if host.alive() {
+                    return Ok(Some(host));
+                }
+                state.ready -= 1;
+                drop(state);
+                drop(host);
+                state = self.state.lock();
+            }
+            if now >= due {
+                return Ok(None);
+            }
+            self.wake.wait_until(&mut state, due.min(now + SEAT));
+        }
+    }
+}
+
+/// From 0 to 1: the hasher's keys are drawn by the system.
+fn chance() -> f64 {
+    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
+}
+
+/// What is said of a worker that was started many times.
+fn told(crash: Crash, starting: &Starting, now: Instant) -> Crash {
+    if starting.failures() < 2 {
+        return crash;
+    }
+    let (times, seconds) = (starting.failures(), starting.tried(now).as_secs_f64());
+    Crash { how: format!("{}, for the {times}th time in {seconds:.1} s", crash.how), ..crash }
+}
+
+fn warning(crash: &Crash, wait: Duration) -> Said {
+    let text =
+        format!("a worker {} before it was ready; another one is started in {} ms", crash.how, wait.as_millis());
+    Said::Log { level: "WARNING".to_owned(), name: "rlm_hypervisor.worker".to_owned(), text }
+}
