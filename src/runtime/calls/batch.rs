@@ -3,7 +3,11 @@
 //! A batch goes when it is full, or when the input that has waited longest has waited as long as it may. Callers share a
 //! batch evenly, so that one with many inputs does not keep out one with few. An input that failed goes alone the next
 //! time: what fails then is its own.
+//!
+//! There may be thousands of callers, and the question comes up whenever anything happens. So callers stand in orders
+//! that are kept, and an answer looks at those alone that go.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 /// What a batch may be.
@@ -16,7 +20,7 @@ pub struct Limits {
 }
 
 /// What waits of one caller.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queued {
     /// Since when its inputs wait.
     pub since: Instant,
@@ -29,139 +33,116 @@ pub struct Queued {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// One input of this caller, alone.
-    Alone(usize),
-    /// So many inputs of each caller.
-    Together(Vec<u64>),
+    Alone(u64),
+    /// So many inputs of these callers, in the order in which they came.
+    Together(Vec<(u64, u64)>),
     /// Nothing before this time, unless more comes.
     At(Instant),
     Nothing,
 }
 
-/// What goes next; callers are in the order in which they came.
-pub fn next(queued: &[Queued], limits: Limits, now: Instant) -> Next {
-    let again = queued.iter().enumerate().filter_map(|(place, one)| Some((one.again?, place))).min();
-    if let Some((_, place)) = again.filter(|(due, _)| *due <= now) {
-        return Next::Alone(place);
-    }
-    let waiting = queued.iter().filter(|one| one.fresh > 0);
-    let total = waiting.clone().fold(0_u64, |total, one| total.saturating_add(one.fresh));
-    // A time too far away to be told never comes.
-    let due = waiting.map(|one| one.since.checked_add(limits.wait)).min_by_key(|due| (due.is_none(), *due));
-    match due {
-        Some(due) if total >= limits.most || due.is_some_and(|due| due <= now) => {
-            Next::Together(share(queued, limits.most))
-        }
-        due => match due.flatten().into_iter().chain(again.map(|(due, _)| due)).min() {
-            Some(due) => Next::At(due),
-            None => Next::Nothing,
-        },
-    }
+/// When something goes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    Now,
+    At(Instant),
+    Never,
 }
 
-/// An even share for each; who came first has what does not come out even.
-fn share(queued: &[Queued], most: u64) -> Vec<u64> {
-    let mut given = vec![0; queued.len()];
-    let mut left = most;
-    loop {
-        let open = queued.iter().zip(&given).filter(|(one, given)| one.fresh > **given).count() as u64;
-        if open == 0 || left == 0 {
-            return given;
+/// The callers that wait, by their numbers, which rise as they come.
+#[derive(Debug, Default)]
+pub struct Line {
+    callers: HashMap<u64, Queued>,
+    /// Those that have inputs that may go with others, and how many.
+    fresh: BTreeMap<u64, u64>,
+    total: u64,
+    /// The same callers, the one first that waits longest.
+    oldest: BTreeSet<(Instant, u64)>,
+    /// Callers with inputs that have to go alone, the first that is due.
+    again: BTreeSet<(Instant, u64)>,
+}
+
+impl Line {
+    /// What waits of a caller has changed.
+    pub fn set(&mut self, caller: u64, queued: Queued) {
+        if self.callers.get(&caller) == Some(&queued) {
+            return;
         }
-        let each = (left / open).max(1);
-        for (one, given) in queued.iter().zip(&mut given) {
-            let more = each.min(one.fresh - *given).min(left);
-            *given += more;
-            left -= more;
+        self.remove(caller);
+        if queued.fresh > 0 {
+            self.fresh.insert(caller, queued.fresh);
+            self.total += queued.fresh;
+            self.oldest.insert((queued.since, caller));
+        }
+        if let Some(due) = queued.again {
+            self.again.insert((due, caller));
+        }
+        self.callers.insert(caller, queued);
+    }
+
+    /// A caller has gone.
+    pub fn remove(&mut self, caller: u64) {
+        let Some(queued) = self.callers.remove(&caller) else { return };
+        if self.fresh.remove(&caller).is_some() {
+            self.total -= queued.fresh;
+            self.oldest.remove(&(queued.since, caller));
+        }
+        if let Some(due) = queued.again {
+            self.again.remove(&(due, caller));
+        }
+    }
+
+    /// What waits of a caller.
+    pub fn get(&self, caller: u64) -> Option<Queued> {
+        self.callers.get(&caller).copied()
+    }
+
+    /// When something goes, quick.
+    pub fn due(&self, limits: Limits, now: Instant) -> Due {
+        let again = self.again.first().map(|(due, _)| *due);
+        // A time too far away to be told never comes.
+        let together = self.oldest.first().and_then(|(since, _)| since.checked_add(limits.wait));
+        match again.into_iter().chain(together).min() {
+            Some(due) if due <= now => Due::Now,
+            _ if self.total >= limits.most => Due::Now,
+            Some(due) => Due::At(due),
+            None => Due::Never,
+        }
+    }
+
+    /// What goes next.
+    pub fn next(&self, limits: Limits, now: Instant) -> Next {
+        if let Some((_, caller)) = self.again.first().filter(|(due, _)| *due <= now) {
+            return Next::Alone(*caller);
+        }
+        match self.due(limits, now) {
+            Due::Now => Next::Together(self.share(limits.most)),
+            Due::At(due) => Next::At(due),
+            Due::Never => Next::Nothing,
+        }
+    }
+
+    /// An even share for each; who came first has what does not come out even.
+    fn share(&self, most: u64) -> Vec<(u64, u64)> {
+        // Beyond these there is nothing left for anybody.
+        let open = usize::try_from(most).unwrap_or(usize::MAX);
+        let callers: Vec<(u64, u64)> = self.fresh.iter().take(open).map(|(one, fresh)| (*one, *fresh)).collect();
+        let mut given: Vec<(u64, u64)> = callers.iter().map(|(one, _)| (*one, 0)).collect();
+        let mut left = most;
+        loop {
+            let open = callers.iter().zip(&given).filter(|((_, fresh), (_, given))| fresh > given).count() as u64;
+            if open == 0 || left == 0 {
+                return given;
+            }
+            let each = (left / open).max(1);
+            for ((_, fresh), (_, given)) in callers.iter().zip(&mut given) {
+                let more = each.min(fresh - *given).min(left);
+                *given += more;
+                left -= more;
+            }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn queued(since: Instant, fresh: u64) -> Queued {
-        Queued { since, fresh, again: None }
-    }
-
-    #[test]
-    fn a_batch_goes_when_it_is_full_or_its_oldest_input_has_waited_long_enough() {
-        let start = Instant::now();
-        let limits = Limits { most: 4, wait: Duration::from_millis(5) };
-        let at = |ms: u64| start + Duration::from_millis(ms);
-        assert_eq!(next(&[], limits, start), Next::Nothing);
-        assert_eq!(next(&[queued(at(0), 1), queued(at(3), 1)], limits, at(4)), Next::At(at(5)));
-        assert_eq!(next(&[queued(at(0), 1), queued(at(3), 1)], limits, at(5)), Next::Together(vec![1, 1]));
-        assert_eq!(next(&[queued(at(0), 1), queued(at(0), 3)], limits, at(0)), Next::Together(vec![1, 3]));
-        let now = Limits { most: 4, wait: Duration::ZERO };
-        assert_eq!(next(&[queued(at(0), 1)], now, at(0)), Next::Together(vec![1]));
-    }
-
-    #[test]
-    fn many_inputs_of_one_caller_do_not_keep_out_those_of_another() {
-        let start = Instant::now();
-        let limits = Limits { most: 5, wait: Duration::ZERO };
-        let callers = [queued(start, 100), queued(start, 1), queued(start, 100)];
-        assert_eq!(next(&callers, limits, start), Next::Together(vec![2, 1, 2]));
-        let callers = [queued(start, 9); 7];
-        assert_eq!(next(&callers, limits, start), Next::Together(vec![1, 1, 1, 1, 1, 0, 0]));
-    }
-
-    #[test]
-    fn an_input_that_failed_goes_alone_when_it_is_due() {
-        let start = Instant::now();
-        let limits = Limits { most: 5, wait: Duration::from_secs(9) };
-        let due = start + Duration::from_secs(1);
-        let callers = [queued(start, 2), Queued { since: start, fresh: 0, again: Some(due) }];
-        assert_eq!(next(&callers, limits, start), Next::At(due));
-        assert_eq!(next(&callers, limits, due), Next::Alone(1));
-    }
-
-    proptest! {
-        #[test]
-        fn batches_are_full_fair_and_in_time(
-            callers in prop::collection::vec((0_u64..50, 0_u64..9, prop::option::of(0_u64..90)), 0..9),
-            most in 1_u64..20,
-            wait in 0_u64..60,
-            now in 50_u64..100,
-        ) {
-            let start = Instant::now();
-            let at = |ms: u64| start + Duration::from_millis(ms);
-            let limits = Limits { most, wait: Duration::from_millis(wait) };
-            let callers: Vec<_> = callers
-                .into_iter()
-                .map(|(since, fresh, again)| Queued { since: at(since), fresh, again: again.map(at) })
-                .collect();
-            let total: u64 = callers.iter().map(|one| one.fresh).sum();
-            let oldest = callers.iter().filter(|one| one.fresh > 0).map(|one| one.since + limits.wait).min();
-            let again = callers.iter().filter_map(|one| one.again).min();
-            match next(&callers, limits, at(now)) {
-                Next::Alone(place) => {
-                    prop_assert_eq!(callers[place].again, again);
-                    prop_assert!(again.is_some_and(|due| due <= at(now)));
-                }
-                Next::Together(given) => {
-                    prop_assert!(total >= most || oldest.is_some_and(|due| due <= at(now)));
-                    prop_assert_eq!(given.iter().sum::<u64>(), total.min(most));
-                    for (one, given_one) in callers.iter().zip(&given) {
-                        prop_assert!(*given_one <= one.fresh);
-                        // Who could have had more has no less than any other, but for what does not come out even.
-                        if *given_one < one.fresh {
-                            prop_assert!(given.iter().all(|other| *other <= given_one + 1));
-                        }
-                    }
-                }
-                Next::At(due) => {
-                    prop_assert!(due > at(now) && total < most);
-                    prop_assert_eq!(Some(due), oldest.into_iter().chain(again).min());
-                    // When the time comes something goes.
-                    let then = next(&callers, limits, due);
-                    prop_assert!(matches!(then, Next::Alone(_) | Next::Together(_)));
-                }
-                Next::Nothing => prop_assert!(total == 0 && again.is_none()),
-            }
-        }
-    }
-}
+mod tests;

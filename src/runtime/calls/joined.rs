@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::batch::Due;
 use super::failure;
 use super::joint::{Batch, Ends, Joint, State};
 use super::ledger::{Failed, Slice};
@@ -177,10 +178,10 @@ impl Work for Joint {
         if state.units.len() as u64 >= self.spec.workers {
             return Ready::No;
         }
-        match self.decide(&state, now) {
-            super::batch::Next::Alone(_) | super::batch::Next::Together(_) => Ready::Now,
-            super::batch::Next::At(due) => Ready::At(due),
-            super::batch::Next::Nothing => Ready::No,
+        match self.due(&state, now) {
+            Due::Now => Ready::Now,
+            Due::At(due) => Ready::At(due),
+            Due::Never => Ready::No,
         }
     }
 

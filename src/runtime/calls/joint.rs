@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::batch::{self, Limits, Next, Queued};
+use super::batch::{Due, Limits, Line, Next, Queued};
 use super::failure;
 use super::feed::Parcel;
 use super::granted::Granted;
@@ -112,6 +112,8 @@ pub struct Joint {
 pub(super) struct State {
     /// In the order in which they came.
     pub members: BTreeMap<u64, Member>,
+    /// What waits of them.
+    line: Line,
     pub units: HashMap<u64, Batch>,
     pub next: u64,
     /// Nobody may enter any more.
@@ -207,6 +209,7 @@ impl Joint {
     /// Ends a run, whatever of it still runs.
     pub(super) fn end(&self, state: &mut State, number: u64, failed: Option<Error>) -> Ends {
         let Some(mut member) = state.members.remove(&number) else { return Ends::default() };
+        state.line.remove(number);
         member.ledger.wind_down();
         let places = state.units.values().flat_map(|batch| &batch.places);
         places.filter(|place| place.member == number).for_each(|place| member.ledger.stopped(place.id));
@@ -229,6 +232,7 @@ impl Joint {
     pub(super) fn settle(&self, state: &mut State, number: u64) -> Ends {
         let Some(member) = state.members.get(&number) else { return Ends::default() };
         member.account();
+        state.line.set(number, member.queued());
         if member.ledger.is_settled() { self.end(state, number, None) } else { Ends::default() }
     }
 
@@ -240,17 +244,10 @@ impl Joint {
         }
     }
 
-    pub(super) fn decide(&self, state: &State, now: Instant) -> Next {
-        let queued: Vec<Queued> = state
-            .members
-            .values()
-            .map(|member| Queued {
-                since: member.since,
-                fresh: member.ledger.fresh(),
-                again: member.ledger.due(),
-            })
-            .collect();
-        batch::next(&queued, self.spec.limits, now)
+    /// When a batch goes next; quick, however many callers there are.
+    pub(super) fn due(&self, state: &State, now: Instant) -> Due {
+        debug_assert!(state.members.len() > 32 || state.is_in_line());
+        state.line.due(self.spec.limits, now)
     }
 
     pub(super) fn nudge(&self) {
@@ -269,27 +266,30 @@ impl Joint {
         if state.units.len() as u64 >= self.spec.workers {
             return None;
         }
-        let (alone, shares) = match self.decide(&state, now) {
-            Next::Alone(place) => (Some(place), vec![0; state.members.len()]),
-            Next::Together(shares) => (None, shares),
+        let (alone, shares) = match state.line.next(self.spec.limits, now) {
+            Next::Alone(member) => (true, vec![(member, 1)]),
+            Next::Together(shares) => (false, shares),
             Next::At(_) | Next::Nothing => return None,
         };
         let (mut batch, mut slices, mut deadline) = (Batch::default(), Vec::new(), None::<Instant>);
-        for (place, ((number, member), mut left)) in state.members.iter_mut().zip(shares).enumerate() {
-            let mut taken = if alone == Some(place) { member.ledger.take_alone(now) } else { None };
-            while let Some((id, slice)) = taken.take().or_else(|| match left {
-                0 => None,
-                left => member.ledger.take_fresh(left, now),
-            }) {
+        let State { members, line, .. } = &mut *state;
+        for (number, mut left) in shares {
+            let Some(member) = members.get_mut(&number) else { continue };
+            while let Some((id, slice)) = match (left, alone) {
+                (0, _) => None,
+                (_, true) => member.ledger.take_alone(now),
+                (left, false) => member.ledger.take_fresh(left, now),
+            } {
                 left = left.saturating_sub(slice.len());
-                let since = (alone.is_none() && slice.attempt == 1).then_some(member.since);
-                batch.places.push(Place { member: *number, id, count: slice.len(), since });
+                let since = (!alone && slice.attempt == 1).then_some(member.since);
+                batch.places.push(Place { member: number, id, count: slice.len(), since });
                 batch.runs.push(member.run.clone());
                 slices.push(slice);
                 let own = member.run.control.deadline.get().copied();
                 deadline = deadline.into_iter().chain(own).min();
             }
             member.account();
+            line.set(number, member.queued());
         }
         if slices.is_empty() {
             return None;
@@ -330,9 +330,21 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+impl State {
+    /// Whether the line has what there is.
+    fn is_in_line(&self) -> bool {
+        self.members.iter().all(|(number, member)| self.line.get(*number) == Some(member.queued()))
+    }
+}
+
 impl Member {
     pub fn account(&self) {
         self.run.control.account(self.ledger.counts().into());
+    }
+
+    /// What waits of it.
+    fn queued(&self) -> Queued {
+        Queued { since: self.since, fresh: self.ledger.fresh(), again: self.ledger.due() }
     }
 
     /// Why it is to stop, if it is.

@@ -3,14 +3,14 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-use super::{Inner, SEAT, State};
+use super::{Inner, SEAT};
 use crate::worker::call::Said;
 use crate::worker::host::{Crash, Crashed, End, Host, Watch};
 use crate::worker::starting::{Starting, Verdict};
 
 impl Inner {
-    /// A worker that is ready. `waits` is whether the start is still wanted when it has to wait for its next attempt.
-    pub(super) fn obtain(&self, watch: &dyn Watch, waits: impl Fn(&State) -> bool) -> Result<Host, End> {
+    /// A worker that is ready, for a call; or one more before it is needed, for as long as that is wanted.
+    pub(super) fn obtain(&self, watch: &dyn Watch, spare: bool) -> Result<Host, End> {
         let mut starting = Starting::new(self.starts);
         loop {
             let crash = match Host::start(&self.launch, watch) {
@@ -28,18 +28,18 @@ impl Inner {
                 Verdict::GiveUp => return Err(End::Died(told(crash, &starting, now))),
             };
             watch.said(warning(&crash, due.saturating_duration_since(now)));
-            if let Some(host) = self.wait(watch, due, &waits, &crash)? {
+            if let Some(host) = self.wait(watch, due, spare, &crash)? {
                 return Ok(host);
             }
         }
     }
 
-    /// Waits for the next attempt. A worker that another call leaves meanwhile is as good.
+    /// Waits for the next attempt. To a call, a worker that another one leaves meanwhile is as good.
     fn wait(
         &self,
         watch: &dyn Watch,
         due: Instant,
-        waits: &impl Fn(&State) -> bool,
+        spare: bool,
         crash: &Crash,
     ) -> Result<Option<Host>, End> {
         loop {
@@ -49,10 +49,10 @@ impl Inner {
                 return Err(End::Stopped(cause));
             }
             let mut state = self.state.lock();
-            if !waits(&state) {
+            if spare && state.warming == 0 {
                 return Err(End::Died(crash.clone()));
             }
-            while let Some(mut host) = state.hosts.pop() {
+            while let Some(mut host) = if spare { None } else { state.hosts.pop() } {
                 if host.alive() {
                     return Ok(Some(host));
                 }

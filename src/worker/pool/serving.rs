@@ -71,7 +71,7 @@ impl Inner {
     }
 
     fn warm_one(&self) {
-        let started = self.obtain(&Alone(self), |state| state.warming > 0);
+        let started = self.obtain(&Alone(self), true);
         let mut state = self.state.lock();
         state.starting -= 1;
         state.busy -= 1;
@@ -140,7 +140,7 @@ impl Inner {
         }
         let started = match living {
             Some(host) => Ok(host),
-            None => self.obtain(&watch, |_| true),
+            None => self.obtain(&watch, false),
         };
         let (end, item) = match started {
             Ok(mut host) => {
