@@ -126,6 +126,9 @@ pub struct Failure {
     pub traceback: String,
     /// Whether it may go better another time.
     pub retryable: bool,
+    /// Whether what comes before the first call raised it, so that it is not the item's.
+    #[serde(default)]
+    pub setup: bool,
     /// The code, where it is one of our own errors.
     #[serde(default)]
     pub code: Option<crate::error::Code>,

@@ -49,8 +49,48 @@ def test_a_setup_that_fails_is_an_error(crew: RLMClient) -> None:
         "type": "parallel_inference",
         "input": {"items": [1], "setup": setup, "operation": lambda model, batch: batch},
     }
-    with pytest.raises(OperationFailedError, match="raised OSError on item 0: no model"):
+    with pytest.raises(OperationFailedError, match="the `setup` of `<lambda>` raised OSError: no model"):
         crew.execute(document)
+
+
+@pytest.mark.parametrize("on_error", ["skip", "collect"])
+def test_a_setup_that_fails_for_good_is_the_runs_failure_and_no_batchs(
+    crew: RLMClient, tmp_path: Path, on_error: str
+) -> None:
+    def setup() -> None:
+        (tmp_path / os.urandom(4).hex()).touch()
+        raise OSError("no model")
+
+    document = {
+        "type": "parallel_inference",
+        "input": {"items": range(500), "setup": setup, "operation": lambda model, batch: batch, "chunkSize": 5},
+        "options": {"onError": on_error, "retries": 2, "backoffMs": 1},
+    }
+    with pytest.raises(OperationFailedError, match="the `setup` of `<lambda>` raised OSError .attempt 3.: no"):
+        crew.execute(document)
+    # No batch is tried for nothing that was not with a worker yet.
+    assert len(list(tmp_path.iterdir())) < 50
+
+
+def test_a_setup_that_fails_at_first_is_tried_again_with_the_batch(crew: RLMClient, tmp_path: Path) -> None:
+    def setup() -> int:
+        mark = tmp_path / str(len(list(tmp_path.iterdir())))
+        mark.touch()
+        if int(mark.name) < 3:
+            raise ConnectionError("not yet")
+        return 2
+
+    document = {
+        "type": "parallel_inference",
+        "input": {
+            "items": range(20),
+            "setup": setup,
+            "operation": lambda model, batch: [model * value for value in batch],
+            "chunkSize": 4,
+        },
+        "options": {"retries": 5, "backoffMs": 1},
+    }
+    assert crew.execute(document) == [2 * value for value in range(20)]
 
 
 def test_partitions_get_predictions(crew: RLMClient) -> None:

@@ -214,7 +214,7 @@ def test_a_setup_that_fails_fails_all_at_once(crew: RLMClient, tmp_path: Path) -
         raise OSError("no model")
 
     runs = [crew.submit(serving([n], with_size, 5_000, 3, setup=setup)) for n in range(3)]
-    assert all("raised OSError on item 0: no model" in str(ended_by(run)) for run in runs)
+    assert all("the `setup` of `with_size` raised OSError: no model" in str(ended_by(run)) for run in runs)
     assert len(list(tmp_path.iterdir())) == 1
 
 

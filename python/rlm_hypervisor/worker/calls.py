@@ -109,6 +109,7 @@ class Server:
                 if self._thread is not None:
                     self._thread.check()
                 failed.append(failure_of(place, error, pickles))
+                failed[-1]["setup"] = current.unready is error
             if os.getpid() != self._pid:
                 # A forked child that came back from the function: the rest is its parent's to do.
                 os._exit(0)

@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
+from rlm_hypervisor.worker import context
 from rlm_hypervisor.worker.codec import dump
 
 
@@ -71,8 +72,16 @@ class Inference:
 
     def prepare(self) -> None:
         """Makes the model, unless it is there."""
-        if self._setup is not None and self._model is None:
+        if self._setup is None or self._model is not None:
+            return
+        try:
             self._model = (self._setup(),)
+        except BaseException as error:
+            # It is not the fault of what the call is on.
+            current = context.now()
+            if current is not None:
+                current.unready = error
+            raise
 
     def __call__(self, batch: Any) -> Any:
         """The results for a batch."""
@@ -190,8 +199,6 @@ class MapSide(Encoding):
 
     def encode(self, places: list[int], results: list[Any]) -> tuple[list[Any], dict[str, Any]]:
         """A blob for each part: `{key: [(place, value), ...]}`."""
-        from rlm_hypervisor.worker import context
-
         current = context.now()
         first, part = (0, 0) if current is None else (current.first, current.part)
         parts: list[dict[Any, list[tuple[Place, Any]]]] = [{} for _ in range(self._parts)]

@@ -57,8 +57,11 @@ pub fn raised(function: &str, slice: &Slice, failure: &Failure, blobs: &[Blob], 
         "" => String::new(),
         text => format!(": {text}"),
     };
-    let message =
-        format!("`{function}` raised {type_name}{}{}{said}", subject(slice, item, single), attempt(slice));
+    let (who, on) = match failure.setup {
+        true => (format!("the `setup` of `{function}`"), String::new()),
+        false => (format!("`{function}`"), subject(slice, item, single)),
+    };
+    let message = format!("{who} raised {type_name}{on}{}{said}", attempt(slice));
     let pickled = failure.blob.and_then(|place| blobs.get(place)).map(|blob| blob.bytes().into());
     let cause =
         Cause { type_name: type_name.clone(), message: whole.clone(), traceback: traceback.clone(), pickled };

@@ -370,9 +370,14 @@ impl Work for CallRun {
                 error: failure::raised(name, &slice, found, &part.blobs, single),
             })
             .collect();
+        // A setup that failed for good fails for all: no item is to blame, so none is skipped for it.
+        let setup = part.failed.iter().zip(&failed).find(|(found, one)| {
+            found.setup && !(one.retryable && slice.attempt <= self.spec.policy.retries)
+        });
+        let setup = setup.map_or(Ok(()), |(_, one)| Err(one.error.clone()));
         let unaligned = self.spec.aligned.and_then(|chunks| unaligned(name, chunks, &slice, &part));
         let told = state.ledger.part(unit, part.to, failed, part.blobs, part.more, now);
-        let told = told.and(unaligned.map_or(Ok(()), Err)).and(gathered);
+        let told = told.and(setup).and(unaligned.map_or(Ok(()), Err)).and(gathered);
         let told = told.and_then(|()| if state.grows { self.grow(&mut state) } else { Ok(()) });
         if let Err(error) = told {
             self.fail(&mut state, error);
