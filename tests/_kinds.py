@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from tests._on_threads import reason_of
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves out, on threads, what only processes can do."""
-
-    def fits(item: pytest.Item) -> bool:
+    """Skips, on threads, what only processes can do, and says why."""
+    for item in items:
         callspec = getattr(item, "callspec", None)
-        kind = None if callspec is None else callspec.params.get("worker_kind")
-        return kind != "threads" or item.get_closest_marker("processes") is None
-
-    items[:] = [item for item in items if fits(item)]
+        if callspec is None or callspec.params.get("worker_kind") != "threads":
+            continue
+        on = "-".join(part for part in callspec.id.split("-") if part != "threads")
+        reason = reason_of(item.path.stem, getattr(item, "originalname", item.name), on)
+        if reason is not None and item.get_closest_marker("skip") is None:
+            item.add_marker(pytest.mark.skip(reason=f"on threads: {reason}"))
 
 
 @pytest.fixture(scope="session", params=["processes", "threads"])

@@ -268,7 +268,9 @@ HARMLESS = [
 
 
 def ignores_signals() -> None:
-    """Nothing but SIGKILL ends the process."""
+    """Nothing but SIGKILL ends the process; a thread that is no main one has no signals to ignore."""
+    if threading.current_thread() is not threading.main_thread():
+        return
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN)
 

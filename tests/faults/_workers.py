@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -69,6 +70,21 @@ def workers(pid: int | None = None) -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             continue
     return found
+
+
+def serving() -> set[threading.Thread]:
+    """The threads of this process that are workers."""
+    return {thread for thread in threading.enumerate() if thread.name == "rlm-worker-thread"}
+
+
+def bodies(kind: str) -> set[Any]:
+    """What the workers of this process are now: numbers of processes, or threads."""
+    return {process.pid for process in workers()} if kind == "processes" else serving()
+
+
+def lives(body: Any) -> bool:
+    """Whether one of them goes on."""
+    return body.is_alive() if isinstance(body, threading.Thread) else alive(body)
 
 
 def alive(pid: int) -> bool:

@@ -163,14 +163,12 @@ def _crashes_once(folder: Path, first: int) -> Callable[[Any], Any]:
     return operation
 
 
-@pytest.mark.processes
 def test_a_chunk_that_crashed_is_run_again(client: RLMClient, rows: pa.Table, tmp_path: Path) -> None:
     operation = _crashes_once(tmp_path, 14)
     found = client.execute(_task(rows, operation, chunkSize=7, options={"retries": 1})).to_pandas()
     assert_frame_equal(found, _answered(rows.to_pandas()), check_index_type=False)
 
 
-@pytest.mark.processes
 @pytest.mark.parametrize("first", [0, 14, 28])
 def test_a_chunk_that_is_skipped_leaves_the_others_their_row_numbers(
     client: RLMClient, rows: pa.Table, tmp_path: Path, first: int

@@ -19,7 +19,7 @@ from tests.faults._workers import PRELUDE, linux, until
 
 PROGRAM = """
 import random
-kind, state, calls = sys.argv[1:]
+kind, workers, state, calls = sys.argv[1:]
 
 def note(first):
     time.sleep(0.004 + (first % 7) / 2000)
@@ -50,7 +50,7 @@ else:
 options = {"idempotencyKey": "night", "retries": 2, "backoffMs": 1}
 document["options"] = {**options, "mode": "python"} if kind == "rows" else options
 if __name__ == "__main__":
-    with RLMClient(threads=1, workers=2, state_dir=state) as client:
+    with RLMClient(threads=1, workers=2, worker_kind=workers, state_dir=state) as client:
         run = client.submit(document)
         print("started", flush=True)
         counted = looked_after(run)
@@ -66,8 +66,8 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-def _start(kind: str, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PRELUDE + PROGRAM, kind, str(folder), str(folder / "calls")]
+def _start(kind: str, folder: Path, workers: str = "processes") -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PRELUDE + PROGRAM, kind, workers, str(folder), str(folder / "calls")]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -81,14 +81,18 @@ def _wait_for(folder: Path, lines: int, process: subprocess.Popen[str]) -> None:
 
 
 @linux
-@pytest.mark.parametrize("kind", ANSWERS)
-def test_a_killed_run_goes_on_and_repeats_nothing_that_was_done(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "workers"), [*((kind, "processes") for kind in ANSWERS), ("batches", "threads")]
+)
+def test_a_killed_run_goes_on_and_repeats_nothing_that_was_done(
+    kind: str, workers: str, tmp_path: Path
+) -> None:
     import psutil
 
     generator = random.Random(kind)
     kills = 0
     for _ in range(30):
-        process = _start(kind, tmp_path)
+        process = _start(kind, tmp_path, workers)
         assert process.stdout is not None
         if process.stdout.readline() == "started\n" and kills < 4:
             if generator.random() < 0.5:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -24,7 +25,9 @@ from rlm_hypervisor import (
     current_task,
 )
 
-from tests.faults._workers import PATIENCE, PRELUDE, books, looked_after, still_serves, task, until
+from tests._on_threads import NOT_ON_THREADS
+from tests.conftest import ROOT
+from tests.faults._workers import PATIENCE, PRELUDE, books, looked_after, serving, still_serves, task, until
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +35,6 @@ def client() -> Iterator[RLMClient]:
     """Two threads for all tests."""
     with RLMClient(threads=1, workers=2, worker_kind="threads") as client:
         yield client
-
-
-def serving() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name == "rlm-worker-thread"}
 
 
 def ended_by(run: Any) -> Any:
@@ -218,3 +217,39 @@ def test_a_program_ends_with_a_thread_that_does_not() -> None:
     )
     assert (found.returncode, found.stdout) == (0, "TIMEOUT\n"), found.stderr
     assert time.monotonic() - began < 20
+
+
+def test_a_loop_that_catches_everything_holds_up_neither_its_run_nor_the_end_of_the_program() -> None:
+    program = PRELUDE + textwrap.dedent("""
+        from tests.faults._faults import loops
+        client = RLMClient(threads=1, workers=1, worker_kind="threads")
+        run = client.submit(task(loops, [None], timeoutMs=200))
+        print(run.exception().code, run.exception().details["abandoned_threads"])
+        still_serves(client)
+        client.close()
+    """)
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (found.returncode, found.stdout) == (0, "TIMEOUT 1\n"), found.stderr
+
+
+def test_code_in_c_that_keeps_the_lock_is_waited_for_and_its_run_ends(client: RLMClient) -> None:
+    def operation(item: int) -> None:
+        # Some tenths of a second, in which nothing of the process runs.
+        re.match(r"(a+)+$", "a" * item + "b")
+
+    run = client.submit(task(operation, [24] * 8, type="sequential", timeoutMs=50))
+    assert isinstance(ended_by(run), TaskTimeoutError)
+    assert books(run)["pending"] == 0
+    still_serves(client)
+
+
+def test_what_is_left_out_on_threads_is_a_test_and_stands_in_the_guide() -> None:
+    guide = (ROOT / "docs" / "guide" / "threads.md").read_text()
+    for reason, names in NOT_ON_THREADS.items():
+        assert f"\n- {reason}." in guide, reason
+        for name in names:
+            module, _, test = name.partition("::")
+            (path,) = ROOT.glob(f"tests/*/{module}.py")
+            assert not test or f"def {test.partition('[')[0]}(" in path.read_text(), name

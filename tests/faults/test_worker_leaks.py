@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,19 @@ import pytest
 from rlm_hypervisor import RLMClient
 
 from tests.faults._faults import leaves_a_child
-from tests.faults._workers import PATIENCE, PRELUDE, alive, handles, linux, looked_after, task, until, workers
+from tests.faults._workers import (
+    PATIENCE,
+    PRELUDE,
+    alive,
+    bodies,
+    handles,
+    linux,
+    lives,
+    looked_after,
+    task,
+    until,
+    workers,
+)
 
 pytestmark = linux
 
@@ -81,10 +94,10 @@ def test_no_worker_survives_its_supervisor(tmp_path: Path, name: str, forked: bo
     assert not _shared_memory()
 
 
-def test_a_forked_child_refuses_and_does_no_harm() -> None:
+def test_a_forked_child_refuses_and_does_no_harm(worker_kind: str) -> None:
     text = """
         import gc
-        with RLMClient(threads=1, workers=2) as client:
+        with RLMClient(threads=1, workers=2, worker_kind=sys.argv[1]) as client:
             client.warm()
             pids = sorted(process.pid for process in workers())
             run = client.submit(task(time.sleep, [0.0] * 10, chunkSize=1))
@@ -108,19 +121,20 @@ def test_a_forked_child_refuses_and_does_no_harm() -> None:
             assert sorted(process.pid for process in workers()) == pids
         print("unharmed")
     """
-    with _program(text) as process:
+    with _program(text, worker_kind) as process:
         assert process.communicate(timeout=60)[0] == "unharmed\n"
 
 
-def test_a_client_that_nothing_refers_to_takes_its_workers_with_it() -> None:
-    before = {process.pid for process in workers()}
-    client = RLMClient(threads=1, workers=1)
+def test_a_client_that_nothing_refers_to_takes_its_workers_with_it(worker_kind: str) -> None:
+    before = bodies(worker_kind)
+    client = RLMClient(threads=1, workers=1, worker_kind=worker_kind)
     client.warm()
     client.execute(task(abs, [1]))
-    started = [process.pid for process in workers() if process.pid not in before]
+    started = bodies(worker_kind) - before
+    assert len(started) == 1
     del client
     gc.collect()
-    until(lambda: not any(alive(pid) for pid in started))
+    until(lambda: not any(map(lives, started)))
 
 
 SOAK = int(os.environ.get("RLM_SOAK", "1"))
@@ -129,13 +143,15 @@ SOAK = int(os.environ.get("RLM_SOAK", "1"))
 
 def _crashes(item: int) -> bytes:
     if item % 10 == 9:
+        if threading.current_thread() is not threading.main_thread():
+            raise SystemExit("as far as a thread can")
         os.kill(os.getpid(), signal.SIGKILL)
     return b"x" * 300_000 if item % 10 == 4 else b""
 
 
-def test_neither_handles_nor_memory_grow_with_calls_and_crashes() -> None:
+def test_neither_handles_nor_memory_grow_with_calls_and_crashes(worker_kind: str) -> None:
     me = psutil.Process()
-    with RLMClient(threads=1, workers=2) as client:
+    with RLMClient(threads=1, workers=2, worker_kind=worker_kind) as client:
 
         def some() -> None:
             looked_after(client.submit(task(_crashes, range(40), onError="skip")))
@@ -152,8 +168,8 @@ def test_neither_handles_nor_memory_grow_with_calls_and_crashes() -> None:
         assert me.memory_info().rss < held + (48 << 20)
 
 
-def test_large_results_hold_no_handles() -> None:
-    with RLMClient(threads=1, workers=1) as client:
+def test_large_results_hold_no_handles(worker_kind: str) -> None:
+    with RLMClient(threads=1, workers=1, worker_kind=worker_kind) as client:
         before = handles()
         run = client.submit(task(lambda item: bytes(300_000), range(200), chunkSize=1))
         assert run.wait(PATIENCE)

@@ -27,7 +27,8 @@ class Plan(NamedTuple):
     faults: tuple[str, ...]
 
 
-FAULTS = ("raise", "exit", "kill", "leave", "abort")
+FAULTS = ("raise", "leave", "exit", "kill", "abort")
+WEIGHTS = {"processes": (4, 1, 1, 1, 1), "threads": (4, 1, 0, 0, 0)}
 
 
 def _does(folder: str) -> Any:
@@ -62,17 +63,17 @@ def _attempts(plan: Plan, retries: int) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_every_item_ends_as_the_model_says(tmp_path: Path, seed: int) -> None:
+def test_every_item_ends_as_the_model_says(tmp_path: Path, worker_kind: str, seed: int) -> None:
     chance = random.Random(seed)
     retries = seed % 3
     plans = [
-        Plan(item, tuple(chance.choices(FAULTS, (4, 1, 1, 1, 1), k=chance.randint(1, 4))))
+        Plan(item, tuple(chance.choices(FAULTS, WEIGHTS[worker_kind], k=chance.randint(1, 4))))
         if chance.random() < 0.08
         else Plan(item, ())
         for item in range(300)
     ]
     on_error = chance.choice(["collect", "skip"])
-    with RLMClient(threads=1, workers=1 + seed % 3) as client:
+    with RLMClient(threads=1, workers=1 + seed % 3, worker_kind=worker_kind) as client:
         chunk: dict[str, Any] = chance.choice([{}, {"chunkSize": 5}])
         run = client.submit(task(_does(str(tmp_path)), plans, retries=retries, onError=on_error, **chunk))
         counted = looked_after(run)
@@ -157,16 +158,18 @@ def test_killing_workers_at_random_moments_loses_and_doubles_nothing(seed: int) 
 
 
 @linux
-def test_a_run_may_be_cancelled_at_any_moment() -> None:
+def test_a_run_may_be_cancelled_at_any_moment(worker_kind: str) -> None:
     chance = random.Random(1)
 
     def operation(item: int) -> int:
         if item % 50 == 49:
+            if worker_kind == "threads":
+                raise SystemExit
             os._exit(1)
         time.sleep(0.0005)
         return item
 
-    with RLMClient(threads=1, workers=2) as client:
+    with RLMClient(threads=1, workers=2, worker_kind=worker_kind) as client:
         for _ in range(25):
             run = client.submit(task(operation, range(400), onError="skip", retries=1))
             time.sleep(chance.uniform(0.0, 0.1))

@@ -20,8 +20,10 @@ from tests.faults._workers import (
     PATIENCE,
     PRELUDE,
     alive,
+    bodies,
     books,
     linux,
+    lives,
     looked_after,
     still_serves,
     task,
@@ -31,11 +33,21 @@ from tests.faults._workers import (
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[RLMClient]:
+def client(worker_kind: str) -> Iterator[RLMClient]:
     """Two workers for all tests."""
-    with RLMClient(threads=1, workers=2) as client:
+    with RLMClient(threads=1, workers=2, worker_kind=worker_kind) as client:
         client.warm()
         yield client
+
+
+@pytest.fixture
+def own_children(worker_kind: str) -> Iterator[None]:
+    """What operations in threads start is this process's own to end."""
+    before = workers()
+    yield
+    if worker_kind == "threads":
+        for child in set(workers()) - set(before):
+            child.kill()
 
 
 def _started(client: RLMClient, operation: Callable[..., Any], path: Path, **options: Any) -> tuple[Any, int]:
@@ -47,15 +59,15 @@ def _started(client: RLMClient, operation: Callable[..., Any], path: Path, **opt
 
 @pytest.mark.parametrize("operation", ENDLESS, ids=lambda operation: str(operation.__name__))
 def test_nothing_of_a_cancelled_run_is_left(
-    client: RLMClient, tmp_path: Path, operation: Callable[..., Any]
+    client: RLMClient, worker_kind: str, tmp_path: Path, operation: Callable[..., Any], own_children: None
 ) -> None:
     sibling = client.submit(task(time.sleep, [0.001] * 400, chunkSize=1))
     run, pid = _started(client, operation, tmp_path / "mark")
-    children = workers(pid)
+    children = workers(pid) if worker_kind == "processes" else []
     assert books(run)["pending"] == 1
     run.cancel()
     assert run.wait(PATIENCE)
-    assert not alive(pid)
+    assert alive(pid) == (worker_kind == "threads")
     until(lambda: not any(child.is_running() and alive(child.pid) for child in children))
     counted = books(run)
     assert (counted["cancelled"], counted["pending"]) == (1, 0)
@@ -67,12 +79,12 @@ def test_nothing_of_a_cancelled_run_is_left(
 
 @pytest.mark.parametrize("operation", ENDLESS, ids=lambda operation: str(operation.__name__))
 def test_nothing_of_a_run_is_left_after_its_deadline(
-    client: RLMClient, tmp_path: Path, operation: Callable[..., Any]
+    client: RLMClient, worker_kind: str, tmp_path: Path, operation: Callable[..., Any], own_children: None
 ) -> None:
     client.warm()
     run, pid = _started(client, operation, tmp_path / "mark", timeoutMs=1_200)
     assert run.wait(PATIENCE)
-    assert not alive(pid)
+    assert alive(pid) == (worker_kind == "threads")
     assert books(run)["cancelled"] == 1
     with pytest.raises(TaskTimeoutError):
         run.result()
@@ -128,16 +140,16 @@ def test_a_thread_that_keeps_the_interpreter_harms_no_later_run(client: RLMClien
     still_serves(client)
 
 
-def test_a_generator_that_blocks_holds_up_neither_its_end_nor_other_runs() -> None:
+def test_a_generator_that_blocks_holds_up_neither_its_end_nor_other_runs(worker_kind: str) -> None:
     release = threading.Event()
-    others = {process.pid for process in workers()}
+    others = bodies(worker_kind)
 
     def items() -> Iterator[int]:
         yield 1
         release.wait()
         yield 2
 
-    with RLMClient(threads=1, workers=1) as client:
+    with RLMClient(threads=1, workers=1, worker_kind=worker_kind) as client:
         run = client.submit(task(abs, items()))
         until(lambda: books(run)["succeeded"] == 1)
         still_serves(client)
@@ -147,30 +159,32 @@ def test_a_generator_that_blocks_holds_up_neither_its_end_nor_other_runs() -> No
         still_serves(client)
         again = client.submit(task(abs, items()))
         until(lambda: books(again)["succeeded"] == 1)
-        pids = {process.pid for process in workers()} - others
-        assert len(pids) == 1
+        own = bodies(worker_kind) - others
+        assert len(own) == 1
         client.close()
         assert again.state == "cancelled"
-        assert not any(alive(pid) for pid in pids)
+        if worker_kind == "threads":
+            until(lambda: not any(map(lives, own)))
+        assert not any(map(lives, own))
     release.set()
 
 
-def test_a_generator_goes_on_after_others_had_its_worker() -> None:
+def test_a_generator_goes_on_after_others_had_its_worker(worker_kind: str) -> None:
     release = threading.Event()
-    others = {process.pid for process in workers()}
+    others = bodies(worker_kind)
 
     def items() -> Iterator[int]:
         yield -1
         release.wait()
         yield -2
 
-    with RLMClient(threads=1, workers=1) as client:
+    with RLMClient(threads=1, workers=1, worker_kind=worker_kind) as client:
         run = client.submit(task(abs, items()))
         until(lambda: books(run)["succeeded"] == 1)
         still_serves(client)
         release.set()
         assert run.result(PATIENCE) == [1, 2]
-        assert len({process.pid for process in workers()} - others) == 1
+        assert len(bodies(worker_kind) - others) == 1
 
 
 def test_an_endless_generator_is_taken_only_as_it_is_worked_on(client: RLMClient) -> None:
@@ -205,13 +219,13 @@ def test_a_generator_that_raises_ends_the_run_and_names_its_exception(client: RL
     still_serves(client)
 
 
-def test_closing_stops_what_runs_and_what_waits(tmp_path: Path) -> None:
-    client = RLMClient(threads=1, workers=1)
+def test_closing_stops_what_runs_and_what_waits(worker_kind: str, tmp_path: Path) -> None:
+    client = RLMClient(threads=1, workers=1, worker_kind=worker_kind)
     run, pid = _started(client, sleeps, tmp_path / "mark")
     waiting = [client.submit(task(abs, [1])) for _ in range(20)]
     client.close()
     assert run.state == "cancelled"
-    assert not alive(pid)
+    assert alive(pid) == (worker_kind == "threads")
     for one in waiting:
         assert one.state == "cancelled"
         assert books(one)["pending"] == 0
@@ -219,9 +233,9 @@ def test_closing_stops_what_runs_and_what_waits(tmp_path: Path) -> None:
         client.submit(task(abs, [1]))
 
 
-def test_closing_while_others_submit_leaves_no_run_without_an_end() -> None:
+def test_closing_while_others_submit_leaves_no_run_without_an_end(worker_kind: str) -> None:
     for _ in range(5):
-        client = RLMClient(threads=1, workers=1)
+        client = RLMClient(threads=1, workers=1, worker_kind=worker_kind)
         runs: list[Any] = []
 
         def submit(client: RLMClient = client, runs: list[Any] = runs) -> None:
@@ -258,14 +272,14 @@ def test_runs_of_several_threads_do_not_mix(client: RLMClient) -> None:
     assert answers == {number: [item * number for item in range(200)] for number in range(6)}
 
 
-def test_the_higher_priority_is_served_first(tmp_path: Path) -> None:
+def test_the_higher_priority_is_served_first(worker_kind: str, tmp_path: Path) -> None:
     order = tmp_path / "order"
 
     def operation(priority: str) -> None:
         with order.open("a") as file:
             file.write(f"{priority}\n")
 
-    with RLMClient(threads=1, workers=1) as client:
+    with RLMClient(threads=1, workers=1, worker_kind=worker_kind) as client:
         blocker, _ = _started(client, sleeps, tmp_path / "mark")
         levels = ["low", "normal", "high", "critical"]
         runs = [
@@ -291,18 +305,19 @@ def test_one_item_none_and_very_many(client: RLMClient) -> None:
 
 
 @linux
-def test_ctrl_c_stops_a_run_in_workers() -> None:
+def test_ctrl_c_stops_a_run_in_workers(worker_kind: str) -> None:
     program = """
-        from tests.faults._faults import loops
+        from tests.faults._faults import loops, sorts
         import threading, pathlib, tempfile
         mark = pathlib.Path(tempfile.mkdtemp()) / "mark"
         def press():
             until(mark.exists)
             os.kill(os.getpid(), signal.SIGINT)
-        with RLMClient(threads=1, workers=1) as client:
+        kind = sys.argv[1]
+        with RLMClient(threads=1, workers=1, worker_kind=kind) as client:
             threading.Thread(target=press).start()
             try:
-                client.execute(task(loops, [str(mark)]))
+                client.execute(task(loops if kind == "processes" else sorts, [str(mark)]))
             except KeyboardInterrupt:
                 assert int(mark.read_text()) not in [process.pid for process in workers()]
                 still_serves(client)
@@ -310,6 +325,6 @@ def test_ctrl_c_stops_a_run_in_workers() -> None:
     """
     code = PRELUDE + textwrap.dedent(program)
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, worker_kind], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.returncode) == ("stopped\n", 0), done.stderr

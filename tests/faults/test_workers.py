@@ -17,16 +17,16 @@ from rlm_hypervisor import (
     WorkerCrashedError,
 )
 
-from tests.faults._faults import BAD, DEADLY, HARMLESS, RAISING, exits, kills_itself
+from tests.faults._faults import BAD, DEADLY, HARMLESS, RAISING, exits, kills_itself, raises_base
 from tests.faults._workers import PATIENCE, books, linux, looked_after, still_serves, task
 
 ITEMS = range(12)
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[RLMClient]:
+def client(worker_kind: str) -> Iterator[RLMClient]:
     """Two workers for all tests: none may spoil them for the next."""
-    with RLMClient(threads=1, workers=2) as client:
+    with RLMClient(threads=1, workers=2, worker_kind=worker_kind) as client:
         yield client
 
 
@@ -69,15 +69,18 @@ def test_what_is_raised_or_cannot_be_sent_back_takes_only_its_item(
     still_serves(client)
 
 
-def test_skipped_items_are_left_out_and_a_failure_ends_the_run_where_asked(client: RLMClient) -> None:
-    skipping = client.submit(task(exits, ITEMS, onError="skip"))
+def test_skipped_items_are_left_out_and_a_failure_ends_the_run_where_asked(
+    client: RLMClient, worker_kind: str
+) -> None:
+    operation = exits if worker_kind == "processes" else raises_base
+    skipping = client.submit(task(operation, ITEMS, onError="skip"))
     counted = looked_after(skipping)
     assert skipping.result() == [item for item in ITEMS if item != BAD]
     assert counted["failed"] == 1
-    failing = client.submit(task(exits, ITEMS, onError="fail"))
+    failing = client.submit(task(operation, ITEMS, onError="fail"))
     counted = looked_after(failing)
     assert (counted["failed"], counted["pending"]) == (1, 0)
-    with pytest.raises(WorkerCrashedError, match=f"item {BAD}"):
+    with pytest.raises((WorkerCrashedError, OperationFailedError), match=f"item {BAD}"):
         failing.result()
     still_serves(client)
 
@@ -126,12 +129,14 @@ def test_poison_is_tried_as_often_as_allowed_but_three_times_at_most(
     assert path.read_text().split().count(str(BAD)) == attempts
 
 
-def test_what_fails_at_first_succeeds_when_tried_again(client: RLMClient, tmp_path: Path) -> None:
+def test_what_fails_at_first_succeeds_when_tried_again(
+    client: RLMClient, worker_kind: str, tmp_path: Path
+) -> None:
     def operation(item: int) -> int:
         mark = tmp_path / str(item)
         if item % 4 == 1 and not mark.exists():
             mark.touch()
-            if item % 8 == 1:
+            if item % 8 == 1 and worker_kind == "processes":
                 os._exit(1)
             raise ValueError(item)
         return item

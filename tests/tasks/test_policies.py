@@ -38,7 +38,6 @@ def _raises(item: int) -> int:
     return item
 
 
-@pytest.mark.processes
 @pytest.mark.parametrize(
     ("options", "attempts"),
     [
@@ -135,7 +134,6 @@ def test_a_chunk_of_a_source_has_its_time(crew: RLMClient) -> None:
     pd.testing.assert_frame_equal(found.to_pandas(), data)
 
 
-@pytest.mark.processes
 def test_an_operation_is_told_that_its_time_is_up(crew: RLMClient) -> None:
     def operation(item: int) -> Any:
         if item == 0:
@@ -174,7 +172,6 @@ SHARE = "400MB"
 """Of two workers: 200 MB each, of which an interpreter with pandas takes a third."""
 
 
-@pytest.mark.processes
 @linux
 @pytest.mark.parametrize("chunk", [64, 100])
 def test_a_chunk_that_needs_too_much_is_run_in_halves(crew: RLMClient, chunk: int) -> None:
@@ -199,7 +196,6 @@ def test_a_chunk_that_needs_too_much_is_run_in_halves(crew: RLMClient, chunk: in
     still_serves(crew)
 
 
-@pytest.mark.processes
 @linux
 def test_a_batch_is_halved_down_to_one_value_which_fails_alone(crew: RLMClient) -> None:
     def operation(batch: list[int]) -> int:
@@ -218,7 +214,6 @@ def test_a_batch_is_halved_down_to_one_value_which_fails_alone(crew: RLMClient) 
     still_serves(crew)
 
 
-@pytest.mark.processes
 @linux
 @pytest.mark.parametrize("kind", ["batch_processing", "parallel_inference", "map_reduce"])
 def test_results_of_parts_are_in_order(crew: RLMClient, kind: str) -> None:
@@ -252,7 +247,6 @@ def test_results_of_parts_are_in_order(crew: RLMClient, kind: str) -> None:
     assert found == expected
 
 
-@pytest.mark.processes
 @linux
 def test_parts_whose_results_are_no_rows_need_combine(crew: RLMClient) -> None:
     def operation(partition: Any) -> int:

@@ -118,7 +118,6 @@ def test_the_failure_of_one_is_not_that_of_its_neighbours(crew: RLMClient) -> No
     assert isinstance(error.__cause__, ValueError)
 
 
-@pytest.mark.processes
 def test_what_ends_its_worker_ends_nobody_else(crew: RLMClient) -> None:
     def deadly(batch: list[int]) -> list[int]:
         if 7 in batch:
