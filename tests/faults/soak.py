@@ -1,20 +1,17 @@
 """One command: runs of all kinds under random faults for as long as is asked, with the laws checked after each.
 
 python -m tests.faults.soak --minutes 30
-python -m tests.faults.soak --minutes 0.1 --seed 7
+python -m tests.faults.soak --kills 5000
+python -m tests.faults.soak --minutes 0.1 --seed 7 --workers threads
 
-It ends with status 1 and says what it found where an answer is wrong, books do not add up, or something stays behind.
+It ends with status 1 and says what it found where an answer is wrong, books do not add up, or something stays behind:
+a process, shared memory, a file handle, a thread, or memory that grows with the number of kills.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
-import gc
-import os
 import random
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -23,120 +20,108 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-import psutil
 from rlm_hypervisor import RLMClient, RLMError, split
 
-from tests.faults._workers import PATIENCE, alive, books, handles, task, until, workers
+from tests.faults import _harm
+from tests.faults._harm import Striker, harm
+from tests.faults._machine import Machine
+from tests.faults._orphans import orphaned
+from tests.faults._workers import PATIENCE, books, task
 
-GROWTH = 64 << 20
-"""Bytes that the process may hold more at the end than it did when it was warm."""
-
-
-def harm(kind: str) -> None:
-    """Does to its worker what is asked."""
-    match kind:
-        case "exit":
-            os._exit(random.randrange(256))
-        case "segfault":
-            ctypes.string_at(0)
-        case "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "abort":
-            os.abort()
-        case "hang":
-            time.sleep(3600)
-        case "raise":
-            raise ArithmeticError("by chance")
-        case "memory":
-            raise MemoryError
-        case "daemon":
-            subprocess.Popen(["sleep", "3600"], start_new_session=True)
-        case "child":
-            if os.fork() == 0:
-                time.sleep(3600)
-        case "noise":
-            print("x" * 100_000, file=random.choice([sys.stdout, sys.stderr]))
-        case "close":
-            os.closerange(3, 190)
-        case "large":
-            bytearray(1 << 22)
-
-
-DEADLY = ("exit", "segfault", "kill", "abort", "hang")
-HARMLESS = ("daemon", "child", "noise", "close", "large")
+CODES = {
+    **dict.fromkeys(_harm.CRASHING, "WORKER_CRASHED"),
+    **dict.fromkeys(_harm.ENDLESS, "TIMEOUT"),
+    **dict.fromkeys(_harm.GREEDY, "OUT_OF_MEMORY"),
+    "raise": "OPERATION_FAILED",
+}
+"""How an item ends that does such harm at each attempt."""
 
 
 class Soak:
-    """Runs one kind of task after the other on a client, and looks after all of it."""
+    """Runs one kind of task after the other on a client, and looks after all of it.
 
-    def __init__(self, seed: int) -> None:
+    Args:
+        seed: of all that is drawn; what the system does meanwhile is not the same twice.
+        threads: whether the workers are threads.
+    """
+
+    def __init__(self, seed: int, threads: bool = False) -> None:
         self.chance = random.Random(seed)
+        self.threads = threads
         self.found: Counter[str] = Counter()
-        self.kills = 0
+        self.kills: Counter[str] = Counter()
+        """Workers that were ended, by how."""
+        self.items_ended = 0
+        self.machine = Machine()
+        self.workers = 1
 
     def plan(self, items: int, share: float, kinds: tuple[str, ...]) -> dict[int, str]:
         """Which items do harm, and which."""
         return {item: self.chance.choice(kinds) for item in range(items) if self.chance.random() < share}
 
     def items(self, client: RLMClient) -> None:
-        """Items, some of which do harm each time: they and no others fail."""
-        count = self.chance.randrange(1, 400)
-        plan = self.plan(count, 0.03, (*DEADLY, *HARMLESS, "raise"))
-
-        def operation(item: int) -> int:
-            if item in plan:
-                harm(plan[item])
-            return item * 2
-
-        options = {"onError": "skip", "chunkTimeoutMs": 700, "retries": self.chance.randrange(2)}
-        run = client.submit(task(operation, range(count), **options))
+        """Items, many of which do harm each time: they and no others fail, each with its own code."""
+        kinds = (*_harm.CRASHING * 3, *_harm.ENDLESS, *_harm.GREEDY, *_harm.HARMLESS, "raise")
+        count = self.chance.randrange(1, 40)
+        plan = self.plan(count, 0.5, _harm.ON_THREADS if self.threads else kinds)
+        options: dict[str, Any] = {"onError": "skip", "retries": self.chance.randrange(3)}
+        if set(plan.values()) & set(_harm.ENDLESS):
+            options["chunkTimeoutMs"] = 250
+        if set(plan.values()) & set(_harm.GREEDY):
+            options["memoryLimit"] = f"{200 * self.workers}MiB"
+        size = {"chunkSize": self.chance.randrange(1, 5)} if self.chance.random() < 0.5 else {}
+        run = client.submit(task(_operation(plan), range(count), **options, **size))
         self.look(run)
-        lost = {item for item, kind in plan.items() if kind in (*DEADLY, "raise")}
-        self.check(set(run.failures()) == lost, f"failures {sorted(run.failures())}, expected {sorted(lost)}")
-        self.check(
-            run.result() == [item * 2 for item in range(count) if item not in lost], "results of items"
-        )
+        failures = run.failures()
+        ended = {item: CODES[kind] for item, kind in plan.items() if kind in CODES}
+        # On a busy machine what is slow for other reasons may be late too, which is no wrong answer.
+        late = {item for item, error in failures.items() if error.code == "TIMEOUT" and "chunkTimeoutMs" in options}
+        self.check(set(failures) - late == set(ended) - late, f"failures {failures}, planned {plan}")
+        for item in set(ended) - late:
+            self.check(failures[item].code == ended[item], f"item {item}, {plan[item]}: {failures[item]!r}")
+        right = [item * 2 for item in range(count) if item not in failures]
+        self.check([_plain(one) for one in run.result()] == right, "results of items")
+        for item, error in failures.items():
+            if plan.get(item) != "raise":
+                self.kills[plan.get(item, "late")] += int(error.details["attempt"])
 
     def stormy(self, client: RLMClient) -> None:
-        """Workers are killed from outside while items run: with retries, those that fail were struck three times."""
-        over = threading.Event()
-
-        def strike() -> None:
-            while not over.wait(self.chance.uniform(0.02, 0.3)):
-                found = psutil.Process().children()
-                if found:
-                    try:
-                        self.chance.choice(found).send_signal(signal.SIGKILL)
-                        self.kills += 1
-                    except psutil.NoSuchProcess:
-                        continue
-
-        thread = threading.Thread(target=strike)
-        thread.start()
-        try:
-            options = {"onError": "skip", "retries": 50, "maxBackoffMs": 5}
-            run = client.submit(task(lambda item: time.sleep(0.002) or item, range(300), **options))
+        """Workers are struck from outside at all their ages, and end themselves while they answer."""
+        count = self.chance.randrange(20, 120)
+        plan = self.plan(count, 0.1, ("late", "large", "noise"))
+        options = {"onError": "skip", "retries": 50, "maxBackoffMs": 5}
+        with Striker(self.chance.randrange(1 << 30), 0.5) as striker:
+            run = client.submit(task(_operation(plan, 0.002), range(count), **options, chunkSize=8))
             self.look(run)
-        finally:
-            over.set()
-            thread.join()
+        self.kills.update({f"from outside, {age}": struck for age, struck in striker.struck.items()})
         if run.state == "failed":
-            # Not one of a dozen workers came to its first call.
-            self.check(
-                run.exception().code == "WORKER_CRASHED", f"a run in a storm ends with {run.exception()!r}"
-            )
+            # As many crashes while workers start as look like their own fault.
+            error = run.exception()
+            self.check("for the 5th time" in str(error), f"a run in a storm ends with {error!r}")
             return
         lost = run.failures()
         codes = {error.code for error in lost.values()}
         self.check(codes <= {"WORKER_CRASHED"}, f"failures with {codes}")
-        self.check(run.result() == [item for item in range(300) if item not in lost], "results in a storm")
+        right = [item * 2 for item in range(count) if item not in lost]
+        self.check([_plain(one) for one in run.result()] == right, "results in a storm")
+
+    def idle(self, client: RLMClient) -> None:
+        """Workers die while they have nothing to do, and the next run notices nothing."""
+        client.warm()
+        with Striker(self.chance.randrange(1 << 30), 0.01) as striker:
+            time.sleep(self.chance.uniform(0.01, 0.05))
+        self.kills["idle"] += striker.struck.total()
+        run = client.submit(task(abs, range(-20, 0), retries=self.chance.randrange(2) * 3, onError="skip"))
+        self.look(run)
+        self.check(run.result() == list(range(20, 0, -1)), f"results after idle deaths: {run.failures()}")
 
     def cancelled(self, client: RLMClient) -> None:
         """A run that is cancelled, or late, at a random moment."""
         late = self.chance.random() < 0.5
         options = {"timeoutMs": self.chance.randrange(5, 200)} if late else {}
-        plan = self.plan(50, 0.2, ("hang", "daemon", "child", "noise"))
-        run = client.submit(task(lambda item: harm(plan.get(item, "")), range(50), **options))
+        harms = ("noise", "large") if self.threads else (*_harm.ENDLESS, "daemon", "child", "noise", "close")
+        plan = self.plan(50, 0.3, harms)
+        run = client.submit(task(_operation(plan, 0.001), range(50), **options))
         if not late:
             time.sleep(self.chance.uniform(0, 0.2))
             run.cancel()
@@ -145,10 +130,35 @@ class Soak:
             run.result()
         except RLMError as error:
             self.check(error.code in ("CANCELLED", "TIMEOUT"), f"a stopped run says {error!r}")
+            if not self.threads and books(run)["cancelled"]:
+                self.kills["late run" if error.code == "TIMEOUT" else "cancelled run"] += 1
+
+    def shared(self, client: RLMClient) -> None:
+        """Callers share batches in which inputs end the worker: each caller has its own results and failures."""
+        kinds = ("raise",) if self.threads else ("exit", "kill", "segfault", "answer", "raise")
+        plan = self.plan(24, 0.2, kinds)
+
+        def operation(batch: list[int]) -> list[Any]:
+            return [(harm(plan[item]) if item in plan else None) or item * 2 for item in batch]
+
+        runs = {}
+        for caller in range(6):
+            inputs = list(range(caller * 4, caller * 4 + 4))
+            given = {"items": inputs, "operation": operation, "chunkSize": 8, "maxWaitMs": 5}
+            options = {"onError": "collect"}
+            runs[caller] = client.submit({"type": "parallel_inference", "input": given, "options": options})
+        for caller, run in runs.items():
+            self.look(run)
+            for item, found in zip(range(caller * 4, caller * 4 + 4), run.result(), strict=True):
+                code = CODES[plan[item]] if item in plan else None
+                right = found == item * 2 if code is None else getattr(found, "code", None) == code
+                self.check(right, f"input {item}, {plan.get(item)}: {found!r}")
+        for kind in plan.values():
+            self.kills[kind] += int(kind != "raise")
 
     def tree(self, client: RLMClient) -> None:
         """A tree, over numbers or over rows, which comes to its value."""
-        n = self.chance.randrange(2, 16)
+        n = self.chance.randrange(2, 12)
         if self.chance.random() < 0.5:
             run = client.submit(
                 {
@@ -180,84 +190,116 @@ class Soak:
         self.check(run.result() == sum(range(n)), "the value of a tree of rows")
 
     def rows(self, client: RLMClient) -> None:
-        """Chunks of a table, some of which lack memory: they are halved, and the answer is whole."""
+        """Chunks of a table, some of which lack memory or crash at first: the answer is whole."""
         count = self.chance.randrange(1, 5_000)
         data = pd.DataFrame({"n": range(count), "text": [str(n) for n in range(count)]})
         size = self.chance.randrange(1, 2_000) + 20
+        crashes = not self.threads and self.chance.random() < 0.7
 
         def operation(partition: Any) -> Any:
+            from rlm_hypervisor import current_task
+
             if len(partition) > 500:
-                harm("memory")
+                harm("lack")
+            if crashes and current_task().attempt == 1 and current_task().item % 3 == 0:
+                harm("kill")
             return partition[partition["n"] % 3 > 0].assign(double=partition["n"] * 2)
 
         given = {"source": data, "operation": operation, "chunkSize": size}
-        run = client.submit({"type": "parallel", "input": given, "options": {"mode": "python"}})
+        options = {"mode": "python", "retries": 1, "backoffMs": 1}
+        run = client.submit({"type": "parallel", "input": given, "options": options})
         self.look(run)
         right = data[data["n"] % 3 > 0].assign(double=data["n"] * 2)
         found = run.result().to_pandas()
         self.check(found.reset_index(drop=True).equals(right.reset_index(drop=True)), "rows of chunks")
+        if crashes:
+            self.kills["kill"] += 1
+
+    def orphans(self, _: RLMClient) -> None:
+        """A client's whole process is killed: nothing of it lives on."""
+        left, ended = orphaned(self.chance.uniform(0.0, 0.6))
+        self.check(not left, f"{left} live on after their supervisor")
+        self.kills["with their supervisor"] += ended
 
     def look(self, run: Any) -> None:
         """Waits for a run, whose books add up all the while and at the end."""
         began = time.monotonic()
         while not run.wait(0.005):
             books(run)
-            self.check(time.monotonic() - began < 4 * PATIENCE, f"a run without end: {run!r}")
+            self.check(time.monotonic() - began < 6 * PATIENCE, f"a run without end: {run!r} {books(run)}")
         counted = books(run)
         self.check(counted["pending"] == 0, f"pending at the end: {counted}")
+        self.items_ended += counted["accepted"]
 
     def check(self, right: bool, what: str) -> None:
         if not right:
-            raise SystemExit(f"WRONG: {what}, after {dict(self.found)}, {self.kills} kills")
+            raise SystemExit(f"WRONG: {what}, after {self}")
 
-    def run(self, seconds: float) -> None:
-        """Everything, for so long; then the machine is looked at."""
-        kinds: list[Callable[[RLMClient], None]] = [
-            self.items, self.stormy, self.cancelled, self.tree, self.rows
-        ]  # fmt: skip
-        others = {process.pid for process in workers()}
-        memory = psutil.Process()
-        until_then = time.monotonic() + seconds
-        opened = held = 0
-        rounds = 0
-        while time.monotonic() < until_then:
-            with RLMClient(threads=1, workers=self.chance.randrange(1, 4)) as client:
-                client.warm()
+    def __str__(self) -> str:
+        return (
+            f"{self.found.total()} runs {dict(self.found)}, {self.items_ended} items, "
+            f"{self.kills.total()} kills {dict(self.kills.most_common())}"
+        )
+
+    def kinds(self) -> list[Callable[[RLMClient], None]]:
+        """What is run, the more often the more it kills."""
+        both = [self.items] * 6 + [self.cancelled] * 2 + [self.shared] * 2 + [self.tree, self.rows]
+        return both if self.threads else [*both, *[self.stormy] * 5, *[self.idle] * 2, self.orphans]
+
+    def run(self, seconds: float, kills: int | None = None) -> None:
+        """Everything, for so long or until so many workers were ended; between two clients the machine is looked at."""
+        began = time.monotonic()
+        kind_of_worker = "threads" if self.threads else "processes"
+
+        def is_over() -> bool:
+            return self.kills.total() >= kills if kills else time.monotonic() > began + seconds
+
+        told = 0
+        while not is_over():
+            self.workers = self.chance.randrange(1, 5)
+            with RLMClient(threads=1, workers=self.workers, worker_kind=kind_of_worker) as client:
                 # A client is used for some runs, then the next one is made.
                 for _ in range(self.chance.randrange(1, 12)):
-                    kind = self.chance.choice(kinds)
+                    kind = self.chance.choice(self.kinds())
                     kind(client)
                     self.found[kind.__name__] += 1
-                    if time.monotonic() > until_then:
+                    if is_over():
                         break
-                started = [process.pid for process in workers() if process.pid not in others]
-            until(lambda started=started: not any(map(alive, started)), "workers live on")  # type: ignore[misc]
-            until(
-                lambda: not any(pid not in others for pid in (one.pid for one in workers())),
-                "children live on",
-            )
-            gc.collect()
-            rounds += 1
-            if rounds == 3:
-                opened, held = handles(), memory.memory_info().rss
-        if rounds > 3:
-            self.check(handles() <= opened + 2, f"{handles()} handles are open, {opened} were")
-            grown = memory.memory_info().rss - held
-            self.check(grown < GROWTH, f"the process has grown by {grown >> 20} MiB")
+            self.machine.look(self.kills.total())
+            if self.kills.total() >= told + 500:
+                told = self.kills.total()
+                print(f"{time.monotonic() - began:.0f} s: {self.kills.total()} kills, {self.machine}", flush=True)
+        self.check(threading.active_count() < 8, f"threads: {threading.enumerate()}")
+        self.check(self.machine.is_flat(), f"memory grows: {self.machine}")
+
+
+def _operation(plan: dict[int, str], pause: float = 0.0) -> Callable[[int], Any]:
+    def operation(item: int) -> Any:
+        found = harm(plan[item]) if item in plan else None
+        if pause:
+            time.sleep(pause)
+        return (item * 2, found) if found is not None else item * 2
+
+    return operation
+
+
+def _plain(result: Any) -> Any:
+    """A result without what was to make it large."""
+    return result[0] if isinstance(result, tuple) else result
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Runs under random faults.")
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--kills", type=int, default=None, help="until so many workers were ended, however long it takes")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--workers", choices=["processes", "threads"], default="processes")
     options = parser.parse_args(arguments)
     seed = random.randrange(1 << 30) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
-    soak = Soak(seed)
-    soak.run(options.minutes * 60)
-    print(
-        f"nothing wrong after {sum(soak.found.values())} runs {dict(soak.found)}, {soak.kills} kills from outside"
-    )
+    soak = Soak(seed, options.workers == "threads")
+    soak.run(options.minutes * 60, options.kills)
+    print(f"nothing wrong after {soak}; {soak.machine}")
     return 0
 
 
