@@ -48,9 +48,11 @@ def harm(kind: str) -> Any:
                         found.send(b"no message at all")
                 except OSError:
                     continue
+            time.sleep(30)
         case "deaf":
             # Closes its channel.
             os.closerange(200, 300)
+            time.sleep(30)
         case "sleep":
             time.sleep(3600)
         case "spin":

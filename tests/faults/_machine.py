@@ -17,6 +17,15 @@ NOISE = 24 << 20
 """Bytes by which what it holds may differ without a slope: the allocator's."""
 
 
+SPARE = 2
+"""Handles and threads by which a look may differ: what the interpreter opens when it is first needed."""
+
+
+def _open() -> tuple[int, int]:
+    """Handles and threads of this process."""
+    return handles(), len(os.listdir("/proc/self/task"))
+
+
 class Machine:
     """Looks at this process between clients, when nothing of a client may be left."""
 
@@ -30,16 +39,13 @@ class Machine:
         until(lambda: not children(), "children live on, or are dead and not waited for")
         gc.collect()
         assert not shared(), f"shared memory is left: {shared()}"
-        now = handles(), len(os.listdir("/proc/self/task"))
         if len(self.samples) == 2:
-            self._warm = now
+            self._warm = _open()
         if self._warm is not None:
-            # Threads of the interpreter's end a moment after what they did.
-            until(lambda: handles() <= self._warm[0], f"{handles()} handles, {self._warm[0]} when warm")  # type: ignore[index]
-            until(
-                lambda: len(os.listdir("/proc/self/task")) <= self._warm[1],  # type: ignore[index]
-                f"{len(os.listdir('/proc/self/task'))} threads, {self._warm[1]} when warm",
-            )
+            # Threads end a moment after what they did.
+            most = [warm + SPARE for warm in self._warm]
+            until(lambda: _open()[0] <= most[0], f"handles: {_open()[0]}, {self._warm[0]} when warm")
+            until(lambda: _open()[1] <= most[1], f"threads: {_open()[1]}, {self._warm[1]} when warm")
         self.samples.append((kills, resident()))
 
     def slope(self) -> float:
