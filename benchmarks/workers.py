@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -18,12 +19,18 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+# A model's own threads would take the cores that its workers are to have; set before NumPy comes.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import _serving
 import data
 import numpy as np
 import pandas as pd
 from _pool_functions import absolute, noop, work
 from _pools import ALL, Peer, started
 from _report import environment, table
+from _threads import thread_pools
 from rlm_hypervisor import RLMClient, operation, split
 
 ITEMS = 100_000
@@ -134,12 +141,46 @@ def of_pandas(
     return taken
 
 
+def of_threads(workers: int, items: int, rounds: int) -> tuple[list[str], list[list[str]], dict[str, str], Any]:
+    """Threads as workers beside pools of threads: the columns, the rows, who is not there, and the numbers."""
+    numbers: dict[str, Any] = {}
+    lines: list[list[str]] = []
+    with (
+        thread_pools(workers) as (peers, missing),
+        RLMClient(workers=workers, threads=workers, worker_kind="threads") as client,
+    ):
+        client.warm()
+        pools = [our_pool(client), *peers]
+        check(pools, client)
+
+        def note(what: str, unit: float, taken: dict[str, list[float]], by: int = 1, late: bool = False) -> None:
+            found = {name: quantiles(times, n=100)[98] if late else median(times) for name, times in taken.items()}
+            found = {name: seconds / by for name, seconds in found.items()}
+            numbers[what] = found
+            least = min(seconds for name, seconds in found.items() if name == "ThreadPoolExecutor")
+            lines.append([what, f"{least * unit:,.3g}", *(f"{found[pool.name] * unit:,.3g}" for pool in pools)])
+
+        many = range(items)
+        taken = in_turns(pools, rounds, lambda pool: [timed(lambda: pool.items(noop, many))])
+        note(f"no-op over {items:,} items, µs each", 1e6, taken, items)
+        taken = in_turns(
+            pools, rounds, lambda pool: [timed(lambda: pool.single(noop, 1)) for _ in range(SINGLES)]
+        )
+        note("submit and wait, p50, µs", 1e6, taken)
+        note("submit and wait, p99, µs", 1e6, taken, late=True)
+        taken = in_turns(pools, 4 * rounds, lambda pool: [timed(lambda: pool.items(noop, range(FAN)))])
+        note(f"{FAN:,}-way fan-out and fan-in, ms", 1e3, taken)
+        names = [pool.name for pool in pools]
+    return ["what", "goal: at most", *names], lines, missing, numbers
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="What calls in worker processes cost.")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--items", type=int, default=ITEMS)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--calls", type=int, default=50, help="inputs of each caller of the served model")
     parser.add_argument("--peers", nargs="*", default=list(ALL), choices=list(ALL))
     parser.add_argument("--output", type=Path, help="write the report here")
     options = parser.parse_args()
@@ -186,6 +227,9 @@ def main() -> int:
         trees = [timed(lambda: tree(client)) for _ in range(max(rounds, 3))]
         note("tree of 8,361 inputs (fib 18), ms", "125", 1e3, {OURS: median(trees)})
         of = of_pandas(client, peers, workers, options.rows, max(rounds // 2, 1))
+        served, unserved, numbers["serving"] = _serving.served(client, workers, rounds, options.calls)
+    columns, of_thread, unthreaded, numbers["threads"] = of_threads(workers, options.items, rounds)
+    missing.update({**unserved, **unthreaded})
     numbers["pandas"] = {name: median(times) for name, times in of.items()}
     ideal = median(of["pandas, one process"]) / workers
     seconds = [[name, f"{median(times):.3f}", f"{median(times) / ideal:.2f}"] for name, times in of.items()]
@@ -199,6 +243,13 @@ def main() -> int:
             f"A pandas function (text and floats) over {options.rows:,} rows in chunks of {CHUNK:,}; the goal is a ratio "
             f"of 1.15 to the time of one process on the whole, divided by {workers}:",
             table(["where", "seconds", "ratio"], seconds),
+            f"Serving a model (three matrices of {_serving.WIDTH:,} by {_serving.WIDTH:,}, one thread of BLAS each) to "
+            f"{_serving.CALLERS} callers, each of which asks for one input after the other; ours and Ray Serve join "
+            f"them into batches of at most {_serving.BATCH}, for which an input waits {_serving.WAIT_MS} ms at most:",
+            table(["where", "inputs a second", "p50, ms", "p99, ms"], served),
+            "Threads as workers (`worker_kind=\"threads\"`), beside pools of threads; the goal is what "
+            "`ThreadPoolExecutor` takes:",
+            table(columns, of_thread),
             "\n".join(f"Not there: {name} ({why})." for name, why in missing.items())
             or "All peers were there.",
             "On: " + ", ".join(f"{key} {value}" for key, value in told.items()),
