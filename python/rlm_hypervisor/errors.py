@@ -305,7 +305,9 @@ def _cause(pickled: bytes, traceback: Any) -> BaseException | None:
 
     try:
         cause = pickle.loads(pickled)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return None
     if not isinstance(cause, BaseException):
         return None

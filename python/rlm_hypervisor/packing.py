@@ -12,8 +12,10 @@ from rlm_hypervisor.errors import InvalidTaskError, exposed
 from rlm_hypervisor.fingerprint import print_of, together
 from rlm_hypervisor.worker.codec import by_value, dump
 
+# The directory that it is started in has no modules for it, unless this process finds its own there.
 _CODE = (
-    "import sys, json; parent, sys.path[:] = json.loads(sys.argv.pop()); "
+    "import sys; sys.path[:] = filter(None, sys.path); "
+    "import json; parent, sys.path[:] = json.loads(sys.argv.pop()); "
     "from rlm_hypervisor.worker.main import main; main(parent)"
 )
 

@@ -297,8 +297,6 @@ def _value(core: CoreRun, shape: str) -> Any:
 
 def _returned(segments: list[Any], failures: list[Any], shape: str) -> Any:
     """What calls returned, in the order of their items; where a failed item is kept, its error is its result."""
-    import pickle
-
     if shape.startswith("rows"):
         from rlm_hypervisor.rows import whole
 
@@ -306,27 +304,21 @@ def _returned(segments: list[Any], failures: list[Any], shape: str) -> Any:
             raise failures[0][1]
         return whole(segments)
     if shape in ("keyed", "reduced"):
-        found = [entry for _, _, _, blobs, _ in segments for part in pickle.loads(blobs[0]) for entry in part]
+        found = [
+            entry for first, count, _, blobs, _ in segments for part in _read(blobs[0], first, count) for entry in part
+        ]
         found.sort(key=lambda entry: entry[0])
         if shape == "keyed":
             return {key: value for _, key, value in found}
         return found[0][2] if found else None
     if shape == "one tree":
-        return pickle.loads(segments[0][3][0])
+        return _read(segments[0][3][0], 0, 1)
     placed: list[tuple[int, Any]] = list(failures) if shape.endswith("collect") else []
     for first, count, failed, blobs, _ in segments:
         gone = set(failed)
         kept = (item for item in range(first, first + count) if item not in gone)
-        try:
-            one_each = shape.startswith("each")
-            values = [pickle.loads(blob) for blob in blobs] if one_each else pickle.loads(blobs[0])
-        except Exception as error:
-            which = f"item {first}" if count == 1 else f"one of the items {first} to {first + count - 1}"
-            raise OperationFailedError(
-                f"the result of {which} came back, but cannot be read here: {type(error).__name__}: {error}. "
-                "Its class has to be importable in this process as well; or return plain values",
-                details={"item": first, "exception": type(error).__name__},
-            ) from exposed(error)
+        one_each = shape.startswith("each")
+        values = [_read(blob, first, count) for blob in blobs] if one_each else _read(blobs[0], first, count)
         placed += zip(kept, values, strict=True)
     # What was tried again comes in a segment of its own, from the middle of another one.
     if failures or any(failed for _, _, failed, _, _ in segments):
@@ -337,6 +329,31 @@ def _returned(segments: list[Any], failures: list[Any], shape: str) -> Any:
     if shape.startswith("flat"):
         return [one for value in values for one in (value if isinstance(value, list) else [value])]
     return values
+
+
+def _read(blob: bytes, first: int, count: int) -> Any:
+    """What a worker pickled, for these items; reading it is the user's code, and may do anything."""
+    import pickle
+
+    try:
+        return pickle.loads(blob)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        which = f"item {first}" if count == 1 else f"one of the items {first} to {first + count - 1}"
+        name = type(error).__name__
+        raise OperationFailedError(
+            f"the result of {which} came back, but cannot be read here: {name}: {_words(error)}. "
+            "Its class has to be importable in this process as well; or return plain values",
+            details={"item": first, "exception": name},
+        ) from exposed(error)
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "an exception without a text"
 
 
 class Explanation:

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use super::descent;
 use super::thread::Threads;
 
-/// Handles of the worker itself lie from here on; `worker/main.py` has the same number.
+/// Handles of the worker itself lie from here on; `worker/process.py` has the same number.
 const HIGH: i32 = 200;
 
 /// How a worker is started.
@@ -39,6 +39,8 @@ pub struct Process {
     exited: Option<ExitStatus>,
     /// Whether its number may have been given to another process.
     reaped: bool,
+    /// Whether what it has started is ended.
+    ended: bool,
     /// The process that started it: a fork of that one has no worker.
     owner: u32,
     /// What is in the environment of all that descends from it.
@@ -82,6 +84,7 @@ impl Process {
             stderr,
             exited: None,
             reaped: false,
+            ended: false,
             owner,
             #[cfg(target_os = "linux")]
             mark,
@@ -137,6 +140,11 @@ impl Process {
     /// Ends it and all that it has started at once, and waits until it is gone.
     pub fn kill(&mut self) -> Option<ExitStatus> {
         if self.reaped {
+            // Somebody else waited for it, and its number may be another's. What it left has its mark.
+            #[cfg(target_os = "linux")]
+            if !std::mem::replace(&mut self.ended, true) {
+                descent::end_marked(&self.mark);
+            }
             return self.exited;
         }
         #[cfg(target_os = "linux")]
@@ -147,6 +155,7 @@ impl Process {
         let _ = self.child.kill();
         let status = self.child.wait().ok();
         self.reaped = true;
+        self.ended = true;
         self.exited = self.exited.or(status);
         self.exited
     }
@@ -233,7 +242,9 @@ pub fn watch_parent(socket: i32, parent: Option<i32>) -> io::Result<()> {
         }
         #[cfg(target_os = "linux")]
         descent::end_below(nix::unistd::getpid().as_raw());
-        let _ = killpg(Pid::from_raw(0), Signal::SIGKILL);
+        // Its own group is the one it was started in; user code may have moved it to that of others.
+        let _ = killpg(nix::unistd::getpid(), Signal::SIGKILL);
+        let _ = nix::sys::signal::kill(nix::unistd::getpid(), Signal::SIGKILL);
     })?;
     Ok(())
 }

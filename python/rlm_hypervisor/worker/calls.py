@@ -16,6 +16,7 @@ from rlm_hypervisor._core import Secret, redact
 from rlm_hypervisor.worker import context, programs, trees
 from rlm_hypervisor.worker.channel import Channel
 from rlm_hypervisor.worker.codec import dump, load
+from rlm_hypervisor.worker.process import Process
 from rlm_hypervisor.worker.rows import Encoded
 from rlm_hypervisor.worker.threads import Thread, capture, send_written
 from rlm_hypervisor.worker.warned import warned
@@ -45,6 +46,7 @@ class Server:
         self._encode: Callable[[list[int], list[Any]], tuple[list[Any], dict[str, Any]]] | None = None
         self._pid = os.getpid()
         self._outputs = sys.stdout, sys.stderr
+        self._process = Process() if thread is None else None
 
     def start(self, page: Any) -> None:
         """Takes the page that the supervisor reads."""
@@ -64,15 +66,17 @@ class Server:
         current = context.Current(head, self._page, self._channel)
         current.secrets, self._secrets = self._secrets, {}
         context.begin(current, self._thread is not None)
-        if self._thread is None:
-            # What earlier calls put in their place is not this call's.
-            sys.stdout, sys.stderr = self._outputs
-            self._call(head, blobs, current, self._page)
-        else:
+        if self._process is None:
             with capture:
                 self._call(head, blobs, current, self._page)
-        context.begin(None, self._thread is not None)
-        if self._thread is None and not _is_whole():
+            context.begin(None, True)
+            return
+        # What earlier calls put in their place is not this call's.
+        sys.stdout, sys.stderr = self._outputs
+        self._process.before(head["function"])
+        self._call(head, blobs, current, self._page)
+        context.begin(None, False)
+        if not self._process.after(head["function"]):
             # The supervisor starts another one for the next call.
             os._exit(0)
 
@@ -252,6 +256,21 @@ def failure_of(
     place: int, error: BaseException, pickles: list[bytes], retryable: bool | None = None
 ) -> dict[str, Any]:
     """What is told of an exception; itself too, where it can be pickled and read again."""
+    try:
+        return _told(place, error, pickles, retryable)
+    except BaseException:
+        # Even to be asked for its type raises.
+        return {
+            "item": place,
+            "type": "Exception",
+            "message": "an exception that cannot be described",
+            "traceback": "",
+            "retryable": False,
+            "blob": None,
+        }
+
+
+def _told(place: int, error: BaseException, pickles: list[bytes], retryable: bool | None) -> dict[str, Any]:
     if retryable is None:
         retryable = isinstance(error, Exception) and bool(_attribute(error, "retryable", True))
     blob = None
@@ -305,16 +324,6 @@ def _users(error: BaseException) -> Any:
     while found is not None and found.tb_frame.f_code.co_filename == __file__:
         found = found.tb_next
     return found
-
-
-def _is_whole() -> bool:
-    """Whether the outputs are still there, for the calls of others."""
-    try:
-        os.fstat(1)
-        os.fstat(2)
-    except OSError:
-        return False
-    return True
 
 
 def _flush() -> None:

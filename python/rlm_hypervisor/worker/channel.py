@@ -18,6 +18,9 @@ Bytes: TypeAlias = bytes | memoryview
 SHARED_FROM = 256 * 1024
 """From here on bytes are shared, not sent."""
 
+LONGEST = 1 << 20
+"""Characters of a text that is for people: a run keeps no more."""
+
 _SHARED = 1 << 63
 _MOST_SHARED = 64
 _START = struct.Struct("<II")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import fcntl
 import logging
 import os
 import signal
@@ -13,13 +12,13 @@ import sys
 import time
 from typing import Any
 
-_HIGH = 200
-"""Handles of the worker itself lie from here on, out of the way of code that closes the low ones."""
+from rlm_hypervisor.worker.channel import LONGEST, Channel
+from rlm_hypervisor.worker.process import high
 
 
 def main(parent: int) -> None:
     """Takes the socket from standard input and serves it; `parent` is the supervisor's process."""
-    connection = socket.socket(fileno=_high(0))
+    connection = socket.socket(fileno=high(0))
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
@@ -35,7 +34,6 @@ def main(parent: int) -> None:
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
     from rlm_hypervisor.worker.calls import Server
-    from rlm_hypervisor.worker.channel import Channel
 
     channel = Channel(connection)
     logging.getLogger().addHandler(_Forwarding(channel))
@@ -56,18 +54,10 @@ class _Forwarding(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Sends one record."""
         try:
-            text = self.format(record)
+            text = self.format(record)[:LONGEST]
             self._channel.send({"t": "log", "level": record.levelname, "name": record.name, "text": text})
         except Exception:
             self.handleError(record)
-
-
-def _high(handle: int) -> int:
-    """The same as a handle with a high number, which programs that are started do not get."""
-    try:
-        return fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, _HIGH)
-    except (OSError, ValueError):
-        return os.dup(handle)
 
 
 def _watch(connection: int, parent: int, watch_parent: Any) -> None:

@@ -10,9 +10,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from rlm_hypervisor.worker import context
+from rlm_hypervisor.worker.channel import LONGEST
 
 if TYPE_CHECKING:
     from rlm_hypervisor._core import Ending
+
+
+_PIECES = 1_000
+"""Pieces of text that wait for the end of their line."""
 
 
 class Stopped(BaseException):
@@ -99,8 +104,11 @@ class _Routed:
             return int(self._stream.write(text))
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        current.written.append((self._name, text))
-        if "\n" in text:
+        for start in range(0, len(text), LONGEST):
+            current.written.append((self._name, text[start : start + LONGEST]))
+            if start:
+                send_written(current)
+        if "\n" in text or len(current.written) > _PIECES:
             send_written(current)
         return len(text)
 
@@ -130,7 +138,7 @@ class _Forwarding(logging.Handler):
         if current is None:
             return
         try:
-            text = self.format(record)
+            text = self.format(record)[:LONGEST]
             current.channel.send({"t": "log", "level": record.levelname, "name": record.name, "text": text})
         except Exception:
             self.handleError(record)
