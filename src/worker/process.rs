@@ -40,6 +40,7 @@ pub struct Process {
     /// Whether its number may have been given to another process.
     reaped: bool,
     /// Whether what it has started is ended.
+    #[cfg(target_os = "linux")]
     ended: bool,
     /// The process that started it: a fork of that one has no worker.
     owner: u32,
@@ -84,6 +85,7 @@ impl Process {
             stderr,
             exited: None,
             reaped: false,
+            #[cfg(target_os = "linux")]
             ended: false,
             owner,
             #[cfg(target_os = "linux")]
@@ -155,7 +157,10 @@ impl Process {
         let _ = self.child.kill();
         let status = self.child.wait().ok();
         self.reaped = true;
-        self.ended = true;
+        #[cfg(target_os = "linux")]
+        {
+            self.ended = true;
+        }
         self.exited = self.exited.or(status);
         self.exited
     }

@@ -328,5 +328,6 @@ def _users(error: BaseException) -> Any:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
+        # They may be the user's own.
+        with contextlib.suppress(BaseException):
             stream.flush()

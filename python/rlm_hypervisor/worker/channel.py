@@ -82,8 +82,9 @@ class Channel:
         files: list[int] = []
         for blob in blobs:
             view = memoryview(blob).cast("B")
-            if view.nbytes >= SHARED_FROM and len(files) < _MOST_SHARED:
-                files.append(_shared(view))
+            file = _shared(view) if view.nbytes >= SHARED_FROM and len(files) < _MOST_SHARED else None
+            if file is not None:
+                files.append(file)
                 lengths.append(view.nbytes | _SHARED)
             else:
                 inline.append(view)
@@ -110,11 +111,18 @@ def _mapped(file: int, length: int, both: bool) -> memoryview:
         os.close(file)
 
 
-def _shared(view: memoryview) -> int:
-    file = unnamed()
+def _shared(view: memoryview) -> int | None:
+    """A file that holds these bytes; None where the system has none, so that they go the other way."""
+    try:
+        file = unnamed()
+    except OSError:
+        return None
     try:
         while view.nbytes:
             view = view[os.write(file, view) :]
+    except OSError:
+        os.close(file)
+        return None
     except BaseException:
         os.close(file)
         raise
