@@ -130,7 +130,9 @@ def load_test(call: Call, each: int) -> tuple[float, list[float]]:
     return time.perf_counter() - begun, [seconds for own in taken for seconds in own]
 
 
-def served(client: Any, workers: int, rounds: int, each: int) -> tuple[list[list[str]], dict[str, str], dict[str, Any]]:
+def served(
+    client: Any, workers: int, rounds: int, each: int
+) -> tuple[list[list[str]], dict[str, str], dict[str, Any]]:
     """Rows of the report, why peers are not there, and the numbers: all take turns."""
     from contextlib import ExitStack
     from statistics import median, quantiles

@@ -19,10 +19,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-# A model's own threads would take the cores that its workers are to have; set before NumPy comes.
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
-
+import _blas
 import _serving
 import data
 import numpy as np
@@ -141,7 +138,9 @@ def of_pandas(
     return taken
 
 
-def of_threads(workers: int, items: int, rounds: int) -> tuple[list[str], list[list[str]], dict[str, str], Any]:
+def of_threads(
+    workers: int, items: int, rounds: int
+) -> tuple[list[str], list[list[str]], dict[str, str], Any]:
     """Threads as workers beside pools of threads: the columns, the rows, who is not there, and the numbers."""
     numbers: dict[str, Any] = {}
     lines: list[list[str]] = []
@@ -153,12 +152,18 @@ def of_threads(workers: int, items: int, rounds: int) -> tuple[list[str], list[l
         pools = [our_pool(client), *peers]
         check(pools, client)
 
-        def note(what: str, unit: float, taken: dict[str, list[float]], by: int = 1, late: bool = False) -> None:
-            found = {name: quantiles(times, n=100)[98] if late else median(times) for name, times in taken.items()}
+        def note(
+            what: str, unit: float, taken: dict[str, list[float]], by: int = 1, late: bool = False
+        ) -> None:
+            found = {
+                name: quantiles(times, n=100)[98] if late else median(times) for name, times in taken.items()
+            }
             found = {name: seconds / by for name, seconds in found.items()}
             numbers[what] = found
             least = min(seconds for name, seconds in found.items() if name == "ThreadPoolExecutor")
-            lines.append([what, f"{least * unit:,.3g}", *(f"{found[pool.name] * unit:,.3g}" for pool in pools)])
+            lines.append(
+                [what, f"{least * unit:,.3g}", *(f"{found[pool.name] * unit:,.3g}" for pool in pools)]
+            )
 
         many = range(items)
         taken = in_turns(pools, rounds, lambda pool: [timed(lambda: pool.items(noop, many))])
@@ -243,11 +248,11 @@ def main() -> int:
             f"A pandas function (text and floats) over {options.rows:,} rows in chunks of {CHUNK:,}; the goal is a ratio "
             f"of 1.15 to the time of one process on the whole, divided by {workers}:",
             table(["where", "seconds", "ratio"], seconds),
-            f"Serving a model (three matrices of {_serving.WIDTH:,} by {_serving.WIDTH:,}, one thread of BLAS each) to "
+            f"Serving a model (three matrices of {_serving.WIDTH:,} by {_serving.WIDTH:,}, `{_blas.VARIABLES[0]}={os.environ[_blas.VARIABLES[0]]}`) to "
             f"{_serving.CALLERS} callers, each of which asks for one input after the other; ours and Ray Serve join "
             f"them into batches of at most {_serving.BATCH}, for which an input waits {_serving.WAIT_MS} ms at most:",
             table(["where", "inputs a second", "p50, ms", "p99, ms"], served),
-            "Threads as workers (`worker_kind=\"threads\"`), beside pools of threads; the goal is what "
+            'Threads as workers (`worker_kind="threads"`), beside pools of threads; the goal is what '
             "`ThreadPoolExecutor` takes:",
             table(columns, of_thread),
             "\n".join(f"Not there: {name} ({why})." for name, why in missing.items())

@@ -65,7 +65,9 @@ NOT_ON_THREADS: dict[str, list[str]] = {
 
 def reason_of(module: str, test: str, on: str) -> str | None:
     """Why a test is left out; `on` is the part of its id that has no kind of worker."""
-    return _REASONS.get(f"{module}::{test}[{on}]") or _REASONS.get(f"{module}::{test}") or _REASONS.get(module)
+    return (
+        _REASONS.get(f"{module}::{test}[{on}]") or _REASONS.get(f"{module}::{test}") or _REASONS.get(module)
+    )
 
 
 _REASONS = {name: reason for reason, tests in NOT_ON_THREADS.items() for name in tests}

@@ -89,7 +89,9 @@ class CurrentTask:
             done: the part that is done, from 0 to 1.
             note: for people.
         """
-        self._current.channel.send({"t": "progress", "done": float(done), "note": None if note is None else str(note)[:10_000]})
+        self._current.channel.send(
+            {"t": "progress", "done": float(done), "note": None if note is None else str(note)[:10_000]}
+        )
 
     @property
     def logger(self) -> logging.Logger:

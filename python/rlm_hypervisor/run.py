@@ -305,7 +305,10 @@ def _returned(segments: list[Any], failures: list[Any], shape: str) -> Any:
         return whole(segments)
     if shape in ("keyed", "reduced"):
         found = [
-            entry for first, count, _, blobs, _ in segments for part in _read(blobs[0], first, count) for entry in part
+            entry
+            for first, count, _, blobs, _ in segments
+            for part in _read(blobs[0], first, count)
+            for entry in part
         ]
         found.sort(key=lambda entry: entry[0])
         if shape == "keyed":

@@ -162,7 +162,9 @@ class Striker(threading.Thread):
 
     def _draw(self) -> float:
         # A third at once, a third while it starts, a third while it runs.
-        return self._chance.choice([0.0, self._chance.uniform(0, 0.15), self._chance.uniform(0, self._longest)])
+        return self._chance.choice(
+            [0.0, self._chance.uniform(0, 0.15), self._chance.uniform(0, self._longest)]
+        )
 
     def __enter__(self) -> Striker:
         self.start()

@@ -75,7 +75,11 @@ class Soak:
         failures = run.failures()
         ended = {item: CODES[kind] for item, kind in plan.items() if kind in CODES}
         # On a busy machine what is slow for other reasons may be late too, which is no wrong answer.
-        late = {item for item, error in failures.items() if error.code == "TIMEOUT" and "chunkTimeoutMs" in options}
+        late = {
+            item
+            for item, error in failures.items()
+            if error.code == "TIMEOUT" and "chunkTimeoutMs" in options
+        }
         self.check(set(failures) - late == set(ended) - late, f"failures {failures}, planned {plan}")
         for item in set(ended) - late:
             self.check(failures[item].code == ended[item], f"item {item}, {plan[item]}: {failures[item]!r}")
@@ -269,7 +273,10 @@ class Soak:
             self.machine.look(self.kills.total())
             if self.kills.total() >= told + 500:
                 told = self.kills.total()
-                print(f"{time.monotonic() - began:.0f} s: {self.kills.total()} kills, {self.machine}", flush=True)
+                print(
+                    f"{time.monotonic() - began:.0f} s: {self.kills.total()} kills, {self.machine}",
+                    flush=True,
+                )
         self.check(threading.active_count() < 8, f"threads: {threading.enumerate()}")
         self.check(self.machine.is_flat(), f"memory grows: {self.machine}")
 
@@ -292,7 +299,9 @@ def _plain(result: Any) -> Any:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Runs under random faults.")
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--kills", type=int, default=None, help="until so many workers were ended, however long it takes")
+    parser.add_argument(
+        "--kills", type=int, default=None, help="until so many workers were ended, however long it takes"
+    )
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--workers", choices=["processes", "threads"], default="processes")
     options = parser.parse_args(arguments)

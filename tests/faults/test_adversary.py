@@ -190,10 +190,19 @@ def test_a_result_that_leaves_its_reader_is_an_error(client: RLMClient) -> None:
     shapes: list[dict[str, Any]] = [
         task(lambda item: Trap() if item == BAD else item, ITEMS),
         {"type": "sequential", "operation": lambda value: Trap(), "input": 1},
-        {"type": "recursive", "operation": lambda n: Trap() if n < 2 else split([1], combine=list), "input": 4},
+        {
+            "type": "recursive",
+            "operation": lambda n: Trap() if n < 2 else split([1], combine=list),
+            "input": 4,
+        },
         {
             "type": "map_reduce",
-            "input": {"items": ITEMS, "map": lambda n: n, "key": lambda n: n % 2, "reduce": lambda found: Trap()},
+            "input": {
+                "items": ITEMS,
+                "map": lambda n: n,
+                "key": lambda n: n % 2,
+                "reduce": lambda found: Trap(),
+            },
         },
     ]
     for document in shapes:
@@ -390,7 +399,9 @@ def test_a_worker_that_moves_to_the_group_of_others_takes_none_of_them_with_it()
         os.kill(bystander, signal.SIGKILL)
 
 
-def test_modules_of_the_directory_that_a_client_is_in_are_not_its_workers(tmp_path: Path, worker_kind: str) -> None:
+def test_modules_of_the_directory_that_a_client_is_in_are_not_its_workers(
+    tmp_path: Path, worker_kind: str
+) -> None:
     for name in ("json", "socket", "struct", "rlm_hypervisor"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('not the one that is meant')\n")
     program = tmp_path / "elsewhere" / "program.py"
@@ -407,4 +418,3 @@ def test_modules_of_the_directory_that_a_client_is_in_are_not_its_workers(tmp_pa
         [sys.executable, str(program)], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.returncode) == ("served\n", 0), done.stderr
-

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rlm_hypervisor import RLMClient, TaskCancelledError, TaskTimeoutError, WorkerCrashedError, calling, packing
+from rlm_hypervisor import (
+    RLMClient,
+    TaskCancelledError,
+    TaskTimeoutError,
+    WorkerCrashedError,
+    calling,
+    packing,
+)
 
 from tests.faults._workers import PATIENCE, books, linux, looked_after, still_serves, task, until
 
@@ -75,7 +82,10 @@ MOST = 1_000
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ("import", "ended itself with exit status 1 before it was ready: ModuleNotFoundError: .*nothing_like_it"),
+        (
+            "import",
+            "ended itself with exit status 1 before it was ready: ModuleNotFoundError: .*nothing_like_it",
+        ),
         ("exit", "ended itself with exit status 4 before it was ready"),
     ],
 )
@@ -122,7 +132,9 @@ def test_one_that_something_ends_is_started_again(
 
 def test_one_that_crashes_by_itself_has_some_attempts(starts: Starts, make: Callable[..., RLMClient]) -> None:
     starts.do("11", MOST)
-    with pytest.raises(WorkerCrashedError, match="was ended by SIGSEGV, for the 5th time in .* before it was ready"):
+    with pytest.raises(
+        WorkerCrashedError, match=r"was ended by SIGSEGV, for the 5th time in .* before it was ready"
+    ):
         make().execute(task(abs, [1]))
     assert starts.count() == 5
 
@@ -133,7 +145,9 @@ def test_one_that_is_ended_again_and_again_is_given_up_after_the_time_that_is_se
     starts.do("9", MOST)
     run = make(worker_start_seconds=1).submit(task(abs, range(5), onError="skip"))
     looked_after(run)
-    with pytest.raises(WorkerCrashedError, match=r"was ended by SIGKILL, for the \d+th time in 1\.\d s") as caught:
+    with pytest.raises(
+        WorkerCrashedError, match=r"was ended by SIGKILL, for the \d+th time in 1\.\d s"
+    ) as caught:
         run.result()
     assert caught.value.details["signal"] == 9
     # Waits double: without them there would be tens of starts.

@@ -63,10 +63,17 @@ def test_a_setup_that_fails_for_good_is_the_runs_failure_and_no_batchs(
 
     document = {
         "type": "parallel_inference",
-        "input": {"items": range(500), "setup": setup, "operation": lambda model, batch: batch, "chunkSize": 5},
+        "input": {
+            "items": range(500),
+            "setup": setup,
+            "operation": lambda model, batch: batch,
+            "chunkSize": 5,
+        },
         "options": {"onError": on_error, "retries": 2, "backoffMs": 1},
     }
-    with pytest.raises(OperationFailedError, match="the `setup` of `<lambda>` raised OSError .attempt 3.: no"):
+    with pytest.raises(
+        OperationFailedError, match=r"the `setup` of `<lambda>` raised OSError .attempt 3.: no"
+    ):
         crew.execute(document)
     # No batch is tried for nothing that was not with a worker yet.
     assert len(list(tmp_path.iterdir())) < 50

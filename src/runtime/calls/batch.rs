@@ -126,11 +126,13 @@ impl Line {
     fn share(&self, most: u64) -> Vec<(u64, u64)> {
         // Beyond these there is nothing left for anybody.
         let open = usize::try_from(most).unwrap_or(usize::MAX);
-        let callers: Vec<(u64, u64)> = self.fresh.iter().take(open).map(|(one, fresh)| (*one, *fresh)).collect();
+        let callers: Vec<(u64, u64)> =
+            self.fresh.iter().take(open).map(|(one, fresh)| (*one, *fresh)).collect();
         let mut given: Vec<(u64, u64)> = callers.iter().map(|(one, _)| (*one, 0)).collect();
         let mut left = most;
         loop {
-            let open = callers.iter().zip(&given).filter(|((_, fresh), (_, given))| fresh > given).count() as u64;
+            let open =
+                callers.iter().zip(&given).filter(|((_, fresh), (_, given))| fresh > given).count() as u64;
             if open == 0 || left == 0 {
                 return given;
             }

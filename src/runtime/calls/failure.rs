@@ -94,11 +94,14 @@ pub fn crashed(function: &str, slice: &Slice, crash: &Crash, item: u64, single: 
 /// A worker did not come to be ready.
 pub fn unstarted(who: &str, crash: &Crash, why: Setback) -> Error {
     // The last line of a traceback has the exception.
-    let said = crash.stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).map(|line| first(line, 300));
+    let said =
+        crash.stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).map(|line| first(line, 300));
     let said = said.map(|line| format!(": {line}")).unwrap_or_default();
     let message = format!("{who} {} before it was ready{said}", crash.how);
     let hint = match why {
-        Setback::Unable => "What it wrote says why (`details['stderr']`); it would not start the next time either",
+        Setback::Unable => {
+            "What it wrote says why (`details['stderr']`); it would not start the next time either"
+        }
         Setback::Crashed => "What it wrote says why (`details['stderr']`)",
         Setback::Outside => {
             "Something outside ends workers while they start: often the system, when memory runs out. How long they are started again is the setting `worker_start_seconds`"

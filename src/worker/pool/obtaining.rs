@@ -35,13 +35,7 @@ impl Inner {
     }
 
     /// Waits for the next attempt. To a call, a worker that another one leaves meanwhile is as good.
-    fn wait(
-        &self,
-        watch: &dyn Watch,
-        due: Instant,
-        spare: bool,
-        crash: &Crash,
-    ) -> Result<Option<Host>, End> {
+    fn wait(&self, watch: &dyn Watch, due: Instant, spare: bool, crash: &Crash) -> Result<Option<Host>, End> {
         loop {
             let now = Instant::now();
             // Asks for the state's lock itself.
@@ -84,7 +78,10 @@ fn told(crash: Crash, starting: &Starting, now: Instant) -> Crash {
 }
 
 fn warning(crash: &Crash, wait: Duration) -> Said {
-    let text =
-        format!("a worker {} before it was ready; another one is started in {} ms", crash.how, wait.as_millis());
+    let text = format!(
+        "a worker {} before it was ready; another one is started in {} ms",
+        crash.how,
+        wait.as_millis()
+    );
     Said::Log { level: "WARNING".to_owned(), name: "rlm_hypervisor.worker".to_owned(), text }
 }
