@@ -52,7 +52,6 @@ def harm(kind: str) -> Any:
         case "deaf":
             # Closes its channel.
             os.closerange(200, 300)
-            time.sleep(30)
         case "sleep":
             time.sleep(3600)
         case "spin":
@@ -90,8 +89,10 @@ def harm(kind: str) -> Any:
     return None
 
 
-CRASHING = ("exit", "segfault", "kill", "abort", "group", "answer", "garble", "deaf")
+CRASHING = ("exit", "segfault", "kill", "abort", "group", "answer", "garble")
 """The worker is gone."""
+LATE = ("late", "deaf")
+"""The worker is gone some time later, which may be the time of another item."""
 ENDLESS = ("sleep", "spin", "backtrack")
 """The worker is ended at the deadline of the item."""
 GREEDY = ("memory",)
@@ -132,10 +133,11 @@ class Striker(threading.Thread):
 
     SIGNALS = (signal.SIGKILL,) * 12 + (signal.SIGTERM,) * 2 + (signal.SIGSEGV, signal.SIGABRT)
 
-    def __init__(self, seed: int, longest: float) -> None:
+    def __init__(self, seed: int, longest: float, most: int) -> None:
         super().__init__(name="striker")
         self._chance = random.Random(seed)
         self._longest = longest
+        self._most = most
         self._over = threading.Event()
         self._seen: dict[int, tuple[float, float]] = {}
         """When each was first seen, and when it is struck."""
@@ -143,7 +145,7 @@ class Striker(threading.Thread):
         """How many, by the time that the worker had lived."""
 
     def run(self) -> None:
-        while not self._over.wait(0.003):
+        while self.struck.total() < self._most and not self._over.wait(0.003):
             self._look(time.monotonic())
 
     def _look(self, now: float) -> None:

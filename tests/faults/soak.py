@@ -92,9 +92,9 @@ class Soak:
     def stormy(self, client: RLMClient) -> None:
         """Workers are struck from outside at all their ages, and end themselves while they answer."""
         count = self.chance.randrange(20, 120)
-        plan = self.plan(count, 0.1, ("late", "large", "noise"))
+        plan = self.plan(count, 0.1, (*_harm.LATE, "large", "noise"))
         options = {"onError": "skip", "retries": 50, "maxBackoffMs": 5}
-        with Striker(self.chance.randrange(1 << 30), 0.5) as striker:
+        with Striker(self.chance.randrange(1 << 30), 0.5, self.chance.randrange(5, 40)) as striker:
             run = client.submit(task(_operation(plan, 0.002), range(count), **options, chunkSize=8))
             self.look(run)
         self.kills.update({f"from outside, {age}": struck for age, struck in striker.struck.items()})
@@ -112,7 +112,7 @@ class Soak:
     def idle(self, client: RLMClient) -> None:
         """Workers die while they have nothing to do, and the next run notices nothing."""
         client.warm()
-        with Striker(self.chance.randrange(1 << 30), 0.01) as striker:
+        with Striker(self.chance.randrange(1 << 30), 0.01, 4) as striker:
             time.sleep(self.chance.uniform(0.01, 0.05))
         self.kills["idle"] += striker.struck.total()
         # A worker may be about to die when it takes its first item.
