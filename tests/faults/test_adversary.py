@@ -108,6 +108,23 @@ def test_a_limit_of_recursion_that_an_operation_lowers_is_its_own(client: RLMCli
     assert client.execute(task(_deep, [300])) == [300]
 
 
+def _shrinks(item: int) -> None:
+    soft = 60 + item
+    hard = soft if item else resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _opened(item: int) -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+@pytest.mark.parametrize("item", [0, 1], ids=["that can be raised", "for good"])
+def test_a_limit_of_the_system_that_an_operation_lowers_is_its_own(client: RLMClient, item: int) -> None:
+    before = client.execute(task(_opened, [1]))
+    client.execute(task(_shrinks, [item]))
+    assert client.execute(task(_opened, [1], retries=0)) == before
+
+
 class Nameless(type):
     """A class of classes that do not tell their names."""
 

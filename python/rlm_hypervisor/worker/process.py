@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 import sys
 
@@ -20,16 +21,21 @@ def high(handle: int) -> int:
         return os.dup(handle)
 
 
+_LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_AS, resource.RLIMIT_DATA)
+
+
 class Process:
     """The process as it is when the worker begins.
 
     Each function has its own working directory, which stays its own from call to call; clocks that it has set and left
-    behind ring for nobody; outputs that it has put elsewhere are a reason for another process.
+    behind ring for nobody; outputs that it has put elsewhere, and limits that cannot be raised again, are a reason for
+    another process.
     """
 
     def __init__(self) -> None:
         self._outputs = _same(1), _same(2)
-        self._limit = sys.getrecursionlimit()
+        self._depth = sys.getrecursionlimit()
+        self._limits = {kind: resource.getrlimit(kind)[0] for kind in _LIMITS}
         self._home: str | None = None
         with contextlib.suppress(OSError):
             self._home = os.getcwd()
@@ -37,17 +43,18 @@ class Process:
         """Where functions have gone."""
         self._function = ""
 
-    def before(self, function: str) -> None:
-        """Before a call of this function."""
+    def before(self, function: str) -> bool:
+        """Before a call of this function; whether the process may have it."""
         if function == self._function:
-            return
+            return True
         self._function = function
         wanted = self._places.get(function, self._home)
         if wanted is not None and wanted != _directory():
             with contextlib.suppress(OSError):
                 os.chdir(wanted)
-        if sys.getrecursionlimit() < self._limit:
-            sys.setrecursionlimit(self._limit)
+        if sys.getrecursionlimit() < self._depth:
+            sys.setrecursionlimit(self._depth)
+        return all(_raised(kind, limit) for kind, limit in self._limits.items())
 
     def after(self, function: str) -> bool:
         """After a call of this function; whether the process may have another one."""
@@ -66,6 +73,18 @@ def _directory() -> str | None:
     except OSError:
         # It was removed.
         return None
+
+
+def _raised(kind: int, limit: int) -> bool:
+    """Whether a limit of the system is what it was, or can be again."""
+    soft, hard = resource.getrlimit(kind)
+    if soft in (limit, resource.RLIM_INFINITY) or soft > limit != resource.RLIM_INFINITY:
+        return True
+    try:
+        resource.setrlimit(kind, (limit, hard))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _same(handle: int) -> tuple[int, int] | None:
