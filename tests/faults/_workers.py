@@ -43,9 +43,9 @@ def books(run: Any) -> dict[str, int]:
 _ENDS = ("accepted", "pending", "succeeded", "failed", "dead_lettered", "cancelled", "skipped")
 
 
-def looked_after(run: Any) -> dict[str, int]:
+def looked_after(run: Any, patience: float = PATIENCE) -> dict[str, int]:
     """Waits for a run and looks at its books all the while."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not run.wait(0.002):
         books(run)
         assert time.monotonic() < deadline, (run, books(run))

