@@ -1,6 +1,7 @@
 //! CSV and TSV: types from all values as `pandas.read_csv` finds them, parts read side by side.
 
 pub mod column;
+mod marks;
 mod records;
 #[cfg(test)]
 mod tests;

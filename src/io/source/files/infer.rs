@@ -6,6 +6,8 @@ use std::collections::HashSet;
 
 use arrow::datatypes::DataType;
 
+use super::numbers::{float, integral, is_float};
+
 /// Texts that are missing values.
 #[derive(Debug, Default)]
 pub struct Missing {
@@ -31,6 +33,7 @@ impl Missing {
         missing
     }
 
+    #[inline]
     pub fn is(&self, text: &[u8]) -> bool {
         !self.without_defaults && is_missing(text) || !self.texts.is_empty() && self.texts.contains(text)
     }
@@ -41,6 +44,7 @@ impl Missing {
 }
 
 /// Missing values, as `pandas.read_csv` has them by default.
+#[inline]
 fn is_missing(text: &[u8]) -> bool {
     const NAMES: [&[u8]; 18] = [
         b"NaN",
@@ -62,10 +66,13 @@ fn is_missing(text: &[u8]) -> bool {
         b"1.#QNAN",
         b"-1.#QNAN",
     ];
-    match text.first() {
-        None => true,
-        Some(b'N' | b'n' | b'<' | b'#' | b'-' | b'1') => NAMES.contains(&text),
-        Some(_) => false,
+    match text {
+        [] => true,
+        [b'N' | b'n' | b'<' | b'#', ..]
+        | [b'-', b'N' | b'n', ..]
+        | [b'1', b'.', b'#', ..]
+        | [b'-', b'1', b'.', b'#', ..] => NAMES.contains(&text),
+        _ => false,
     }
 }
 
@@ -75,35 +82,6 @@ pub fn truth(text: &[u8]) -> Option<bool> {
         b"False" | b"FALSE" | b"false" => Some(false),
         _ => None,
     }
-}
-
-fn is_integer(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
-}
-
-fn parsed<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-pub fn integer(text: &[u8]) -> Option<i64> {
-    let text = text.trim_ascii();
-    if is_integer(text) { parsed(text) } else { None }
-}
-
-pub fn unsigned(text: &[u8]) -> Option<u64> {
-    let text = text.trim_ascii();
-    if is_integer(text) { parsed(text) } else { None }
-}
-
-pub fn float(text: &[u8]) -> Option<f64> {
-    let text = text.trim_ascii();
-    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-    let word = digits.first().is_some_and(u8::is_ascii_alphabetic);
-    if word && !digits.eq_ignore_ascii_case(b"inf") && !digits.eq_ignore_ascii_case(b"infinity") {
-        return None;
-    }
-    parsed(text)
 }
 
 /// What the values of a column seen so far can be.
@@ -135,6 +113,7 @@ impl Default for Seen {
 }
 
 impl Seen {
+    #[inline]
     pub fn note(&mut self, text: &[u8], missing: &Missing) {
         if self.any && !(self.truth || self.integral || self.float) {
             return;
@@ -145,12 +124,13 @@ impl Seen {
         }
         self.any = true;
         self.truth = self.truth && truth(text).is_some();
-        self.integral = self.integral && is_integer(text.trim_ascii());
-        if self.integral {
-            self.signed = self.signed && integer(text).is_some();
-            self.unsigned = self.unsigned && unsigned(text).is_some();
+        let whole = if self.integral { integral(text) } else { None };
+        self.integral = whole.is_some();
+        if let Some(whole) = whole {
+            self.signed = self.signed && whole.signed.is_some();
+            self.unsigned = self.unsigned && whole.unsigned.is_some();
         } else {
-            self.float = self.float && float(text).is_some();
+            self.float = self.float && is_float(text);
         }
         // An integer is a float as well: nothing to ask while all are integers.
     }

@@ -7,6 +7,7 @@ mod data;
 mod infer;
 mod ipc;
 mod json;
+mod numbers;
 mod shape;
 pub mod spool;
 

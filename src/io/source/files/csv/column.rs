@@ -14,7 +14,8 @@ use arrow::datatypes::{
 };
 
 use super::super::Fault;
-use super::super::infer::{Missing, float, integer, truth, unsigned};
+use super::super::infer::{Missing, truth};
+use super::super::numbers::{float, integer, unsigned};
 use crate::io::source::options::Declared;
 use crate::plan::dtype::Unit;
 use crate::plan::op::time::{SECONDS_PER_DAY, per_second, rescale};

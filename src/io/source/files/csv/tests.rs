@@ -86,6 +86,35 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Wherever the buffer ends, the records are the same, and where they end in the file.
+    #[test]
+    fn buffers_do_not_matter(text in text(), buffer in 1_usize..100, last in any::<bool>()) {
+        let text = if last { text } else { text.trim_end_matches(['\r', '\n']).to_owned() };
+        let opening = Opening::default();
+        let data = data(&text, &opening);
+        let read = |dialect, buffer| {
+            let mut records = Records::buffered(data.reader(0..data.size, &Default::default()), dialect, 1, buffer);
+            let mut found = Vec::new();
+            loop {
+                let Some(record) = records.next().unwrap() else { return found };
+                let fields: Vec<_> = (0..record.len()).map(|place| record.get(place).to_vec()).collect();
+                let line = record.line;
+                records.skip_line_ends().unwrap();
+                found.push((line, fields, records.at));
+            }
+        };
+        let whole = read(PLAIN, 1 << 20);
+        prop_assert_eq!(read(PLAIN, buffer), whole.clone());
+        let ours: Vec<_> = read(Dialect { escape: Some(b'\x01'), ..PLAIN }, buffer);
+        let told = |records: Vec<(u64, Vec<Vec<u8>>, u64)>| -> Vec<_> {
+            let told = records.into_iter().filter(|(_, fields, _)| fields.len() > 1);
+            told.map(|(line, fields, _)| (line, fields)).collect()
+        };
+        prop_assert_eq!(told(ours), told(whole));
+    }
+}
+
 #[test]
 fn what_is_given_up_is_not_read_on() {
     let opening = Opening::default();
