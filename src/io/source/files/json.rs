@@ -1,18 +1,22 @@
 //! JSON lines: one object on each line.
 
-use std::io::{BufRead, BufReader};
+mod rows;
+pub mod scan;
+
+use std::io::BufReader;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
 
+use self::rows::Rows;
 use super::csv::column::Column;
 use super::data::Data;
 use super::infer::Missing;
-use super::shape::Shape;
+use super::shape::{Known, Shape};
 use super::{Batches, Fault, Format, Opened, With, fault, side_by_side};
 use crate::io::source::options::Declared;
 
@@ -108,20 +112,24 @@ fn without_place(error: &serde_json::Error) -> String {
 }
 
 /// Reads a part up to its end, or the first line that is no object.
-fn part(data: &Data, bytes: Range<u64>, shape: Shape) -> Result<Part, Fault> {
-    let mut reader = BufReader::with_capacity(1 << 20, data.reader(bytes.clone(), &Arc::default()));
-    let mut part = Part { bytes, rows: 0, line: 1, lines: 0, shape, fault: None };
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if reader.read_until(b'\n', &mut line)? == 0 {
-            return Ok(part);
-        }
-        let fault = match line.trim_ascii() {
+fn part(data: &Data, range: Range<u64>, shape: Shape) -> Result<Part, Fault> {
+    let bytes = data.bytes(range.clone())?;
+    // A line that is no text is refused by the parser, which says where it is.
+    let text = std::str::from_utf8(&bytes).ok();
+    let mut part = Part { bytes: range, rows: 0, line: 1, lines: 0, shape, fault: None };
+    let (mut start, mut known) = (0, Known::default());
+    while start < bytes.len() {
+        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |end| start + end + 1);
+        let fault = match bytes[start..end].trim_ascii() {
             [] => None,
             object @ [b'{', ..] => {
                 part.rows += 1;
-                part.shape.note(object).err().map(|error| without_place(&error))
+                let confirmed = text.is_some_and(|text| part.shape.confirms(&text[start..end], &mut known));
+                if confirmed {
+                    None
+                } else {
+                    part.shape.note(object).err().map(|error| without_place(&error))
+                }
             }
             [b'[', ..] if part.bytes.start == 0 && part.lines == 0 => {
                 Some("it begins an array; JSON lines have an object on each line".to_owned())
@@ -133,7 +141,9 @@ fn part(data: &Data, bytes: Range<u64>, shape: Shape) -> Result<Part, Fault> {
             return Ok(part);
         }
         part.lines += 1;
+        start = end;
     }
+    Ok(part)
 }
 
 struct JsonFile {
@@ -164,6 +174,18 @@ impl Opened for JsonFile {
         let part = self.parts.get(part).ok_or("a part that is not there")?;
         let schema = Arc::new(self.schema.project(columns).map_err(fault)?);
         let declared: Vec<_> = columns.iter().map(|column| self.declared[*column].clone()).collect();
+        let from = part.line;
+        let placed = move |batch: Result<RecordBatch, Fault>| {
+            batch.map_err(|why| -> Fault { format!("in the lines from {from} on, {why}").into() })
+        };
+        if declared.iter().all(Option::is_none) && Rows::suits(&schema) {
+            let bytes = self.data.bytes(part.bytes.clone())?;
+            // A file that is no text any more is left to the reader that says so.
+            if let Ok(text) = String::from_utf8(bytes.into()) {
+                read.fetch_add(text.len() as u64, Ordering::Relaxed);
+                return Ok(Box::new(Rows::new(text, &self.schema, columns, schema, rows).map(placed)));
+            }
+        }
         // What is declared comes as the text that stands in the file.
         let texts = schema.fields().iter().zip(&declared).map(|(field, declared)| match declared {
             Some(_) => Field::new(field.name(), DataType::Utf8, true),
@@ -177,13 +199,11 @@ impl Opened for JsonFile {
             .with_coerce_primitive(any)
             .build(cursor)
             .map_err(fault)?;
-        let from = part.line;
         Ok(Box::new(reader.map(move |batch| {
-            let batch = batch.map_err(fault).and_then(|batch| match any {
+            placed(batch.map_err(fault).and_then(|batch| match any {
                 true => typed(&batch, &schema, &declared),
                 false => Ok(batch),
-            });
-            batch.map_err(|why| format!("in the lines from {from} on, {why}").into())
+            }))
         })))
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Fault;
+use super::json::scan::{Names, Scanner, Value};
 
 /// What the values seen so far have in common.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,6 +38,12 @@ pub struct Number {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Object(IndexMap<String, Shape>, Option<Arc<[String]>>);
 
+/// The names of an object's fields that lines are compared with.
+#[derive(Default)]
+pub struct Known {
+    names: Names,
+}
+
 /// Why two values have no type together.
 struct Mixed(&'static str, &'static str);
 
@@ -51,6 +58,30 @@ impl Shape {
         let mut deserializer = serde_json::Deserializer::from_slice(line);
         (&mut *self).deserialize(&mut deserializer)?;
         deserializer.end()
+    }
+
+    /// Notes a line the quick way, if nothing about it is new but the signs of numbers; else it is to be noted.
+    pub fn confirms(&mut self, line: &str, known: &mut Known) -> bool {
+        let Shape::Object(object) = self else { return false };
+        if known.names.len() != object.0.len() {
+            known.names = Names::new(object.0.keys().map(String::as_str));
+        }
+        let mut scanner = Scanner::new(line, 0);
+        let object = scanner.object(&known.names, false, |place, value| {
+            let (_, shape) = object.0.get_index_mut(place)?;
+            match (shape, value) {
+                (_, Value::Null)
+                | (Shape::Ignored, _)
+                | (Shape::Bool, Value::Bool(_))
+                | (Shape::Text, Value::Text(..)) => Some(()),
+                (Shape::Number(number), Value::Number(text)) => {
+                    *number = number.and(Number::plain(text)?);
+                    Some(())
+                }
+                _ => None,
+            }
+        });
+        object.and_then(|()| scanner.end_line()).is_some()
     }
 
     fn title(&self) -> &'static str {
@@ -108,6 +139,18 @@ impl Shape {
 }
 
 impl Number {
+    /// What a number is of which that is easily said.
+    #[inline]
+    fn plain(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() > 18 || bytes.iter().any(|byte| matches!(byte, b'e' | b'E')) {
+            return None;
+        }
+        // A zero with a sign is none of an integer.
+        let float = bytes.contains(&b'.') || bytes == b"-0";
+        Some(Self { float, negative: !float && bytes[0] == b'-', large: false })
+    }
+
     fn and(self, other: Self) -> Self {
         Self {
             float: self.float | other.float,
