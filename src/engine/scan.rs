@@ -160,6 +160,12 @@ impl Scan {
 
     /// Gets a morsel's bytes within reach. The decoding is left to [`MorselReader`].
     pub async fn open(&self, morsel: Morsel) -> Result<MorselReader> {
+        let held = self.control.memory.hold(self.fetched(&morsel));
+        self.open_counted(morsel, held).await
+    }
+
+    /// The same where its bytes are counted already.
+    pub async fn open_counted(&self, morsel: Morsel, held: Held) -> Result<MorselReader> {
         self.control.check()?;
         let decoder = match &self.source {
             Source::Parquet(source) => self.open_parquet(source, morsel).await?,
@@ -176,7 +182,7 @@ impl Scan {
             decoder,
             filtered: false,
             morsel,
-            _held: self.control.memory.hold(self.fetched(&morsel)),
+            _held: held,
             done: 0,
             columns: self.columns.clone(),
             dictionaries: self.dictionaries.clone(),

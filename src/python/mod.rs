@@ -170,7 +170,7 @@ mod _core {
             io: runtime.handle().clone(),
             source,
         });
-        let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()));
+        let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()).shared_by(threads));
         let rows = AtomicU64::new(0);
         let work = || -> crate::error::Result<()> {
             let mut readers = MorselReaders::new(queue.clone());

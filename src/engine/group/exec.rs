@@ -296,7 +296,7 @@ async fn scan_tables(
     threads: usize,
 ) -> Result<Vec<Held>> {
     let threads = threads.min(scan.morsels.len()).max(1);
-    let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()));
+    let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()).shared_by(threads));
     let workers = (0..threads).map(|number| {
         let (queue, work, collector) = (queue.clone(), work.clone(), new((number, threads)));
         let scan = scan.clone();
