@@ -25,7 +25,12 @@ from tests.io.test_s3_faults import discreet
 
 ROWS = 20_000
 TABLE = pa.table({"n": list(range(ROWS)), "k": [n % 3 for n in range(ROWS)]})
+"""Its files are small: each is put as a whole when all are there."""
 SPLIT = {"maxRowsPerFile": 5_000, "successMarker": True}
+MANY = 2_100
+LARGE = pa.table({"n": list(range(MANY)), "x": [os.urandom(12_000) for _ in range(MANY)]})
+"""Its files are uploads of two parts each."""
+HALVES = {"maxRowsPerFile": MANY // 3, "successMarker": True}
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +70,11 @@ STEPS = {
     "begin": ("POST", "?uploads"),
     "part": ("PUT", "partNumber"),
     "complete": ("POST", "?uploadId"),
+    "put": ("PUT", "/part-"),
     "marker": ("PUT", "_SUCCESS"),
     "look": ("GET", "list-type=2"),
 }
+UPLOADING = ("begin", "part", "complete")
 PASSING: dict[str, Callable[[str, str], Fault]] = {
     "429": lambda method, part: Fault("status", method, part, 2, status=429),
     "500": lambda method, part: Fault("status", method, part, 2, status=500, code="InternalError"),
@@ -86,9 +93,10 @@ def test_what_passes_is_retried(
     if (step, fault) == ("begin", "done and not said"):
         pytest.skip("the upload that was begun without a word is for the bucket's own rule to clean up")
     proxy.fail(PASSING[fault](*STEPS[step]))
-    remote.execute(task(TABLE, {"url": f"s3://{BUCKET}/{prefix}", **SPLIT}))
+    table, split = (LARGE, HALVES) if step in UPLOADING else (TABLE, SPLIT)
+    remote.execute(task(table, {"url": f"s3://{BUCKET}/{prefix}", **split}))
     assert proxy.happened()[0] >= 1
-    complete(s3, prefix)
+    complete(s3, prefix, len(table))
     assert f"{prefix}/_SUCCESS" in keys(s3, prefix)
 
 
@@ -100,21 +108,33 @@ def test_one_file_whose_completion_is_not_said(
     if mode == "overwrite":
         remote.execute(task(TABLE.slice(0, 7), url))
     proxy.fail(Fault("lost", "POST", "?uploadId", 1))
-    remote.execute(task(TABLE, {"url": url, "mode": mode}))
-    assert numbers(s3, f"{prefix}/one.parquet") == list(range(ROWS))
+    remote.execute(task(LARGE, {"url": url, "mode": mode}))
+    assert numbers(s3, f"{prefix}/one.parquet") == list(range(MANY))
 
 
 def test_success_with_an_error_inside(remote: RLMClient, proxy: Proxy, s3: Store, prefix: str) -> None:
     proxy.fail(Fault("status", "POST", "?uploadId", 1, status=200, code="InternalError"))
-    remote.execute(task(TABLE, f"s3://{BUCKET}/{prefix}/one.parquet"))
+    remote.execute(task(LARGE, f"s3://{BUCKET}/{prefix}/one.parquet"))
     assert proxy.happened() == [1]
-    assert numbers(s3, f"{prefix}/one.parquet") == list(range(ROWS))
+    assert numbers(s3, f"{prefix}/one.parquet") == list(range(MANY))
+
+
+def test_a_small_file_is_one_request(remote: RLMClient, proxy: Proxy, s3: Store, prefix: str) -> None:
+    proxy.fail()
+    remote.execute(task(TABLE, {"url": f"s3://{BUCKET}/{prefix}", **SPLIT}))
+    asked = [(method, target.partition("?")[0].rpartition("/")[2]) for method, target in proxy.seen]
+    puts = [name for method, name in asked if method == "PUT"]
+    assert len(puts) == len(keys(s3, f"{prefix}/"))
+    assert puts[-1] == "_SUCCESS"
+    assert not [target for method, target in proxy.seen if method == "POST"]
+    complete(s3, prefix)
 
 
 FINAL = {
     "begin": Fault("status", "POST", "?uploads", status=403, code="AccessDenied"),
     "part": Fault("status", "PUT", "partNumber", status=403, code="ExpiredToken", skip=1),
     "complete": Fault("status", "POST", "?uploadId", status=403, code="ExpiredToken", skip=2),
+    "put": Fault("status", "PUT", "/part-", status=403, code="ExpiredToken", skip=2),
     "success with an error inside": Fault("status", "POST", "?uploadId", status=200, code="AccessDenied"),
     "look": Fault("status", "GET", "list-type=2", status=403, code="AccessDenied"),
 }
@@ -130,18 +150,20 @@ def test_what_fails_leaves_what_was_there(
         remote.execute(task(TABLE.slice(0, 9), url))
     there = keys(s3, f"{prefix}/")
     proxy.fail(replace(FINAL[step]))
+    table, rows = (TABLE, 5_000) if step in ("put", "look") else (LARGE, MANY // 3)
     with pytest.raises(OutputFailedError, match=f"{BUCKET}/{prefix}") as caught:
-        remote.execute(task(TABLE, {"url": url, "mode": "overwrite", "maxRowsPerFile": 5_000}))
+        remote.execute(task(table, {"url": url, "mode": "overwrite", "maxRowsPerFile": rows}))
     said = discreet(caught.value)
     assert FINAL[step].code != "ExpiredToken" or "expired" in said
     assert keys(s3, f"{prefix}/") == there
 
 
 def test_a_store_that_stays_away(remote: RLMClient, proxy: Proxy, s3: Store, prefix: str) -> None:
-    proxy.fail(Fault("status", "PUT", "partNumber"))
-    with pytest.raises(OutputFailedError, match=rf"{BUCKET}/{prefix}.*503") as caught:
-        remote.execute(task(TABLE, f"s3://{BUCKET}/{prefix}/one.parquet"))
-    discreet(caught.value)
+    for part, table in ("partNumber", LARGE), ("one.parquet", TABLE):
+        proxy.fail(Fault("status", "PUT", part))
+        with pytest.raises(OutputFailedError, match=rf"{BUCKET}/{prefix}.*503") as caught:
+            remote.execute(task(table, f"s3://{BUCKET}/{prefix}/one.parquet"))
+        discreet(caught.value)
     assert keys(s3, prefix) == []
 
 
@@ -153,7 +175,8 @@ def test_a_stop_is_a_stop(
 ) -> None:
     proxy.fail(Fault(fault, *STEPS[step]))  # type: ignore[arg-type]
     more = {"timeoutMs": 400} if stop == "deadline" else {}
-    run = remote.submit(task(TABLE, f"s3://{BUCKET}/{prefix}", **more))
+    table = LARGE if step in UPLOADING else TABLE
+    run = remote.submit(task(table, f"s3://{BUCKET}/{prefix}", **more))
     if stop == "cancel":
         while not proxy.happened()[0] and not run.wait(timeout=0.02):
             pass

@@ -1,21 +1,25 @@
-//! Object stores: every file is a multipart upload, which nobody sees before it is completed, and all of them are
-//! completed when the last part of the last file is there.
+//! Object stores: a large file is a multipart upload, which nobody sees before it is completed; a small one is kept here
+//! as a whole. When the last part of the last file is there, the uploads are completed and the small files are put.
 //!
-//! Completing is one request for each file, so a directory of several files does not appear in one step. Old files that
-//! are overwritten go when the new ones are complete; a `_SUCCESS` marker is written last.
+//! That is one request for each file, so a directory of several files does not appear in one step. Old files that are
+//! overwritten go when the new ones are complete; a `_SUCCESS` marker is written last.
 
 use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path as ObjectPath;
-use object_store::{MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{
+    Attribute, Attributes, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutOptions, PutPayload,
+};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use url::Url;
 
 use super::occupied::judged;
@@ -23,7 +27,7 @@ use super::out::Out;
 use super::stage::{Go, Place, part_number};
 use super::target::{Mode, Target};
 use super::upload::Upload;
-use super::witness::Noted;
+use super::witness::{Noted, WRITE};
 use crate::error::{Code, Error, Result};
 use crate::io::fetch::listed;
 use crate::io::location::{percent_decoded, store_error};
@@ -32,8 +36,11 @@ use crate::io::store::{self, Stores};
 /// How long it is tried to remove what was not completed in time.
 const CLEANING: Duration = Duration::from_secs(1);
 
-/// Requests at a time when uploads are completed or given up.
-const REQUESTS: usize = 16;
+/// Requests at a time when files are shown or given up.
+const REQUESTS: usize = 32;
+
+/// Bytes of small files that are in memory until they are shown; more are on disk.
+pub const SMALL: usize = 16 << 20;
 
 /// What it takes to write to object stores.
 pub struct Sinks<'a> {
@@ -175,14 +182,41 @@ pub fn trouble(target: &Target, error: &object_store::Error) -> crate::error::Er
     }
 }
 
-/// A file whose parts are all there.
+/// A file that is all there, and that nobody sees.
 pub struct Ready {
     pub path: ObjectPath,
     pub bytes: u64,
-    pub upload: Box<dyn MultipartUpload>,
+    pub kept: Kept,
+}
+
+/// Where it is.
+pub enum Kept {
+    /// With the store.
+    Uploaded(Box<dyn MultipartUpload>),
+    /// Here, as it is small.
+    Memory(Bytes),
+    Disk(PathBuf),
 }
 
 impl Ready {
+    /// The one request after which it can be seen.
+    async fn show(&mut self, shared: &Shared) -> object_store::Result<()> {
+        let bytes = match &mut self.kept {
+            Kept::Uploaded(upload) => return upload.complete().await.map(drop),
+            Kept::Memory(bytes) => bytes.clone(),
+            Kept::Disk(path) => {
+                let size = u32::try_from(self.bytes >> 10).unwrap_or(u32::MAX);
+                let _held = shared.room.acquire_many(size).await;
+                let unread =
+                    |error| object_store::Error::Generic { store: "upload", source: Box::new(error) };
+                // It is small: it is read at once.
+                let bytes = std::fs::read(path).map_err(unread)?;
+                return shared.put(&self.path, bytes.into()).await;
+            }
+        };
+        shared.put(&self.path, bytes).await
+    }
+
     /// Whether its object is there, and is not the one that was there before.
     async fn is_there(&self, store: &dyn ObjectStore, before: &[ObjectMeta]) -> bool {
         let Ok(found) = store.head(&self.path).await else { return false };
@@ -199,11 +233,32 @@ pub struct Shared {
     pub target: Target,
     pub remote: Remote,
     pub id: String,
-    /// Uploads that are complete but for the word, or given up: they are aborted at the end.
+    /// Files that are complete but for the word, or given up: what the store has of those is aborted at the end.
     pub ready: Mutex<Vec<Ready>>,
+    /// Bytes of those that are in memory, and how many are on disk.
+    pub small: AtomicUsize,
+    pub aside: AtomicUsize,
+    /// KiB of files on disk that may be in memory at a time.
+    room: Semaphore,
     pub stopped: watch::Sender<bool>,
     /// The directory for what is less than a part, from its first use on.
     pub spool: Mutex<Option<tempfile::TempDir>>,
+}
+
+impl Shared {
+    /// What objects are told beside their content: of a single one its name does not say which write made it.
+    pub fn attributes(&self) -> Attributes {
+        let mut attributes = Attributes::new();
+        if self.target.single && self.target.witness.is_some() {
+            attributes.insert(Attribute::Metadata(WRITE.into()), self.id.clone().into());
+        }
+        attributes
+    }
+
+    async fn put(&self, path: &ObjectPath, bytes: Bytes) -> object_store::Result<()> {
+        let options = PutOptions { attributes: self.attributes(), ..PutOptions::default() };
+        self.remote.store.put_opts(path, bytes.into(), options).await.map(drop)
+    }
 }
 
 /// The uploads of one write.
@@ -221,6 +276,9 @@ impl Uploads {
             remote,
             id: id.to_owned(),
             ready: Mutex::default(),
+            small: AtomicUsize::new(0),
+            aside: AtomicUsize::new(0),
+            room: Semaphore::new(SMALL >> 10),
             stopped: watch::Sender::new(false),
             spool: Mutex::default(),
         };
@@ -256,10 +314,10 @@ impl Uploads {
         let outcomes: Vec<_> = stream::iter(ready)
             .map(|mut ready| async move {
                 let completed = async {
-                    match ready.upload.complete().await {
+                    match ready.show(&self.shared).await {
                         // The answer may have been lost after the store had done it, and asking again finds no upload.
                         Err(_) if ready.is_there(&remote.store, there).await => Ok(()),
-                        outcome => outcome.map(drop),
+                        outcome => outcome,
                     }
                 };
                 let outcome = clock.within(completed).await;
@@ -391,13 +449,16 @@ impl Place for Uploads {
 impl Drop for Shared {
     /// What was not completed is given up, so that the store does not keep parts that nobody sees.
     fn drop(&mut self) {
-        let given_up = std::mem::take(&mut *self.ready.lock());
+        let mut given_up = std::mem::take(&mut *self.ready.lock());
+        given_up.retain(|ready| matches!(ready.kept, Kept::Uploaded(_)));
         if given_up.is_empty() {
             return;
         }
         let aborted = stream::iter(given_up).for_each_concurrent(REQUESTS, |mut ready| async move {
-            // One that cannot be reached any more is for the bucket's own rule to clean up.
-            let _ = ready.upload.abort().await;
+            if let Kept::Uploaded(upload) = &mut ready.kept {
+                // One that cannot be reached any more is for the bucket's own rule to clean up.
+                let _ = upload.abort().await;
+            }
         });
         self.remote.io.spawn(aborted);
     }

@@ -1,23 +1,27 @@
-//! The bytes of one file on their way to an object store, in parts.
+//! The bytes of one file on their way to an object store, in parts; a small file is kept until it is shown.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use object_store::path::Path as ObjectPath;
-use object_store::{Attribute, MultipartUpload, ObjectStore, PutMultipartOptions};
+use object_store::{MultipartUpload, ObjectStore, PutMultipartOptions};
 use tokio::task::JoinHandle;
 
 use super::out::Output;
-use super::remote::{Ready, Shared, trouble};
-use super::witness::WRITE;
+use super::remote::{Kept, Ready, SMALL, Shared, trouble};
 
 /// Bytes of a part; stores take ten thousand of a file, so later parts are larger.
 const PART: usize = 8 << 20;
 const LATER: usize = 64 << 20;
-const SMALL: usize = 2_000;
+const FEW: usize = 2_000;
+
+/// Bytes of a file that is put as a whole when it is shown: from then on nothing can stop the write any more, so they are
+/// few.
+const WHOLE: usize = 1 << 20;
 
 /// Parts that are under way while the next one is filled.
 const FLYING: usize = 2;
@@ -50,7 +54,7 @@ impl Upload {
     }
 
     fn part(&self) -> usize {
-        if self.parts < SMALL { PART } else { LATER }
+        if self.parts < FEW { PART } else { LATER }
     }
 
     /// Does work of requests here, unless the write is given up meanwhile.
@@ -96,11 +100,10 @@ impl Upload {
         let bytes = self.taken()?;
         if self.upload.is_none() {
             let (store, path) = (self.shared.remote.store.clone(), self.path.clone());
-            let mut options = PutMultipartOptions::default();
-            if self.shared.target.single && self.shared.target.witness.is_some() {
-                // Its name does not say which write made it.
-                options.attributes.insert(Attribute::Metadata(WRITE.into()), self.shared.id.clone().into());
-            }
+            let options = PutMultipartOptions {
+                attributes: self.shared.attributes(),
+                ..PutMultipartOptions::default()
+            };
             self.upload = Some(self.wait(async move { store.put_multipart_opts(&path, options).await })?);
         }
         let size = bytes.len();
@@ -109,6 +112,40 @@ impl Upload {
             self.flying.push((size, self.shared.remote.io.spawn(part)));
             self.parts += 1;
         }
+        Ok(())
+    }
+
+    /// All of a file of which the store has nothing yet.
+    fn keep(&mut self) -> io::Result<Kept> {
+        if *self.shared.stopped.borrow() {
+            return Err(io::Error::other("the write was given up"));
+        }
+        let size = self.waiting();
+        let small = &self.shared.small;
+        let fits = |held: usize| (held + size <= SMALL).then_some(held + size);
+        if small.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok() {
+            return Ok(Kept::Memory(self.taken()?));
+        }
+        self.put_aside()?;
+        Ok(match self.parked.take() {
+            Some((path, _)) => Kept::Disk(path),
+            None => Kept::Memory(Bytes::new()),
+        })
+    }
+
+    /// Writes what is in memory behind what is on disk.
+    fn put_aside(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let (path, size) = match self.parked.take() {
+            Some(parked) => parked,
+            None => (self.spool()?, 0),
+        };
+        let mut file = File::options().create(true).append(true).open(&path)?;
+        file.write_all(&self.buffer)?;
+        self.parked = Some((path, size + self.buffer.len()));
+        self.buffer = Vec::new();
         Ok(())
     }
 
@@ -123,10 +160,8 @@ impl Upload {
             *spool = Some(tempfile::Builder::new().prefix(prefix).tempdir_in(&self.shared.remote.spool)?);
         }
         let directory = spool.as_ref().map(tempfile::TempDir::path).unwrap_or(&self.shared.remote.spool);
-        let name: String = self.path.as_ref().bytes().map(|byte| format!("{byte:02x}")).collect();
-        // Names of files are short; the end of the key has the write's own id and the part's number.
-        let short = &name[name.len().saturating_sub(120)..];
-        Ok(directory.join(format!("{short}-{}-{:x}", self.shared.id, std::ptr::from_ref(self) as usize)))
+        let number = self.shared.aside.fetch_add(1, Ordering::Relaxed);
+        Ok(directory.join(number.to_string()))
     }
 }
 
@@ -150,18 +185,7 @@ impl Write for Upload {
 impl Output for Upload {
     fn park(&mut self) -> io::Result<()> {
         self.land(0)?;
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let (path, size) = match self.parked.take() {
-            Some(parked) => parked,
-            None => (self.spool()?, 0),
-        };
-        let mut file = File::options().create(true).append(true).open(&path)?;
-        file.write_all(&self.buffer)?;
-        self.parked = Some((path, size + self.buffer.len()));
-        self.buffer = Vec::new();
-        Ok(())
+        self.put_aside()
     }
 
     fn held(&self) -> usize {
@@ -169,6 +193,11 @@ impl Output for Upload {
     }
 
     fn close(mut self: Box<Self>) -> io::Result<u64> {
+        if self.parts == 0 && self.waiting() <= WHOLE {
+            let kept = self.keep()?;
+            self.shared.ready.lock().push(Ready { path: self.path.clone(), bytes: self.bytes, kept });
+            return Ok(self.bytes);
+        }
         if self.waiting() > 0 || self.parts == 0 {
             self.send()?;
         }
@@ -184,7 +213,8 @@ impl Drop for Upload {
             part.abort();
         }
         if let Some(upload) = self.upload.take() {
-            self.shared.ready.lock().push(Ready { path: self.path.clone(), bytes: self.bytes, upload });
+            let kept = Kept::Uploaded(upload);
+            self.shared.ready.lock().push(Ready { path: self.path.clone(), bytes: self.bytes, kept });
         }
     }
 }
