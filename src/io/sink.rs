@@ -1,6 +1,8 @@
 //! Writing answers to files that are visible only when all of them are complete.
 
+mod flush;
 pub mod format;
+pub mod gather;
 mod hive;
 mod local;
 mod occupied;
@@ -9,6 +11,8 @@ mod pack;
 pub mod part;
 mod partition;
 pub mod remote;
+mod route;
+pub mod sample;
 pub mod stage;
 pub mod target;
 mod upload;
@@ -20,6 +24,7 @@ use std::sync::Arc;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 
+use self::gather::Gathering;
 use self::part::{Lane, PartWriter, Room};
 use self::partition::PartitionWriter;
 use self::stage::Stage;
@@ -46,18 +51,19 @@ pub fn columns(target: &Target, schema: &Schema) -> Result<SchemaRef> {
     })
 }
 
-/// The writer of one lane, whose columns are those of [`columns`].
+/// The writer of one lane, whose columns are those of [`columns`]. Lanes of one write share what they gather.
 pub fn lane(
     stage: Arc<Stage>,
     schema: SchemaRef,
     number: usize,
     budget: usize,
     room: Box<dyn Room>,
+    gathering: &Arc<Gathering>,
 ) -> Result<Box<dyn Lane>> {
     Ok(if stage.target.partition_by.is_empty() {
         Box::new(PartWriter::new(stage, schema, number, budget, room))
     } else {
-        Box::new(PartitionWriter::new(stage, schema, number, budget, room)?)
+        Box::new(PartitionWriter::new(stage, schema, number, budget, room, gathering.clone())?)
     })
 }
 
@@ -120,7 +126,8 @@ pub fn write(target: Target, schema: &Schema, batches: &[RecordBatch]) -> Result
     }
     let stored = columns(&target, schema)?;
     let stage = Arc::new(Stage::begin(target)?);
-    let mut lane = lane(stage.clone(), stored, 0, BUDGET, Box::new(Beside))?;
+    let alone = Arc::new(Gathering::new(1, 1));
+    let mut lane = lane(stage.clone(), stored, 0, BUDGET, Box::new(Beside), &alone)?;
     batches.iter().try_for_each(|batch| lane.write(batch))?;
     let files = stage.commit(lane.finish(true)?, &|| Ok(None))?;
     Ok(Written { url, files, skipped: false })

@@ -19,6 +19,7 @@ use crate::engine::group::exec::blocking;
 use crate::engine::ordered::in_order;
 use crate::engine::shared_pool::{ClientMemory, RunPool};
 use crate::error::{Error, Result};
+use crate::io::sink::gather::Gathering;
 use crate::io::sink::part::{Lane, Part, Room};
 use crate::io::sink::stage::Stage;
 use crate::io::sink::target::{Mode, Target, Written};
@@ -124,9 +125,11 @@ async fn write(
     let _abandoned = Abandoned(Arc::downgrade(&stage));
     let pool = context.memory_pool().clone();
     let budget = budget(&stage.target, limit, lanes.len());
+    let gathering = Arc::new(Gathering::new(lanes.len(), context.session_config().target_partitions()));
     let lanes = lanes.into_iter().enumerate().map(|(number, rows)| -> Result<_> {
         let room = MemoryConsumer::new("writing").register(&pool);
-        let writer = lane(stage.clone(), stored.clone(), number, budget, Box::new(Reserved(room)))?;
+        let room = Box::new(Reserved(room));
+        let writer = lane(stage.clone(), stored.clone(), number, budget, room, &gathering)?;
         let waiting = MemoryConsumer::new("rows to be written").register(&pool);
         Ok(rows_of(writer, rows, schema.clone(), run.control.clone(), waiting))
     });
@@ -144,7 +147,9 @@ async fn write(
         let mut parts = parts;
         if parts.is_empty() {
             let room = MemoryConsumer::new("writing").register(&pool);
-            parts = lane(stage.clone(), stored, 0, budget, Box::new(Reserved(room)))?.finish(true)?;
+            let alone = Arc::new(Gathering::new(1, 1));
+            let writer = lane(stage.clone(), stored, 0, budget, Box::new(Reserved(room)), &alone)?;
+            parts = writer.finish(true)?;
         }
         control.check_clock()?;
         stage.commit(parts, &|| control.show())

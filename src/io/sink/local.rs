@@ -6,10 +6,12 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 use rustix::io::Errno;
 
+use super::flush::Flusher;
 use super::occupied::check;
 use super::out::{LocalFile, Out};
 use super::stage::{Go, Place, part_number};
@@ -28,6 +30,7 @@ pub struct Local {
     path: PathBuf,
     root: PathBuf,
     lock: File,
+    flusher: Arc<Flusher>,
 }
 
 impl Local {
@@ -52,7 +55,8 @@ impl Local {
             let _ = lock.lock();
             // Another write may have taken it for left behind before it was locked.
             if root.exists() {
-                return Ok((Self { target, path, root, lock }, first));
+                let flusher = Arc::default();
+                return Ok((Self { target, path, root, lock, flusher }, first));
             }
         }
     }
@@ -67,6 +71,7 @@ impl Local {
     /// Makes all that is staged outlast a power failure: each file and directory by itself, or whatever the file system
     /// has in one call.
     fn kept(&self, names: &[String]) -> io::Result<()> {
+        self.flusher.end()?;
         if names.len() > FEW {
             return Ok(syncfs(&self.lock)?);
         }
@@ -142,7 +147,7 @@ impl Local {
     fn replaced(&self, name: &str, go: Go<'_>) -> Result<()> {
         let problem = |error: io::Error| self.target.failed(&error);
         let part = self.root.join(name);
-        File::open(&part).and_then(|file| file.sync_all()).map_err(problem)?;
+        self.flusher.end().and_then(|()| File::open(&part)?.sync_all()).map_err(problem)?;
         if self.target.mode != Mode::Overwrite {
             go()?;
             return self.renamed(&part, &self.path);
@@ -161,7 +166,7 @@ impl Place for Local {
         if let Some(holder) = path.parent() {
             std::fs::create_dir_all(holder)?;
         }
-        Ok(Box::new(LocalFile::create(path)?))
+        Ok(Box::new(LocalFile::create(path, self.flusher.clone())?))
     }
 
     fn shown(&self, name: &str) -> String {

@@ -3,6 +3,9 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::flush::{Flusher, STEP};
 
 /// The bytes of a file that nobody sees yet.
 pub trait Output: Write + Send {
@@ -25,12 +28,15 @@ pub struct LocalFile {
     path: PathBuf,
     file: Option<BufWriter<File>>,
     bytes: u64,
+    /// Of which so many are on their way to the disk.
+    flushed: u64,
+    flusher: Arc<Flusher>,
 }
 
 impl LocalFile {
-    pub fn create(path: PathBuf) -> io::Result<Self> {
+    pub fn create(path: PathBuf, flusher: Arc<Flusher>) -> io::Result<Self> {
         let file = File::create_new(&path)?;
-        Ok(Self { path, file: Some(BufWriter::with_capacity(BUFFER, file)), bytes: 0 })
+        Ok(Self { path, file: Some(BufWriter::with_capacity(BUFFER, file)), bytes: 0, flushed: 0, flusher })
     }
 
     fn file(&mut self) -> io::Result<&mut BufWriter<File>> {
@@ -46,6 +52,12 @@ impl Write for LocalFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file()?.write(bytes)?;
         self.bytes += written as u64;
+        if self.bytes - self.flushed >= STEP
+            && let Some(file) = &self.file
+        {
+            self.flusher.flush(file.get_ref());
+            self.flushed = self.bytes;
+        }
         Ok(written)
     }
 

@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::bytes_of;
 use super::format::{Encoder, Fault, Unwritable};
+use super::sample::{Ahead, Sample};
 use super::stage::Stage;
 use super::target::WrittenFile;
 use crate::error::{Code, Error, Result};
@@ -35,6 +36,9 @@ pub struct Part {
     pub name: String,
     pub written: WrittenFile,
 }
+
+/// Rows of a row group, at most.
+pub const ROW_GROUP: usize = 1 << 20;
 
 /// What a format's type cannot hold is an error, not a missing value.
 const EXACT: CastOptions<'static> =
@@ -73,13 +77,13 @@ impl Open {
         stage: &Stage,
         schema: &SchemaRef,
         directory: &str,
-        lane: usize,
-        number: usize,
+        (lane, number): (usize, usize),
+        ahead: Ahead<'_>,
     ) -> Result<Self> {
         let name = stage.part(directory, lane, number);
         let begun = || -> Result<_, Fault> {
             let out = stage.place.create(&name)?;
-            stage.target.format.open(out, schema.clone(), stage.target.how)
+            stage.target.format.open(out, schema.clone(), stage.target.how, ahead)
         };
         let encoder = begun().map_err(|error| problem(stage, &error))?;
         Ok(Self { name, encoder, rows: 0 })
@@ -121,6 +125,7 @@ pub struct PartWriter {
     /// Bytes that are held before they are written.
     budget: usize,
     room: Box<dyn Room>,
+    sample: Option<Sample>,
     open: Option<Open>,
     parts: Vec<Part>,
 }
@@ -133,11 +138,15 @@ impl PartWriter {
         budget: usize,
         room: Box<dyn Room>,
     ) -> Self {
-        Self { stage, schema, lane, budget, room, open: None, parts: Vec::new() }
+        Self { stage, schema, lane, budget, room, sample: None, open: None, parts: Vec::new() }
     }
 
-    fn begin(&self) -> Result<Open> {
-        Open::begin(&self.stage, &self.schema, "", self.lane, self.parts.len())
+    /// Begins a file; `first` are its first rows, or the first of all.
+    fn begin(&mut self, first: &RecordBatch) -> Result<Open> {
+        let sample = &*self.sample.get_or_insert_with(|| Sample::of(first));
+        let most = self.stage.target.max_rows.and_then(|most| usize::try_from(most).ok());
+        let ahead = Ahead { sample, rows: most.unwrap_or(usize::MAX).min(ROW_GROUP) };
+        Open::begin(&self.stage, &self.schema, "", (self.lane, self.parts.len()), ahead)
     }
 
     fn end(&mut self, open: Open) -> Result<()> {
@@ -154,7 +163,7 @@ impl Lane for PartWriter {
         while rest.num_rows() > 0 {
             let mut open = match self.open.take() {
                 Some(open) => open,
-                None => self.begin()?,
+                None => self.begin(&rest)?,
             };
             let room = self.stage.target.max_rows.map_or(u64::MAX, |most| most - open.rows);
             let rows = usize::try_from(room).unwrap_or(usize::MAX).min(rest.num_rows());
@@ -180,7 +189,7 @@ impl Lane for PartWriter {
         if let Some(open) = self.open.take() {
             self.end(open)?;
         } else if even_empty && self.parts.is_empty() {
-            let open = self.begin()?;
+            let open = self.begin(&RecordBatch::new_empty(self.schema.clone()))?;
             self.end(open)?;
         }
         Ok(std::mem::take(&mut self.parts))

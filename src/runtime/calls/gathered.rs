@@ -24,6 +24,7 @@ use super::values::Values;
 use super::work::CallRun;
 use crate::engine::control::Control;
 use crate::error::{Code, Error, Result};
+use crate::io::sink::gather::Gathering;
 use crate::io::sink::part::Room;
 use crate::io::sink::stage::Stage;
 use crate::io::sink::target::{Target, Written};
@@ -174,7 +175,7 @@ impl Gathered {
         let schema: SchemaRef = Arc::new(Schema::new(named));
         let stored = columns(&stage.target, &schema)?;
         let room = self.room.lock().take().ok_or_else(|| Error::internal("results are written once"))?;
-        let mut lane = lane(stage.clone(), stored, 0, self.budget, room)?;
+        let mut lane = lane(stage.clone(), stored, 0, self.budget, room, &Arc::new(Gathering::new(1, 1)))?;
         for range in found.chunks.into_values() {
             let reader = BufReader::with_capacity(BUFFER, Stretch { file: &self.file, range });
             for batch in StreamReader::try_new(reader, None)? {

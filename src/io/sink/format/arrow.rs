@@ -8,6 +8,7 @@ use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use super::{Encoder, Fault, Format, How, within};
 use crate::io::sink::out::Out;
 use crate::io::sink::pack::Codec;
+use crate::io::sink::sample::Ahead;
 
 pub struct Arrow;
 
@@ -39,7 +40,7 @@ impl Format for Arrow {
         }
     }
 
-    fn open(&self, out: Out, schema: SchemaRef, how: How) -> Result<Box<dyn Encoder>, Fault> {
+    fn open(&self, out: Out, schema: SchemaRef, how: How, _: Ahead<'_>) -> Result<Box<dyn Encoder>, Fault> {
         let compression = match how.codec {
             Codec::None => None,
             Codec::Lz4 => Some(CompressionType::LZ4_FRAME),

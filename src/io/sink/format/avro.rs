@@ -14,6 +14,7 @@ use super::{Encoder, Fault, Format, How, within};
 use crate::io::sink::bytes_of;
 use crate::io::sink::out::Out;
 use crate::io::sink::pack::Codec;
+use crate::io::sink::sample::Ahead;
 
 pub struct Avro;
 
@@ -70,7 +71,7 @@ impl Format for Avro {
         (!sound).then_some("names in Avro have letters, digits and _ alone, and do not begin with a digit")
     }
 
-    fn open(&self, out: Out, schema: SchemaRef, how: How) -> Result<Box<dyn Encoder>, Fault> {
+    fn open(&self, out: Out, schema: SchemaRef, how: How, _: Ahead<'_>) -> Result<Box<dyn Encoder>, Fault> {
         let codec = match how.codec {
             Codec::None => None,
             Codec::Deflate => Some(CompressionCodec::Deflate),

@@ -13,11 +13,10 @@ use super::parquet::DESCRIBED;
 use super::{Encoder, Fault};
 use crate::io::sink::bytes_of;
 use crate::io::sink::out::Out;
+use crate::io::sink::part::ROW_GROUP;
 
 /// Rows that are encoded together: enough to be worth the threads.
 const LOT: usize = 128 << 10;
-/// Rows of a row group, at most.
-const ROW_GROUP: usize = 1 << 20;
 
 pub struct Columns {
     file: SerializedFileWriter<Out>,

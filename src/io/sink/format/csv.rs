@@ -18,6 +18,7 @@ use super::text::{Lines, Text};
 use super::{Encoder, Fault, Format, How, Unwritable, times};
 use crate::io::sink::out::Out;
 use crate::io::sink::pack::{Codec, TEXT};
+use crate::io::sink::sample::Ahead;
 
 pub struct Csv;
 
@@ -57,7 +58,7 @@ impl Format for Csv {
         }
     }
 
-    fn open(&self, out: Out, schema: SchemaRef, how: How) -> Result<Box<dyn Encoder>, Fault> {
+    fn open(&self, out: Out, schema: SchemaRef, how: How, _: Ahead<'_>) -> Result<Box<dyn Encoder>, Fault> {
         let separator = if how.ending == ".csv" { b',' } else { b'\t' };
         Ok(Box::new(Text::new(CsvLines { separator, schema }, out, how.codec)))
     }

@@ -10,6 +10,7 @@ use super::text::{Lines, Text};
 use super::{Encoder, Fault, Format, How, Unwritable, within};
 use crate::io::sink::out::Out;
 use crate::io::sink::pack::{Codec, TEXT};
+use crate::io::sink::sample::Ahead;
 
 pub struct Json;
 
@@ -51,7 +52,7 @@ impl Format for Json {
         }
     }
 
-    fn open(&self, out: Out, schema: SchemaRef, how: How) -> Result<Box<dyn Encoder>, Fault> {
+    fn open(&self, out: Out, schema: SchemaRef, how: How, _: Ahead<'_>) -> Result<Box<dyn Encoder>, Fault> {
         Ok(Box::new(Text::new(JsonLines { schema }, out, how.codec)))
     }
 }

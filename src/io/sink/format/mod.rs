@@ -16,6 +16,7 @@ use ::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use super::out::Out;
 use super::pack::Codec;
+use super::sample::Ahead;
 
 /// What can go wrong with a file; what it is called is added by whoever writes it.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -54,7 +55,13 @@ pub trait Format: Send + Sync {
     }
 
     /// Begins a file.
-    fn open(&self, out: Out, schema: SchemaRef, how: How) -> Result<Box<dyn Encoder>, Fault>;
+    fn open(
+        &self,
+        out: Out,
+        schema: SchemaRef,
+        how: How,
+        ahead: Ahead<'_>,
+    ) -> Result<Box<dyn Encoder>, Fault>;
 }
 
 /// How a file is written.

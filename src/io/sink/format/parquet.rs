@@ -5,11 +5,14 @@ use arrow::datatypes::{DataType, IntervalUnit, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 
 use super::columns::Columns;
 use super::{Encoder, Fault, Format, How, within};
 use crate::io::sink::out::Out;
 use crate::io::sink::pack::Codec;
+use crate::io::sink::part::ROW_GROUP;
+use crate::io::sink::sample::Ahead;
 
 pub struct Parquet;
 
@@ -50,7 +53,13 @@ impl Format for Parquet {
         }
     }
 
-    fn open(&self, out: Out, schema: SchemaRef, how: How) -> Result<Box<dyn Encoder>, Fault> {
+    fn open(
+        &self,
+        out: Out,
+        schema: SchemaRef,
+        how: How,
+        ahead: Ahead<'_>,
+    ) -> Result<Box<dyn Encoder>, Fault> {
         let compression = match how.codec {
             Codec::Zstd => Compression::ZSTD(ZstdLevel::default()),
             Codec::Snappy => Compression::SNAPPY,
@@ -61,8 +70,16 @@ impl Format for Parquet {
             other => return Err(format!("Parquet is not compressed by {}", other.name()).into()),
         };
         let columns = schema.fields().len();
-        let properties = WriterProperties::builder().set_compression(compression).build();
-        let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))?;
+        let mut properties = WriterProperties::builder()
+            .set_compression(compression)
+            .set_max_row_group_row_count(Some(ROW_GROUP));
+        for (place, field) in schema.fields().iter().enumerate() {
+            if !ahead.repeats(place) {
+                let path = ColumnPath::new(vec![field.name().clone()]);
+                properties = properties.set_column_dictionary_enabled(path, false);
+            }
+        }
+        let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties.build()))?;
         if how.threads.get() > 1 && columns > 1 {
             return Ok(Box::new(Columns::new(writer, schema, how.threads)?));
         }
