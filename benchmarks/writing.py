@@ -1,6 +1,7 @@
-"""Writes what it reads, filtered: Parquet to Parquet, CSV to Parquet, and to a thousand directories, beside its peers.
+"""Writes what it reads, filtered: Parquet to Parquet, CSV to Parquet, to a thousand directories; few rows of many; and to
+and from a store that is 20 milliseconds away. Beside its peers.
 
-python benchmarks/writing.py --rows 5000000 --runs 5
+python benchmarks/writing.py --rows 5000000 --runs 5 --output docs/benchmarks-writing.md
 
 All compress by snappy and use two threads. Ours brings the files to the disk before it shows them; the others leave that
 to the operating system, and leave half a directory behind when they are stopped.
@@ -20,16 +21,26 @@ from typing import Any
 
 os.environ.setdefault("POLARS_MAX_THREADS", "2")
 
+import datafusion
 import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from _far_store import BUCKET, FarStore
+from pyarrow.fs import S3FileSystem
 from rlm_hypervisor import RLMClient
 
 PARTITIONS = 1_000
+DELAY = 0.02
+CHAINS = {"read": 3, "write": 4}
+"""Requests of which each needs the answer to the one before: to find the source, its footer, its first rows; to see what is
+at the target, to begin a file, to send its last part, and to complete it."""
+
+Engines = dict[str, Callable[[], Any]]
 
 
 def some(p: Any) -> Any:
@@ -49,32 +60,62 @@ def data(rows: int) -> pa.Table:
     )
 
 
-def jobs(client: RLMClient, files: dict[str, str], out: str) -> dict[str, dict[str, Callable[[], Any]]]:
-    """What is measured: for each job what each engine does."""
-    database = duckdb.connect()
-    database.execute("set threads = 2")
+class Peers:
+    """What each engine's users write."""
 
-    def ours(source: str, output: dict[str, Any]) -> Callable[[], Any]:
-        output = {"url": out, "compression": "snappy", **output}
-        task = {
+    def __init__(self, client: RLMClient, out: str) -> None:
+        self.client = client
+        self.out = out
+        self.database = duckdb.connect()
+        self.database.execute("set threads = 2")
+        config = datafusion.SessionConfig().with_target_partitions(2)
+        self.context = datafusion.SessionContext(config)
+
+    def ours(self, source: str, operation: Any = some, **output: Any) -> Callable[[], Any]:
+        task: dict[str, Any] = {
             "type": "parallel",
-            "description": "nine of ten",
-            "input": {"source": source, "operation": some},
-            "output": output,
+            "description": "rows that are wanted",
+            "input": {"source": source, "operation": operation},
         }
-        return lambda: client.execute(task)
+        if output:
+            task["output"] = {"url": self.out, "compression": "snappy", **output}
+            return lambda: self.client.execute(task)
+        return lambda: self.client.execute(task).to_arrow()
 
-    def duck(source: str, more: str = "") -> Callable[[], Any]:
-        query = f"copy (select * from {source} where value > 87) to '{out}' (format parquet, compression snappy{more})"
-        return lambda: database.execute(query)
+    def polars(self, frame: pl.LazyFrame, by: str | None = None, **more: Any) -> Callable[[], Any]:
+        target = (
+            f"{self.out}/part.parquet" if by is None else pl.PartitionBy(self.out, key=by, include_key=False)
+        )
+        frame = frame.filter(pl.col("value") > 87)
+        return lambda: frame.sink_parquet(target, compression="snappy", mkdir=True, **more)
 
-    def arrow(source: Any, partitioning: Any = None) -> Callable[[], Any]:
+    def duck(self, source: str, more: str = "") -> Callable[[], Any]:
+        rows = f"(select * from {source} where value > 87)"
+        query = f"copy {rows} to '{self.out}' (format parquet, compression snappy{more})"
+        return lambda: self.database.execute(query)
+
+    def fusion(self, source: str, by: str | None = None) -> Callable[[], Any]:
+        def write() -> None:
+            read = self.context.read_csv if source.endswith("csv") else self.context.read_parquet
+            rows = read(source).filter(datafusion.col("value") > datafusion.lit(87.0))
+            if by is None:
+                rows.write_parquet(f"{self.out}/", compression="snappy")
+                return
+            options = datafusion.DataFrameWriteOptions(partition_by=by)
+            rows.write_parquet(f"{self.out}/", compression="snappy", write_options=options)
+
+        return write
+
+    def arrow(
+        self, source: Any, partitioning: Any = None, filesystem: Any = None, out: str = ""
+    ) -> Callable[[], Any]:
         def write() -> None:
             scanner = source().scanner(filter=ds.field("value") > 87)
             options = ds.ParquetFileFormat().make_write_options(compression="snappy")
             ds.write_dataset(
                 scanner,
-                out,
+                out or self.out,
+                filesystem=filesystem,
                 format="parquet",
                 file_options=options,
                 partitioning=partitioning,
@@ -84,33 +125,193 @@ def jobs(client: RLMClient, files: dict[str, str], out: str) -> dict[str, dict[s
 
         return write
 
-    def polars(source: pl.LazyFrame, by: str | None = None) -> Callable[[], Any]:
-        target = f"{out}/part.parquet" if by is None else pl.PartitionBy(out, key=by, include_key=False)
-        frame = source.filter(pl.col("value") > 87)
-        return lambda: frame.sink_parquet(target, compression="snappy", mkdir=True)
 
+def writes(peers: Peers, files: dict[str, str]) -> dict[str, Engines]:
+    """Everything that is written here: for each job what each engine does."""
     hive = ds.partitioning(pa.schema([("category", pa.int64())]), flavor="hive")
     parquet, csv = files["parquet"], files["csv"]
+    each = ", per_thread_output true"
     return {
         "Parquet to Parquet": {
-            "ours": ours(parquet, {}),
-            "Polars": polars(pl.scan_parquet(parquet)),
-            "DuckDB": duck(f"read_parquet('{parquet}')", ", per_thread_output true"),
-            "pyarrow": arrow(lambda: ds.dataset(parquet)),
+            "ours": peers.ours(parquet, mode="error"),
+            "Polars": peers.polars(pl.scan_parquet(parquet)),
+            "DuckDB": peers.duck(f"read_parquet('{parquet}')", each),
+            "DataFusion": peers.fusion(parquet),
+            "pyarrow": peers.arrow(lambda: ds.dataset(parquet)),
         },
         "CSV to Parquet": {
-            "ours": ours(csv, {}),
-            "Polars": polars(pl.scan_csv(csv)),
-            "DuckDB": duck(f"read_csv('{csv}')", ", per_thread_output true"),
-            "pyarrow": arrow(lambda: ds.dataset(csv, format="csv")),
+            "ours": peers.ours(csv, mode="error"),
+            "Polars": peers.polars(pl.scan_csv(csv)),
+            "DuckDB": peers.duck(f"read_csv('{csv}')", each),
+            "DataFusion": peers.fusion(csv),
+            "pyarrow": peers.arrow(lambda: ds.dataset(csv, format="csv")),
         },
         "Parquet to 1,000 directories": {
-            "ours": ours(parquet, {"partitionBy": "category"}),
-            "Polars": polars(pl.scan_parquet(parquet), by="category"),
-            "DuckDB": duck(f"read_parquet('{parquet}')", ", partition_by (category)"),
-            "pyarrow": arrow(lambda: ds.dataset(parquet), hive),
+            "ours": peers.ours(parquet, partitionBy="category"),
+            "Polars": peers.polars(pl.scan_parquet(parquet), by="category"),
+            "DuckDB": peers.duck(f"read_parquet('{parquet}')", ", partition_by (category)"),
+            "DataFusion": peers.fusion(parquet, by="category"),
+            "pyarrow": peers.arrow(lambda: ds.dataset(parquet), hive),
         },
     }
+
+
+def reads(peers: Peers, source: str, first: int, last: int) -> Engines:
+    """A few rows of a file that is sorted by what is asked for."""
+
+    def few(p: Any) -> Any:
+        return p[(p["id"] >= first) & (p["id"] < last)]
+
+    query = f"select * from read_parquet('{source}') where id >= {first} and id < {last}"
+    chosen = (ds.field("id") >= first) & (ds.field("id") < last)
+    frame = pl.scan_parquet(source).filter((pl.col("id") >= first) & (pl.col("id") < last))
+
+    def fusion() -> Any:
+        column = datafusion.col("id")
+        rows = peers.context.read_parquet(source)
+        wanted = rows.filter((column >= datafusion.lit(first)) & (column < datafusion.lit(last)))
+        return wanted.to_arrow_table()
+
+    return {
+        "ours": peers.ours(source, few),
+        "Polars": lambda: frame.collect(engine="streaming").to_arrow(),
+        "DuckDB": lambda: peers.database.execute(query).to_arrow_table(),
+        "DataFusion": fusion,
+        "pyarrow": lambda: ds.dataset(source).to_table(filter=chosen),
+    }
+
+
+def rounds(engines: Engines, runs: int, clean: Callable[[], None]) -> dict[str, float]:
+    """Median seconds of engines that take turns."""
+    times: dict[str, list[float]] = {engine: [] for engine in engines}
+    for _ in range(runs):
+        for engine, work in engines.items():
+            started = time.perf_counter()
+            work()
+            times[engine].append(time.perf_counter() - started)
+            clean()
+    return {engine: statistics.median(of) for engine, of in times.items()}
+
+
+def row(name: str, medians: dict[str, float]) -> str:
+    mine, others = medians["ours"], {engine: of for engine, of in medians.items() if engine != "ours"}
+    shown = ", ".join(f"{engine} {seconds:.3f}" for engine, seconds in others.items())
+    best = min(others, key=lambda engine: others[engine])
+    return f"| {name} | {mine:.3f} | {shown} | {mine / others[best]:.2f} {best} |"
+
+
+def local(folder: str, table: pa.Table, runs: int, only: str) -> list[str]:
+    rows, lines = len(table), []
+    kept = table.filter(pc.greater(table["value"], 87))
+    wanted = (len(kept), pc.sum(kept["id"]).as_py())
+    files = {name: str(Path(folder) / f"rows.{name}") for name in ("parquet", "csv")}
+    pq.write_table(table, files["parquet"], row_group_size=max(rows // 16, 10_000))
+    pa.csv.write_csv(table, files["csv"], pa.csv.WriteOptions(quoting_style="none"))
+    out = str(Path(folder) / "out")
+    with RLMClient(threads=2) as client:
+        peers = Peers(client, out)
+        for name, engines in writes(peers, files).items():
+            if only not in name:
+                continue
+            for engine, write in engines.items():
+                write()
+                there = ds.dataset(out, format="parquet", partitioning="hive").to_table(columns=["id"])["id"]
+                found = (len(there), pc.sum(there).as_py())
+                assert found == wanted, (name, engine, found, wanted)
+                shutil.rmtree(out)
+            lines.append(row(name, rounds(engines, runs, lambda: shutil.rmtree(out))))
+            print(lines[-1], flush=True)
+        name = "2,000 rows of a sorted file"
+        if only in name:
+            first = rows // 3
+            engines = reads(peers, files["parquet"], first, first + 2_000)
+            for engine, ask in engines.items():
+                answer = ask()
+                found = sorted(answer["id"].to_pylist())
+                assert found == list(range(first, first + 2_000)), (name, engine, len(found))
+            lines.append(row(name, rounds(engines, 5 * runs, lambda: None)))
+            print(lines[-1], flush=True)
+    return lines
+
+
+def far(folder: str, table: pa.Table, runs: int, only: str) -> list[str]:
+    """Each job on local files and on those of a far store, by the same engine."""
+    source = str(Path(folder) / "rows.parquet")
+    if not os.path.exists(source):
+        pq.write_table(table, source, row_group_size=max(len(table) // 16, 10_000))
+    out, lines = str(Path(folder) / "out"), []
+    wanted = int(np.count_nonzero(table["value"].to_numpy() > 87))
+    number = 0
+
+    def fresh() -> str:
+        nonlocal number
+        number += 1
+        return f"{BUCKET}/out-{number}"
+
+    with FarStore(DELAY) as store, RLMClient(threads=2, storage_options=store.options) as client:
+        store.put("rows.parquet", Path(source).read_bytes())
+        options = store.options
+        files = S3FileSystem(
+            access_key="bench",
+            secret_key="bench",
+            scheme="http",
+            endpoint_override=store.endpoint.removeprefix("http://"),
+            allow_bucket_creation=False,
+        )
+        there = f"s3://{BUCKET}/rows.parquet"
+
+        def polars(by: str | None) -> tuple[Callable[[], Any], Callable[[], Any]]:
+            def remote() -> None:
+                peers = Peers(client, f"s3://{fresh()}")
+                frame = pl.scan_parquet(there, storage_options=options)
+                peers.polars(frame, by, storage_options=options)()
+
+            return Peers(client, out).polars(pl.scan_parquet(source), by), remote
+
+        def arrow(by: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
+            def remote() -> None:
+                found = lambda: ds.dataset(f"{BUCKET}/rows.parquet", filesystem=files)  # noqa: E731
+                Peers(client, out).arrow(found, by, files, fresh())()
+
+            return Peers(client, out).arrow(lambda: ds.dataset(source), by), remote
+
+        def ours(by: str | None) -> tuple[Callable[[], Any], Callable[[], Any]]:
+            output = {"partitionBy": by} if by else {"mode": "error"}
+
+            def remote() -> None:
+                Peers(client, f"s3://{fresh()}").ours(there, **output)()
+
+            return Peers(client, out).ours(source, **output), remote
+
+        hive = ds.partitioning(pa.schema([("category", pa.int64())]), flavor="hive")
+        jobs = {
+            "Parquet to Parquet": {"ours": ours(None), "Polars": polars(None), "pyarrow": arrow(None)},
+            "Parquet to 1,000 directories": {"ours": ours("category"), "Polars": polars("category"), "pyarrow": arrow(hive)},
+        }  # fmt: skip
+        chain = sum(CHAINS.values()) * DELAY
+        for name, engines in jobs.items():
+            if only not in name:
+                continue
+            for engine, (_, remote) in engines.items():
+                remote()
+                written = ds.dataset(
+                    f"{BUCKET}/out-{number}", filesystem=files, format="parquet", partitioning="hive"
+                )
+                assert written.count_rows() == wanted, (name, engine)
+            near = rounds(
+                {engine: work for engine, (work, _) in engines.items()}, runs, lambda: shutil.rmtree(out)
+            )
+            away = rounds({engine: work for engine, (_, work) in engines.items()}, runs, lambda: None)
+            for engine, (_, remote) in engines.items():
+                store.requests()
+                remote()
+                requests = sum(store.requests().values())
+                ratio = away[engine] / (near[engine] + chain)
+                lines.append(
+                    f"| {name} | {engine} | {near[engine]:.3f} | {away[engine]:.3f} | {requests:,} | {ratio:.2f} |"
+                )
+                print(lines[-1], flush=True)
+    return lines
 
 
 def main() -> None:
@@ -119,44 +320,34 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--output", type=Path, help="where the table goes as Markdown")
+    parser.add_argument("--only", default="", help="jobs whose name has this in it")
+    parser.add_argument("--place", choices=["local", "far"], help="only one of both")
+    parser.add_argument("--output", type=Path, help="where the tables go as Markdown")
     arguments = parser.parse_args()
     pa.set_cpu_count(2)
     lines = [
         "# Writing\n",
         "Written by `python benchmarks/writing.py`. About nine rows of ten are kept; medians in seconds of engines that took",
-        "turns, 2 threads each, all compressing by snappy, and whose files were counted first. Ours syncs its files and shows",
+        "turns, 2 threads each, all compressing by snappy, and whose rows were checked first. Ours syncs its files and shows",
         "them in one step; the others do neither.\n",
         f"- {arguments.rows:,} rows, {arguments.runs} rounds, {time.strftime('%Y-%m-%d')}\n",
-        "| job | ours | peers | ours, of the best |",
-        "| --- | ---: | --- | ---: |",
     ]
-    with tempfile.TemporaryDirectory() as folder, RLMClient(threads=2) as client:
+    with tempfile.TemporaryDirectory() as folder:
         table = data(arguments.rows)
-        wanted = int(np.count_nonzero(table["value"].to_numpy() > 87))
-        files = {name: str(Path(folder) / f"rows.{name}") for name in ("parquet", "csv")}
-        pq.write_table(table, files["parquet"], row_group_size=max(arguments.rows // 16, 10_000))
-        pa.csv.write_csv(table, files["csv"], pa.csv.WriteOptions(quoting_style="none"))
-        out = str(Path(folder) / "out")
-        for name, engines in jobs(client, files, out).items():
-            for engine, write in engines.items():
-                write()
-                found = ds.dataset(out, format="parquet", partitioning="hive").count_rows()
-                assert found == wanted, (name, engine, found, wanted)
-                shutil.rmtree(out)
-            times: dict[str, list[float]] = {engine: [] for engine in engines}
-            for _ in range(arguments.runs):
-                for engine, write in engines.items():
-                    started = time.perf_counter()
-                    write()
-                    times[engine].append(time.perf_counter() - started)
-                    shutil.rmtree(out)
-            medians = {engine: statistics.median(of) for engine, of in times.items()}
-            mine = medians.pop("ours")
-            shown = ", ".join(f"{engine} {seconds:.3f}" for engine, seconds in medians.items())
-            best = min(medians, key=lambda engine: medians[engine])
-            lines.append(f"| {name} | {mine:.3f} | {shown} | {mine / medians[best]:.2f} {best} |")
-            print(lines[-1], flush=True)
+        if arguments.place != "far":
+            lines += ["| job | ours | peers | ours, of the best |", "| --- | ---: | --- | ---: |"]
+            lines += local(folder, table, arguments.runs, arguments.only)
+        if arguments.place != "local":
+            lines += [
+                "\n## A store that is far away\n",
+                f"An S3 server on the same machine answers every request {DELAY * 1000:.0f} ms late. What each job takes with",
+                "local files and with the server's, by the same engine, and how much that is of the local time and the",
+                f"{sum(CHAINS.values())} requests that wait for one another at least: to find the source, its footer, its first rows; to",
+                "see what is at the target, to begin a file, to send its last part, and to complete it.\n",
+                "| job | engine | local | far | requests | far, of local and the chain |",
+                "| --- | --- | ---: | ---: | ---: | ---: |",
+            ]
+            lines += far(folder, table, arguments.runs, arguments.only)
     if arguments.output:
         arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
