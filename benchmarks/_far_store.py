@@ -78,8 +78,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _begun(self) -> tuple[str, dict[str, list[str]], bytes]:
         url = urlsplit(self.path)
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
+        body = self._body()
         if "aws-chunked" in (self.headers.get("Content-Encoding") or ""):
             body = _unchunked(body)
         query = parse_qs(url.query, keep_blank_values=True)
@@ -90,6 +89,16 @@ class Handler(BaseHTTPRequestHandler):
             self.store.counts[kind] += 1
             time.sleep(self.delay)
         return unquote(url.path).removeprefix(f"/{BUCKET}").lstrip("/"), query, body
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
     def do_GET(self) -> None:
         key, query, _ = self._begun()

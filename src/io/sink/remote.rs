@@ -217,6 +217,13 @@ impl Ready {
         shared.put(&self.path, bytes).await
     }
 
+    /// One that cannot be reached any more is for the bucket's own rule to clean up.
+    async fn abort(&mut self) {
+        if let Kept::Uploaded(upload) = &mut self.kept {
+            let _ = upload.abort().await;
+        }
+    }
+
     /// Whether its object is there, and is not the one that was there before.
     async fn is_there(&self, store: &dyn ObjectStore, before: &[ObjectMeta]) -> bool {
         let Ok(found) = store.head(&self.path).await else { return false };
@@ -373,9 +380,7 @@ impl Uploads {
         let paths: Vec<_> = unknown.iter().map(|ready| ready.path.clone()).chain(done).collect();
         let clean = async {
             stream::iter(unknown)
-                .for_each_concurrent(REQUESTS, |mut ready| async move {
-                    let _ = ready.upload.abort().await;
-                })
+                .for_each_concurrent(REQUESTS, |mut ready| async move { ready.abort().await })
                 .await;
             if !target.single {
                 let _ = remote.remove(paths).await;
@@ -454,12 +459,8 @@ impl Drop for Shared {
         if given_up.is_empty() {
             return;
         }
-        let aborted = stream::iter(given_up).for_each_concurrent(REQUESTS, |mut ready| async move {
-            if let Kept::Uploaded(upload) = &mut ready.kept {
-                // One that cannot be reached any more is for the bucket's own rule to clean up.
-                let _ = upload.abort().await;
-            }
-        });
+        let aborted = stream::iter(given_up)
+            .for_each_concurrent(REQUESTS, |mut ready| async move { ready.abort().await });
         self.remote.io.spawn(aborted);
     }
 }
