@@ -241,9 +241,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Shorthand for the one code that has dozens of senders.
+/// Shorthand for the one code that has dozens of senders; each says by a hint what to do instead.
 pub fn not_decomposable(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(Code::NotDecomposable, message)
+}
+
+/// An operator or aggregate that was given other arguments than it takes.
+pub fn misused(message: impl Into<Cow<'static, str>>) -> Error {
+    not_decomposable(message).hint("Give it the arguments that pandas documents for the method")
 }
 
 // The engine below speaks its own errors; ours travel through it boxed and come back out unchanged.

@@ -45,7 +45,7 @@ pub struct Item {
 impl Frame {
     pub fn group(&self, keys: Vec<Key>, as_index: bool, sorted: bool, dropna: bool) -> Result<Groups> {
         if keys.is_empty() {
-            return Err(not_decomposable("groupby needs at least one key"));
+            return Err(not_decomposable("groupby needs at least one key").hint("Name the columns: `p.groupby('key')`; of all rows together, `p['x'].sum()`"));
         }
         let levels = self.index.levels();
         let mut columns = Vec::with_capacity(keys.len());
@@ -62,7 +62,7 @@ impl Frame {
                 },
                 Key::Series(series) => {
                     if series.kind != Kind::Series {
-                        return Err(not_decomposable("groupby takes labels and columns of the same frame"));
+                        return Err(not_decomposable("groupby takes labels and columns of the same frame").hint("Make a column of it first: `p = p.assign(key=...)`, then `p.groupby('key')`"));
                     }
                     if !self.same_rows(&series) {
                         return Err(other_rows());
@@ -89,7 +89,7 @@ impl Frame {
             return Err(not_decomposable(format!(
                 "`{function}` over a {} is not one number",
                 self.described()
-            )));
+            )).hint("Ask one column, `p['x']`, or all of them by a method of the partition"));
         }
         let mut args = vec![self.value()?.clone()];
         for other in others {

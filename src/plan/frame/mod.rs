@@ -216,7 +216,7 @@ impl Frame {
         match (&self.kind, self.columns.as_slice()) {
             (Kind::Series | Kind::Scalar, [column]) => Ok(&column.expr),
             _ => {
-                Err(not_decomposable(format!("a column is wanted here, and this is a {}", self.described())))
+                Err(not_decomposable(format!("a column is wanted here, and this is a {}", self.described())).hint("Take one column of it: `p['x']`"))
             }
         }
     }
@@ -343,7 +343,7 @@ impl Frame {
                 let cells = Cells { name, ..cells.clone() };
                 Ok(self.like(Vec::new(), Kind::Cells(cells)))
             }
-            _ => Err(not_decomposable(format!("a {} has no name", self.described()))),
+            _ => Err(not_decomposable(format!("a {} has no name", self.described())).hint("Name columns: `p.rename(columns={'old': 'new'})`")),
         }
     }
 

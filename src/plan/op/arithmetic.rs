@@ -14,7 +14,7 @@ use super::operand::{
 use super::promote::{arithmetic, as_integer, bare, describe, is_missing, mismatch};
 use super::real::Real;
 use super::{Operand, Operator, Typed, failed, temporal};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -44,7 +44,7 @@ impl Operator for Arithmetic {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [a, b] = args else {
-            return Err(not_decomposable(format!("`{}` takes two arguments", self.name)));
+            return Err(misused(format!("`{}` takes two arguments", self.name)));
         };
         if a.dtype == DType::Str && b.dtype == DType::Str && self.kind == Kind::Add {
             return Ok(DType::Str);
@@ -292,7 +292,7 @@ impl Operator for Sign {
                 format!("`{}` of {} is not defined", self.name, describe(a)),
                 "Convert the column to numbers first, e.g. with `.astype(\"float64\")`",
             )),
-            _ => Err(not_decomposable(format!("`{}` takes one argument", self.name))),
+            _ => Err(misused(format!("`{}` takes one argument", self.name))),
         }
     }
 

@@ -14,7 +14,7 @@ use super::operand::{
 };
 use super::promote::{describe, integer_range, mismatch};
 use super::{Operand, Operator, Typed, failed, text, time};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 
 pub struct AsType;
 
@@ -107,7 +107,7 @@ impl Operator for AsType {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         use DType::*;
-        let [a, name] = args else { return Err(not_decomposable("`astype` takes a column and a dtype")) };
+        let [a, name] = args else { return Err(misused("`astype` takes a column and a dtype")) };
         let to = named(name.literal)?.dtype;
         let number = |dtype: &DType| dtype.is_numeric() || *dtype == Bool;
         let refuse = |hint| {

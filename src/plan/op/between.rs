@@ -9,7 +9,7 @@ use super::super::expr::Literal;
 use super::comparison::{Comparison, Order, compare};
 use super::operand::argument;
 use super::{Operand, Operator, Typed};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 
 pub struct Between;
 
@@ -37,7 +37,7 @@ impl Operator for Between {
         let (x, low, high, inclusive) = match args {
             [x, low, high] => (x, low, high, None),
             [x, low, high, inclusive] => (x, low, high, Some(inclusive.literal.unwrap_or(&Literal::Null))),
-            _ => return Err(not_decomposable("`between` takes a column, two bounds and `inclusive`")),
+            _ => return Err(misused("`between` takes a column, two bounds and `inclusive`")),
         };
         let Some((above, below)) = orders(inclusive) else {
             return Err(not_decomposable("`inclusive` of `between` is not one it knows")

@@ -9,7 +9,7 @@ use super::maths::Value;
 use super::operand::argument;
 use super::promote::{common, describe, mismatch};
 use super::{Operand, Operator, Typed};
-use crate::error::{Result, not_decomposable};
+use crate::error::{Result, misused};
 
 /// `a` where the condition is True, else `b`; a missing condition is not True.
 pub struct Where;
@@ -21,7 +21,7 @@ impl Operator for Where {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [condition, a, b] = args else {
-            return Err(not_decomposable("`where` takes a condition and two values"));
+            return Err(misused("`where` takes a condition and two values"));
         };
         if condition.dtype != DType::Bool {
             return Err(mismatch(

@@ -15,7 +15,7 @@ use super::operand::{
 };
 use super::promote::{as_integer, bare, describe, fits, is_missing, mismatch, promote};
 use super::{Operand, Operator, Typed, time, views};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
@@ -75,7 +75,7 @@ impl Operator for Comparison {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [a, b] = args else {
-            return Err(not_decomposable(format!("`{}` takes two arguments", self.name())));
+            return Err(misused(format!("`{}` takes two arguments", self.name())));
         };
         kind(self.0, a, b)?;
         Ok(DType::Bool)

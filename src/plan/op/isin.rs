@@ -16,7 +16,7 @@ use super::operand::{
 use super::promote::{as_integer, bare, describe, fits};
 use super::views::{equal, inline};
 use super::{Operand, Operator, Typed, time};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 
 /// So many long strings are compared one by one.
 const FEW: usize = 4;
@@ -29,7 +29,7 @@ impl Operator for IsIn {
     }
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
-        let [x, values] = args else { return Err(not_decomposable("`isin` takes a column and a list")) };
+        let [x, values] = args else { return Err(misused("`isin` takes a column and a list")) };
         let Some(Literal::List(values)) = values.literal else {
             return Err(not_decomposable("`isin` needs a list of constants")
                 .hint("Pass a list, set or array whose values do not depend on the partition"));

@@ -7,7 +7,7 @@ use super::logic::truth;
 use super::operand::{argument, column};
 use super::promote::mismatch;
 use super::{Operand, Operator, Typed};
-use crate::error::{Result, not_decomposable};
+use crate::error::{Result, misused};
 use crate::plan::DType;
 
 pub struct Kept;
@@ -23,7 +23,7 @@ impl Operator for Kept {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [value, condition] = args else {
-            return Err(not_decomposable("`kept` takes a value and a condition"));
+            return Err(misused("`kept` takes a value and a condition"));
         };
         if condition.dtype != DType::Bool {
             return Err(mismatch("the condition of `kept` is no boolean".to_owned(), "Compare something"));

@@ -7,7 +7,7 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 
 use super::{Operand, Operator, Typed};
-use crate::error::{Result, not_decomposable};
+use crate::error::{Result, misused};
 use crate::plan::DType;
 
 pub struct AsKey;
@@ -24,7 +24,7 @@ impl Operator for AsKey {
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         match args {
             [only] => Ok(only.dtype.clone()),
-            _ => Err(not_decomposable("`key` takes one argument")),
+            _ => Err(misused("`key` takes one argument")),
         }
     }
 
@@ -32,7 +32,7 @@ impl Operator for AsKey {
         let array = match args {
             [Operand::Array(array)] => array.clone(),
             [Operand::Literal(literal)] => crate::plan::eval::literal_array(literal, dtype, rows)?,
-            _ => return Err(not_decomposable("`key` takes one argument")),
+            _ => return Err(misused("`key` takes one argument")),
         };
         Ok(match array.data_type() {
             DataType::Float64 => as_key(array.as_primitive::<Float64Type>(), |v| v.is_nan(), |v| v + 0.0),

@@ -9,7 +9,7 @@ use super::super::dtype::DType;
 use super::operand::{argument, booleans, column};
 use super::promote::{describe, is_missing, mismatch};
 use super::{Operand, Operator, Typed, failed};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 
 /// `&`, `|`, `^`; a missing value counts as False.
 pub struct Logic {
@@ -28,7 +28,7 @@ impl Operator for Logic {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [a, b] = args else {
-            return Err(not_decomposable(format!("`{}` takes two arguments", self.symbol)));
+            return Err(misused(format!("`{}` takes two arguments", self.symbol)));
         };
         check(a, self.symbol)?;
         check(b, self.symbol)?;
@@ -60,7 +60,7 @@ impl Operator for Not {
     }
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
-        let [a] = args else { return Err(not_decomposable("`~` takes one argument")) };
+        let [a] = args else { return Err(misused("`~` takes one argument")) };
         check(a, "~")?;
         Ok(DType::Bool)
     }

@@ -10,7 +10,7 @@ use super::super::dtype::DType;
 use super::operand::{argument, column, present};
 use super::promote::{common, is_missing};
 use super::{Operand, Operator, Typed};
-use crate::error::{Result, not_decomposable};
+use crate::error::{Result, misused};
 
 /// `isna`, `notna`.
 pub struct IsMissing {
@@ -26,7 +26,7 @@ impl Operator for IsMissing {
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         match args {
             [_] => Ok(DType::Bool),
-            _ => Err(not_decomposable(format!("`{}` takes one argument", self.name))),
+            _ => Err(misused(format!("`{}` takes one argument", self.name))),
         }
     }
 
@@ -51,7 +51,7 @@ impl Operator for FillNa {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [a, b] = args else {
-            return Err(not_decomposable("`fillna` takes a column and what to fill it with"));
+            return Err(misused("`fillna` takes a column and what to fill it with"));
         };
         if b.literal.is_some_and(is_missing) {
             return Ok(a.dtype.clone());

@@ -152,7 +152,7 @@ pub fn find(name: &str) -> Result<&'static dyn Operator> {
     BY_NAME
         .get(name)
         .copied()
-        .ok_or_else(|| not_decomposable(format!("there is no native operator `{name}`")))
+        .ok_or_else(|| not_decomposable(format!("there is no native operator `{name}`")).hint("Write it with the methods of columns, or run it per chunk: options `mode: \"python\"`"))
 }
 
 /// A value that an operator cannot be computed for.

@@ -9,7 +9,7 @@ use super::super::dtype::DType;
 use super::operand::{argument, column, primitive, with_integer};
 use super::promote::{as_integer, describe, mismatch};
 use super::{Operand, Operator, Typed};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 
 /// What NumPy can do to a float.
 pub trait Real: ArrowNativeTypeOp {
@@ -92,10 +92,10 @@ impl Operator for Round {
         let (a, decimals) = match args {
             [a] => (a, Some(0)),
             [a, decimals] => (a, decimals.literal.and_then(as_integer)),
-            _ => return Err(not_decomposable("`round` takes a column and a number of decimals")),
+            _ => return Err(misused("`round` takes a column and a number of decimals")),
         };
         if !decimals.is_some_and(|n| (-400..=400).contains(&n)) {
-            return Err(not_decomposable("the decimals of `round` must be an integer between -400 and 400"));
+            return Err(not_decomposable("the decimals of `round` must be an integer between -400 and 400").hint("Give a whole number: `p['x'].round(2)`"));
         }
         if a.dtype.is_numeric() || a.dtype == DType::Bool {
             return Ok(a.dtype.clone());

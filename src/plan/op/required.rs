@@ -8,7 +8,7 @@ use super::super::expr::Literal;
 use super::logic::truth;
 use super::operand::{argument, column};
 use super::{Operand, Operator, Typed, failed};
-use crate::error::{Result, not_decomposable};
+use crate::error::{Result, misused};
 
 pub struct Required;
 
@@ -23,7 +23,7 @@ impl Operator for Required {
             [value, Typed { literal: Some(Literal::Str(_)), .. }, Typed { dtype: DType::Bool, .. }] => {
                 Ok(value.dtype.clone())
             }
-            _ => Err(not_decomposable("`required` takes a value, a message, and perhaps a condition")),
+            _ => Err(misused("`required` takes a value, a message, and perhaps a condition")),
         }
     }
 

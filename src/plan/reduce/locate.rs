@@ -10,7 +10,7 @@ use super::extreme::Ranked;
 use super::kept::Kept;
 use super::kernel::{argument, check, column, grow, primitive, retype, with_number};
 use super::{Aggregate, Batch, Reduce};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 use crate::plan::DType;
 use crate::plan::node::Params;
 
@@ -25,7 +25,7 @@ impl<const MAX: bool> Aggregate for Locate<MAX> {
     fn infer(&self, args: &[DType], _params: &Params) -> Result<DType> {
         let name = self.name();
         let [value, label] = args else {
-            return Err(not_decomposable(format!("`{name}` takes a column and its labels")));
+            return Err(misused(format!("`{name}` takes a column and its labels")));
         };
         match value {
             value if !value.is_simple() || matches!(value, DType::Str | DType::Binary) => {

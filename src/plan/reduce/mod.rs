@@ -30,7 +30,7 @@ pub use sum::TwoSum;
 use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, IntervalUnit};
 
-use crate::error::{Result, not_decomposable};
+use crate::error::{Result, misused, not_decomposable};
 use crate::plan::DType;
 use crate::plan::node::Params;
 
@@ -159,14 +159,14 @@ pub fn find(name: &str) -> Result<&'static dyn Aggregate> {
         .iter()
         .copied()
         .find(|aggregate| aggregate.name() == name)
-        .ok_or_else(|| not_decomposable(format!("there is no native aggregate `{name}`")))
+        .ok_or_else(|| not_decomposable(format!("there is no native aggregate `{name}`")).hint("Aggregates are sum, mean, min, max, count, std, median, quantile, nunique and others of pandas; compute with these"))
 }
 
 /// The one argument that all aggregates but `size` take.
 fn one_argument<'a>(aggregate: &dyn Aggregate, args: &'a [DType]) -> Result<&'a DType> {
     match args {
         [dtype] => Ok(dtype),
-        _ => Err(not_decomposable(format!("`{}` takes one column, not {}", aggregate.name(), args.len()))),
+        _ => Err(misused(format!("`{}` takes one column, not {}", aggregate.name(), args.len()))),
     }
 }
 

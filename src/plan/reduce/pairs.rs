@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Float64Type};
 
 use super::kernel::{State, argument, check, column, grow, primitive, run};
 use super::{Aggregate, Batch, Reduce};
-use crate::error::{Result, not_decomposable};
+use crate::error::{Result, misused, not_decomposable};
 use crate::plan::DType;
 use crate::plan::node::Params;
 
@@ -35,7 +35,7 @@ impl Aggregate for Pairwise {
     fn infer(&self, args: &[DType], _params: &Params) -> Result<DType> {
         let name = self.name();
         let [one, other] = args else {
-            return Err(not_decomposable(format!("`{name}` takes two columns, not {}", args.len())));
+            return Err(misused(format!("`{name}` takes two columns, not {}", args.len())));
         };
         for dtype in [one, other] {
             if !(dtype.is_numeric() || matches!(dtype, DType::Bool | DType::Null)) {

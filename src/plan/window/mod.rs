@@ -26,7 +26,7 @@ pub use groups::Groups;
 use super::dtype::DType;
 use super::expr::{Expr, Literal};
 use super::node::Params;
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 
 /// A call of a window function over all rows of a node, or over those of each group for itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,7 +175,7 @@ impl<'a> Signature<'a> {
     fn column(&self, name: &str) -> Result<&'a DType> {
         match self.args {
             [dtype] => Ok(dtype),
-            _ => Err(not_decomposable(format!("`{name}` takes one column, not {}", self.args.len()))),
+            _ => Err(misused(format!("`{name}` takes one column, not {}", self.args.len()))),
         }
     }
 

@@ -48,7 +48,7 @@ fn item_of<'a>(args: &'a [Typed<'_>], call: &str) -> Result<&'a DType> {
         Some(DType::List(item)) => Ok(item),
         _ => {
             let found = args.first().map_or_else(|| "nothing".to_owned(), describe);
-            Err(not_decomposable(format!("{call} needs lists, and this is {found}")))
+            Err(not_decomposable(format!("{call} needs lists, and this is {found}")).hint("`p.dtypes` says which columns have lists; make lists of text with `.str.split(...)`"))
         }
     }
 }

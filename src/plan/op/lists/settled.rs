@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 
 use super::field::masked;
 use super::{Operand, Operator, Typed};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused};
 use crate::plan::DType;
 use crate::plan::op::operand::argument;
 
@@ -21,7 +21,7 @@ impl Operator for Settled {
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         match args {
             [arg] => Ok(arg.dtype.clone()),
-            _ => Err(not_decomposable("`struct_settled` takes one argument")),
+            _ => Err(misused("`struct_settled` takes one argument")),
         }
     }
 

@@ -9,7 +9,7 @@ use arrow::datatypes::Float64Type;
 use super::super::operand::{argument, column, primitive};
 use super::super::promote::{as_integer, bare, describe, mismatch};
 use super::super::{Operand, Operator, Typed, failed};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 use crate::plan::{DType, Literal};
 
 pub struct Bins;
@@ -21,7 +21,7 @@ impl Operator for Bins {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [x, right, lowest, names, edges @ ..] = args else {
-            return Err(not_decomposable("`bins` takes a column, its options and edges"));
+            return Err(misused("`bins` takes a column, its options and edges"));
         };
         if !x.dtype.is_numeric() {
             return Err(mismatch(
@@ -30,13 +30,13 @@ impl Operator for Bins {
             ));
         }
         if right.literal.is_none() || lowest.literal.is_none() || edges.len() < 2 {
-            return Err(not_decomposable("`bins` takes constants as options, and two edges or more"));
+            return Err(not_decomposable("`bins` takes constants as options, and two edges or more").hint("Give the edges of two intervals or more: `pd.cut(p['x'], [0, 10, 20])`"));
         }
         match names.literal {
             // Numbers of intervals: of a value outside there is none, which makes floats of them in pandas.
             Some(Literal::List(names)) if names.is_empty() => Ok(DType::Int64),
             Some(Literal::List(names)) if names.len() + 1 == edges.len() => Ok(DType::Str),
-            _ => Err(not_decomposable("`bins` takes a name for each interval")),
+            _ => Err(not_decomposable("`bins` takes a name for each interval").hint("Give one label fewer than edges, or `labels=False`")),
         }
     }
 

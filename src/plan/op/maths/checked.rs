@@ -9,7 +9,7 @@ use super::super::arithmetic::Kind;
 use super::super::operand::{argument, side, try_apply};
 use super::super::promote::{describe, mismatch};
 use super::super::{Operand, Operator, Typed, failed};
-use crate::error::{Result, not_decomposable};
+use crate::error::{Result, misused};
 use crate::plan::DType;
 
 pub struct Checked {
@@ -29,7 +29,7 @@ impl Operator for Checked {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [a, b] = args else {
-            return Err(not_decomposable(format!("`{}` takes two arguments", self.name)));
+            return Err(misused(format!("`{}` takes two arguments", self.name)));
         };
         if a.dtype != DType::Int64 || b.dtype != DType::Int64 {
             return Err(mismatch(

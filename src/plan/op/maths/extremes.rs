@@ -10,7 +10,7 @@ use super::super::comparison::{Order, compare};
 use super::super::operand::{apply, argument, booleans, column, present, side, with_number};
 use super::super::promote::{arithmetic, describe, mismatch, promote};
 use super::super::{Operand, Operator, Typed};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused};
 use crate::plan::DType;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -33,7 +33,7 @@ impl Operator for Extreme {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [a, b] = args else {
-            return Err(not_decomposable(format!("`{}` takes two arguments", self.name)));
+            return Err(misused(format!("`{}` takes two arguments", self.name)));
         };
         if a.dtype.is_temporal()
             && let Some(dtype) = promote(&a.dtype, &b.dtype)

@@ -8,7 +8,7 @@ use arrow::datatypes::{Float32Type, Float64Type};
 use super::super::operand::{argument, column, primitive, with_integer};
 use super::super::{Operand, Operator, Typed};
 use super::float_of;
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 use crate::plan::DType;
 
 /// What a function makes of integers.
@@ -89,7 +89,7 @@ impl Operator for Function {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [a] = args else {
-            return Err(not_decomposable(format!("`{}` takes one argument", self.name)));
+            return Err(misused(format!("`{}` takes one argument", self.name)));
         };
         match self.integers {
             Integers::Refused if a.dtype.is_integer() => {

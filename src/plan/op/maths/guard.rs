@@ -9,7 +9,7 @@ use super::super::logic::truth;
 use super::super::operand::{argument, column};
 use super::super::promote::{describe, mismatch};
 use super::super::{Operand, Operator, Typed, failed};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused};
 use crate::plan::{DType, Literal};
 
 /// `given(x, condition)`: `x` where the condition is True, else missing; the type is that of `x`.
@@ -27,7 +27,7 @@ impl Operator for Given {
                 format!("the condition of `given` is {}", describe(condition)),
                 "Pass a boolean condition",
             )),
-            _ => Err(not_decomposable("`given` takes a value and a condition")),
+            _ => Err(misused("`given` takes a value and a condition")),
         }
     }
 
@@ -60,7 +60,7 @@ impl Operator for Ensure {
             {
                 Ok(x.dtype.clone())
             }
-            _ => Err(not_decomposable("`ensure` takes a value, a condition and a message")),
+            _ => Err(misused("`ensure` takes a value, a condition and a message")),
         }
     }
 

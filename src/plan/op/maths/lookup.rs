@@ -13,7 +13,7 @@ use super::super::operand::{
 };
 use super::super::promote::{as_integer, bare, common, describe, fits, is_missing};
 use super::super::{Operand, Operator, Typed, time};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 use crate::plan::{DType, Literal};
 
 pub struct Lookup {
@@ -36,10 +36,10 @@ impl Operator for Lookup {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [x, keys, values] = args else {
-            return Err(not_decomposable(format!("`{}` takes a column, keys and values", self.name)));
+            return Err(misused(format!("`{}` takes a column, keys and values", self.name)));
         };
         let (Some(Literal::List(keys)), Some(Literal::List(values))) = (keys.literal, values.literal) else {
-            return Err(not_decomposable(format!("`{}` needs lists of constants", self.name)));
+            return Err(not_decomposable(format!("`{}` needs lists of constants", self.name)).hint("Give a dict of constants; look values of another table up with `merge`"));
         };
         if keys.len() != values.len() {
             return Err(not_decomposable(format!(
@@ -47,10 +47,10 @@ impl Operator for Lookup {
                 self.name,
                 keys.len(),
                 values.len()
-            )));
+            )).hint("Give a value for each key"));
         }
         if !x.dtype.is_simple() || matches!(x.dtype, DType::Binary | DType::Decimal(..) | DType::Null) {
-            return Err(not_decomposable(format!("`{}` of {} is not supported", self.name, describe(x))));
+            return Err(not_decomposable(format!("`{}` of {} is not supported", self.name, describe(x))).hint("Take a part of it that is a number, text or time, or merge with a table of the values"));
         }
         let mut dtype = if self.keeps { x.dtype.clone() } else { DType::Null };
         let mut missing = false;

@@ -9,7 +9,7 @@ use super::super::operand::{apply, argument, side};
 use super::super::promote::{arithmetic, describe, mismatch};
 use super::super::{Operand, Operator, Typed};
 use super::float_of;
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused};
 use crate::plan::DType;
 
 pub struct Pair {
@@ -28,7 +28,7 @@ impl Operator for Pair {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [a, b] = args else {
-            return Err(not_decomposable(format!("`{}` takes two arguments", self.name)));
+            return Err(misused(format!("`{}` takes two arguments", self.name)));
         };
         let Some(dtype) = arithmetic(a, b)? else {
             return Err(mismatch(

@@ -9,7 +9,7 @@ use arrow::datatypes::{Float32Type, Float64Type};
 use super::super::operand::{argument, bits, column, present, primitive, unexpected, with_integer};
 use super::super::promote::{describe, mismatch};
 use super::super::{Operand, Operator, Typed};
-use crate::error::{Result, not_decomposable};
+use crate::error::{Result, misused};
 use crate::plan::DType;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -37,7 +37,7 @@ impl Operator for Predicate {
                 format!("`{}` of {} is not defined", self.name, describe(a)),
                 "Use `.isna()` for missing values of any type",
             )),
-            _ => Err(not_decomposable(format!("`{}` takes one argument", self.name))),
+            _ => Err(misused(format!("`{}` takes one argument", self.name))),
         }
     }
 

@@ -9,7 +9,7 @@ use super::super::operand::{column, constant};
 use super::super::promote::{as_integer, out_of_range};
 use super::super::promote::{bare, describe, fits, is_missing, mismatch, promote};
 use super::super::{Operand, Operator, Typed};
-use crate::error::{Error, Result, not_decomposable};
+use crate::error::{Error, Result, misused, not_decomposable};
 use crate::plan::{DType, Literal};
 
 pub struct Select;
@@ -25,7 +25,7 @@ impl Operator for Select {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         if args.len().is_multiple_of(2) {
-            return Err(not_decomposable(
+            return Err(misused(
                 "`select` takes pairs of a condition and a value, and another value",
             ));
         }

@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use super::build::length;
 use super::pattern::Pattern;
 use super::{Operand, Operator, Typed, integer_at, literals, of_text, text_at, texts};
-use crate::error::{Result, not_decomposable};
+use crate::error::{Result, misused, not_decomposable};
 use crate::plan::op::Prepared;
 use crate::plan::op::operand::argument;
 use crate::plan::op::promote::{describe, mismatch};
@@ -29,7 +29,7 @@ impl Operator for Len {
                 format!("`str.len` needs text, and this is {}", describe(arg)),
                 "Only columns of strings, bytes and lists have it",
             )),
-            _ => Err(not_decomposable("`str.len` takes a column")),
+            _ => Err(misused("`str.len` takes a column")),
         }
     }
 

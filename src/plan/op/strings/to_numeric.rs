@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array};
 
 use super::{Operand, Operator, Typed, bool_at, constants, texts};
-use crate::error::{Result, not_decomposable};
+use crate::error::{Result, misused};
 use crate::plan::DType;
 use crate::plan::op::operand::{argument, column};
 use crate::plan::op::promote::{describe, mismatch};
@@ -20,7 +20,7 @@ impl Operator for ToNumeric {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let Some(arg) = args.first() else {
-            return Err(not_decomposable("`to_numeric` takes a column"));
+            return Err(misused("`to_numeric` takes a column"));
         };
         match &arg.dtype {
             DType::Str => Ok(DType::Float64),
