@@ -21,6 +21,7 @@ __all__ = [
     "decode_seconds",
     "describe",
     "facts",
+    "in_label_order",
     "parse_task",
     "redact",
     "redacts",
@@ -183,6 +184,9 @@ class Spool:
     def add(self, table: object, seconds: float | None = None) -> None:
         """Takes an object with an Arrow capsule, to its end, or raises TIMEOUT when so many seconds are over."""
 
+def in_label_order(frame: Frame) -> bool:
+    """Whether it is known that the rows are in ascending order of their labels, each of which is there once."""
+
 def facts(frame: Frame) -> dict[str, Any]:
     """What is known of a source: columns, partition_columns, format, rows, files, bytes, parts."""
 
@@ -248,7 +252,9 @@ class Frame:
     def top(self, n: int, by: Sequence[_Label], largest: bool) -> Frame:
         """`nlargest` / `nsmallest` with keep="first"; of a series `by` is empty."""
 
-    def draw(self, draw: tuple[int, float | None, bool, int] | Sequence[int]) -> Frame:
+    def draw(
+        self, draw: tuple[int, float | None, bool, int] | Sequence[int], weights: Frame | None = None
+    ) -> Frame:
         """Rows by place: so many or else such a share, whether they may repeat, and the seed; or a list of places."""
 
     def slice(self, start: int, stop: int | None) -> Frame:
@@ -307,9 +313,7 @@ class Frame:
         """This frame, its last columns as flags: two for each, its values and the same as text."""
 
     @staticmethod
-    def record(labels: Sequence[_Label], scalars: list[Frame]) -> Frame:
-        """One row of scalars."""
-
+    def record(labels: Sequence[_Label], scalars: list[Frame]) -> Frame: ...
     def grouping(self) -> tuple[Frame | None, bool, bool, bool] | None:
         """Of the grouping that the index is of, if it is of one: its rows, whether these are the frame's, `sort`, `dropna`.
 
@@ -317,9 +321,7 @@ class Frame:
         `value_counts`.
         """
 
-    def rows(self) -> Frame:
-        """How many rows there are, as a scalar (`len`, `size`, `shape[0]`)."""
-
+    def rows(self) -> Frame: ...
     @staticmethod
     def cells(
         index: Sequence[_Label], columns: Sequence[_Label] | None, cells: Sequence[Sequence[Frame | None]]
@@ -352,21 +354,24 @@ class Frame:
     def concat(frames: Sequence[Frame], ignore_index: bool, inner: bool) -> Frame:
         """Frames, or series, one after the other; `inner`: only the columns that all have."""
 
-    def explain(self) -> str:
-        """The plan, one node a line."""
+    def explain(self) -> str: ...
 
 @final
 class Groups:
-    """A frame and the keys it is to be grouped by."""
+    """A frame and the keys it is to be grouped by.
+
+    `enter` gives the frame as a function of a group sees it, `leave` what such a function gave for its rows as a frame
+    of all rows; `enter_labelled` and `chosen` the same where it chooses or sorts rows.
+    """
 
     keys: list[_Label]
     sort: bool
     """Groups in order of the keys, else of appearance."""
     dropna: bool
     """Whether rows with a missing key are left out."""
-    def filled(self, freq: str) -> Groups:
-        """The same with the bins of time between the first and the last that no row is in."""
-
+    def key_columns(self) -> list[Frame]: ...
+    def binned(self, on: _Label, freq: str, closed: str | None, label: str | None) -> Groups: ...
+    def filled(self, freq: str) -> Groups: ...
     def aggregate(
         self,
         items: Sequence[tuple[_Label, Sequence[Frame], str, dict[str, Any]]],
@@ -393,18 +398,12 @@ class Groups:
         index are the keys and the columns; ordered by group if those are sorted, then by count unless `ascending` is
         None."""
 
-    def enter(self, frame: Frame) -> Frame:
-        """The frame as a function of a group sees it: its aggregates are those of the group."""
-
-    def leave(self, inside: Frame, result: Frame) -> Frame:
-        """What such a function gave for its rows, as a frame of all rows; a scalar as a series."""
-
-    def per_group(self, inside: Frame, items: Sequence[tuple[_Label, Frame]], series: bool) -> Frame:
-        """Scalars of the groups, one row a group."""
-
-    def by_group(self, items: Sequence[tuple[_Label, Frame]], series: bool) -> Frame:
-        """Columns of the rows, each group's together, under the keys and the rows' own labels."""
-
+    def enter(self, frame: Frame) -> Frame: ...
+    def leave(self, inside: Frame, result: Frame) -> Frame: ...
+    def enter_labelled(self, frame: Frame) -> Frame: ...
+    def chosen(self, inside: Frame, result: Frame, keyed: bool) -> Frame: ...
+    def per_group(self, inside: Frame, items: Sequence[tuple[_Label, Frame]], series: bool) -> Frame: ...
+    def by_group(self, items: Sequence[tuple[_Label, Frame]], series: bool) -> Frame: ...
     def draw(
         self,
         frame: Frame,

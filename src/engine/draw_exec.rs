@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -69,6 +69,26 @@ impl ExecutionPlan for DrawExec {
         let draw = self.draw.clone();
         stream.spawn(async move {
             let reservation = MemoryConsumer::new("sample").register(context.memory_pool());
+            if let Draw::Weighted { .. } = *draw {
+                let mut weights: Vec<f64> = Vec::new();
+                while let Some(batch) = counted.next().await {
+                    let more = batch?.column(column).as_primitive::<Float64Type>().clone();
+                    reservation.try_resize(draw.bytes((weights.len() + more.len()) as u64))?;
+                    weights.extend(more.iter().map(|weight| weight.unwrap_or(f64::NAN)));
+                }
+                let work = move || {
+                    let drawn = draw.begin().weighted(weights, &|| control.check())?;
+                    let drawn: Vec<i64> = drawn.into_iter().map(i64::from).collect();
+                    let made = Made { groups: vec![0; drawn.len()], drawn };
+                    Drawn { drawing: draw.begin(), group: 0, place: 0, made }.cut(&schema, 0)
+                };
+                for batch in blocking(work).await?.1 {
+                    if sender.send(Ok(batch)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                return Ok(());
+            }
             let mut rows = Drawn { drawing: draw.begin(), group: 0, place: 0, made: Made::default() };
             while let Some(batch) = counted.next().await {
                 let counts = batch?.column(column).as_primitive::<Int64Type>().clone();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::interleave;
+use arrow::compute::{concat, interleave, partition};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -30,11 +30,13 @@ pub struct Fill {
     pub tz: Option<String>,
     /// Which column has the bins' labels.
     pub key: usize,
+    /// Columns of other keys, for each of whose values bins are filled in.
+    pub kept: Vec<usize>,
     /// One row: what the columns are in a bin without rows.
     pub empty: Vec<ArrayRef>,
 }
 
-/// The input, sorted by the key, with a row for every bin between its first and its last.
+/// The input, sorted by the keys, with a row for every bin between the first and the last of the same other keys.
 #[derive(Debug)]
 pub struct FillExec {
     input: Arc<dyn ExecutionPlan>,
@@ -64,17 +66,18 @@ impl ExecutionPlan for FillExec {
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
         let fill = self.fill.clone();
-        let mut last = None;
+        let mut last: Option<(i64, RecordBatch)> = None;
         let filled = in_order(self.input.clone(), context).map(
             move |batch: DataFusionResult<RecordBatch>| -> DataFusionResult<_> {
                 let batch = batch?;
                 let labels = counts(batch.column(fill.key))?;
-                let next = last.map(|last| fill.bins.next(last)).transpose()?;
+                let begins = begins(&batch, &fill.kept, last.as_ref().map(|(_, row)| row))?;
+                let next = last.as_ref().map(|(label, _)| fill.bins.next(*label)).transpose()?;
                 if let Some(&label) = labels.values().last() {
-                    last = Some(label);
+                    last = Some((label, batch.slice(batch.num_rows() - 1, 1)));
                 }
-                let filling =
-                    Filling { fill: fill.clone(), labels: labels.values().to_vec(), batch, row: 0, next };
+                let labels = labels.values().to_vec();
+                let filling = Filling { fill: fill.clone(), labels, begins, batch, row: 0, next };
                 Ok(futures::stream::iter(filling.map(|made| -> DataFusionResult<RecordBatch> { Ok(made?) })))
             },
         );
@@ -82,11 +85,33 @@ impl ExecutionPlan for FillExec {
     }
 }
 
+/// Which rows are the first with their values in the columns of other keys.
+fn begins(batch: &RecordBatch, kept: &[usize], before: Option<&RecordBatch>) -> Result<Vec<bool>> {
+    let mut begins = vec![false; batch.num_rows()];
+    if kept.is_empty() || begins.is_empty() {
+        return Ok(begins);
+    }
+    let columns: Vec<ArrayRef> = kept.iter().map(|place| batch.column(*place).clone()).collect();
+    for range in partition(&columns)?.ranges() {
+        begins[range.start] = true;
+    }
+    if let Some(before) = before {
+        let pairs = kept.iter().map(|place| {
+            let (last, first) = (before.column(*place), batch.column(*place).slice(0, 1));
+            concat(&[&**last as &dyn Array, &*first])
+        });
+        let pairs = pairs.collect::<std::result::Result<Vec<_>, _>>()?;
+        begins[0] = partition(&pairs)?.len() > 1;
+    }
+    Ok(begins)
+}
+
 /// A batch on its way, some rows at a time.
 struct Filling {
     fill: Arc<Fill>,
     batch: RecordBatch,
     labels: Vec<i64>,
+    begins: Vec<bool>,
     row: usize,
     /// The label that the next row has, or is filled in; none before the first row of all.
     next: Option<i64>,
@@ -103,9 +128,11 @@ impl Iterator for Filling {
 impl Filling {
     fn piece(&mut self) -> Result<RecordBatch> {
         let (mut made, mut places) = (Vec::with_capacity(ROWS), Vec::with_capacity(ROWS));
+        let mut rows = Vec::with_capacity(ROWS);
         while self.row < self.labels.len() && made.len() < ROWS {
             let label = self.labels[self.row];
-            let next = self.next.filter(|next| *next < label);
+            let next = self.next.filter(|next| *next < label && !self.begins[self.row]);
+            rows.push((0, self.row));
             match next {
                 Some(missing) => {
                     made.push(missing);
@@ -124,7 +151,8 @@ impl Filling {
             if place == self.fill.key {
                 return Ok(instants(made.clone().into(), self.fill.unit, self.fill.tz.as_deref()));
             }
-            Ok(interleave(&[&**column as &dyn Array, &**empty], &places)?)
+            let places = if self.fill.kept.contains(&place) { &rows } else { &places };
+            Ok(interleave(&[&**column as &dyn Array, &**empty], places)?)
         });
         Ok(RecordBatch::try_new(self.batch.schema(), columns.collect::<Result<_>>()?)?)
     }

@@ -16,6 +16,8 @@ const MADE: usize = 44;
 pub enum Draw {
     /// As `pandas.DataFrame.sample` draws them with a seed.
     Sample { size: Size, replace: bool, seed: u32 },
+    /// The same with a weight for each row, which makes it more or less likely.
+    Weighted { size: Size, replace: bool, seed: u32 },
     /// At these places; negative ones count from the end.
     Places(Vec<i64>),
 }
@@ -37,7 +39,10 @@ pub struct Drawing {
 
 impl Draw {
     pub fn begin(&self) -> Drawing {
-        let seed = if let Draw::Sample { seed, .. } = self { *seed } else { 0 };
+        let seed = match self {
+            Draw::Sample { seed, .. } | Draw::Weighted { seed, .. } => *seed,
+            Draw::Places(_) => 0,
+        };
         Drawing { draw: self.clone(), numbers: Mersenne::new(seed) }
     }
 
@@ -47,6 +52,10 @@ impl Draw {
         match self {
             Draw::Places(places) => bytes(places.len() as u64, MADE),
             Draw::Sample { size, replace: true, .. } => bytes(size.of(count), MADE),
+            // The weights, what they add up to, and again without those that were drawn.
+            Draw::Weighted { size, .. } => {
+                bytes(count, 3 * size_of::<f64>()).saturating_add(bytes(size.of(count), MADE))
+            }
             Draw::Sample { size, .. } => {
                 bytes(count, size_of::<u32>()).saturating_add(bytes(size.of(count), MADE))
             }
@@ -63,6 +72,7 @@ impl Drawing {
         })?;
         match &self.draw {
             Draw::Places(places) => places.iter().map(|place| at(*place, rows)).collect(),
+            Draw::Weighted { .. } => Err(Error::internal("a draw by weights without weights")),
             Draw::Sample { size, replace, .. } => {
                 let (size, numbers) = (size.of(count), &mut self.numbers);
                 if *replace {
@@ -72,6 +82,17 @@ impl Drawing {
                 }
             }
         }
+    }
+}
+
+impl Drawing {
+    /// As [`Drawing::places`], with a weight for each row; a missing one is 0.
+    pub fn weighted(&mut self, weights: Vec<f64>, check: &dyn Fn() -> Result<()>) -> Result<Vec<u32>> {
+        let Draw::Weighted { size, replace, .. } = self.draw else {
+            return Err(Error::internal("weights for a draw without weights"));
+        };
+        let size = usize::try_from(size.of(weights.len() as u64)).unwrap_or(usize::MAX);
+        super::draw_weighted::places(weights, size, replace, &mut || self.numbers.fraction(), check)
     }
 }
 
@@ -180,6 +201,12 @@ impl Mersenne {
         number ^= (number << 7) & 0x9d2c_5680;
         number ^= (number << 15) & 0xefc6_0000;
         number ^ (number >> 18)
+    }
+
+    /// A number from 0 up to, not including, 1: 53 bits of two numbers.
+    fn fraction(&mut self) -> f64 {
+        let (high, low) = (self.number() >> 5, self.number() >> 6);
+        (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
     }
 
     /// A number from 0 to `most`, each as likely: numbers of as many bits, of which those that are too large are left.

@@ -3,6 +3,7 @@
 mod describe;
 mod display;
 pub mod draw;
+mod draw_weighted;
 pub mod dtype;
 pub mod dummies;
 pub mod eval;

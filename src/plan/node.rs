@@ -70,7 +70,8 @@ pub enum Node {
         /// Leave out rows with a missing key.
         dropna: bool,
     },
-    /// A grouping by one key of bins of time, in its order, with a row for each bin between the first and the last.
+    /// A grouping whose last key is one of bins of time, in order of its keys, with a row for each bin between the first
+    /// and the last that has the same other keys.
     Fill {
         input: Arc<Node>,
         freq: Arc<str>,

@@ -133,7 +133,6 @@ impl PyFrame {
         self.frame.same_values(&other.frame)
     }
 
-    #[pyo3(signature = (label))]
     fn column(&self, py: Python<'_>, label: &Bound<'_, PyAny>) -> PyResult<Self> {
         self.with(self.frame.column(&self::label(label)?), py)
     }
@@ -285,8 +284,9 @@ impl PyFrame {
         Self { frame: self.frame.slice(start, stop), sources: self.sources.clone() }
     }
 
-    fn draw(&self, py: Python<'_>, draw: PyDraw) -> PyResult<Self> {
-        self.with(self.frame.draw(draw.into()), py)
+    #[pyo3(signature = (draw, weights=None))]
+    fn draw(&self, py: Python<'_>, draw: PyDraw, weights: Option<&Self>) -> PyResult<Self> {
+        self.with(self.frame.draw(draw.into(), weights.map(|weights| &weights.frame)), py)
     }
 
     fn top(&self, py: Python<'_>, n: usize, by: &Bound<'_, PyAny>, largest: bool) -> PyResult<Self> {

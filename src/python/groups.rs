@@ -34,6 +34,25 @@ impl PyGroups {
         self.groups.sorted
     }
 
+    fn key_columns(&self) -> Vec<PyFrame> {
+        let keys = self.groups.key_columns().into_iter();
+        keys.map(|frame| PyFrame { frame, sources: self.sources.clone() }).collect()
+    }
+
+    #[pyo3(signature = (on, freq, closed, label))]
+    fn binned(
+        &self,
+        py: Python<'_>,
+        on: Option<&Bound<'_, PyAny>>,
+        freq: &str,
+        closed: Option<&str>,
+        label: Option<&str>,
+    ) -> PyResult<Self> {
+        let on = on.map(self::label).transpose()?;
+        let groups = self.groups.binned(on.as_ref(), freq, closed, label);
+        Ok(Self { groups: groups.map_err(|error| raised(py, error))?, sources: self.sources.clone() })
+    }
+
     fn filled(&self, freq: &str) -> Self {
         Self { groups: self.groups.clone().filled(freq), sources: self.sources.clone() }
     }
@@ -97,6 +116,14 @@ impl PyGroups {
 
     fn leave(&self, py: Python<'_>, inside: &PyFrame, result: &PyFrame) -> PyResult<PyFrame> {
         self.framed(py, self.groups.leave(&inside.frame, &result.frame))
+    }
+
+    fn enter_labelled(&self, py: Python<'_>, frame: &PyFrame) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.enter_labelled(&frame.frame))
+    }
+
+    fn chosen(&self, py: Python<'_>, inside: &PyFrame, result: &PyFrame, keyed: bool) -> PyResult<PyFrame> {
+        self.framed(py, self.groups.chosen(&inside.frame, &result.frame, keyed))
     }
 
     fn per_group(

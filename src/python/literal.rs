@@ -68,7 +68,11 @@ fn microseconds(delta: &Bound<'_, PyAny>) -> PyResult<i64> {
     let total =
         days.checked_mul(86_400_000_000).and_then(|days| days.checked_add(seconds * 1_000_000 + rest));
     total.ok_or_else(|| {
-        raised(delta.py(), not_decomposable("a time span does not fit 64 bits of microseconds").hint("Give a span below 292,000 years"))
+        raised(
+            delta.py(),
+            not_decomposable("a time span does not fit 64 bits of microseconds")
+                .hint("Give a span below 292,000 years"),
+        )
     })
 }
 
@@ -167,7 +171,8 @@ pub fn label(object: &Bound<'_, PyAny>) -> PyResult<Label> {
     if object.is_instance_of::<PyFloat>() {
         return Ok(Label::Float(object.extract::<f64>()?.to_bits()));
     }
-    let error = not_decomposable(format!("a {} cannot name a column here", object.get_type().name()?)).hint("Name columns by text, whole numbers, or tuples of them");
+    let error = not_decomposable(format!("a {} cannot name a column here", object.get_type().name()?))
+        .hint("Name columns by text, whole numbers, or tuples of them");
     Err(raised(object.py(), error.hint("Columns are named by strings")))
 }
 

@@ -9,6 +9,7 @@ mod exploring;
 mod frame;
 mod groups;
 mod json;
+mod label_order;
 mod letters;
 mod literal;
 mod looking;
@@ -50,6 +51,8 @@ mod _core {
     use super::frame::PyFrame;
     #[pymodule_export]
     use super::groups::PyGroups;
+    #[pymodule_export]
+    use super::label_order::in_label_order;
     #[pymodule_export]
     use super::objects::PyObjects;
     #[pymodule_export]

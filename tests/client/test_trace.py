@@ -23,7 +23,7 @@ Operation = Callable[[Any], Any]
 REFUSED: list[tuple[str, Operation]] = [
     ("apply", lambda p: p.groupby("k").apply(len)),
     ("get_dummies", lambda p: pd.get_dummies(p["k"])["a"]),
-    ("factorize", lambda p: p["k"].factorize()),
+    ("searchsorted", lambda p: p["x"].searchsorted(3)),
     ("iloc", lambda p: p.iloc[0]),
     ("iterrows", lambda p: list(p.iterrows())),
     ("itertuples", lambda p: list(p.itertuples())),
@@ -47,7 +47,7 @@ REFUSED: list[tuple[str, Operation]] = [
     ("agg", lambda p: p.groupby("k")["x"].agg(lambda x: x.abs())),
     ("asarray", lambda p: np.asarray(p["x"])),
     ("sum", lambda p: p.groupby("k")["k2"].sum()),
-    ("get_group", lambda p: p.groupby("k").get_group("a")),
+    ("indices", lambda p: p.groupby("k").indices),
 ]
 LOOSE = {"bool", "if", "iter", "asarray", "len", "float", "int", "sum"}
 """Protocol calls have several right names; the line must be right all the same."""
@@ -127,7 +127,7 @@ def _a_loop(p: Any) -> Any:
 
 def _over_lines(p: Any) -> Any:
     return (
-        p[p["x"] > 0].groupby("k")["x"].get_group("a")  # here
+        p[p["x"] > 0].groupby("k")["x"].plot("a")  # here
     )
 
 

@@ -88,6 +88,21 @@ BEYOND = {
     *(('pd.to_datetime(p["i"])', table) for table in ("empty", "all_null")),
     *(('p.resample("D", on="t").size()', table) for table in ("empty", "all_null")),
     ('p.resample("2D", on="t").count()', "empty"),
+    # Integers stay exact, and within their width.
+    ('p[p["i"] > 2]["i"] * p[p["g"] > 0]["i"]', "huge"),
+    ('p.apply(lambda row: pd.Series({"a": row["x"] * 2, "b": row["i"] + 1}), axis=1)', "huge"),
+    # A month without rows fails; pandas says so only where there are rows in order.
+    *(('p.set_index("t")["i"].loc["2024-02"]', table) for table in ("empty", "all_null")),
+    # Of no bins pandas forgets the keys, or raises.
+    *(
+        (case, table)
+        for case in (
+            'p.set_index("t").groupby("g")["x"].resample("4h").sum()',
+            'p.groupby("g").resample("D", on="t")["i"].sum()',
+            'p.set_index("t").groupby(["g", "b"])["i"].resample("6h").agg(["sum", "count"])',
+        )
+        for table in ("empty", "all_null")
+    ),
     # pandas 3.1 returns all rows where a key is nothing but missing.
     ('p.nlargest(3, ["x", "i"])', "all_null"),
 }

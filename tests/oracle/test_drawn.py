@@ -167,7 +167,7 @@ def test_rows_that_there_are_not(client: RLMClient, function: Any, words: str) -
         lambda p: p.sample(frac=1.5),
         lambda p: p.sample(-1),
         lambda p: p.sample(1.5),
-        lambda p: p.sample(2, weights="at"),
+        lambda p: p.sample(2, weights=[1] * 10),
         lambda p: p.sample(2, axis=1),
         lambda p: p.sample(2, random_state=-1),
         lambda p: p.sample(2, random_state=np.random.RandomState(1)),
@@ -177,3 +177,42 @@ def test_rows_that_there_are_not(client: RLMClient, function: Any, words: str) -
 def test_what_is_refused(client: RLMClient, function: Any) -> None:
     with pytest.raises(NotDecomposableError):
         client.execute(make_task(table(10), function))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(1, 400),
+    seed=st.integers(0, 2**32 - 1),
+    of=st.integers(0, 10**6),
+    frac=st.floats(0, 1.5, allow_subnormal=False),
+    replace=st.booleans(),
+    chunk=st.sampled_from([1, 7, 1000, "auto"]),
+)
+def test_by_weights(
+    clients: Clients, rows: int, seed: int, of: int, frac: float, replace: bool, chunk: int | str
+) -> None:
+    frac = frac if replace else frac / 3
+    data = table(rows)
+    draw = np.random.default_rng(of)
+    data["w"] = np.where(draw.random(rows) < 0.2, np.nan, draw.random(rows) + 0.5)
+
+    def function(p: Any) -> Any:
+        return p.sample(frac=frac, replace=replace, weights="w", random_state=seed)
+
+    try:
+        expected = function(data)
+    except ValueError:
+        with pytest.raises(OperationFailedError):
+            answer(clients(2), data, function, chunk)
+        return
+    pd.testing.assert_frame_equal(answer(clients(2), data, function, chunk), expected)
+
+
+def test_weights_that_cannot_be(clients: Clients) -> None:
+    data = table(20)
+    with pytest.raises(OperationFailedError, match="weight -"):
+        answer(clients(1), data, lambda p: p.sample(3, weights=p["at"] - 5), 7)
+    with pytest.raises(OperationFailedError, match="replace=True"):
+        answer(clients(1), data, lambda p: p.sample(18, weights="at"), 7)
+    with pytest.raises(NotDecomposableError, match="column of the same rows"):
+        answer(clients(1), data, lambda p: p.sample(3, weights=[1] * 20), 7)

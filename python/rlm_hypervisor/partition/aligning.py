@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rlm_hypervisor import _core
+from rlm_hypervisor.partition.alignment import united
 from rlm_hypervisor.partition.levels import level_numbers
 from rlm_hypervisor.partition.operators import apply
 from rlm_hypervisor.partition.refusal import labels_of, only, refuse
@@ -41,6 +42,40 @@ def _updated(own: _core.Frame, other: _core.Frame, overwrite: bool, call: str) -
     return apply("fillna", first, second)
 
 
+def _over_labels(
+    mine: _core.Frame, theirs: _core.Frame, join: str, call: str
+) -> tuple[_core.Frame, _core.Frame]:
+    """Two tables over the labels that `join` says."""
+    from rlm_hypervisor.partition.column import Column
+
+    if join == "right":
+        other, own = _over_labels(theirs, mine, "left", call)
+        return own, other
+    sides = [[frame.column(label) for label in frame.columns] for frame in (mine, theirs)]
+    marks = [(Column(side[0]).notna() | True)._frame for side in sides]
+    found = united([*sides[0], *sides[1], *marks], call)
+    kept: list[Any] = [apply("fillna", Column(mark), False) for mark in found[-2:]]
+    if join != "outer":
+        condition = kept[0] & kept[1] if join == "inner" else kept[0]
+        frame = found[0].to_frame(0)
+        for number, column in enumerate(found[1:-2], start=1):
+            frame = frame.assign(number, column)
+        frame = frame.filter(condition._frame)
+        found = [frame.column(number).with_name(f.columns[0]) for number, f in enumerate(found[:-2])]
+    parts = found[: len(sides[0])], found[len(sides[0]) : len(sides[0]) + len(sides[1])]
+    return _of_columns(mine, parts[0]), _of_columns(theirs, parts[1])
+
+
+def _of_columns(like: _core.Frame, columns: list[_core.Frame]) -> _core.Frame:
+    """A frame of columns, or the only one, as another frame has them."""
+    if like.kind == "series":
+        return columns[0]
+    frame = columns[0].to_frame(like.columns[0])
+    for label, column in zip(like.columns[1:], columns[1:], strict=True):
+        frame = frame.assign(label, column)
+    return frame
+
+
 class Aligning:
     """The base of Partition and Column that brings values of other rows to its own by their labels."""
 
@@ -52,20 +87,33 @@ class Aligning:
     def align(
         self: _Own, other: Any, join: Any = "outer", axis: Any = None, level: Any = None, **kwargs: Any
     ) -> tuple[_Own, Any]:
-        """This and another table of the same rows and columns, as they are: nothing has to be brought together.
+        """This and another table over the same labels of rows; missing where one has no row of a label.
 
-        Tables of different rows or columns, which pandas would extend by missing values, are refused.
+        `join` says which labels: those of either ("outer"), of both ("inner"), or of this or the other ("left",
+        "right"). Rows have to be known to be in order of their labels, as those of a groupby and of the source are.
+        Partitions have to have the same columns, unless `axis=0`.
         """
         call = f"{'DataFrame' if hasattr(self, 'columns') else 'Series'}.align"
         only(call, join=(join, "outer", "inner", "left", "right"), level=(level, None))
         only(call, axis=(axis, None, 0, 1, "index", "columns"))
         only(call, **{name: (value, None) for name, value in kwargs.items()})
         theirs = other._frame if type(other) is type(self) else None
-        if theirs is None or not self._frame.same_rows(theirs):
-            refuse(f"`{call}` of other rows is not native", "Bring them together: `p.join(q)`", call=call)
-        if self._frame.kind == "frame" and self._frame.columns != theirs.columns:
-            refuse(f"`{call}` of other columns is not native", "Select the columns that both have", call=call)
-        return type(self)(self._frame), type(other)(theirs)  # type: ignore[call-arg]
+        if theirs is None:
+            refuse(
+                f"`{call}` takes another table of the same kind",
+                "Make a frame of a column: `.to_frame()`",
+                call=call,
+            )
+        if self._frame.kind == "frame" and self._frame.columns != theirs.columns and axis not in (0, "index"):
+            refuse(
+                f"`{call}` of other columns is not native",
+                "Pass `axis=0`, or select columns of both",
+                call=call,
+            )
+        mine = self._frame
+        if not mine.same_rows(theirs):
+            mine, theirs = _over_labels(mine, theirs, join, f"`{call}`")
+        return type(self)(mine), type(other)(theirs)  # type: ignore[call-arg]
 
     def _reordered(self: _Own, order: Any, call: str) -> _Own:
         numbers = level_numbers(self._frame, order if labels_of(order) is None else list(order), call)

@@ -90,17 +90,18 @@ def _number(x: Any, call: str) -> str:
     return kind
 
 
-def _names(labels: Any, count: int, call: str) -> list[str] | None:
-    """The names of the intervals; None for their numbers."""
+def _names(labels: Any, count: int, call: str) -> list[Any] | None:
+    """The names of the intervals: texts or numbers; None for their places."""
     if labels is None or labels is False:
         return None
     names = labels_of(labels)
     if names is None or len(names) != count:
         refuse(f"`{call}` takes {count} labels, one for each interval, not `{clipped(labels)}`", call=call)
-    if not all(isinstance(name, str) for name in names):
+    numbers = all(isinstance(name, int | float) and not isinstance(name, bool) for name in names)
+    if not numbers and not all(isinstance(name, str) for name in names):
         refuse(
-            f"`{call}` with labels that are no text makes a category of them",
-            "Use `labels=False`, and map the numbers: `.map({0: 10, 1: 20})`",
+            f"`{call}` takes labels that are texts, or numbers, not `{clipped(labels)}`",
+            "Use `labels=False`, and map the places: `.map({0: 'low', 1: 'high'})`",
             call=call,
         )
     return names
@@ -129,7 +130,12 @@ def _equal(x: Any, count: int, right: bool) -> list[Any]:
     return [first + nothing, *inner, last + nothing]
 
 
-def _binned(x: Any, edges: list[Any], right: bool, lowest: bool, names: list[str] | None) -> Any:
+def _binned(x: Any, edges: list[Any], right: bool, lowest: bool, names: list[Any] | None) -> Any:
+    if names and not isinstance(names[0], str):
+        places = _binned(x, edges, right, lowest, None)
+        whole = all(isinstance(name, int) for name in names)
+        found = places.map({place: name if whole else float(name) for place, name in enumerate(names)})
+        return found.rename(x.name)
     args = [edge._frame if isinstance(edge, Operators) else float(edge) for edge in edges]
     found = wrap(
         _core.Frame.call("bins", [x._frame, right, lowest, names if names is not None else [], *args])

@@ -9,12 +9,15 @@ from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.aligning import AligningColumn
+from rlm_hypervisor.partition.alignment import by_labels
 from rlm_hypervisor.partition.constant import constants
 from rlm_hypervisor.partition.dtypes import DType, target
+from rlm_hypervisor.partition.factorizing import Factorizing
 from rlm_hypervisor.partition.levels import Levelled
 from rlm_hypervisor.partition.mapping import Mapping
 from rlm_hypervisor.partition.nested import Nested
 from rlm_hypervisor.partition.operators import apply
+from rlm_hypervisor.partition.picking import Picking, at_label, at_labels, is_row_label, is_row_labels
 from rlm_hypervisor.partition.posing import posing
 from rlm_hypervisor.partition.refusal import (
     boolean,
@@ -25,8 +28,10 @@ from rlm_hypervisor.partition.refusal import (
     whole_number,
 )
 from rlm_hypervisor.partition.replacing import Replacing, filled_binary, set_rows
+from rlm_hypervisor.partition.row_labels import RowLabels
 from rlm_hypervisor.partition.sampling import Sampling
 from rlm_hypervisor.partition.scalar import Scalar
+from rlm_hypervisor.partition.spans import several
 from rlm_hypervisor.partition.statistics import Statistics
 from rlm_hypervisor.partition.strings import HasText
 from rlm_hypervisor.partition.surface import unknown_attribute
@@ -73,6 +78,9 @@ class Column(
     Windows,
     Statistics,
     Sampling,
+    Picking,
+    Factorizing,
+    RowLabels,
     AligningColumn,
 ):
     """A column of the input or computed from it; rows stay unknown while the operation is traced.
@@ -154,6 +162,8 @@ class Column(
             refuse("`Series.fillna` with a dict fills by row label, which is not native", "Give one value")
         if value is None:
             refuse("`Series.fillna` must be given a value to fill with", "Give a value")
+        if isinstance(value, Column):
+            value = Column(by_labels(self._frame, value._frame, "`Series.fillna`"))
         return apply("fillna", self, value)  # type: ignore[no-any-return]
 
     def isin(self, values: object) -> Column:
@@ -196,14 +206,19 @@ class Column(
         return self._binary("floordiv", other, True), self._binary("mod", other, True)
 
     # Rows chosen and ordered.
-    def __getitem__(self, key: object) -> Column:
+    def __getitem__(self, key: object) -> Any:
         if callable(key):
             key = key(self)
         if isinstance(key, Column):
             return Column(self._frame.filter(boolean_mask(key, "Series")))
+        if isinstance(key, slice) and all(end is None or type(end) is int for end in (key.start, key.stop)):
+            return self.iloc[key]
+        if is_row_label(key):
+            found = several(self._frame, key, "Series") if isinstance(key, str) else None
+            return at_label(self, key, "Series") if found is None else Column(found)
         refuse(
-            f"`Series[{clipped(key)}]` picks rows by label or position, which are not known while tracing",
-            "Select rows with a condition: `s[s > 3]`; the first ones are `s.head(n)`",
+            f"`Series[{clipped(key)}]` picks several rows by label or position, which are not known while tracing",
+            "Select rows with a condition: `s[s > 3]`, `s[s.index.isin([...])]`; in order of labels: `s.reindex([...])`",
         )
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -417,9 +432,14 @@ class ColumnLoc:
     def __init__(self, column: Column) -> None:
         self._column = column
 
-    def __getitem__(self, key: object) -> Column:
+    def __getitem__(self, key: object) -> Any:
         if isinstance(key, slice) and key == slice(None):
             return self._column.copy()
+        if is_row_labels(key):
+            return Column(at_labels(self._column._frame, key, "Series.loc"))
+        found = several(self._column._frame, key, "Series.loc")
+        if found is not None:
+            return Column(found)
         return self._column[key]
 
     def __setitem__(self, key: object, value: object) -> None:

@@ -142,7 +142,9 @@ def target(dtype: object, call: str) -> str:
     if name in _NULLABLE or name.endswith("[pyarrow]"):
         refuse(
             f"{call} to {name!r} is not native in this version: answers have pandas' default types",
-            "Convert the answer: `result.to_pandas().astype(...)`",
+            "Leave it out: texts are grouped and sorted as they are; codes are `pd.factorize(p['x'], sort=True)[0]`"
+            if name == "category"
+            else "Convert the answer: `result.to_pandas().astype(...)`",
             call=call,
         )
     if not isinstance(dtype, str) and not hasattr(dtype, "kind") and not hasattr(dtype, "name"):

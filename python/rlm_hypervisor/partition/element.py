@@ -202,9 +202,16 @@ class Element:
     def __getitem__(self, key: Any) -> Any:
         if self._kind == "list":
             return lists().item(self, key)
-        if self._kind != "str" or not isinstance(key, slice):
+        whole = isinstance(key, int) and not isinstance(key, bool) and not isinstance_of(key)
+        if self._kind != "str" or not (isinstance(key, slice) or whole):
             self._end("`[]` of a value")
         self._present(lambda: TypeError("'float' object is not subscriptable"))
+        if whole:
+            length = self._column.str.len()
+            short = apply("le", length, key) if key >= 0 else apply("lt", length, -key)
+            if _path().decide(short.fillna(False)):
+                raise IndexError("string index out of range")
+            key = slice(key, key + 1 or None)
         return Element(self._column.str.slice(key.start, key.stop, key.step), "str")
 
     def __getattr__(self, name: str) -> Any:

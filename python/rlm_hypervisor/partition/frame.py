@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.aligning import AligningFrame
+from rlm_hypervisor.partition.alignment import by_labels
 from rlm_hypervisor.partition.column import _SORTS, Column, boolean_mask, kept, piped
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.dtypes import DType, DTypes
@@ -21,6 +22,7 @@ from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.merging import Merging
 from rlm_hypervisor.partition.nested import NestedFrame
 from rlm_hypervisor.partition.operators import Operators
+from rlm_hypervisor.partition.picking import PickingFrame
 from rlm_hypervisor.partition.pivoting import Pivoting
 from rlm_hypervisor.partition.posing import posing
 from rlm_hypervisor.partition.refusal import (
@@ -34,11 +36,13 @@ from rlm_hypervisor.partition.refusal import (
     whole_number,
 )
 from rlm_hypervisor.partition.reshaping import Reshaping
+from rlm_hypervisor.partition.row_labels import RowLabels
 from rlm_hypervisor.partition.rowwise import RowFunctions
 from rlm_hypervisor.partition.sampling import Sampling
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.shaping import Shaping, sorted_by_key
 from rlm_hypervisor.partition.split import Split
+from rlm_hypervisor.partition.stacking import Stacking
 from rlm_hypervisor.partition.surface import SURFACES, not_shadowed, unknown_attribute
 from rlm_hypervisor.partition.temporal import TemporalFrame
 
@@ -62,6 +66,9 @@ class Partition(
     FrameStatistics,
     Sampling,
     AligningFrame,
+    PickingFrame,
+    RowLabels,
+    Stacking,
 ):
     """The rows of the input, or rows computed from them.
 
@@ -227,7 +234,11 @@ class Partition(
 
     def _assigned(self, label: Any, value: Any, call: str) -> _core.Frame:
         if isinstance(value, Operators):
-            return self._frame.assign(label, value._frame)
+            found = value._frame
+            if found.kind == "series" and not self._frame.same_rows(found):
+                # As pandas does: the value that it has for the label of each row.
+                found = by_labels(self._frame, found, call)
+            return self._frame.assign(label, found)
         if isinstance(value, Partition | Summary):
             refuse(f"{call} assigns {value!r} to one column", "Pick a column or a scalar of it")
         return self._frame.assign(label, constant(value, call))

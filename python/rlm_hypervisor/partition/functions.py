@@ -83,6 +83,9 @@ def function(given: object, known: tuple[str, ...], call: str) -> Function:
         return Function("len", "size")
     if given is list and known == GROUPED:
         return Function("list", "list")
+    if known == GROUPED and name == "join" and isinstance(getattr(given, "__self__", None), str):
+        separator = given.__self__  # type: ignore[attr-defined]
+        return Function(name, "", traced=lambda values: values.joined(separator))
     if given in (list, set, tuple, frozenset):
         refuse(
             f"{call}: the values as a {name} are not native",

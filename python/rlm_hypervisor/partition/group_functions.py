@@ -26,18 +26,22 @@ class GroupFunctions(GroupRows):
     __slots__ = ()
     _group_keys: bool
 
+    def _given(self) -> _core.Frame:
+        """The columns that a function is called with."""
+        if self._surface == "SeriesGroupBy":
+            return self._frame
+        return self._frame.select(list(self._columns()))
+
     def _inside(self) -> _core.Frame:
         """What a function is called with."""
-        frame = self._frame
-        if self._surface != "SeriesGroupBy":
-            frame = frame.select(list(self._columns()))
-        return self._groups.enter(frame)
+        return self._groups.enter(self._given())
 
     def apply(self, func: Any, *args: Any, include_groups: bool = False, **kwargs: Any) -> Any:
         """`func` of each group: a scalar, a `pd.Series` of scalars, or a column or partition of the group's rows.
 
-        Aggregates, conditions and functions of neighbouring rows are native within it; sorting, shortening and
-        grouping a group are refused.
+        Aggregates, conditions, functions of neighbouring rows, and choosing or sorting the rows of the group
+        (`g.nlargest(2, "x")`, `g[g["x"] > g["x"].mean()]`, `g.sort_values("t").head(1)`) are native within it;
+        aggregates of chosen rows that are sorted, and grouping a group, are refused.
         """
         call = self._call("apply")
         only(call, include_groups=(include_groups, False))
@@ -48,8 +52,9 @@ class GroupFunctions(GroupRows):
         if not callable(func):
             refuse(f"`{call}` takes a function of a group", _WHAT, call=call)
         series = self._surface == "SeriesGroupBy"
-        if func is list and series and not args and not kwargs:
-            return self.agg(list)  # type: ignore[attr-defined]
+        joins = isinstance(getattr(func, "__self__", None), str) and func.__name__ == "join"
+        if (func is list or joins) and series and not args and not kwargs:
+            return self.agg(func)  # type: ignore[attr-defined]
         inside = self._inside()
         group: Any = Column(inside) if series else Partition(inside)
         result = func(group, *args, **kwargs)
@@ -66,6 +71,11 @@ class GroupFunctions(GroupRows):
                 )
             items = [(label, scalar._frame) for label, scalar in _alike(scalars).items()]
             return self._answer(self._groups.per_group(inside, items, False))
+        if isinstance(result, Column | Partition) and not inside.same_rows(result._frame):
+            # Called again with a group whose rows keep their labels wherever they go.
+            inside = self._groups.enter_labelled(self._given())
+            again = func(Column(inside) if series else Partition(inside), *args, **kwargs)
+            return self._answer(self._groups.chosen(inside, again._frame, self._group_keys))
         if isinstance(result, Column | Partition):
             rows = self._groups.leave(inside, result._frame)
             if not self._group_keys:
@@ -107,6 +117,33 @@ class GroupFunctions(GroupRows):
         if fn.is_own(func):
             return self._rows(lambda column: self._function(func, column, args, kwargs))
         return super().transform(func, *args, **kwargs)
+
+    def resample(
+        self,
+        rule: Any,
+        *args: Any,
+        include_groups: bool = False,
+        on: Any = None,
+        closed: Any = None,
+        label: Any = None,
+        level: Any = None,
+        origin: Any = "start_day",
+        offset: Any = None,
+        group_keys: Any = False,
+    ) -> Any:
+        """Bins of time of each group, from its first to its last: of the column `on`, or of an index of times.
+
+        Bins have to divide a day, or be days, weeks or longer calendar ones; `origin` and `offset` are refused.
+        """
+        from rlm_hypervisor.partition.resampling import resampled_groups
+
+        call = self._call("resample")
+        fn.reject_arguments(f"`{call}`", args, {})
+        only(
+            call, include_groups=(include_groups, False), origin=(origin, "start_day"), offset=(offset, None)
+        )
+        only(call, level=(level, None), group_keys=(group_keys, False, True))
+        return resampled_groups(self, call, rule, closed, label, on)
 
     def filter(self, func: Any, dropna: bool = True, *args: Any, **kwargs: Any) -> Any:
         """The rows of the groups for which `func` gives True, in the order of all rows. `dropna=False` is refused."""

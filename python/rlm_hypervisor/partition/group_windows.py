@@ -11,6 +11,7 @@ from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.frame import Partition
 from rlm_hypervisor.partition.refusal import boolean, only, refuse
+from rlm_hypervisor.partition.statistics import fraction
 from rlm_hypervisor.partition.windows import NOT_GIVEN, limit_of, periods_of, rank_options
 
 _ROW_ALIGNED = (
@@ -181,5 +182,8 @@ class GroupWindows:
         known = {"ddof", "min_count"} if given.name in ("std", "var", "sum") else set()
         if not args and set(kwargs) <= known:
             return self._broadcast(given._replace(params=given.params | kwargs))
+        if given.name == "quantile" and len(args) + len(kwargs) == 1 and set(kwargs) <= {"q"}:
+            q = fraction(self._call("transform"), args[0] if args else kwargs["q"])
+            return self._broadcast(given._replace(params=given.params | {"q": q}))
         fn.reject_arguments(call, args, kwargs)
         return self._broadcast(given)

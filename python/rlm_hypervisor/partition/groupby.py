@@ -206,6 +206,20 @@ class GroupBy(GroupFunctions, GroupStatistics):
         result = result.drop(columns=[size, *(("rlm", "count", label) for label in columns)])
         return result[next(iter(columns))] if self._as_index and self._surface == "SeriesGroupBy" else result
 
+    def get_group(self, name: Any) -> Any:
+        """The rows of one group, by its key, or a tuple of keys; a run fails where there is no such group."""
+        call = self._call("get_group")
+        names = list(name) if isinstance(name, tuple) else [name]
+        keys = [Column(frame) for frame in self._groups.key_columns()]
+        if len(names) != len(keys):
+            refuse(f"`{call}` takes a tuple of {len(keys)} key(s), not `{clipped(name)}`", call=call)
+        found: Any = True
+        for key, value in zip(keys, names, strict=True):
+            found = (key == value) & found
+        said = f"`{call}({clipped(name)})`: there is no such group"
+        there = apply("ensure", found.any(), found.any(), said)
+        return self._where(found & there)
+
     def size(self) -> Any:
         """How many rows each group has."""
         label = self._frame.columns[0] if self._surface == "SeriesGroupBy" else None

@@ -87,6 +87,10 @@ class GroupValue:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
+        if name in ("days", "seconds"):
+            return self._call(f"dt_{name}", self)
+        if name == "total_seconds":
+            return lambda: self._call("dt_total_seconds", self)
         refuse(f"`.{name}` of a group's value is not native in this version", "Compute with aggregates")
 
     def __repr__(self) -> str:
@@ -119,6 +123,69 @@ class _Recorder(Column):
         return GroupValue(None, "list_unique", (self.tolist(),))
 
 
+class _Frequent:
+    """`s.mode()` and `s.value_counts()` within a group: its first value is one per group."""
+
+    __slots__ = ("_column", "_least")
+    _is_symbolic = True
+
+    def __init__(self, column: Column, least: bool) -> None:
+        self._column = column
+        self._least = least
+
+    def _value(self) -> GroupValue:
+        lists = _Recorder(self._column._frame).tolist()
+        said = "the most frequent value of a group was asked for, and one has none that is not missing"
+        return GroupValue(None, "required", (GroupValue(None, "list_mode", (lists, self._least)), said))
+
+    @property
+    def iloc(self) -> _Frequent:
+        """By place: the first value."""
+        return self
+
+    iat = iloc
+
+    @property
+    def index(self) -> _Frequent:
+        """The values that were counted, most frequent first."""
+        if self._least:
+            self._refuse("`.index` of a mode")
+        return _InOrder(self._column, False)
+
+    def idxmax(self) -> GroupValue:
+        """The most frequent value."""
+        if self._least:
+            self._refuse("`.idxmax()` of a mode")
+        return self._value()
+
+    def __getitem__(self, key: object) -> GroupValue:
+        if not self._least or key != 0 or isinstance(key, bool):
+            self._refuse(f"`[{key!r}]` of the most frequent values")
+        return self._value()
+
+    def _refuse(self, what: str) -> NoReturn:
+        refuse(
+            f"{what} of a group is not native",
+            "The most frequent one is `s.mode().iloc[0]`, or `s.value_counts().index[0]`",
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        self._refuse(f"`.{name}` of the most frequent values")
+
+
+class _InOrder(_Frequent):
+    """The values that `value_counts` counted."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: object) -> GroupValue:
+        if key != 0 or isinstance(key, bool):
+            self._refuse(f"`[{key!r}]` of the counted values")
+        return self._value()
+
+
 class GroupedColumn:
     """A column within groups: what is row by row stays one, what reduces is a `GroupValue`."""
 
@@ -144,6 +211,16 @@ class GroupedColumn:
             plain.append(arg._column if isinstance(arg, GroupedColumn) else arg)
         return self._wrapped(apply(op, *plain))
 
+    def mode(self, dropna: bool = True) -> _Frequent:
+        """The most frequent values of each group, of which the first, the least, can be taken: `s.mode().iloc[0]`."""
+        if dropna is not True:
+            refuse("`mode` of a group with `dropna=False` is not native", "Fill missing values first")
+        return _Frequent(self._column, True)
+
+    def value_counts(self) -> _Frequent:
+        """Of the counted values the first can be taken: `s.value_counts().index[0]`, `.idxmax()`."""
+        return _Frequent(self._column, False)
+
     @property
     def iloc(self) -> _Positions:
         """The first or last row of each group: `s.iloc[0]`, `s.iloc[-1]`."""
@@ -158,8 +235,17 @@ class GroupedColumn:
     def __len__(self) -> int:
         refuse_value("`len()` of a group", "Use `s.size`")
 
+    def joined(self, separator: str) -> GroupValue:
+        """The texts of each group as one; a run fails where one is missing, as Python does."""
+        lists = _Recorder(self._column._frame).tolist()
+        said = "the texts of a group are joined, and one of them is missing"
+        return GroupValue(None, "required", (GroupValue(None, "list_join", (lists, separator)), said))
+
     def __iter__(self) -> Any:
-        refuse_value("iteration over a group's values", "Use aggregates: `s.sum()`")
+        refuse_value(
+            "iteration over a group's values",
+            "Use aggregates: `s.sum()`; texts are joined by `.agg(', '.join)`, values collected by `.agg(list)`",
+        )
 
     def __bool__(self) -> NoReturn:
         refuse_value("the truth of a group's column", "Combine conditions with `&`, `|` and `~`")

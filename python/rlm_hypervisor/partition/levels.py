@@ -8,7 +8,15 @@ from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.operators import Operators
-from rlm_hypervisor.partition.refusal import boolean, is_label, labels_of, only, refuse, refuse_value
+from rlm_hypervisor.partition.refusal import (
+    boolean,
+    is_label,
+    labels_of,
+    only,
+    refuse,
+    refuse_value,
+    whole_number,
+)
 
 
 def level_numbers(frame: _core.Frame, level: Any, call: str) -> list[int]:
@@ -113,6 +121,19 @@ class RowIndex(Operators):
         from rlm_hypervisor.partition.column import Column
 
         return Column(frame)
+
+    def __getitem__(self, key: Any) -> Any:
+        """The label at a place, as a scalar, or those of a slice of places."""
+        from rlm_hypervisor.partition.picking import at_place
+
+        if isinstance(key, slice):
+            ends = (key.start or 0, key.stop)
+            if key.step not in (None, 1) or not all(end is None or type(end) is int for end in ends):
+                refuse(
+                    "a slice of the index takes whole numbers, and no step", "Slice the rows: `p.iloc[...]`"
+                )
+            return RowIndex(self._owner.slice(*ends))
+        return at_place(self.to_series(), whole_number("Index", "position", key), "Index")
 
     def __len__(self) -> NoReturn:
         refuse_value("`len()` of the index", "Use `p.shape[0]`, a scalar, in expressions")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.alignment import by_labels
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.operators import Operators, apply
+from rlm_hypervisor.partition.picking import at_label, at_labels, is_row_label, is_row_labels, row_at_label
 from rlm_hypervisor.partition.refusal import is_label, labels_of, only, refuse
 from rlm_hypervisor.partition.replacing import set_rows
+from rlm_hypervisor.partition.spans import several
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.frame import Partition
@@ -33,7 +36,19 @@ class Loc:
         partition = self._partition
         if callable(rows) and not isinstance(rows, Column):
             rows = rows(partition)
-        if isinstance(rows, Column):
+        if not _everything(rows):
+            found = several(partition._frame, rows, "DataFrame.loc")
+            if found is not None:
+                partition, rows = type(partition)(found), slice(None)
+                if not isinstance(key, tuple):
+                    return partition
+        if not isinstance(key, tuple) and is_row_label(key):
+            return row_at_label(partition, key)
+        if is_row_label(rows) and is_label(columns):
+            return at_label(partition[columns], rows, "DataFrame.loc")
+        if is_row_labels(rows):
+            partition = type(partition)(at_labels(partition._frame, rows, "DataFrame.loc"))
+        elif isinstance(rows, Column):
             partition = partition[rows]
         elif not _everything(rows):
             refuse(
@@ -81,7 +96,8 @@ class Loc:
             if isinstance(new, Column) and not new._frame.same_rows(partition._frame):
                 # What stands in those rows, computed from these rows: `p.loc[mask, "x"] *= 2`.
                 whole = new._frame.unfiltered(partition._frame, rows._frame)
-                new = new if whole is None else Column(whole)
+                call = "`p.loc[rows, columns] = ...`"
+                new = Column(by_labels(partition._frame, new._frame, call) if whole is None else whole)
             partition[label] = _set(partition, label, rows, new)
 
 

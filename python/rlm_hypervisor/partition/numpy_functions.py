@@ -84,8 +84,25 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
     return Column(result._frame.with_name(None))
 
 
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False) -> Any:
+    """`np.average(column, weights=column)`: NaN where a value or weight is missing, as NumPy has it."""
+    call = "numpy.average"
+    if axis not in (None, 0) or returned:
+        refuse(f"`{call}` with `axis` or `returned` is not native", "Leave them out", call=call)
+    if weights is None:
+        return a._reduce("mean", skipna=False)
+    if not isinstance(weights, Operators) or weights._frame.kind != "series":
+        refuse(
+            f"`{call}` takes a column of the same rows for `weights`", "Assign them as a column", call=call
+        )
+    total = weights._reduce("sum", skipna=False)  # type: ignore[attr-defined]
+    found = (a * weights)._reduce("sum", skipna=False) / total
+    return apply("ensure", found, apply("ne", total, 0), f"`{call}`: the weights add up to 0")
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "where": where,
+    "average": average,
     "select": select,
     "clip": clip,
     "nan_to_num": nan_to_num,
@@ -121,12 +138,3 @@ def isna(obj: Any) -> Any:
 def notna(obj: Any) -> Any:
     """`pd.notna(column)`."""
     return _missing(obj, False, "notna")
-
-
-def factorize(*args: Any, **kwargs: Any) -> Any:
-    """Refused: its codes are those of the order of appearance."""
-    refuse(
-        "`pandas.factorize` numbers the values in their order of appearance",
-        "Map the values you know: `p['k'].map({'a': 0, 'b': 1})`",
-        call="pandas.factorize",
-    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from rlm_hypervisor import _core
 from rlm_hypervisor.errors import NotDecomposableError
+from rlm_hypervisor.partition.alignment import ARITHMETIC, together
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.refusal import refuse, refuse_value
 
@@ -150,7 +151,8 @@ def operand(value: object, call: str) -> Any:
 def apply(op: str, *args: object, call: str | None = None) -> Any:
     """Calls an operator of the core."""
     call = call or (f"`{SYMBOLS[op]}`" if op in SYMBOLS else f"`{op}`")
-    return wrap(_core.Frame.call(op, [operand(arg, call) for arg in args]))
+    operands = [operand(arg, call) for arg in args]
+    return wrap(_core.Frame.call(op, together(operands, call) if op in ARITHMETIC else operands))
 
 
 class Operators:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.operators import wrap
+from rlm_hypervisor.partition.picking import Row, at_place, row_at_place
 from rlm_hypervisor.partition.refusal import labels_of, only, refuse, whole_number
 
 
@@ -38,24 +39,38 @@ class ILoc:
         if listed is not None and not any(isinstance(row, bool) for row in listed):
             return type(self._owner)(self._owner._frame.draw(places(call, listed)))
         if not isinstance(rows, slice):
-            refuse(
-                f"`{call}[{clipped(rows)}]` picks single rows by position, which is not native",
-                "Take a slice or a list of them: `p.iloc[3:4]`, `p.iloc[[3]]`",
-                call=call,
-            )
-        if rows.step not in (None, 1):
-            refuse(f"`{call}` with a step is not native", "Filter on a column of row numbers", call=call)
+            at = whole_number(call, "position", rows)
+            if hasattr(self._owner, "columns"):
+                return row_at_place(self._owner, at)
+            return at_place(self._owner, at, call)
+        step = place(call, rows.step, 1) or 0
+        if step < 1:
+            refuse(f"`{call}` with a step below 1 is not native", "Sort by a column, descending", call=call)
         if rows == slice(None):
             return self._owner.copy()
         start, stop = place(call, rows.start, 0), place(call, rows.stop, None)
-        return type(self._owner)(self._owner._frame.slice(start, stop))
+        frame = self._owner._frame.slice(start, stop)
+        if step > 1:
+            number = wrap(frame.column(frame.columns[0]).window("cumcount", [True]))
+            frame = frame.filter((number % step == 0)._frame)
+        return type(self._owner)(frame)
 
     def __getitem__(self, key: Any) -> Any:
         if not hasattr(self._owner, "columns"):
             return self._rows(key[0] if isinstance(key, tuple) and len(key) == 1 else key, "Series.iloc")
         rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, slice(None))
-        chosen = self._rows(rows, "DataFrame.iloc")
         labels = list(self._owner.columns)
+        if isinstance(columns, int) and not isinstance(columns, bool):
+            # One column first: of a single row it is a single value.
+            return ILoc(self._owner[labels[columns]])._rows(rows, "DataFrame.iloc")
+        chosen = self._rows(rows, "DataFrame.iloc")
+        if isinstance(chosen, Row):
+            if columns == slice(None):
+                return chosen
+            refuse(
+                "`p.iloc[row, columns]` of a single row and several columns is not native",
+                "`p.iloc[[0], [1, 2]]`",
+            )
         if isinstance(columns, slice):
             return chosen if columns == slice(None) else chosen[labels[columns]]
         several = labels_of(columns)

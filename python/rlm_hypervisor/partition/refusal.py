@@ -45,9 +45,21 @@ def missing_column(label: object, columns: Iterable[object], call: str) -> Missi
 
 
 ADVICE_FOR_KEYWORDS = {
+    "dayfirst": "Say how the dates are written: `pd.to_datetime(p['t'], format='%d/%m/%Y')`",
+    "yearfirst": "Say how the dates are written: `pd.to_datetime(p['t'], format='%y/%m/%d')`",
+    "weights": "Draw of all rows instead: `p.sample(n=5, weights='w', random_state=1)`",
+    "win_type": "Windows have equal weights here; `ewm` has weights that decay",
+    "step": "Take every n-th row of the result: filter by a column of row numbers",
+    "freq": "Shift by rows, or add a span to the times: `p['t'] + pd.Timedelta('1D')`",
+    "raw": "Write it with column arithmetic and aggregates",
+    "engine": "Leave `engine` out: it runs natively already",
+    "retbins": "Ask for the edges by themselves: `p['x'].quantile([...])`, `p['x'].min()`",
+    "as_index": "Leave it out, and call `reset_index()` on the result",
+    "by_row": "Leave `by_row` out",
+    "downcast": "Convert afterwards: `.astype('int32')`",
     "inplace": "Assign the result instead: `p = p.method(...)`",
     "key": "Compute the sort key first: `p.assign(key=...).sort_values('key').drop(columns='key')`",
-    "level": "Name the column or the index level instead",
+    "level": "Group by the level, and compute in its rows: `s / s.groupby(level=0).transform('sum')`",
     "skipna": "Missing values are always skipped",
     "fill_value": "Fill first: `p['x'].fillna(value)`",
     "limit": "Only whole-column fills are native",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.errors import SchemaMismatchError
+from rlm_hypervisor.partition.alignment import united
 from rlm_hypervisor.partition.constant import constant, is_missing
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.operators import Operators, apply, wrap
@@ -231,10 +232,12 @@ class Replacing:
         return apply("given", products.sum(), products.isna().sum() == 0)
 
     def combine_first(self, other: Any) -> Column:
-        """The values, and those of a column of the same rows where they are missing."""
+        """The values, and those of another column where they are missing, over the labels of both."""
+        call = "Series.combine_first"
         if not _is_column(other):
-            refuse("`Series.combine_first` takes a column of the same rows", call="Series.combine_first")
-        return self._named(apply("fillna", self, other))
+            refuse(f"`{call}` takes a column", "Fill with one value: `s.fillna(0)`", call=call)
+        own, theirs = united([self._frame, other._frame], f"`{call}`")
+        return self._named(apply("fillna", wrap(own), wrap(theirs)))
 
     def dropna(
         self,
@@ -342,6 +345,8 @@ def filled_binary(op: str, column: Any, other: Any, fill: Any, reflected: bool) 
         filled = apply("fillna", column, fill)
         other = fill if nothing(other) else other
         return apply(op, other, filled) if reflected else apply(op, filled, other)
+    own, theirs = united([column._frame, other._frame], f"`{op}`")
+    column, other = wrap(own), wrap(theirs)
     left, right = apply("fillna", column, fill), apply("fillna", other, fill)
     result = apply(op, right, left) if reflected else apply(op, left, right)
     if op in ("eq", "ne", "lt", "le", "gt", "ge"):

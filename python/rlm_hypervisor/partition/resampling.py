@@ -74,6 +74,25 @@ def resampled(
     )
 
 
+def resampled_groups(by: Any, call: str, rule: Any, closed: Any, label: Any, on: Any) -> Resampler:
+    """What `resample` of a group-by returns."""
+    only(call, closed=(closed, None, "left", "right"), label=(label, None, "left", "right"))
+    only(
+        f"{call} with `as_index=False` or `sort=False`",
+        as_index=(by._as_index, True),
+        sort=(by._groups.sort, True),
+        dropna=(by._groups.dropna, True),
+    )
+    if on is not None and not (is_label(on) and on in by._frame.columns):
+        refuse(f"`{call}` with `on={clipped(on)}`: there is no such column", call=call)
+    freq = frequency(rule, call)
+    groups = by._groups.binned(on, freq, closed, label)
+    if isinstance(by, SeriesGroupBy):
+        return Resampler(SeriesGroupBy(groups, by._frame, True))
+    labels = [c for c in by._labels if on is None or c != on]
+    return Resampler(DataFrameGroupBy(groups, by._frame, True, labels, by._selected))
+
+
 class Resampler:
     """Rows by bins of time; each aggregate has a row for every bin between the first and the last.
 
@@ -127,6 +146,22 @@ class Resampler:
         """The variance in each bin."""
         return self._by.var(ddof=ddof, numeric_only=numeric_only)
 
+    def median(self, numeric_only: bool = False) -> Any:
+        """The median in each bin."""
+        return self._by.median(numeric_only=numeric_only)
+
+    def prod(self, numeric_only: bool = False, min_count: int = 0) -> Any:
+        """The product in each bin; 1 in an empty one, or missing below `min_count` values."""
+        return self._by.prod(numeric_only=numeric_only, min_count=min_count)
+
+    def quantile(self, q: Any = 0.5, **kwargs: Any) -> Any:
+        """A quantile in each bin."""
+        return self._by.quantile(q, **kwargs)
+
+    def sem(self, ddof: int = 1, numeric_only: bool = False) -> Any:
+        """The standard error of the mean in each bin."""
+        return self._by.sem(ddof=ddof, numeric_only=numeric_only)
+
     def count(self) -> Any:
         """How many values in each bin are not missing."""
         return self._by.count()
@@ -143,7 +178,7 @@ class Resampler:
         """Aggregates by name, list, dict, or named, as of a group-by."""
         return self._by.agg(func, *args, **kwargs)
 
-    aggregate = agg
+    aggregate = apply = agg
 
     def ohlc(self) -> Any:
         """Of one column: first, largest, smallest and last value of each bin."""

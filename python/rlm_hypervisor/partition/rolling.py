@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition import functions as fn
+from rlm_hypervisor.partition.operators import apply
 from rlm_hypervisor.partition.refusal import boolean, only, refuse, refuse_value, whole_number
 from rlm_hypervisor.partition.rolling_times import Times, is_span, nanoseconds, ticks, times_of
 from rlm_hypervisor.partition.surface import SURFACES, unknown_attribute
@@ -167,6 +168,55 @@ class Rolling(Moving):
         if not 0 <= share <= 1:
             refuse(f"`{call}` takes a `q` between 0 and 1, not {q!r}", call=call)
         return self._of("quantile", numeric_only, 1, share, interpolation)
+
+    def sem(self, ddof: int = 1, numeric_only: bool = False) -> Any:
+        """The standard error of each window's mean."""
+        return self.std(ddof, numeric_only) / self.count(numeric_only) ** 0.5
+
+    def cov(
+        self, other: Any = None, pairwise: object = None, ddof: int = 1, numeric_only: bool = False
+    ) -> Any:
+        """The covariance of each window with another column of the same rows, over rows in which both have a value."""
+        call = self._call("cov")
+        only(call, pairwise=(pairwise, None, False), numeric_only=(numeric_only, False))
+        return self._pair(call, other, ddof)[0]
+
+    def corr(
+        self, other: Any = None, pairwise: object = None, ddof: int = 1, numeric_only: bool = False
+    ) -> Any:
+        """Pearson's correlation of each window with another column of the same rows."""
+        call = self._call("corr")
+        only(call, pairwise=(pairwise, None, False), numeric_only=(numeric_only, False))
+        whole_number(call, "ddof", ddof)  # which pandas takes, and does not use
+        together, mine, theirs = self._pair(call, other, 1)
+        return together / (mine * theirs) ** 0.5
+
+    def _pair(self, call: str, other: Any, ddof: int) -> tuple[Any, Any, Any]:
+        """The covariance with another column, and the variances of both, where both have a value."""
+        owner: Any = getattr(self._run, "__self__", None)
+        if self._select is not None or not hasattr(owner, "where") or not hasattr(other, "rolling"):
+            refuse(
+                f"`{call}` is native between two columns, and windows over rows",
+                "Take one column of each: `p['x'].rolling(7).corr(p['y'])`",
+                call=call,
+            )
+        mine, theirs = owner.astype("float64"), other.astype("float64")
+        both = apply("isfinite", mine) & apply("isfinite", theirs)
+        mine, theirs = mine.where(both), theirs.where(both)
+        degrees = whole_number(call, "ddof", ddof)
+
+        def moving(column: Any) -> Rolling:
+            return Rolling(column._moving, self._options)
+
+        spreads = moving(mine).var(degrees), moving(theirs).var(degrees)
+        # A quarter of the difference of the variances of sum and difference, or the mean of products less the product of
+        # means: whichever loses less.
+        of_sums = (moving(mine + theirs).var(degrees) - moving(mine - theirs).var(degrees)) / 4
+        product, means = moving(mine * theirs).mean(), moving(mine).mean() * moving(theirs).mean()
+        count = moving(mine).count()
+        of_products = (product - means) * (count / (count - degrees))
+        better = product.abs() + means.abs() < (spreads[0] + spreads[1]) / 2
+        return apply("where", better, of_products, of_sums), *spreads
 
     def apply(
         self,

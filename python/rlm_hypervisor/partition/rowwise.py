@@ -140,12 +140,13 @@ class RowFunctions:
     ) -> Any:
         """A function of each column, or with `axis=1` of each row.
 
-        A function of rows is called with one that is not known yet (`row["a"]`, `row.a`), and returns one value;
-        see `Series.apply` for what it can do. A function of columns returns a column or a scalar.
+        A function of rows is called with one that is not known yet (`row["a"]`, `row.a`), and returns one value,
+        or several: a `pd.Series` of values, or with `result_type="expand"` a list or tuple, whose values become
+        columns. See `Series.apply` for what it can do. A function of columns returns a column or a scalar.
         """
         call = "DataFrame.apply"
         only(call, raw=(raw, False), by_row=(by_row, "compat", False), engine_kwargs=(engine_kwargs, None))
-        only(call, result_type=(result_type, None, "reduce"), engine=(engine, None, "python"))
+        only(call, result_type=(result_type, None, "reduce", "expand"), engine=(engine, None, "python"))
         if isinstance(func, str):
             if axis in (1, "columns"):
                 kwargs["axis"] = 1
@@ -161,9 +162,17 @@ class RowFunctions:
             run = prepared(func, f"`{call}`")
             labels = list(frame.columns)
             dtype = _common(list(frame.dtypes))
-            return Column(
-                computed(frame, lambda: run(Row(frame, labels, dtype), *args, **kwargs), f"`{call}`")
-            )
+
+            def one() -> Any:
+                return run(Row(frame, labels, dtype), *args, **kwargs)
+
+            if result_type != "reduce":
+                from rlm_hypervisor.partition.rows_of_values import expanded
+
+                several = expanded(frame, one, f"`{call}`", result_type == "expand")
+                if several is not None:
+                    return several
+            return Column(computed(frame, one, f"`{call}`"))
         only(call, axis=(axis, 0, "index"))
         return self._by_columns(call, lambda column: func(column, *args, **kwargs))
 

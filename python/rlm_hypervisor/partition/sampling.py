@@ -8,8 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.operators import Operators, apply, wrap
 from rlm_hypervisor.partition.positions import places
-from rlm_hypervisor.partition.refusal import boolean, labels_of, only, refuse, whole_number
+from rlm_hypervisor.partition.refusal import boolean, is_label, labels_of, only, refuse, whole_number
 
 if TYPE_CHECKING:
     from rlm_hypervisor import _core
@@ -90,7 +91,8 @@ class Sampling:
             n: How many rows.
             frac: Instead of it a share of all rows; above 1 only with `replace`.
             replace: Whether a row may come several times.
-            weights: Not supported.
+            weights: Makes rows more or less likely: a column of the same rows, or the label of one; missing ones
+                are 0. All weights are held in memory. Not in a group-by.
             random_state: A whole number from 0 to 2**32 - 1, or None.
             axis: Rows only: 0, "index" or None.
             ignore_index: Number the drawn rows from 0.
@@ -108,9 +110,24 @@ class Sampling:
         [8, 1, 5]
         """
         call = f"{'DataFrame' if hasattr(self, 'columns') else 'Series'}.sample"
-        only(call, weights=(weights, None), axis=(axis, None, 0, "index"))
-        frame = self._frame.draw(drawn(call, n, frac, replace, random_state))
+        only(call, axis=(axis, None, 0, "index"))
+        draw = drawn(call, n, frac, replace, random_state)
+        frame = self._frame.draw(draw) if weights is None else self._weighted(call, draw, weights)
         return type(self)(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)  # type: ignore[call-arg]
+
+    def _weighted(self, call: str, draw: tuple[int, float | None, bool, int], weights: Any) -> _core.Frame:
+        """A draw by weights."""
+        frame = self._frame
+        if frame.kind == "frame" and is_label(weights) and weights in frame.columns:
+            weights = wrap(frame.column(weights))
+        if not isinstance(weights, Operators) or weights._frame.kind != "series":
+            refuse(
+                f"`{call}` takes a column of the same rows, or the label of one, for `weights`",
+                "Assign the weights as a column first: `p.sample(frac=0.1, weights='w')`",
+                call=call,
+                argument="weights",
+            )
+        return frame.draw(draw, apply("astype", weights, "float64")._frame)
 
     def take(self: _Self, indices: Any, axis: Any = 0, **kwargs: Any) -> _Self:
         """The rows at these places, in this order; negative ones count from the end."""

@@ -15,6 +15,27 @@ from rlm_hypervisor.partition.surface import unknown_attribute
 __all__ = ["Scalar", "Summary"]
 
 
+_OF_TIMES = frozenset(
+    (
+        *(
+            "year",
+            "month",
+            "day",
+            "hour",
+            "minute",
+            "second",
+            "microsecond",
+            "quarter",
+            "dayofweek",
+            "dayofyear",
+        ),
+        *("day_name", "month_name", "floor", "ceil", "normalize", "strftime"),
+        *("days", "seconds", "microseconds", "total_seconds"),
+    )
+)
+"""What a time or a span has under the same name as a column's `dt`."""
+
+
 class Scalar(Operators):
     """One value of the whole input, such as `p["value"].mean()`: usable in expressions, not knowable yet.
 
@@ -52,9 +73,13 @@ class Scalar(Operators):
     def __iter__(self) -> NoReturn:
         self._end("iteration")
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
+        if name in _OF_TIMES and self.dtype.kind in "Mm":
+            from rlm_hypervisor.partition.datetimes import accessor
+
+            return getattr(accessor(self), name)  # type: ignore[arg-type]
         if name in ("item", "tolist"):
             self._end(f"`.{name}()`")
         unknown_attribute(self, "a scalar", name, ("dtype", "round"))
@@ -70,6 +95,37 @@ def in_one_column(cells: Sequence[Scalar | None], call: str) -> None:
             "Ask for them one by one, or convert the column first: `.astype('int64')`",
             call=call,
         )
+
+
+class Places:
+    """What `loc` and `iloc` of a summary give."""
+
+    __slots__ = ("_by_place", "_summary")
+
+    def __init__(self, summary: Summary, by_place: bool) -> None:
+        self._summary = summary
+        self._by_place = by_place
+
+    def _at(self, labels: list[Any], key: Any) -> int:
+        if self._by_place:
+            if isinstance(key, int) and not isinstance(key, bool) and -len(labels) <= key < len(labels):
+                return key % len(labels)
+            raise missing_column(key, range(len(labels)), f"`iloc[{key!r}]` of a summary")
+        if isinstance(key, slice | list) or key not in labels:
+            raise missing_column(key, labels, f"`loc[{key!r}]` of a summary")
+        return labels.index(key)
+
+    def __getitem__(self, key: Any) -> Any:
+        summary = self._summary
+        columns = summary._columns
+        if columns is None:
+            return summary._cells[self._at(summary._index, key)][0]
+        row, column = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
+        cells = summary._cells[self._at(summary._index, row)]
+        if column is not None:
+            return cells[self._at(columns, column)]
+        label = summary._index[self._at(summary._index, row)]
+        return Summary(columns, None, [[cell] for cell in cells], name=label)
 
 
 class Summary:
@@ -120,6 +176,40 @@ class Summary:
             at = self._columns.index(label)
             return Summary(self._index, None, [[row[at]] for row in self._cells], name=label)
         raise missing_column(label, self._columns, f"`[{label!r}]` of a summary")
+
+    def _map(self, change: Callable[[Scalar], Scalar]) -> Summary:
+        rows = [[None if cell is None else change(cell) for cell in row] for row in self._cells]
+        return Summary(self._index, self._columns, rows, name=self._name)
+
+    def round(self, decimals: int = 0) -> Summary:
+        """Each number rounded half to even."""
+        return self._map(lambda cell: cell.round(decimals) if cell.dtype.kind in "iuf" else cell)
+
+    @property
+    def T(self) -> Summary:
+        """Rows as columns; of numbers only, which are then of one type."""
+        if self._columns is None:
+            return self
+        kinds = {cell.dtype.kind for row in self._cells for cell in row if cell is not None}
+        if not kinds <= set("iuf"):
+            refuse("`.T` of a summary that has more than numbers is not native", "Transpose the answer")
+        return Summary(
+            self._columns, self._index, [list(column) for column in zip(*self._cells, strict=True)]
+        )
+
+    @property
+    def loc(self) -> Places:
+        """By label: a scalar, or of a table a row; `s.loc[row, column]`."""
+        return Places(self, False)
+
+    at = loc
+
+    @property
+    def iloc(self) -> Places:
+        """By place: a scalar, or of a table a row."""
+        return Places(self, True)
+
+    iat = iloc
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.element import isinstance_of
+from rlm_hypervisor.partition.operators import Operators
 from rlm_hypervisor.partition.refusal import labels_of, only, refuse
+from rlm_hypervisor.partition.rows_of_values import Values
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 
 
@@ -16,9 +19,15 @@ def series(
     name: Any = None,
     copy: object = None,
     fastpath: object = None,
-) -> Summary:
-    """Scalars under labels: a dict of them, or a list with `index`. Columns and plain values are refused."""
+) -> Any:
+    """Scalars under labels: a dict of them, or a list with `index`; or a column as it is.
+
+    In a function of rows, single values under labels. Plain values without any of these are pandas' own.
+    """
     only("Series", dtype=(dtype, None), copy=(copy, None, True, False), fastpath=(fastpath, None))
+    if isinstance(data, Operators) and data._frame.kind == "series":
+        only("Series", index=(index, None))
+        return data.copy() if name is None else data.rename(name)  # type: ignore[attr-defined]
     if isinstance(data, dict):
         if index is not None:
             refuse("`pd.Series` of a dict and an index is not native here", "Leave one of them out")
@@ -31,6 +40,8 @@ def series(
             f"`pd.Series` of `{clipped(data)}` is not native",
             "Give it scalars: `pd.Series({'total': g['x'].sum()})`",
         )
+    if any(isinstance_of(value) for value in values):
+        return Values(labels, values)
     if len(labels) != len(values):
         refuse(f"`pd.Series` got {len(values)} values and {len(labels)} labels, which pandas refuses too")
     for label, value in zip(labels, values, strict=True):

@@ -11,6 +11,7 @@ from rlm_hypervisor.partition.column import _SORTS, Column
 from rlm_hypervisor.partition.dtypes import chosen_by_dtype
 from rlm_hypervisor.partition.levels import RowIndex, level_numbers, sorted_index
 from rlm_hypervisor.partition.operators import Operators
+from rlm_hypervisor.partition.picking import reindexed
 from rlm_hypervisor.partition.refusal import boolean, is_label, labels_of, only, refuse, whole_number
 from rlm_hypervisor.partition.replacing import GIVEN_NOTHING
 
@@ -332,17 +333,22 @@ class Shaping:
         limit: object = None,
         tolerance: object = None,
     ) -> Partition:
-        """The columns of a list of labels in its order; those that are not there are `fill_value`."""
+        """The columns, or the rows, with the labels of a list in its order; those that are not there are `fill_value`."""
         call = "DataFrame.reindex"
-        only(call, index=(index, None), method=(method, None), level=(level, None), limit=(limit, None))
+        only(call, method=(method, None), level=(level, None), limit=(limit, None))
         only(call, tolerance=(tolerance, None), copy=(copy, None, True, False))
         if labels is not None and axis in (1, "columns"):
             columns = labels
+        elif labels is not None:
+            index = labels
+        if index is not None:
+            rows = _partition(reindexed(self._frame, index, fill_value, call))
+            return rows if columns is None else rows.reindex(columns=columns, fill_value=fill_value)
         wanted = None if columns is None else labels_of(columns)
         if wanted is None or len(set(wanted)) != len(wanted):
             refuse(
-                f"`{call}` takes different labels of columns here: rows are not known by label",
-                "Write `reindex(columns=[...])`",
+                f"`{call}` takes different labels of columns",
+                "Write `reindex(columns=[...])`, or `reindex([...])` for rows",
                 call=call,
             )
         frame = self._frame

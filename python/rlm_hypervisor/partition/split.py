@@ -43,7 +43,15 @@ class Split:
             refuse(f"{self._call} with `n={self._limit}` gives {self._limit + 1} columns, not {count}")
         return [self._piece(number).rename(number) for number in range(count)]
 
+    def whole(self) -> Any:
+        """All pieces, as the columns of a partition."""
+        from rlm_hypervisor.partition.text_arguments import frame_of
+
+        return frame_of({number: self._piece(number) for number in range(self._limit + 1)})
+
     def __getitem__(self, key: Any) -> Any:
+        if hasattr(key, "_frame") or callable(key):
+            return self.whole()[key]
         numbers = key if isinstance(key, list) else [key]
         for number in numbers:
             if not 0 <= whole_number(self._call, "column", number) <= self._limit:
@@ -60,7 +68,7 @@ class Split:
     def __getattr__(self, name: builtins.str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        refuse(f"`.{name}` of {self._call} is not native in this version", _ADVICE)
+        return getattr(self.whole(), name)
 
     def __repr__(self) -> builtins.str:
         return f"<pieces of {self._column!r}>"

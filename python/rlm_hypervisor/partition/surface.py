@@ -167,9 +167,6 @@ _ROWS = f"It needs the rows themselves, and {UNKNOWN_VALUES}"
 
 ADVICE: dict[str, str] = {
     "applymap": "Write it with column arithmetic",
-    "resample": "Group by a rounded time column instead, or do it on the answer",
-    "iat": _ROWS,
-    "at": _ROWS,
     "iterrows": "Write it with column arithmetic: there is no loop over rows in a native operation",
     "itertuples": "Write it with column arithmetic: there is no loop over rows in a native operation",
     "values": _ROWS,
@@ -181,10 +178,9 @@ ADVICE: dict[str, str] = {
     "item": "It stays a scalar: use it in expressions or return it",
     "empty": _ROWS + "; return `p.shape[0]`, and compare that",
     "filter": "Select columns with `p[[...]]`, rows with `p[condition]`; groups after aggregating",
-    "stack": _AFTERWARDS,
     "T": "Transpose the answer: `result.to_pandas().T`",
     "transpose": "Transpose the answer: `result.to_pandas().T`",
-    "cat": "Categories count as plain values here",
+    "cat": "Categories count as plain values here; their codes are `pd.factorize(p['x'], sort=True)[0]`",
     "to_parquet": "Return the partition, and write the answer: `result.write.parquet(path)`",
     "to_csv": "Return the partition, and write the answer: `result.to_pandas().to_csv(path)`",
     "get_group": "Select its rows: `p[p['key'] == value]`",

@@ -10,6 +10,7 @@ from rlm_hypervisor._lazy import is_instance
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.frame import Partition
+from rlm_hypervisor.partition.levels import RowIndex
 from rlm_hypervisor.partition.refusal import refuse
 
 VALUE = "__value"
@@ -81,6 +82,8 @@ def series(value: Any, call: str) -> Column | None:
     """A column as it is; a pandas or Polars Series, or a pyarrow array, as one; None for anything else."""
     if isinstance(value, Column):
         return value
+    if isinstance(value, RowIndex):
+        return value.to_series()  # type: ignore[no-any-return]
     if is_instance(value, "pandas", "Series"):
         name = value.name
         column = Partition(in_memory(value.to_frame(VALUE), call))[VALUE]

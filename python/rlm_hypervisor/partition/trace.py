@@ -33,6 +33,7 @@ from rlm_hypervisor.partition.pandas_functions import dispatched
 from rlm_hypervisor.partition.periods import Periods
 from rlm_hypervisor.partition.refusal import sentence
 from rlm_hypervisor.partition.scalar import Scalar, Summary
+from rlm_hypervisor.partition.split import Split
 from rlm_hypervisor.partition.surface import UnknownAttribute
 from rlm_hypervisor.partition.swallowed import Noted, noting
 from rlm_hypervisor.partition.wide import Wide
@@ -87,6 +88,8 @@ def _swallowed(noted: Noted, operation: Callable[..., Any]) -> RLMError:
 def _plan(returned: Any, operation: Callable[..., Any]) -> _core.Frame | Constant:
     """The core's form of what was returned."""
     name = _name(operation)
+    if isinstance(returned, Split):
+        returned = returned.whole()
     if isinstance(returned, Partition | Column | Scalar):
         return returned._frame
     if isinstance(returned, Summary | Wide | Dummies):
@@ -260,6 +263,11 @@ _PANDAS = {
     "Replacing": "Series",
     "Sampling": "DataFrame",
     "Aligning": "DataFrame",
+    "Picking": "Series",
+    "RowLabels": "DataFrame",
+    "Stacking": "DataFrame",
+    "Factorizing": "Series",
+    "PickingFrame": "DataFrame",
     "AligningFrame": "DataFrame",
     "AligningColumn": "Series",
     "Mapping": "Series",

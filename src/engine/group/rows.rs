@@ -17,8 +17,10 @@ pub struct RowsInterner {
 
 impl RowsInterner {
     pub fn new(arrow: DataType) -> Result<Self> {
-        let converter = RowConverter::new(vec![SortField::new(arrow.clone())])
-            .map_err(|_| not_decomposable(format!("columns of type {arrow} cannot be grouped by")).hint("Group by a part of it that is a number, text or time, or leave it out of the keys"))?;
+        let converter = RowConverter::new(vec![SortField::new(arrow.clone())]).map_err(|_| {
+            not_decomposable(format!("columns of type {arrow} cannot be grouped by"))
+                .hint("Group by a part of it that is a number, text or time, or leave it out of the keys")
+        })?;
         Ok(Self { arrow, converter, bytes: BytesInterner::new(DataType::BinaryView) })
     }
 }

@@ -15,7 +15,9 @@ impl Lowering {
         let Node::Group { input: below, keys, aggregates, sorted, dropna } = &**input else {
             return Err(Error::internal("bins are filled of groups only"));
         };
-        let Some((key, expr)) = keys.first() else { return Err(Error::internal("bins without a key")) };
+        let Some(((key, expr), others)) = keys.split_last() else {
+            return Err(Error::internal("bins without a key"));
+        };
         let DType::Timestamp(unit, tz) = expr.dtype() else {
             return Err(Error::internal("bins of no times"));
         };
@@ -23,9 +25,15 @@ impl Lowering {
         let schema = plan.schema();
         let mut empty = Vec::with_capacity(schema.fields().len());
         let mut place = None;
+        let mut kept = Vec::with_capacity(others.len());
         for (number, field) in schema.fields().iter().enumerate() {
             if *field.name() == **key {
                 place = Some(number);
+                empty.push(arrow::array::new_null_array(field.data_type(), 1));
+                continue;
+            }
+            if others.iter().any(|(name, _)| **name == *field.name()) {
+                kept.push(number);
                 empty.push(arrow::array::new_null_array(field.data_type(), 1));
                 continue;
             }
@@ -39,6 +47,6 @@ impl Lowering {
         }
         let key = place.ok_or_else(|| Error::internal("groups without their key"))?;
         let bins = Bins::new(freq, unit, tz.as_deref())?;
-        Ok(Arc::new(FillExec::new(plan, Arc::new(Fill { bins, unit, tz, key, empty }))))
+        Ok(Arc::new(FillExec::new(plan, Arc::new(Fill { bins, unit, tz, key, kept, empty }))))
     }
 }

@@ -177,7 +177,8 @@ impl Lowering {
             Node::Sort { input, keys } => self.sort(input, keys, needed, None),
             Node::Scope { .. } => Err(crate::error::not_decomposable(
                 "a value of a group was used outside of the function of the group",
-            ).hint("Compute with it within the function, or give it back and use the answer")),
+            )
+            .hint("Compute with it within the function, or give it back and use the answer")),
             Node::Slice { input, start, stop } => {
                 let plan = self.lower(input, needed)?;
                 Ok(Arc::new(OrderedExec::new(plan, Pass::Slice(*start, *stop))))

@@ -49,7 +49,8 @@ fn schema_of(node: &Node, sources: &Sources) -> Result<SchemaRef> {
             (None, None) => Err(not_decomposable(format!(
                 "column `{}` ({}) cannot be given to a query here",
                 field.name, field.dtype
-            )).hint("Leave it out before the query, or take a part of it that is a number, text or time")),
+            ))
+            .hint("Leave it out before the query, or take a part of it that is a number, text or time")),
         }
     };
     let fields = node

@@ -62,6 +62,26 @@ impl Frame {
 }
 
 impl Groups {
+    /// The same, each group by bins of time of its own, of a frequency whose bins are the same wherever they begin.
+    pub fn binned(
+        &self,
+        on: Option<&Label>,
+        freq: &str,
+        closed: Option<&str>,
+        label: Option<&str>,
+    ) -> Result<Self> {
+        let bins = self.frame.bins(on, freq, closed, label)?;
+        if is_anchored(bins.value()?) {
+            return Err(not_decomposable(format!(
+                "bins of {freq:?} of each group, which begin at its first day"
+            ))
+            .hint("Use bins that divide a day, such as '4h', or 'D'; or `pd.Grouper(key='t', freq=...)`"));
+        }
+        let mut groups = self.clone();
+        groups.keys.push(bins.columns[0].clone());
+        Ok(groups.filled(freq))
+    }
+
     /// With the bins of time between the first and the last that no row belongs to.
     pub fn filled(mut self, freq: &str) -> Self {
         self.fill = Some(freq.into());
@@ -83,7 +103,7 @@ impl Groups {
         for aggregate in aggregates {
             ordered |= reduce::find(&aggregate.function)?.ordered();
         }
-        let (Some(_), true, Some(key)) = (&self.fill, ordered, self.keys.first()) else { return Ok(domain) };
+        let (Some(_), true, Some(key)) = (&self.fill, ordered, self.keys.last()) else { return Ok(domain) };
         let Expr::Call { args, .. } = &key.expr else { return Ok(domain) };
         let Some(time) = args.first() else { return Ok(domain) };
         let within = aggregates.iter().flat_map(|aggregate| &aggregate.args);
@@ -96,4 +116,9 @@ impl Groups {
         let key = SortKey { expr: time.clone(), descending: false, missing_first: false };
         Ok(Arc::new(Node::Sort { input: domain, keys: vec![key] }))
     }
+}
+
+/// The bins begin at the first time of all.
+fn is_anchored(bins: &Expr) -> bool {
+    matches!(bins, Expr::Call { args, .. } if args.len() > 4)
 }

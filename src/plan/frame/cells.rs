@@ -19,7 +19,8 @@ impl Frame {
     ) -> Result<Self> {
         let width = columns.as_ref().map_or(1, Vec::len);
         if cells.iter().flatten().flatten().any(Frame::is_of_group) {
-            return Err(not_decomposable("a value of a group was used outside of the function of the group").hint("Compute with it within the function, or give it back and use the answer"));
+            return Err(not_decomposable("a value of a group was used outside of the function of the group")
+                .hint("Compute with it within the function, or give it back and use the answer"));
         }
         let cells = cells
             .into_iter()

@@ -13,7 +13,9 @@ impl Frame {
     /// The rows of frames, or of series, one after the other. Columns that one has not are missing there;
     /// with `inner` only those come out that all have.
     pub fn concat(frames: &[Frame], ignore_index: bool, inner: bool) -> Result<Self> {
-        let [first, ..] = frames else { return Err(not_decomposable("concat of nothing").hint("Give at least one table or column")) };
+        let [first, ..] = frames else {
+            return Err(not_decomposable("concat of nothing").hint("Give at least one table or column"));
+        };
         let series = first.kind == Kind::Series;
         let plain = |frame: &Frame| matches!(frame.kind, Kind::Frame | Kind::Series);
         if !frames.iter().all(|frame| plain(frame) && (frame.kind == Kind::Series) == series) {
@@ -35,7 +37,8 @@ impl Frame {
                         return Err(not_decomposable(format!(
                             "concat of a frame with several columns {}",
                             column.label
-                        )).hint("Rename them so that each name is there once"));
+                        ))
+                        .hint("Rename them so that each name is there once"));
                     }
                     if !labels.contains(&column.label) {
                         labels.push(column.label.clone());

@@ -15,11 +15,14 @@ const COUNT: &str = "count";
 
 impl Frame {
     /// The chosen rows in their order, with their labels. How many there are is counted first; then only the rows that
-    /// were chosen are kept.
-    pub fn draw(&self, draw: Draw) -> Result<Self> {
+    /// were chosen are kept. A draw by weights holds these.
+    pub fn draw(&self, draw: Draw, weights: Option<&Frame>) -> Result<Self> {
         if Scope::of(&self.domain)?.is_some() {
             return Err(not_decomposable("a function of a group chooses rows of the group by their places")
                 .hint("Choose rows before the groupby, or of each group: `p.groupby('k').sample(n=1)`"));
+        }
+        if let Some(weights) = weights {
+            return self.draw_weighted(draw, weights);
         }
         let Expr::Scalar(input, _) = self.rows()?.value()?.clone() else {
             return Err(Error::internal("rows that are not counted"));
@@ -28,6 +31,22 @@ impl Frame {
             return Err(Error::internal("a number of rows without a name"));
         };
         self.drawn(Node::Draw { input, counts: counts.name, draw }, &[])
+    }
+
+    /// As [`Frame::draw`], of rows with a weight each.
+    fn draw_weighted(&self, draw: Draw, weights: &Frame) -> Result<Self> {
+        if !self.same_rows(weights) {
+            return Err(other_rows());
+        }
+        let Draw::Sample { size, replace, seed } = draw else {
+            return Err(Error::internal("weights for rows that are not drawn"));
+        };
+        let columns = vec![(Arc::from(COUNT), weights.value()?.clone())];
+        let input = Arc::new(Node::Project { input: self.domain.clone(), columns });
+        self.drawn(
+            Node::Draw { input, counts: COUNT.into(), draw: Draw::Weighted { size, replace, seed } },
+            &[],
+        )
     }
 
     /// As [`Frame::draw`], of one group after the other: how many rows each has, and of each row the number of its group

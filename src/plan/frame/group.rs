@@ -45,7 +45,8 @@ pub struct Item {
 impl Frame {
     pub fn group(&self, keys: Vec<Key>, as_index: bool, sorted: bool, dropna: bool) -> Result<Groups> {
         if keys.is_empty() {
-            return Err(not_decomposable("groupby needs at least one key").hint("Name the columns: `p.groupby('key')`; of all rows together, `p['x'].sum()`"));
+            return Err(not_decomposable("groupby needs at least one key")
+                .hint("Name the columns: `p.groupby('key')`; of all rows together, `p['x'].sum()`"));
         }
         let levels = self.index.levels();
         let mut columns = Vec::with_capacity(keys.len());
@@ -62,7 +63,10 @@ impl Frame {
                 },
                 Key::Series(series) => {
                     if series.kind != Kind::Series {
-                        return Err(not_decomposable("groupby takes labels and columns of the same frame").hint("Make a column of it first: `p = p.assign(key=...)`, then `p.groupby('key')`"));
+                        return Err(not_decomposable("groupby takes labels and columns of the same frame")
+                            .hint(
+                                "Make a column of it first: `p = p.assign(key=...)`, then `p.groupby('key')`",
+                            ));
                     }
                     if !self.same_rows(&series) {
                         return Err(other_rows());
@@ -89,7 +93,8 @@ impl Frame {
             return Err(not_decomposable(format!(
                 "`{function}` over a {} is not one number",
                 self.described()
-            )).hint("Ask one column, `p['x']`, or all of them by a method of the partition"));
+            ))
+            .hint("Ask one column, `p['x']`, or all of them by a method of the partition"));
         }
         let mut args = vec![self.value()?.clone()];
         for other in others {
@@ -160,6 +165,11 @@ impl Frame {
 impl Groups {
     pub fn keys(&self) -> Vec<Label> {
         self.keys.iter().map(|key| key.label.clone()).collect()
+    }
+
+    /// What is grouped by, as series of the rows.
+    pub fn key_columns(&self) -> Vec<Frame> {
+        self.keys.iter().map(|key| self.frame.like(vec![key.clone()], Kind::Series)).collect()
     }
 
     /// One column an item, the keys as index or as leading columns.

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::rows::ordered;
+use super::scope::Scope;
 use super::{Column, Frame, Index, Key, Kind, Label, other_rows};
 use crate::error::{Code, Error, Result, not_decomposable};
 use crate::plan::DType;
-use crate::plan::expr::Expr;
-use crate::plan::node::{Node, ROW, SortKey};
+use crate::plan::expr::{Expr, Literal};
+use crate::plan::node::{Node, Params, ROW, SortKey};
+use crate::plan::window::WindowCall;
 
 impl Frame {
     /// The levels as expressions over the rows; `None` where the rows are numbered from 0 and are no source's.
@@ -23,12 +25,29 @@ impl Frame {
 
     /// A level of the index as a series of the same rows.
     pub fn level(&self, number: usize) -> Result<Self> {
-        let levels = self.explicit_levels().ok_or_else(|| {
-            not_decomposable("the labels of these rows are their numbers, which are not values here")
-                .hint("Make them a column first: `p = p.reset_index()`")
-        })?;
+        let Some(levels) = self.explicit_levels() else { return self.numbers() };
         let level = levels.get(number).cloned().ok_or_else(|| Error::internal("no such level"))?;
         Ok(self.like(vec![level], Kind::Series))
+    }
+
+    /// The rows' numbers from 0, as a series.
+    fn numbers(&self) -> Result<Self> {
+        if !matches!(Scope::of(&self.domain), Ok(None)) {
+            return Err(not_decomposable(
+                "the labels of a group's rows are their numbers, which are not known here",
+            )
+            .hint("Make them a column before the groupby: `p = p.reset_index()`"));
+        }
+        let call = WindowCall {
+            function: "cumcount".into(),
+            args: Vec::new(),
+            options: vec![Literal::Bool(true)],
+            by: Vec::new(),
+            dropna: false,
+            params: Params::default(),
+        };
+        let number = Column { label: Label::None, expr: Expr::window(call)? };
+        Ok(self.like(vec![number], Kind::Series))
     }
 
     /// Columns, or series of the same rows, as the index, after the levels there are where `append` says so.

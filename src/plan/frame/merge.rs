@@ -121,7 +121,8 @@ impl Frame {
                 "merge with {} keys on the left and {} on the right",
                 left.keys.len(),
                 right.keys.len()
-            )).hint("Give as many labels in `left_on` as in `right_on`"));
+            ))
+            .hint("Give as many labels in `left_on` as in `right_on`"));
         }
         let cross = how.kind == JoinKind::Cross;
         let pairs: Vec<(&Column, &Column)> =
@@ -210,14 +211,18 @@ impl Frame {
     /// Each value of a series looked up: whether `other` has it, or the value that `other` has for it as label.
     pub fn lookup(&self, other: &Frame, contains: bool) -> Result<Self> {
         if self.kind != Kind::Series || other.kind != Kind::Series {
-            return Err(not_decomposable("values are looked up in a column, by a column").hint("Take a column of each table: `p['x'].map(q.set_index('key')['value'])`"));
+            return Err(not_decomposable("values are looked up in a column, by a column")
+                .hint("Take a column of each table: `p['x'].map(q.set_index('key')['value'])`"));
         }
         let (input, levels, columns) = other.materialised();
         let [value] = columns.as_slice() else { return Err(Error::internal("a series of several columns")) };
         let key = match (contains, levels.as_slice()) {
             (true, _) => value,
             (false, [level]) => level,
-            (false, _) => return Err(not_decomposable("mapping by a series with several index levels").hint("Merge by the columns instead: `p.merge(s.reset_index(), on=[...], how='left')`")),
+            (false, _) => {
+                return Err(not_decomposable("mapping by a series with several index levels")
+                    .hint("Merge by the columns instead: `p.merge(s.reset_index(), on=[...], how='left')`"));
+            }
         };
         let (own, key) = in_common(&self.columns[0], key)?;
         let mut columns: Vec<(Arc<str>, Expr)> = vec![("key".into(), key)];

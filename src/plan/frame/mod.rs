@@ -7,6 +7,8 @@ mod draw;
 mod dummies;
 mod explode;
 mod group;
+mod group_choice;
+mod label_order;
 mod levels;
 mod merge;
 mod reshape;
@@ -216,7 +218,8 @@ impl Frame {
         match (&self.kind, self.columns.as_slice()) {
             (Kind::Series | Kind::Scalar, [column]) => Ok(&column.expr),
             _ => {
-                Err(not_decomposable(format!("a column is wanted here, and this is a {}", self.described())).hint("Take one column of it: `p['x']`"))
+                Err(not_decomposable(format!("a column is wanted here, and this is a {}", self.described()))
+                    .hint("Take one column of it: `p['x']`"))
             }
         }
     }
@@ -343,7 +346,8 @@ impl Frame {
                 let cells = Cells { name, ..cells.clone() };
                 Ok(self.like(Vec::new(), Kind::Cells(cells)))
             }
-            _ => Err(not_decomposable(format!("a {} has no name", self.described())).hint("Name columns: `p.rename(columns={'old': 'new'})`")),
+            _ => Err(not_decomposable(format!("a {} has no name", self.described()))
+                .hint("Name columns: `p.rename(columns={'old': 'new'})`")),
         }
     }
 

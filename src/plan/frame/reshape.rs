@@ -70,7 +70,8 @@ impl Frame {
                 };
             }
         } else if name != Label::None {
-            return Err(not_decomposable("reset_index(name=...) is for series").hint("Leave `name` out, and rename columns: `p.rename(columns={'old': 'new'})`"));
+            return Err(not_decomposable("reset_index(name=...) is for series")
+                .hint("Leave `name` out, and rename columns: `p.rename(columns={'old': 'new'})`"));
         }
         let single = levels.len() == 1;
         let taken = |label: &Label| columns.iter().any(|column| column.label == *label);

@@ -12,7 +12,8 @@ impl Frame {
     /// The rows where a boolean series is true.
     pub fn filter(&self, mask: &Frame) -> Result<Self> {
         if mask.kind != Kind::Series || mask.columns.len() != 1 {
-            return Err(not_decomposable("rows are chosen by a boolean column of the same frame").hint("Compare a column of it: `p[p['x'] > 3]`"));
+            return Err(not_decomposable("rows are chosen by a boolean column of the same frame")
+                .hint("Compare a column of it: `p[p['x'] > 3]`"));
         }
         let predicate = mask.columns[0].expr.clone();
         if predicate.dtype() != DType::Bool {

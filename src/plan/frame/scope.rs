@@ -277,7 +277,7 @@ impl Groups {
     }
 }
 
-fn ascending(expr: Expr) -> SortKey {
+pub(super) fn ascending(expr: Expr) -> SortKey {
     SortKey { expr, descending: false, missing_first: false }
 }
 

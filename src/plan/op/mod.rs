@@ -149,10 +149,10 @@ pub fn find(name: &str) -> Result<&'static dyn Operator> {
     static BY_NAME: LazyLock<HashMap<&'static str, &'static dyn Operator>> = LazyLock::new(|| {
         OPERATORS.iter().copied().flatten().map(|operator| (operator.name(), *operator)).collect()
     });
-    BY_NAME
-        .get(name)
-        .copied()
-        .ok_or_else(|| not_decomposable(format!("there is no native operator `{name}`")).hint("Write it with the methods of columns, or run it per chunk: options `mode: \"python\"`"))
+    BY_NAME.get(name).copied().ok_or_else(|| {
+        not_decomposable(format!("there is no native operator `{name}`"))
+            .hint("Write it with the methods of columns, or run it per chunk: options `mode: \"python\"`")
+    })
 }
 
 /// A value that an operator cannot be computed for.

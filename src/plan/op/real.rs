@@ -95,7 +95,8 @@ impl Operator for Round {
             _ => return Err(misused("`round` takes a column and a number of decimals")),
         };
         if !decimals.is_some_and(|n| (-400..=400).contains(&n)) {
-            return Err(not_decomposable("the decimals of `round` must be an integer between -400 and 400").hint("Give a whole number: `p['x'].round(2)`"));
+            return Err(not_decomposable("the decimals of `round` must be an integer between -400 and 400")
+                .hint("Give a whole number: `p['x'].round(2)`"));
         }
         if a.dtype.is_numeric() || a.dtype == DType::Bool {
             return Ok(a.dtype.clone());

@@ -23,7 +23,8 @@ impl Aggregate for Collect {
     fn infer(&self, args: &[DType], _params: &Params) -> Result<DType> {
         match one_argument(self, args)? {
             DType::Opaque(name) => {
-                Err(not_decomposable(format!("values of type {name} cannot be collected in lists")).hint("Make numbers, text or times of them first, or collect other columns"))
+                Err(not_decomposable(format!("values of type {name} cannot be collected in lists"))
+                    .hint("Make numbers, text or times of them first, or collect other columns"))
             }
             dtype => Ok(DType::List(Arc::new(dtype.clone()))),
         }

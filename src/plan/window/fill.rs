@@ -21,7 +21,8 @@ impl Function for Fill {
 
     fn infer(&self, call: Signature<'_>) -> Result<DType> {
         match call.column(self.name())? {
-            DType::Opaque(name) => Err(not_decomposable(format!("a column of type {name} cannot be filled")).hint("Fill a part of it, or leave the column out: `p.drop(columns=[...])`")),
+            DType::Opaque(name) => Err(not_decomposable(format!("a column of type {name} cannot be filled"))
+                .hint("Fill a part of it, or leave the column out: `p.drop(columns=[...])`")),
             dtype => Ok(dtype.clone()),
         }
     }

@@ -25,7 +25,8 @@ impl Function for Shift {
     fn infer(&self, call: Signature<'_>) -> Result<DType> {
         let dtype = call.column(self.name())?;
         if let DType::Opaque(name) = dtype {
-            return Err(not_decomposable(format!("a column of type {name} cannot be shifted")).hint("Shift a part of it, or leave the column out: `p.drop(columns=[...])`"));
+            return Err(not_decomposable(format!("a column of type {name} cannot be shifted"))
+                .hint("Shift a part of it, or leave the column out: `p.drop(columns=[...])`"));
         }
         match call.option(1) {
             // Room for missing values: pandas makes floats of whole numbers.

@@ -22,7 +22,8 @@ impl Function for Rank {
     fn infer(&self, call: Signature<'_>) -> Result<DType> {
         let dtype = call.column(self.name())?;
         if !dtype.is_simple() {
-            return Err(not_decomposable(format!("a column of type {dtype} has no order to rank by")).hint("Rank by a part of it, or its length: `.str[0]`, `.str.len()`, `.struct.field(...)`"));
+            return Err(not_decomposable(format!("a column of type {dtype} has no order to rank by"))
+                .hint("Rank by a part of it, or its length: `.str[0]`, `.str.len()`, `.struct.field(...)`"));
         }
         Ok(DType::Float64)
     }

@@ -20,7 +20,8 @@ impl Operator for Contains {
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let item = item_of(args, "`in`")?.clone();
         let [_, wanted @ Typed { literal: Some(_), .. }] = args else {
-            return Err(not_decomposable("`in` a list is native for constants").hint("Compare with a constant, or `explode` the lists and compare the values"));
+            return Err(not_decomposable("`in` a list is native for constants")
+                .hint("Compare with a constant, or `explode` the lists and compare the values"));
         };
         find("eq")?.infer(&[Typed { dtype: item, literal: None }, wanted.clone()])
     }

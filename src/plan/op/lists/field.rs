@@ -24,13 +24,15 @@ impl Operator for Field {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let [arg, Typed { literal: Some(key), .. }] = args else {
-            return Err(not_decomposable("`struct.field` takes the name or the number of a field").hint("Name the field: `p['s'].struct.field('name')`"));
+            return Err(not_decomposable("`struct.field` takes the name or the number of a field")
+                .hint("Name the field: `p['s'].struct.field('name')`"));
         };
         let DType::Struct(fields) = &arg.dtype else {
             return Err(not_decomposable(format!(
                 "`struct.field` needs structs, and this is {}",
                 describe(arg)
-            )).hint("`p.dtypes` says which columns have structs; of lists take a value first: `.str[0]`"));
+            ))
+            .hint("`p.dtypes` says which columns have structs; of lists take a value first: `.str[0]`"));
         };
         Ok(fields[place(fields, key)?].1.clone())
     }
@@ -81,7 +83,8 @@ fn place(fields: &Fields, key: &Literal) -> Result<usize> {
                 .hint(format!("The fields are {}", names().join(", ")))
             })
         }
-        _ => Err(not_decomposable("`struct.field` takes the name or the number of a field").hint("Name the field: `p['s'].struct.field('name')`")),
+        _ => Err(not_decomposable("`struct.field` takes the name or the number of a field")
+            .hint("Name the field: `p['s'].struct.field('name')`")),
     }
 }
 

@@ -7,6 +7,7 @@ mod get;
 mod join;
 mod len;
 mod make;
+mod mode;
 mod settled;
 mod slice;
 mod trim;
@@ -34,6 +35,7 @@ pub const OPERATORS: &[&dyn Operator] = &[
     &len::Len { name: "list_value_length", dtype: DType::Int32 },
     &get::Get,
     &make::Make,
+    &mode::Mode,
     &slice::Slice,
     &join::Join,
     &contains::Contains,
@@ -48,7 +50,8 @@ fn item_of<'a>(args: &'a [Typed<'_>], call: &str) -> Result<&'a DType> {
         Some(DType::List(item)) => Ok(item),
         _ => {
             let found = args.first().map_or_else(|| "nothing".to_owned(), describe);
-            Err(not_decomposable(format!("{call} needs lists, and this is {found}")).hint("`p.dtypes` says which columns have lists; make lists of text with `.str.split(...)`"))
+            Err(not_decomposable(format!("{call} needs lists, and this is {found}"))
+                .hint("`p.dtypes` says which columns have lists; make lists of text with `.str.split(...)`"))
         }
     }
 }

@@ -21,7 +21,8 @@ impl Operator for Unique {
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         let item = item_of(args, "`unique`")?;
         if !item.is_simple() {
-            return Err(not_decomposable(format!("`unique` cannot compare values of type {item}")).hint("`explode` the lists, and take a part of the values that can be compared"));
+            return Err(not_decomposable(format!("`unique` cannot compare values of type {item}"))
+                .hint("`explode` the lists, and take a part of the values that can be compared"));
         }
         Ok(args[0].dtype.clone())
     }

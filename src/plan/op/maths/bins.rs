@@ -30,13 +30,15 @@ impl Operator for Bins {
             ));
         }
         if right.literal.is_none() || lowest.literal.is_none() || edges.len() < 2 {
-            return Err(not_decomposable("`bins` takes constants as options, and two edges or more").hint("Give the edges of two intervals or more: `pd.cut(p['x'], [0, 10, 20])`"));
+            return Err(not_decomposable("`bins` takes constants as options, and two edges or more")
+                .hint("Give the edges of two intervals or more: `pd.cut(p['x'], [0, 10, 20])`"));
         }
         match names.literal {
             // Numbers of intervals: of a value outside there is none, which makes floats of them in pandas.
             Some(Literal::List(names)) if names.is_empty() => Ok(DType::Int64),
             Some(Literal::List(names)) if names.len() + 1 == edges.len() => Ok(DType::Str),
-            _ => Err(not_decomposable("`bins` takes a name for each interval").hint("Give one label fewer than edges, or `labels=False`")),
+            _ => Err(not_decomposable("`bins` takes a name for each interval")
+                .hint("Give one label fewer than edges, or `labels=False`")),
         }
     }
 

@@ -39,7 +39,8 @@ impl Operator for Lookup {
             return Err(misused(format!("`{}` takes a column, keys and values", self.name)));
         };
         let (Some(Literal::List(keys)), Some(Literal::List(values))) = (keys.literal, values.literal) else {
-            return Err(not_decomposable(format!("`{}` needs lists of constants", self.name)).hint("Give a dict of constants; look values of another table up with `merge`"));
+            return Err(not_decomposable(format!("`{}` needs lists of constants", self.name))
+                .hint("Give a dict of constants; look values of another table up with `merge`"));
         };
         if keys.len() != values.len() {
             return Err(not_decomposable(format!(
@@ -47,10 +48,14 @@ impl Operator for Lookup {
                 self.name,
                 keys.len(),
                 values.len()
-            )).hint("Give a value for each key"));
+            ))
+            .hint("Give a value for each key"));
         }
         if !x.dtype.is_simple() || matches!(x.dtype, DType::Binary | DType::Decimal(..) | DType::Null) {
-            return Err(not_decomposable(format!("`{}` of {} is not supported", self.name, describe(x))).hint("Take a part of it that is a number, text or time, or merge with a table of the values"));
+            return Err(not_decomposable(format!("`{}` of {} is not supported", self.name, describe(x)))
+                .hint(
+                    "Take a part of it that is a number, text or time, or merge with a table of the values",
+                ));
         }
         let mut dtype = if self.keeps { x.dtype.clone() } else { DType::Null };
         let mut missing = false;

@@ -25,9 +25,7 @@ impl Operator for Select {
 
     fn infer(&self, args: &[Typed<'_>]) -> Result<DType> {
         if args.len().is_multiple_of(2) {
-            return Err(misused(
-                "`select` takes pairs of a condition and a value, and another value",
-            ));
+            return Err(misused("`select` takes pairs of a condition and a value, and another value"));
         }
         let (pairs, otherwise) = args.as_chunks::<2>();
         for [condition, _] in pairs {

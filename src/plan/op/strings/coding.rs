@@ -44,7 +44,8 @@ impl Operator for Decode {
                 format!("`str.decode` needs bytes, and this is {}", describe(arg)),
                 "A column of strings is decoded already",
             )),
-            _ => Err(not_decomposable("`str.decode` takes a column of bytes").hint("Text needs no decoding; make bytes of it with `.str.encode('utf-8')`")),
+            _ => Err(not_decomposable("`str.decode` takes a column of bytes")
+                .hint("Text needs no decoding; make bytes of it with `.str.encode('utf-8')`")),
         }
     }
 

@@ -102,7 +102,8 @@ fn of_text(args: &[Typed<'_>], call: &str, result: DType) -> Result<DType> {
             format!("`{call}` needs text, and this is {}", describe(arg)),
             "Only columns of strings have it; `.astype(str)` makes one of numbers",
         )),
-        None => Err(not_decomposable(format!("`{call}` takes a column of text")).hint("Make text of it first: `p['x'].astype(str)`")),
+        None => Err(not_decomposable(format!("`{call}` takes a column of text"))
+            .hint("Make text of it first: `p['x'].astype(str)`")),
     }
 }
 
@@ -114,7 +115,10 @@ fn texts(args: &[Operand], place: usize, rows: usize) -> Result<StringViewArray>
 
 fn setting<'a>(args: &'a [Option<&'a Literal>], place: usize) -> Result<&'a Literal> {
     let found = args.get(place).copied().flatten().map(bare);
-    found.ok_or_else(|| not_decomposable("a text method is told how by constants, and one of them is none").hint("Give a constant, or compute with columns: `p['a'].where(...)`, `p['a'] + p['b']`"))
+    found.ok_or_else(|| {
+        not_decomposable("a text method is told how by constants, and one of them is none")
+            .hint("Give a constant, or compute with columns: `p['a'].where(...)`, `p['a'] + p['b']`")
+    })
 }
 
 fn wrong() -> Error {

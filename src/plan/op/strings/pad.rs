@@ -46,7 +46,8 @@ impl Operator for Pad {
 
 fn width(width: i64) -> Result<usize> {
     if width > LONGEST {
-        return Err(not_decomposable(format!("a width of {width} characters is not native")).hint("Give a width from 0 to a million characters"));
+        return Err(not_decomposable(format!("a width of {width} characters is not native"))
+            .hint("Give a width from 0 to a million characters"));
     }
     Ok(usize::try_from(width).unwrap_or_default())
 }

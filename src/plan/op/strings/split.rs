@@ -38,7 +38,11 @@ impl Split {
     pub fn new(args: &[Option<&Literal>]) -> Result<Self> {
         let separator = match maybe_text_at(args, 1)? {
             None => Separator::Space,
-            Some("") => return Err(not_decomposable("`str.split` with an empty separator is not native").hint("Split by a character; leave it out to split at spaces; single characters are `.str[0]`")),
+            Some("") => {
+                return Err(not_decomposable("`str.split` with an empty separator is not native").hint(
+                    "Split by a character; leave it out to split at spaces; single characters are `.str[0]`",
+                ));
+            }
             Some(text) if bool_at(args, 3)? => {
                 let pattern = Pattern::new(text, integer_at(args, 4)?)?;
                 if !pattern.groups().is_empty() {
@@ -50,7 +54,8 @@ impl Split {
                 if pattern.may_be_empty() {
                     return Err(not_decomposable(
                         "`str.split` by a pattern that matches empty text is not native",
-                    ).hint("Write it so that it matches at least one character: `+` instead of `*`"));
+                    )
+                    .hint("Write it so that it matches at least one character: `+` instead of `*`"));
                 }
                 Separator::Pattern(Box::new(pattern))
             }

@@ -39,7 +39,8 @@ impl Operator for AddMonths {
         day(text(args, 2, "the day of the month")?)?;
         match (tz, args.get(1).and_then(|arg| arg.literal)) {
             (None, Some(Literal::Int(n))) if n.abs() < 120_000 => Ok(DType::Timestamp(unit, None)),
-            _ => Err(not_decomposable("months are added by a constant number").hint("Give a constant: `p['t'] + pd.DateOffset(months=3)`")),
+            _ => Err(not_decomposable("months are added by a constant number")
+                .hint("Give a constant: `p['t'] + pd.DateOffset(months=3)`")),
         }
     }
 
