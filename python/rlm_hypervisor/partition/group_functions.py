@@ -72,6 +72,13 @@ class GroupFunctions(GroupRows):
             items = [(label, scalar._frame) for label, scalar in _alike(scalars).items()]
             return self._answer(self._groups.per_group(inside, items, False))
         if isinstance(result, Column | Partition) and not inside.same_rows(result._frame):
+            if isinstance(result, Column) and not series:
+                refuse(
+                    f"`{call}` of a function that gives a column of some rows of a group: its shape in pandas depends "
+                    "on the rows",
+                    "Give back a partition, `g[...][['x']]`, or group the column: `p.groupby('k')['x'].apply(...)`",
+                    call=call,
+                )
             # Called again with a group whose rows keep their labels wherever they go.
             inside = self._groups.enter_labelled(self._given())
             again = func(Column(inside) if series else Partition(inside), *args, **kwargs)
