@@ -14,6 +14,17 @@ const SPARSE: usize = 8;
 
 /// The rows for which `mask` is true; a missing value keeps none.
 pub fn kept(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
+    let rows = mask.true_count();
+    if rows == batch.num_rows() {
+        return Ok(batch.clone());
+    }
+    let columns = kept_columns(batch.columns(), mask)?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+}
+
+/// The same of columns.
+pub fn kept_columns(columns: &[ArrayRef], mask: &BooleanArray) -> Result<Vec<ArrayRef>> {
     let without_nulls;
     let mask = match mask.null_count() {
         0 => mask,
@@ -23,20 +34,15 @@ pub fn kept(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
         }
     };
     let rows = mask.true_count();
-    if rows == batch.num_rows() {
-        return Ok(batch.clone());
-    }
     let mut arrows: Option<FilterPredicate> = None;
-    let columns = batch.columns().iter().map(|column| -> Result<ArrayRef> {
+    let columns = columns.iter().map(|column| -> Result<ArrayRef> {
         if let Some(column) = compressed(column, mask.values(), rows) {
             return Ok(column);
         }
         let predicate = arrows.get_or_insert_with(|| FilterBuilder::new(mask).optimize().build());
         Ok(predicate.filter(column)?)
     });
-    let columns = columns.collect::<Result<Vec<_>>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+    columns.collect()
 }
 
 /// `None` for columns that are left to Arrow: those with missing values, and those without a fixed width.

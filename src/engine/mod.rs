@@ -2,9 +2,12 @@
 
 pub mod common;
 pub mod control;
+mod cut;
 mod draw_exec;
 mod explode_exec;
 mod fill_exec;
+mod flat;
+mod flat_scan;
 pub mod group;
 pub mod join;
 pub mod keep;
@@ -26,6 +29,7 @@ pub mod shared_pool;
 mod slice;
 pub mod sort;
 pub mod sql_exec;
+pub mod stages;
 mod stop_exec;
 pub mod wide;
 pub mod window;

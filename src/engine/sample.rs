@@ -48,6 +48,8 @@ pub async fn rows_at(
         row_numbers: true,
         dictionaries: Vec::new(),
         early: None,
+        stages: None,
+        only_asked: Vec::new(),
         keys: Vec::new(),
         morsels: Vec::new(),
         chunk_rows,

@@ -6,15 +6,17 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
-};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 
 use super::control::Control;
+pub use super::cut::{Morsel, morsels};
+use super::flat::FlatMorsel;
+use super::flat_scan::part;
 use super::key_ranges::KeyColumn;
 use super::memory::Held;
 use super::predicate::{Early, Predicate, order};
+use super::stages::Stages;
 use crate::error::{Code, Error, Result};
 use crate::io::ranged::Ranged;
 use crate::io::source::files::Reading;
@@ -23,22 +25,6 @@ use crate::io::source::reconcile::{completed, converted};
 use crate::io::source::{MemorySource, ParquetSource, Source};
 use crate::plan::node::ROW;
 use crate::plan::op::lists::trimmed;
-
-/// Row groups are cut into pieces no smaller than this where there are too few for all threads.
-const SMALLEST_PIECE: usize = 128 * 1024;
-
-/// A run of rows of one row group, or of one batch in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Morsel {
-    /// The file, or the batch.
-    pub file: usize,
-    pub row_group: usize,
-    /// First row within the row group or batch.
-    pub offset: usize,
-    pub rows: usize,
-    /// Number of the first row in the whole source.
-    pub first_row: u64,
-}
 
 /// What is read of a source, and how.
 pub struct Scan {
@@ -51,6 +37,10 @@ pub struct Scan {
     pub dictionaries: Vec<usize>,
     /// Conditions that may be met while decoding.
     pub early: Option<Arc<Early>>,
+    /// The same, where columns are decoded one by one.
+    pub stages: Option<Arc<Stages>>,
+    /// Columns that nothing but the conditions reads: of rows that have met them they come as missing.
+    pub only_asked: Vec<usize>,
     /// Keys of joins, by which morsels may turn out not to matter.
     pub keys: Vec<KeyColumn>,
     /// In source order.
@@ -58,66 +48,6 @@ pub struct Scan {
     pub chunk_rows: usize,
     pub control: Arc<Control>,
     pub io: tokio::runtime::Handle,
-}
-
-/// Cuts what is left of a source into morsels, enough for `threads` to share.
-pub fn morsels(source: &Source, keep: impl Fn(usize, usize) -> bool, threads: usize) -> Vec<Morsel> {
-    let mut whole = Vec::new();
-    let mut splittable = true;
-    match source {
-        Source::Parquet(parquet) => {
-            for (file, parquet_file) in parquet.files.iter().enumerate() {
-                splittable &= matches!(parquet_file.file.place, crate::io::location::Place::Local(_));
-                let mut first_row = parquet_file.first_row;
-                for (row_group, group) in parquet_file.footer.row_groups().iter().enumerate() {
-                    let rows = group.num_rows().max(0) as usize;
-                    if rows > 0 && keep(file, row_group) {
-                        whole.push(Morsel { file, row_group, offset: 0, rows, first_row });
-                    }
-                    first_row += rows as u64;
-                }
-            }
-        }
-        Source::Files(files) => {
-            // Their parts are small, or cannot be read but from their start.
-            splittable = false;
-            for (file, opened) in files.files.iter().enumerate() {
-                let mut first_row = opened.first_row;
-                for (row_group, rows) in opened.parts().iter().copied().enumerate() {
-                    if rows > 0 && keep(file, row_group) {
-                        whole.push(Morsel { file, row_group, offset: 0, rows, first_row });
-                    }
-                    first_row += rows as u64;
-                }
-            }
-        }
-        Source::Memory(memory) => {
-            let mut first_row = 0;
-            for (file, batch) in memory.batches.iter().enumerate() {
-                let rows = batch.num_rows();
-                whole.push(Morsel { file, row_group: 0, offset: 0, rows, first_row });
-                first_row += rows as u64;
-            }
-        }
-    }
-    let total: usize = whole.iter().map(|morsel| morsel.rows).sum();
-    if !splittable || threads < 2 {
-        return whole;
-    }
-    let piece = (total / (threads * 4)).max(SMALLEST_PIECE);
-    let mut pieces = Vec::with_capacity(whole.len());
-    for morsel in whole {
-        // A piece costs a skip to its start: worth it only for few, large morsels.
-        let cuts = if morsel.rows >= 2 * piece { morsel.rows.div_ceil(piece) } else { 1 };
-        let size = morsel.rows.div_ceil(cuts);
-        let mut offset = 0;
-        while offset < morsel.rows {
-            let rows = size.min(morsel.rows - offset);
-            pieces.push(Morsel { offset, rows, first_row: morsel.first_row + offset as u64, ..morsel });
-            offset += rows;
-        }
-    }
-    pieces
 }
 
 impl Scan {
@@ -178,9 +108,10 @@ impl Scan {
             }
             Source::Memory(source) => Decoder::Memory { source: source.clone(), at: 0 },
         };
+        let filtered = matches!(&decoder, Decoder::Flat(flat) if flat.filters());
         Ok(MorselReader {
             decoder,
-            filtered: false,
+            filtered,
             morsel,
             _held: held,
             done: 0,
@@ -207,21 +138,18 @@ impl Scan {
             .copied()
             .filter(|column| file.is_dictionary(morsel.row_group, *column))
             .collect();
-        let metadata = file.reader(&source.columns, &dictionaries)?;
         let bytes = file.bytes(morsel.row_group, &leaves, &self.control.bytes_read).await?;
+        if let Some(flat) = self.flat(source, &morsel, &bytes)? {
+            return Ok(Decoder::Flat(Box::new(flat)));
+        }
+        let metadata = file.reader(&source.columns, &dictionaries)?;
         let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves.iter().copied());
         let mut builder = ParquetRecordBatchReaderBuilder::<Ranged>::new_with_metadata(bytes, metadata)
             .with_row_groups(vec![morsel.row_group])
             .with_projection(mask)
             .with_batch_size(self.chunk_rows);
-        let group_rows = file.footer.row_group(morsel.row_group).num_rows().max(0) as usize;
-        if morsel.rows < group_rows {
-            let mut selectors = Vec::with_capacity(2);
-            if morsel.offset > 0 {
-                selectors.push(RowSelector::skip(morsel.offset));
-            }
-            selectors.push(RowSelector::select(morsel.rows));
-            builder = builder.with_row_selection(RowSelection::from(selectors));
+        if let Some(selection) = part(file.footer.row_group(morsel.row_group).num_rows(), &morsel) {
+            builder = builder.with_row_selection(selection);
         }
         let (order, file_number) = (order(file, &self.columns), morsel.file);
         // What comes as a dictionary is of no condition.
@@ -252,6 +180,8 @@ enum Decoder {
         order: Vec<Option<usize>>,
         file: usize,
     },
+    /// Column by column.
+    Flat(Box<FlatMorsel>),
     Files {
         reading: Box<Reading>,
         order: Vec<Option<usize>>,
@@ -284,6 +214,9 @@ impl MorselReader {
     /// The next chunk, with columns in their Arrow forms or as `Dictionary(Int32, Utf8)`.
     pub fn next_chunk(&mut self) -> Result<Option<RecordBatch>> {
         self.control.check()?;
+        if let Decoder::Flat(_) = &self.decoder {
+            return self.next_left();
+        }
         let Some((mut arrays, rows)) = self.decode()? else {
             if self.filtered {
                 let rows = self.morsel.rows;
@@ -323,6 +256,40 @@ impl MorselReader {
         Ok(Some(RecordBatch::try_new_with_options(schema, arrays, &options)?))
     }
 
+    /// Of the next rows those that meet the conditions, column by column.
+    fn next_left(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            self.control.check()?;
+            let rows = self.chunk_rows.min(self.morsel.rows - self.done);
+            let Decoder::Flat(flat) = &mut self.decoder else {
+                return Err(Error::internal("a morsel of another kind"));
+            };
+            if rows == 0 {
+                if self.filtered {
+                    let rows = self.morsel.rows;
+                    self.control.succeed(rows.div_ceil(self.chunk_rows) as u64, rows as u64);
+                }
+                return Ok(None);
+            }
+            let left = flat.next(rows);
+            let left = left.map_err(|error| self.of_column(error))?;
+            let first = self.morsel.first_row as i64 + self.done as i64;
+            self.done += rows;
+            if left.rows == 0 {
+                continue;
+            }
+            let mut arrays = left.columns;
+            if self.row_numbers {
+                let places = left.selection.places(rows);
+                let numbers = places.into_iter().map(|place| first + i64::from(place));
+                arrays.push(Arc::new(Int64Array::from_iter_values(numbers)));
+            }
+            let schema = self.schema_for(&arrays);
+            let options = RecordBatchOptions::new().with_row_count(Some(left.rows));
+            return Ok(Some(RecordBatch::try_new_with_options(schema, arrays, &options)?));
+        }
+    }
+
     /// The rows of a chunk that meet the scan's conditions.
     pub fn keep(&self, scan: &Scan, predicate: &Predicate, chunk: &RecordBatch) -> Result<RecordBatch> {
         if self.filtered {
@@ -345,10 +312,14 @@ impl MorselReader {
     }
 
     fn decode(&mut self) -> Result<Option<(Vec<ArrayRef>, usize)>> {
-        self.decode_next().map_err(|error| match self.broken_column() {
+        self.decode_next().map_err(|error| self.of_column(error))
+    }
+
+    fn of_column(&self, error: Error) -> Error {
+        match self.broken_column() {
             Some(column) => error.of_column(column),
             None => error,
-        })
+        }
     }
 
     /// Which of the columns cannot be read: each is tried alone, where that needs no second fetch.
@@ -387,7 +358,7 @@ impl MorselReader {
     fn decode_next(&mut self) -> Result<Option<(Vec<ArrayRef>, usize)>> {
         self.begin()?;
         match &mut self.decoder {
-            Decoder::Planned { .. } => Err(Error::internal("a decoder that is not ready")),
+            Decoder::Planned { .. } | Decoder::Flat(_) => Err(Error::internal("a decoder that is not ready")),
             Decoder::Parquet { reader, order, file } => {
                 let Source::Parquet(source) = &self.source else {
                     return Err(Error::internal("a Parquet morsel of another source"));

@@ -164,6 +164,8 @@ mod _core {
         let scan = Arc::new(Scan {
             morsels: morsels(&source, |_, _| true, threads),
             early: None,
+            stages: None,
+            only_asked: Vec::new(),
             keys: Vec::new(),
             dictionaries: places.clone(),
             columns: places,

@@ -48,9 +48,10 @@ pub struct Arranged {
 }
 
 impl Arranged {
+    /// Groups of several tables; `in_order` says that they lie in the order of their keys.
     pub fn new(
         spec: Arc<GroupSpec>,
-        finished: Vec<Finished>,
+        (finished, in_order): (Vec<Finished>, bool),
         meaning: Meaning,
         threads: usize,
         control: &Control,
@@ -68,7 +69,9 @@ impl Arranged {
         }
         let mut sorted: Vec<Column> = Vec::new();
         let order = if spec.keys.is_empty() {
-            Order::AsTheyLie
+            Order::AsTheyLie(1)
+        } else if spec.sorted && in_order {
+            Order::AsTheyLie(keys.iter().flatten().map(|part| part.len()).sum())
         } else if spec.sorted {
             let columns = keys.into_iter().map(joined).collect::<Result<Vec<_>>>()?;
             keys = Vec::new();
@@ -99,7 +102,7 @@ impl Arranged {
         sorted.extend(columns(keys)?);
         let values = columns(values)?;
         let rows = match &order {
-            Order::AsTheyLie => 1,
+            Order::AsTheyLie(rows) => *rows,
             Order::Rows(rows) => rows.len(),
             Order::Places { places, .. } => places.len(),
         };
@@ -169,7 +172,8 @@ impl Column {
 
 /// Where the rows of the answer come from.
 enum Order {
-    AsTheyLie,
+    /// So many rows, without an order of their own.
+    AsTheyLie(usize),
     /// Rows of all tables, one after the other.
     Rows(UInt32Array),
     /// Rows of each table, and where those of each begin among all.
@@ -183,7 +187,7 @@ impl Order {
     /// A part of a column of the answer.
     fn of(&self, column: &Column, part: Range<usize>) -> Result<ArrayRef> {
         match (self, column) {
-            (Self::AsTheyLie, Column::Whole(column)) => Ok(column.clone()),
+            (Self::AsTheyLie(_), Column::Whole(column)) => Ok(column.slice(part.start, part.len())),
             (Self::Rows(rows), Column::Whole(column)) => {
                 Ok(take(column, &rows.slice(part.start, part.len()), None)?)
             }

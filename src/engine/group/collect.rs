@@ -159,7 +159,8 @@ impl Collector {
                 let dictionaries =
                     rows.keys.iter().all(|key| matches!(key.data_type(), DataType::Dictionary(..)));
                 let limit = if dictionaries { OWN_GROUPS_OF_CODES } else { self.limit };
-                if !by_codes && self.own.len() > limit {
+                let ascends = !self.shares.spills() && self.own.ascending().is_some();
+                if !by_codes && !ascends && self.own.len() > limit {
                     self.limit = self.likely().max(self.limit);
                     if self.own.len() > self.limit {
                         self.share(rows)?;

@@ -14,6 +14,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 
 use super::bytes::too_many;
 use super::direct::Direct;
+use super::ascending::Ascending;
 use super::intern::{AHEAD, Interner, MISSING, mix, prefetch};
 use super::slots::Slots;
 use crate::error::{Error, Result};
@@ -24,6 +25,8 @@ pub struct FixedInterner {
     slots: Slots,
     /// In place of the slots for as long as all values lie close together.
     direct: Option<Direct>,
+    /// So far no value was below the one before it: `words` ascend, and nothing is looked up.
+    ascending: bool,
     /// By id.
     words: Vec<u64>,
     /// A batch's values as words, and which of them are missing.
@@ -31,7 +34,7 @@ pub struct FixedInterner {
 }
 
 /// A native value as a word, and back. `None` is missing.
-trait Word: Copy {
+trait Word: Copy + PartialOrd {
     /// A whole number, signed or small enough to be.
     const WHOLE: bool;
     fn to_word(self) -> Option<u64>;
@@ -120,12 +123,13 @@ impl FixedInterner {
 
     pub fn new(arrow: DataType) -> Self {
         let direct = Some(Direct::new());
-        Self { arrow, slots: Slots::new(1024), direct, words: vec![0], batch: Vec::new() }
+        let (slots, words) = (Slots::new(1024), vec![0]);
+        Self { arrow, slots, direct, ascending: true, words, batch: Vec::new() }
     }
 
     /// The same by hashes alone: for one of many interners, each of which has a part of the values.
     pub fn hashed(self) -> Self {
-        Self { direct: None, ..self }
+        Self { direct: None, ascending: false, ..self }
     }
 
     fn intern_primitive<T>(&mut self, array: &PrimitiveArray<T>, ids: &mut Vec<u32>) -> Result<()>
@@ -133,6 +137,12 @@ impl FixedInterner {
         T: ArrowPrimitiveType,
         T::Native: Word,
     {
+        if self.ascending {
+            if T::Native::WHOLE && self.intern_ascending(array, ids) {
+                return Ok(());
+            }
+            self.leave_ascending();
+        }
         if T::Native::WHOLE && self.direct.is_some() && self.intern_direct(array, ids)? {
             return Ok(());
         }
@@ -159,6 +169,52 @@ impl FixedInterner {
         }
         self.batch = batch;
         Ok(())
+    }
+
+    /// Ids of values none of which is below the one before it.
+    fn intern_ascending<T>(&mut self, array: &PrimitiveArray<T>, ids: &mut Vec<u32>) -> bool
+    where
+        T: ArrowPrimitiveType,
+        T::Native: Word,
+    {
+        let values = array.values();
+        let mut id = self.words.len() - 1;
+        let mut last = self.words[id];
+        let below = |first: &T::Native| id > 0 && *first < T::Native::from_word(last);
+        if array.null_count() > 0
+            || id + values.len() >= u32::MAX as usize
+            || values.first().is_some_and(below)
+            || !values.windows(2).all(|two| two[0] <= two[1])
+        {
+            return false;
+        }
+        ids.clear();
+        ids.reserve(values.len());
+        for value in values {
+            let word = value.to_word().unwrap_or(0);
+            if word != last || id == 0 {
+                self.words.push(word);
+                (id, last) = (id + 1, word);
+            }
+            ids.push(id as u32);
+        }
+        true
+    }
+
+    /// From here on values are looked up.
+    fn leave_ascending(&mut self) {
+        self.ascending = false;
+        let words = &self.words[1..];
+        let (Some(least), Some(most)) =
+            (words.iter().map(|word| *word as i64).min(), words.iter().map(|word| *word as i64).max())
+        else {
+            return;
+        };
+        let fits = self.direct.as_mut().is_some_and(|direct| direct.fit(&self.words, least, most));
+        if !fits {
+            self.direct = None;
+            self.slots.fill(self.words.iter().map(|word| mix(*word, 0)));
+        }
     }
 
     /// Ids by where the values lie, if they lie close together.
@@ -206,6 +262,9 @@ impl FixedInterner {
 
     /// From here on values are found by their hashes.
     fn leave_direct(&mut self) {
+        if self.ascending {
+            self.leave_ascending();
+        }
         if self.direct.take().is_some() {
             self.slots.fill(self.words.iter().map(|word| mix(*word, 0)));
         }
@@ -325,6 +384,11 @@ impl Interner for FixedInterner {
 
     fn height(&self) -> usize {
         self.words.len()
+    }
+
+    fn ascending(&self) -> Option<Ascending<'_>> {
+        let signed = self.arrow != DataType::UInt64;
+        self.ascending.then(|| Ascending { words: &self.words[1..], signed })
     }
 
     fn hashes(&self) -> Vec<u64> {

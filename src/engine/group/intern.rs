@@ -3,6 +3,7 @@
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 
+use super::ascending::Ascending;
 use super::bytes::BytesInterner;
 use super::fixed::FixedInterner;
 use super::rows::RowsInterner;
@@ -21,6 +22,11 @@ pub trait Interner: Send {
 
     /// One more than the highest id.
     fn height(&self) -> usize;
+
+    /// All values in ascending order, which is that of their ids, if so they came.
+    fn ascending(&self) -> Option<Ascending<'_>> {
+        None
+    }
 
     /// The hash of each value by its id; equal values have equal hashes in every interner.
     fn hashes(&self) -> Vec<u64>;

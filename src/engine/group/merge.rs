@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::arrange::Arranged;
+use super::ascending::{self, Combined};
 use super::numbers::Meaning;
 use super::shares::{SHARES, Shares, in_parallel};
 use super::table::{Finished, GroupTable};
@@ -11,7 +12,7 @@ use crate::engine::control::Control;
 use crate::error::Result;
 
 /// Fewer groups than this are merged by one thread.
-const PARALLEL_FROM: usize = limit(64 * 1024, 32);
+pub(super) const PARALLEL_FROM: usize = limit(64 * 1024, 32);
 
 /// States of more bytes than this are handed over by all threads at once, however few groups they are of.
 const HEAVY: usize = limit(16 << 20, 4 << 10);
@@ -24,12 +25,19 @@ pub fn merge(
     threads: usize,
     control: &Control,
 ) -> Result<Arranged> {
+    let tables = match ascending::combine(spec, tables, shares, threads, control)? {
+        Combined::InOrder(finished) => {
+            let meaning = Meaning::default();
+            return Arranged::new(spec.clone(), (finished, true), meaning, threads, control);
+        }
+        Combined::No(tables) => tables,
+    };
     let (finished, meaning) = match combine(spec, tables, shares, threads, control)? {
         Some(only) => (vec![only], Meaning::default()),
         None => (shares.finish(threads, control)?, shares.meaning()?),
     };
     control.check()?;
-    Arranged::new(spec.clone(), finished, meaning, threads, control)
+    Arranged::new(spec.clone(), (finished, false), meaning, threads, control)
 }
 
 /// Brings all groups together: in the one table that is returned finished, or in the shares.

@@ -9,6 +9,7 @@
 
 mod appearance;
 mod arrange;
+pub mod ascending;
 pub mod bytes;
 pub mod codes;
 pub mod collect;

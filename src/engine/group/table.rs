@@ -6,6 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::UInt32Type;
 
+use super::ascending::Ascending;
 use super::codes::Codes;
 use super::intern::{Interner, interner, interner_of_share};
 use super::pairs::Pairs;
@@ -52,6 +53,19 @@ pub struct Partial {
     /// One entry a unit of aggregates.
     pub states: Vec<Vec<ArrayRef>>,
     pub first: Option<Int64Array>,
+}
+
+impl Partial {
+    /// Some of the groups, which lie together.
+    pub fn slice(&self, from: usize, rows: usize) -> Self {
+        let cut = |columns: &Vec<ArrayRef>| columns.iter().map(|column| column.slice(from, rows)).collect();
+        Self {
+            keys: cut(&self.keys),
+            rows,
+            states: self.states.iter().map(cut).collect(),
+            first: self.first.as_ref().map(|first| first.slice(from, rows)),
+        }
+    }
 }
 
 /// The finished groups of a table.
@@ -150,6 +164,14 @@ impl GroupTable {
             .iter()
             .map(|interner| interner.as_ref().map_or(0, |interner| interner.height()))
             .collect()
+    }
+
+    /// Its keys, if they came in ascending order and its aggregates are cheap to hand over.
+    pub fn ascending(&self) -> Option<Ascending<'_>> {
+        match self.interners.as_slice() {
+            [Some(interner)] if self.units.iter().all(|unit| unit.reduce.is_flat()) => interner.ascending(),
+            _ => None,
+        }
     }
 
     /// Makes room for so many rows, each a new group, where there is one key.

@@ -10,6 +10,7 @@ use crate::engine::key_ranges::KeyColumn;
 use crate::engine::predicate::{Early, Predicate};
 use crate::engine::scan::{Scan, morsels};
 use crate::engine::scan_exec::ScanExec;
+use crate::engine::stages::Stages;
 use crate::error::Result;
 use crate::io::source::{Source, SourceId};
 use crate::plan::eval::Program;
@@ -105,10 +106,18 @@ impl Lowering {
         };
         let mut conditions = Vec::new();
         pipeline.predicates.iter().for_each(|predicate| push::split(predicate, &mut conditions));
+        let stages = match conditions.iter().all(push::is_safe) {
+            true => Stages::new(&conditions, columns_of_one, &source, &columns)?.map(Arc::new),
+            false => None,
+        };
+        let computed = columns_of(exprs.iter().copied());
+        let only_asked = positions_of(&mut read.difference(&computed));
         let scan = Arc::new(Scan {
             keys: KeyColumn::all(&source, conditions.iter()),
             row_numbers,
             early,
+            stages,
+            only_asked,
             columns,
             dictionaries,
             morsels,
@@ -145,6 +154,10 @@ impl Lowering {
         let display = format!("{}: {}{filtered}", scan.source.describe(), shown.join(", "));
         Ok(Arc::new(ScanExec::new(scan, predicate, programs, schema, self.threads, display)))
     }
+}
+
+fn columns_of_one(expr: &Expr) -> Names {
+    columns_of([expr])
 }
 
 fn shown_predicates(predicates: &[Expr]) -> String {

@@ -9,6 +9,7 @@ pub mod hive;
 mod identity;
 pub mod memory;
 pub mod options;
+pub mod pages;
 pub mod parquet;
 pub mod partial;
 pub mod reconcile;

@@ -220,6 +220,18 @@ impl ParquetFile {
         self.found(column).is_some_and(|found| DType::from_arrow(found) != columns[column].field.dtype)
     }
 
+    /// Whether the file has a column as the source has it, though texts may be held in another way.
+    pub fn has(&self, columns: &[SourceColumn], column: usize) -> bool {
+        let wanted = &columns[column].arrow;
+        self.found(column).map(dictionary_value).is_some_and(|found| match wanted {
+            DataType::Utf8View => matches!(found, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
+            DataType::BinaryView => {
+                matches!(found, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+            }
+            other => found == other,
+        })
+    }
+
     /// The leaf of a column that is in the file and not nested.
     pub fn leaf(&self, column: usize) -> Option<usize> {
         let root = self.origins.get(column)?.place()?;

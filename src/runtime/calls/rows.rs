@@ -52,6 +52,8 @@ impl SourceFeed {
             morsels: morsels(&source, |_, _| true, 1),
             columns: (0..source.columns().len()).collect(),
             early: None,
+            stages: None,
+            only_asked: Vec::new(),
             keys: Vec::new(),
             dictionaries: Vec::new(),
             row_numbers: false,

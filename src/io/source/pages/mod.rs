@@ -1,0 +1,23 @@
+//! Flat Parquet columns decoded page by page: all rows of a stretch, or only those that are asked for.
+//!
+//! A condition can be met by the numbers of a dictionary's values, and of the other columns no more is decoded than the
+//! rows that are left. Columns of other types and encodings are left to `parquet`'s own reader.
+
+mod column;
+mod dictionary;
+mod hybrid;
+mod page;
+#[cfg(test)]
+mod tests;
+mod texts;
+
+pub use self::column::{Block, Column, takes};
+pub use self::dictionary::Dictionary;
+
+use parquet::errors::ParquetError;
+
+type Result<T, E = ParquetError> = std::result::Result<T, E>;
+
+fn damaged(what: &str) -> ParquetError {
+    ParquetError::General(what.to_owned())
+}
