@@ -104,7 +104,7 @@ impl FlatMorsel {
             Slot::Other(_) => 1.0,
             Slot::Made => 0.5,
         };
-        let costs = match &stages {
+        let costs: Vec<f32> = match &stages {
             Some(stages) => {
                 stages.each().map(|stage| stage.columns.iter().map(|place| cost(&slots[*place])).sum()).collect()
             }
@@ -166,7 +166,7 @@ impl FlatMorsel {
     fn left(
         &mut self,
         rows: usize,
-        mut held: Vec<Held>,
+        held: Vec<Held>,
         selection: Selection,
         others: Option<&RecordBatch>,
     ) -> Result<Left> {
@@ -176,8 +176,7 @@ impl FlatMorsel {
             Selection::Places(places) => places.len(),
         };
         let mut columns = Vec::with_capacity(held.len());
-        for place in 0..held.len() {
-            let before = std::mem::replace(&mut held[place], Held::Done);
+        for (place, before) in held.into_iter().enumerate() {
             if let (Held::Unread, Slot::Flat { behind, .. }, true) =
                 (&before, &mut self.slots[place], count == 0 || !self.wanted[place])
             {

@@ -44,9 +44,8 @@ impl Stages {
         let mut stages: Vec<(Vec<usize>, bool, Expr)> = Vec::new();
         for condition in conditions {
             let names = columns_of(condition);
-            let name = |place: &usize| &source.columns()[columns[*place]].field.name;
-            let places: Vec<usize> =
-                (0..columns.len()).filter(|place| names.contains(name(place))).collect();
+            let asked = |place: &usize| names.contains(&source.columns()[columns[*place]].field.name);
+            let places: Vec<usize> = (0..columns.len()).filter(asked).collect();
             if places.len() != names.len() {
                 return Ok(None);
             }
@@ -56,7 +55,7 @@ impl Stages {
                 None => stages.push((places, keys, condition.clone())),
             }
         }
-        let stages = stages.into_iter().map(|(places, _, condition)| {
+        let stages = stages.into_iter().map(|(places, _, condition)| -> Result<Stage> {
             let fields: Vec<_> = places
                 .iter()
                 .map(|place| &source.columns()[columns[*place]])
