@@ -239,6 +239,9 @@ impl Column {
         let Some(page) = &mut self.page else { return Err(damaged("no page is open")) };
         let (valid, values) = page.next_valid(rows);
         page.row += rows;
+        if let Some([]) = places {
+            return made.read(page, self.width, values, places, base);
+        }
         let codes = matches!(page.values, Values::Codes(_));
         made.begin(codes, &self.arrow, self.dictionary.as_ref())?;
         let Some(valid) = valid else {
