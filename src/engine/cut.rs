@@ -4,7 +4,7 @@ use crate::io::location::Place;
 use crate::io::source::Source;
 
 /// Row groups are cut into pieces no smaller than this where there are too few for all threads.
-const SMALLEST_PIECE: usize = 128 * 1024;
+const SMALLEST_PIECE: usize = 32 * 1024;
 
 /// A run of rows of one row group, or of one batch in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
