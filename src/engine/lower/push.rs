@@ -6,7 +6,7 @@ use super::pipeline::Pipeline;
 use super::{Names, columns_of};
 use crate::plan::lookup::LOOKUP;
 use crate::plan::node::{Join, JoinColumn, JoinKind, JoinSide};
-use crate::plan::{Expr, Node};
+use crate::plan::{DType, Expr, Node};
 
 /// Operators that cannot fail, whatever the rows: those that a filter kept from it may come to see them.
 const SAFE: &[&str] = &[
@@ -29,7 +29,11 @@ const SAFE: &[&str] = &[
     "str_contains_text",
     "str_startswith",
     "str_endswith",
+    "str_slice",
+    "str_len",
 ];
+/// The same where they give floats: they end nowhere, and nothing is divided without one.
+const SAFE_OF_FLOATS: &[&str] = &["add", "sub", "mul", "truediv", "neg"];
 /// Larger expressions are left where they are: going through projections they might grow without end.
 const LARGEST: usize = 256;
 
@@ -93,7 +97,11 @@ fn is_movable(expr: &Expr) -> bool {
 pub fn is_safe(expr: &Expr) -> bool {
     match expr {
         Expr::Column(..) | Expr::Literal(_) | Expr::Table(_) => true,
-        Expr::Call { op, args, .. } => SAFE.contains(&&**op) && args.iter().all(is_safe),
+        Expr::Call { op, args, dtype } => {
+            let floats = matches!(dtype, DType::Float32 | DType::Float64);
+            let safe = SAFE.contains(&&**op) || floats && SAFE_OF_FLOATS.contains(&&**op);
+            safe && args.iter().all(is_safe)
+        }
         Expr::Scalar(..) | Expr::Window(..) => false,
     }
 }
