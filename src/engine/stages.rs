@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow::array::{ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::{Field, Schema};
@@ -103,9 +103,9 @@ impl Stage {
     pub fn mask(&self, columns: &[ArrayRef], rows: usize) -> Result<BooleanBuffer> {
         let mask = self.program.eval_columns(columns, rows)?;
         let mask = mask.as_boolean();
-        Ok(match mask.nulls() {
-            Some(_) => prep_null_mask_filter(mask).values().clone(),
-            None => mask.values().clone(),
+        Ok(match mask.null_count() {
+            0 => mask.values().clone(),
+            _ => prep_null_mask_filter(mask).values().clone(),
         })
     }
 

@@ -328,6 +328,7 @@ impl Made {
     ) -> Result<()> {
         match (&mut page.values, places) {
             (Values::Codes(codes), None) => codes.read(rows, &mut self.codes),
+            (Values::Codes(codes), Some([])) => codes.skip(rows),
             (Values::Codes(codes), Some(places)) => codes.pick(rows, places, base, &mut self.codes),
             (Values::Plain(data, at), places) => {
                 let rest = data.get(*at..).unwrap_or_default();
