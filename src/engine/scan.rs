@@ -39,7 +39,7 @@ pub struct Scan {
     pub early: Option<Arc<Early>>,
     /// The same, where columns are decoded one by one.
     pub stages: Option<Arc<Stages>>,
-    /// Columns that nothing but the conditions reads: of rows that have met them they come as missing.
+    /// Columns that nothing but these stages reads: of rows that have met them they come as missing.
     pub only_asked: Vec<usize>,
     /// Keys of joins, by which morsels may turn out not to matter.
     pub keys: Vec<KeyColumn>,

@@ -111,7 +111,10 @@ impl Lowering {
             false => None,
         };
         let computed = columns_of(exprs.iter().copied());
-        let only_asked = positions_of(&mut read.difference(&computed));
+        let only_asked = match stages {
+            Some(_) => positions_of(&mut read.difference(&computed)),
+            None => Vec::new(),
+        };
         let scan = Arc::new(Scan {
             keys: KeyColumn::all(&source, conditions.iter()),
             row_numbers,

@@ -19,6 +19,7 @@ const SAFE: &[&str] = &[
     "and",
     "or",
     "xor",
+    "not",
     "isna",
     "notna",
     "isin",
