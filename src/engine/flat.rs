@@ -105,9 +105,10 @@ impl FlatMorsel {
             Slot::Made => 0.5,
         };
         let costs: Vec<f32> = match &stages {
-            Some(stages) => {
-                stages.each().map(|stage| stage.columns.iter().map(|place| cost(&slots[*place])).sum()).collect()
-            }
+            Some(stages) => stages
+                .each()
+                .map(|stage| stage.columns.iter().map(|place| cost(&slots[*place])).sum())
+                .collect(),
             None => Vec::new(),
         };
         let answers = costs.iter().map(|_| None).collect();
@@ -263,7 +264,8 @@ impl FlatMorsel {
         {
             let name = &self.source.files[self.file].file.name;
             guarded(name, || dictionary.check(codes))?;
-            let known = self.answers[number].as_ref().is_some_and(|known| Arc::ptr_eq(&known.dictionary, dictionary));
+            let known =
+                self.answers[number].as_ref().is_some_and(|known| Arc::ptr_eq(&known.dictionary, dictionary));
             if !known {
                 self.answers[number] = Some(Answers::new(stage, dictionary)?);
             }

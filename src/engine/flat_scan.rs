@@ -32,9 +32,9 @@ impl Scan {
         let mut slots = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
             let arrow = &source.columns[*column].arrow;
-            let leaf = file.leaf(*column).filter(|leaf| {
-                file.has(&source.columns, *column) && takes(group.column(*leaf), arrow)
-            });
+            let leaf = file
+                .leaf(*column)
+                .filter(|leaf| file.has(&source.columns, *column) && takes(group.column(*leaf), arrow));
             slots.push(match leaf {
                 Some(leaf) => {
                     let column =
@@ -84,10 +84,11 @@ impl Scan {
         let file = &source.files[morsel.file];
         let metadata = file.reader(&source.columns, &[])?;
         let mask = ProjectionMask::leaves(metadata.parquet_schema(), file.leaves(columns));
-        let mut builder = ParquetRecordBatchReaderBuilder::<Ranged>::new_with_metadata(bytes.clone(), metadata)
-            .with_row_groups(vec![morsel.row_group])
-            .with_projection(mask)
-            .with_batch_size(self.chunk_rows);
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::<Ranged>::new_with_metadata(bytes.clone(), metadata)
+                .with_row_groups(vec![morsel.row_group])
+                .with_projection(mask)
+                .with_batch_size(self.chunk_rows);
         if let Some(selection) = part(file.footer.row_group(morsel.row_group).num_rows(), morsel) {
             builder = builder.with_row_selection(selection);
         }

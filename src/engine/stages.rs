@@ -63,10 +63,12 @@ impl Stages {
                 .collect();
             let program = Program::new(&condition, &Schema::new(fields))?;
             let keys = match &condition {
-                Expr::Call { args, .. } if is_key_filter(&condition) => args.iter().find_map(|arg| match arg {
-                    Expr::Table(table) => Some(table.found.clone()),
-                    _ => None,
-                }),
+                Expr::Call { args, .. } if is_key_filter(&condition) => {
+                    args.iter().find_map(|arg| match arg {
+                        Expr::Table(table) => Some(table.found.clone()),
+                        _ => None,
+                    })
+                }
                 _ => None,
             };
             let (seen, kept) = (AtomicUsize::new(GUESSED), AtomicUsize::new(GUESSED / 2));

@@ -177,10 +177,7 @@ enum Order {
     /// Rows of all tables, one after the other.
     Rows(UInt32Array),
     /// Rows of each table, and where those of each begin among all.
-    Places {
-        places: Places,
-        from: Vec<u32>,
-    },
+    Places { places: Places, from: Vec<u32> },
 }
 
 impl Order {

@@ -116,9 +116,10 @@ fn parts(runs: Vec<Run>, keys: &[Ascending<'_>], size: usize) -> Vec<Vec<Run>> {
     let mut rows = 0;
     for run in runs {
         let first = keys[run.table].ordinal(run.from);
-        let follows = parts.last().and_then(|part| part.last()).is_some_and(|last: &Run| {
-            keys[last.table].ordinal(last.to - 1) == first
-        });
+        let follows = parts
+            .last()
+            .and_then(|part| part.last())
+            .is_some_and(|last: &Run| keys[last.table].ordinal(last.to - 1) == first);
         if parts.is_empty() || rows >= size && !follows {
             parts.push(Vec::new());
             rows = 0;

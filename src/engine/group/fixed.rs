@@ -12,9 +12,9 @@ use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, P
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, TimeUnit};
 
+use super::ascending::Ascending;
 use super::bytes::too_many;
 use super::direct::Direct;
-use super::ascending::Ascending;
 use super::intern::{AHEAD, Interner, MISSING, mix, prefetch};
 use super::slots::Slots;
 use crate::error::{Error, Result};

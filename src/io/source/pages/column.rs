@@ -92,12 +92,11 @@ impl Block {
         Ok(match self {
             Block::Codes(dictionary, codes, valid) => {
                 let codes = places.iter().map(|place| codes[*place as usize]).collect();
-                let valid = valid.map(|valid| places.iter().map(|place| valid.value(*place as usize)).collect());
+                let valid =
+                    valid.map(|valid| places.iter().map(|place| valid.value(*place as usize)).collect());
                 Block::Codes(dictionary, codes, valid)
             }
-            Block::Values(values) => {
-                Block::Values(take(&values, &UInt32Array::from(places.to_vec()), None)?)
-            }
+            Block::Values(values) => Block::Values(take(&values, &UInt32Array::from(places.to_vec()), None)?),
         })
     }
 
@@ -165,7 +164,8 @@ impl Column {
                     let Some(ahead) = self.next_page()? else {
                         return Err(damaged("a column has fewer rows than the footer promises"));
                     };
-                    let unread = |places: &[u32]| places.first().is_none_or(|first| *first as usize >= passed + ahead);
+                    let unread =
+                        |places: &[u32]| places.first().is_none_or(|first| *first as usize >= passed + ahead);
                     if ahead <= left && places.is_some_and(unread) {
                         self.pages.skip_next_page()?;
                         passed += ahead;
@@ -176,7 +176,8 @@ impl Column {
                 }
             };
             let here = places.map(|all| {
-                let (here, later) = all.split_at(all.partition_point(|place| (*place as usize) < passed + step));
+                let (here, later) =
+                    all.split_at(all.partition_point(|place| (*place as usize) < passed + step));
                 places = Some(later);
                 here
             });
@@ -194,10 +195,12 @@ impl Column {
                 let rows = page.num_rows.or(page.num_levels);
                 return rows.map(Some).ok_or_else(|| damaged("a page does not say how many rows it has"));
             }
-            let Some(Page::DictionaryPage { buf, num_values, encoding, .. }) = self.pages.get_next_page()? else {
+            let Some(Page::DictionaryPage { buf, num_values, encoding, .. }) = self.pages.get_next_page()?
+            else {
                 return Err(damaged("a dictionary is announced that is not there"));
             };
-            if self.dictionary.is_some() || !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
+            if self.dictionary.is_some() || !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY)
+            {
                 return Err(damaged("a column has two dictionaries, or one of an unknown encoding"));
             }
             let count = num_values as usize;
