@@ -97,7 +97,12 @@ def test_files_written_in_different_ways(clients: Clients, tmp_path: Path) -> No
     for number, way in enumerate(WAYS):
         write(data.slice(number * 200, 200), tmp_path / f"{number}.parquet", way)
     whole = data.slice(0, 200 * len(WAYS))
-    for question in ("few are left", "most are left", "rows as they were numbered", "grouped by a dictionary"):
+    for question in (
+        "few are left",
+        "most are left",
+        "rows as they were numbered",
+        "grouped by a dictionary",
+    ):
         check(clients(2).execute, QUESTIONS[question], whole, str(tmp_path), 50)
 
 
