@@ -73,7 +73,9 @@ impl Open {
             (Encoding::PLAIN, Width::Any { are_texts }) => Values::Texts(Texts::new(data, at, are_texts)),
             (Encoding::PLAIN, _) => Values::Plain(data, at),
             (other, _) => {
-                return Err(damaged(&format!("a page has the encoding {other:?}, unlike what is said of it")));
+                return Err(damaged(&format!(
+                    "a page has the encoding {other:?}, unlike what is said of it"
+                )));
             }
         };
         Ok(Self { rows, row: 0, valid, values })
