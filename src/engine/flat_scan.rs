@@ -6,7 +6,6 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
-use parquet::errors::ParquetError;
 
 use super::flat::{FlatMorsel, Slot};
 use super::predicate::order;
@@ -92,7 +91,7 @@ impl Scan {
         if let Some(selection) = part(file.footer.row_group(morsel.row_group).num_rows(), morsel) {
             builder = builder.with_row_selection(selection);
         }
-        Ok(Some(Box::new(guarded(&file.file.name, || builder.build().map_err(ParquetError::from))?)))
+        Ok(Some(Box::new(guarded(&file.file.name, || builder.build())?)))
     }
 }
 

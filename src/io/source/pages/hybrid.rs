@@ -63,7 +63,7 @@ impl Hybrid {
             let from = self.at;
             let bytes = count.saturating_mul(self.width).min(self.data.len() - from);
             // The last group may end before its bits do.
-            let held = if self.width == 0 { usize::MAX } else { bytes * 8 / self.width };
+            let held = (bytes * 8).checked_div(self.width).unwrap_or(usize::MAX);
             let left = count.saturating_mul(GROUP).min(held);
             if left == 0 && count > 0 {
                 return Err(damaged("a page ends within a run"));

@@ -162,10 +162,10 @@ proptest! {
         for (number, column) in columns.iter().enumerate() {
             for places in [None, Some(asked.as_slice())] {
                 // The pages' headers are read by `parquet`, which is guarded where it panics.
-                let read = std::panic::catch_unwind(|| {
+                let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     let mut column = open(&damaged, &footer, number, column.data_type());
                     column.read(rows.len(), places).and_then(Block::decoded)
-                });
+                }));
                 if let Ok(Ok(read)) = read {
                     prop_assert_eq!(read.len(), places.map_or(rows.len(), <[u32]>::len));
                     read.to_data().validate_full().unwrap();
