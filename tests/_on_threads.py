@@ -7,6 +7,7 @@ NOT_ON_THREADS: dict[str, list[str]] = {
         "test_workers::test_a_worker_that_dies_takes_only_its_item",
         "test_workers::test_poison_is_tried_as_often_as_allowed_but_three_times_at_most",
         "test_workers::test_a_single_call_that_crashes_says_so_whatever_the_task_does_with_items",
+        "test_adversary::test_a_result_that_ends_its_worker_while_it_is_packed_is_its_own_items_failure",
         "test_python_mode::test_a_chunk_that_crashed_is_run_again",
         "test_python_mode::test_a_chunk_that_is_skipped_leaves_the_others_their_row_numbers",
         "test_policies::test_names_say_what_is_tried_again",

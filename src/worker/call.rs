@@ -53,6 +53,9 @@ pub struct Head {
     pub first: u64,
     /// From 1.
     pub attempt: u32,
+    /// Whether each result goes back before the next item runs: what ended a worker is found that way.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub careful: bool,
     /// Milliseconds until the run's deadline.
     pub left_ms: Option<u64>,
     /// Milliseconds that an item may take, and after which it is told so.

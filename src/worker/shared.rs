@@ -170,7 +170,7 @@ impl Page {
         u64::from_le_bytes(bytes)
     }
 
-    /// The item that the worker was at, if it was in this call.
+    /// The item that the worker was at, if it was in this call; a number that none has while it packed several results.
     pub fn item_of(&self, call: u64) -> Option<u64> {
         (self.word(CALL) == call).then(|| self.word(ITEM))
     }

@@ -228,6 +228,44 @@ def test_a_result_that_leaves_its_reader_is_an_error(client: RLMClient) -> None:
     still_serves(client)
 
 
+class Deadly:
+    """Ends the process in which it is pickled, or does not come to an end."""
+
+    def __init__(self, how: str) -> None:
+        self._how = how
+
+    def __reduce__(self) -> Any:
+        if self._how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self._how == "hang":
+            time.sleep(60)
+        held = []
+        while True:
+            held.append(bytearray(b"x" * (1 << 25)))
+
+
+@linux
+@pytest.mark.parametrize(
+    ("how", "code"), [("kill", "WORKER_CRASHED"), ("hang", "TIMEOUT"), ("memory", "OUT_OF_MEMORY")]
+)
+def test_a_result_that_ends_its_worker_while_it_is_packed_is_its_own_items_failure(
+    client: RLMClient, how: str, code: str
+) -> None:
+    bad = {7, 31, 32}
+
+    def operation(item: int) -> Any:
+        return Deadly(how) if item in bad else item
+
+    options: dict[str, Any] = {"hang": {"chunkTimeoutMs": 400}, "memory": {"memoryLimit": "300MiB"}}.get(
+        how, {}
+    )
+    run = client.submit(task(operation, range(60), onError="skip", **options))
+    looked_after(run, 2 * PATIENCE)
+    assert {item: error.code for item, error in run.failures().items()} == dict.fromkeys(bad, code)
+    assert run.result() == [item for item in range(60) if item not in bad]
+    still_serves(client)
+
+
 def test_output_without_end_is_kept_up_to_its_bound(client: RLMClient) -> None:
     def prints(item: int) -> int:
         line = "x" * 999_999

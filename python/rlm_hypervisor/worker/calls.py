@@ -99,6 +99,7 @@ class Server:
         failed: list[dict[str, Any]] = []
         pickles: list[bytes] = []
         soft = None if head.get("soft_ms") is None else warned(head["soft_ms"], self._thread is not None)
+        careful = head.get("careful", False)
         sent = start
         flushed = time.monotonic()
         for place in range(start, stop):
@@ -121,7 +122,7 @@ class Server:
                 os._exit(0)
             if place + 1 < stop:
                 now = time.monotonic()
-                if now - flushed > FLUSH_SECONDS:
+                if careful or now - flushed > FLUSH_SECONDS:
                     flushed = now
                     self._send(call, sent, place + 1, False, results, failed, pickles)
                     results, failed, pickles, sent = [], [], [], place + 1
@@ -144,6 +145,9 @@ class Server:
         pickles: list[bytes],
     ) -> None:
         more = None
+        if stop - start > 1 and self._page is not None:
+            # One of them may end the process here, and nobody would know which.
+            self._page.at(call, context.PACKING)
         if self._encode is not None and results:
             gone = {failure["item"] for failure in failed}
             try:

@@ -11,6 +11,8 @@ _WORDS = struct.Struct("<QQ")
 _WORD = struct.Struct("<Q")
 # Where the parts of the page lie; `src/worker/shared.rs` has the same numbers.
 _STOP = 16
+PACKING = (1 << 64) - 1
+"""The item that a worker is at while it packs results of several."""
 
 
 class Page:

@@ -310,6 +310,7 @@ impl Joint {
             from: 0,
             to: 1,
             first: 0,
+            careful: false,
             attempt: slices.iter().map(|slice| slice.attempt).max().unwrap_or(1),
             left_ms: left.map(milliseconds),
             item_ms: self.spec.batch_timeout.map(milliseconds),

@@ -37,6 +37,7 @@ impl CallRun {
             to: slice.to,
             first: slice.parcel.first,
             attempt: slice.attempt,
+            careful: slice.crashes > 0 && slice.len() > 1,
             left_ms: left.map(milliseconds),
             item_ms: self.spec.item_timeout.filter(|_| !then).map(milliseconds),
             soft_ms: self.spec.soft_timeout.filter(|_| !then).map(milliseconds),

@@ -14,7 +14,7 @@ use super::gathered::{Gathered, conclude};
 use super::granted::Granted;
 use super::keeper::{Ending, Job, Kept};
 use super::last::unaligned;
-use super::ledger::{Failed, Ledger, Policy};
+use super::ledger::{Failed, Ledger, POISON, Policy};
 use super::overflow::Overflow;
 use super::pace::Pace;
 use super::retry::Retry;
@@ -25,6 +25,9 @@ use crate::runtime::run::Run;
 use crate::secrets::redact;
 use crate::task::OnError;
 use crate::worker::{Blob, End, Function, Part, Pool, Ready, Said, StopCause, Stream, Unit, Work};
+
+/// The item that a worker is at while it packs results of several; `worker/context.py` has the same number.
+const PACKING: u64 = u64::MAX;
 
 /// What a run of calls does.
 #[derive(Debug, Clone)]
@@ -419,6 +422,13 @@ impl Work for CallRun {
         let (name, single) = self.called(state.then);
         let told = match (end, state.ledger.running(unit).cloned()) {
             (_, None) => Ok(()),
+            // While it packed results of several items: with one of them at a time it will be known which is to blame.
+            (End::Stopped(StopCause::Memory(_) | StopCause::Overdue), Some(slice))
+                if slice.len() > 1 && slice.crashes < POISON && item == Some(PACKING) =>
+            {
+                let error = Error::internal("results of several items could not be packed together");
+                state.ledger.crashed(unit, None, true, error, now)
+            }
             (End::Done, Some(slice)) => {
                 let message = format!("a worker said no more of the items from {} on", slice.from);
                 let error = Error::internal(message);
