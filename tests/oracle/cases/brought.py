@@ -49,10 +49,10 @@ p["x"].loc[p.groupby("g")["i"].idxmin()]
 p.groupby("g")["i"].sum().loc[p["g"].max()]
 p.groupby("g")["i"].sum()[p["g"].min()]
 p.groupby("b")[["i", "x"]].sum().at[True, "i"]
-p.groupby("g")[["x", "y"]].sum().loc[0]
+p.groupby("g")[["x", "y"]].sum().loc[2]
 p.groupby("g")["i"].sum().get(77, -1)
 p.groupby("g")["i"].sum().get(0)
-p.groupby(["g", "b"])["i"].sum().loc[(0, True)]
+p.groupby(["g", "b"])["i"].sum().loc[(2, True)]
 p.groupby("g")["i"].sum().reindex([1, 0, 5])
 p.groupby("g")["i"].sum().reindex([1, 0, 5], fill_value=0)
 p.groupby("k")[["i", "x"]].sum().reindex(["a", "nope", "b"])
