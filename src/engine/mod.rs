@@ -24,6 +24,7 @@ pub mod predicate;
 pub mod sample;
 pub mod scalars;
 pub mod scan;
+pub mod scan_cost;
 pub mod scan_exec;
 pub mod shared_pool;
 mod slice;

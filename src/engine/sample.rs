@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::control::Control;
 use super::group::exec::blocking;
 use super::scan::{Morsel, Scan, morsels};
+use super::scan_cost::Cost;
 use crate::error::Result;
 use crate::io::source::Source;
 
@@ -53,6 +54,7 @@ pub async fn rows_at(
         keys: Vec::new(),
         morsels: Vec::new(),
         chunk_rows,
+        cost: Cost::default(),
         control,
         io: tokio::runtime::Handle::current(),
     });

@@ -16,6 +16,7 @@ use super::flat_scan::part;
 use super::key_ranges::KeyColumn;
 use super::memory::Held;
 use super::predicate::{Early, Predicate, order};
+use super::scan_cost::Cost;
 use super::stages::Stages;
 use crate::error::{Code, Error, Result};
 use crate::io::ranged::Ranged;
@@ -46,6 +47,7 @@ pub struct Scan {
     /// In source order.
     pub morsels: Vec<Morsel>,
     pub chunk_rows: usize,
+    pub cost: Cost,
     pub control: Arc<Control>,
     pub io: tokio::runtime::Handle,
 }

@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
@@ -48,7 +49,7 @@ impl ScanExec {
         threads: usize,
         display: String,
     ) -> Self {
-        let partitions = shares(&scan, threads);
+        let partitions = shares(&scan, scan.threads(threads));
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(partitions.len()),
@@ -140,13 +141,21 @@ impl ExecutionPlan for ScanExec {
         Ok(Arc::new(statistics))
     }
 
-    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> DataFusionResult<SendableRecordBatchStream> {
         let schema = self.schema();
         let queue = Arc::new(MorselQueue::new(self.scan.clone(), self.partitions[partition].clone()));
         let (predicate, outputs) = (self.predicate.clone(), self.outputs.clone());
         let scanned = schema.clone();
+        let (scanning, partitions) = (self.scan.clone(), self.partitions.len());
         // Not before somebody asks: of the two sides of a join, one waits for the other, and threads are finite.
-        let started = stream::once(async move { scan(queue, predicate, outputs, scanned) });
+        let started = stream::once(async move {
+            let counted = scanning.counted(partitions, context.memory_pool());
+            scan(queue, predicate, outputs, scanned, counted)
+        });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, started.flatten())))
     }
 }
@@ -156,13 +165,22 @@ fn scan(
     predicate: Option<Arc<Predicate>>,
     outputs: Arc<[Program]>,
     schema: SchemaRef,
+    counted: MemoryReservation,
 ) -> SendableRecordBatchStream {
     let mut stream = RecordBatchReceiverStream::builder(schema.clone(), AHEAD);
     let sender = stream.tx();
     let scan = queue.scan.clone();
     let readers = MorselReaders::new(queue);
-    let mut producer =
-        Producer { scan, readers, reader: None, predicate, outputs, schema, sender: stream.tx() };
+    let mut producer = Producer {
+        scan,
+        readers,
+        reader: None,
+        predicate,
+        outputs,
+        schema,
+        sender: stream.tx(),
+        _counted: counted,
+    };
     stream.spawn(async move {
         // A thread is held while it decodes, not while it waits: the consumer may wait for other scans, and threads
         // are finite.
@@ -192,6 +210,7 @@ struct Producer {
     outputs: Arc<[Program]>,
     schema: SchemaRef,
     sender: Sender<DataFusionResult<RecordBatch>>,
+    _counted: MemoryReservation,
 }
 
 impl Producer {

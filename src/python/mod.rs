@@ -34,6 +34,7 @@ mod _core {
     use crate::engine::control::Control;
     use crate::engine::morsels::{MorselQueue, MorselReaders};
     use crate::engine::scan::{Scan, morsels};
+    use crate::engine::scan_cost::Cost;
     use crate::error::{CODES, Error};
     use crate::io::location;
     use crate::io::source::footers::Footers;
@@ -171,6 +172,7 @@ mod _core {
             columns: places,
             row_numbers: false,
             chunk_rows: 16_384,
+            cost: Cost::default(),
             control: Arc::new(Control::default()),
             io: runtime.handle().clone(),
             source,

@@ -179,7 +179,7 @@ impl ExecutionPlan for GroupExec {
                 Collector::new(spec, shares, control, reserve(&context), (number, threads))
             };
             let tables = match input {
-                GroupInput::Scan(scan) => scan_tables(scan, &work, new, threads).await?,
+                GroupInput::Scan(scan) => scan_tables(scan, &work, new, threads, &context).await?,
                 GroupInput::Plan(plan) => plan_tables(plan, &work, new, &context).await?,
             };
             let grouped = started.elapsed().as_secs_f64();
@@ -294,13 +294,16 @@ async fn scan_tables(
     work: &Arc<GroupWork>,
     new: impl Fn((usize, usize)) -> Result<Collector>,
     threads: usize,
+    context: &TaskContext,
 ) -> Result<Vec<Held>> {
-    let threads = threads.min(scan.morsels.len()).max(1);
+    let threads = scan.threads(threads).min(scan.morsels.len()).max(1);
     let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()).shared_by(threads));
     let workers = (0..threads).map(|number| {
         let (queue, work, collector) = (queue.clone(), work.clone(), new((number, threads)));
         let scan = scan.clone();
+        let counted = scan.counted(threads, context.memory_pool());
         blocking(move || {
+            let _counted = counted;
             let mut collector = collector?;
             let mut readers = MorselReaders::new(queue);
             while let Some(mut reader) = readers.next_reader()? {

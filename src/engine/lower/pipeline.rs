@@ -9,6 +9,7 @@ use crate::engine::control::ScanFacts;
 use crate::engine::key_ranges::KeyColumn;
 use crate::engine::predicate::{Early, Predicate};
 use crate::engine::scan::{Scan, morsels};
+use crate::engine::scan_cost::Cost;
 use crate::engine::scan_exec::ScanExec;
 use crate::engine::stages::Stages;
 use crate::error::Result;
@@ -115,7 +116,11 @@ impl Lowering {
             Some(_) => positions_of(&mut read.difference(&computed)),
             None => Vec::new(),
         };
+        let limit = usize::try_from(self.control.memory.limit()).unwrap_or(usize::MAX);
+        let cost = Cost::of(&source, &columns);
         let scan = Arc::new(Scan {
+            chunk_rows: cost.chunk_rows(self.chunk_rows, limit, self.threads),
+            cost,
             keys: KeyColumn::all(&source, conditions.iter()),
             row_numbers,
             early,
@@ -124,7 +129,6 @@ impl Lowering {
             columns,
             dictionaries,
             morsels,
-            chunk_rows: self.chunk_rows,
             control: self.control.clone(),
             io: self.io.clone(),
             source,

@@ -12,6 +12,7 @@ use super::feed::{Fed, Feed, Parcel};
 use crate::engine::control::Control;
 use crate::engine::morsels::{MorselQueue, MorselReaders};
 use crate::engine::scan::{MorselReader, Scan, morsels};
+use crate::engine::scan_cost::Cost;
 use crate::error::{Code, Error, Result};
 use crate::io::source::Source;
 use crate::runtime::answer::handed_out_batch;
@@ -58,6 +59,7 @@ impl SourceFeed {
             dictionaries: Vec::new(),
             row_numbers: false,
             chunk_rows,
+            cost: Cost::default(),
             control,
             io,
             source,
