@@ -12,12 +12,14 @@ NOT_ON_THREADS: dict[str, list[str]] = {
         "test_python_mode::test_a_chunk_that_is_skipped_leaves_the_others_their_row_numbers",
         "test_policies::test_names_say_what_is_tried_again",
         "test_serving::test_what_ends_its_worker_ends_nobody_else",
+        "test_single_calls::test_every_call_of_many_callers_has_its_own_end",
     ],
     "There is no process that could be killed from outside, live on, or be started again": [
         "test_worker_leaks::test_no_worker_survives_its_supervisor",
         "test_worker_leaks::test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced",
         "test_worker_model::test_killing_workers_at_random_moments_loses_and_doubles_nothing",
         "test_worker_starts",
+        "test_single_calls::test_a_cancelled_call_leaves_nothing",
     ],
     "What an operation starts (processes, threads) is the client's own, and does not end with the call": [
         "test_workers::test_what_harms_nobody_is_no_failure[leaves_threads]",
@@ -45,6 +47,7 @@ NOT_ON_THREADS: dict[str, list[str]] = {
         "test_worker_stops::test_nothing_of_a_run_is_left_after_its_deadline[backtracks]",
         "test_worker_stops::test_a_thread_that_keeps_the_interpreter_harms_no_later_run",
         "test_policies::test_an_operation_is_told_that_its_time_is_up",
+        "test_single_calls::test_ctrl_c_ends_a_call_whenever_it_comes",
     ],
     "A loop that catches every exception goes on, and takes its share of the interpreter": [
         "test_worker_stops::test_nothing_of_a_cancelled_run_is_left[loops]",

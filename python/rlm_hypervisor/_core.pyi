@@ -12,6 +12,7 @@ __all__ = [
     "Engine",
     "Frame",
     "Groups",
+    "Lent",
     "Objects",
     "Run",
     "Secret",
@@ -192,10 +193,7 @@ def facts(frame: Frame) -> dict[str, Any]:
 
 @final
 class Frame:
-    """An immutable symbolic frame, series or scalar: what the functions of a trace pass around.
-
-    Methods return a new one, or raise NOT_DECOMPOSABLE / SCHEMA_MISMATCH without the user's line, which the tracing layer adds.
-    """
+    """An immutable symbolic frame, series or scalar. Methods return a new one, or raise NOT_DECOMPOSABLE / SCHEMA_MISMATCH."""
 
     @staticmethod
     def table(table: object, index: Sequence[tuple[str, str | None]]) -> Frame:
@@ -326,10 +324,7 @@ class Frame:
     def cells(
         index: Sequence[_Label], columns: Sequence[_Label] | None, cells: Sequence[Sequence[Frame | None]]
     ) -> Frame:
-        """A small frame (or a series where columns is None: one cell a row) made of scalars; None is missing.
-
-        Can be returned by an operation; nothing further can be done with it.
-        """
+        """A small frame (a series where columns is None: one cell a row) of scalars, None is missing; an answer, and no more."""
 
     def merge(
         self,
@@ -418,6 +413,15 @@ class Groups:
         """`nlargest` and `nsmallest` of each group, under the keys and the rows' own labels."""
 
 @final
+class Lent:
+    """Bytes of the core where they lie, as long as this object is there."""
+
+    address: int
+    size: int
+
+    def __bytes__(self) -> bytes: ...
+
+@final
 class Ending:
     """Says that a thread which serves as a worker has ended."""
 
@@ -447,8 +451,8 @@ class Run:
     def has_values(self) -> bool:
         """Whether it came to what calls of user code returned, not to a table."""
 
-    def values(self) -> tuple[list[Any], list[Any]]:
-        """Segments (first, count, failed, blobs, more) in order, and failures (item, exception)."""
+    def values(self, lent: bool = False) -> tuple[list[Any], list[Any]]:
+        """Segments (first, count, failed, blobs, more) in order, failures (item, exception); blobs are bytes, or large ones `Lent`."""
 
     def files(self) -> dict[str, Any] | None:
         """Of a run with an output: url, files [{path, rows, bytes}], skipped; None of others."""
@@ -482,10 +486,7 @@ class Answer:
         """A Python bool, int, float, str or None; ("timestamp" | "duration" | "date", int | None, unit, tz) for times."""
 
     def values(self, place: int) -> list[Any]:
-        """The values of a column, counted with those of the index: as `scalar` gives them, None where missing.
-
-        A TypeError where values of the type need pyarrow.
-        """
+        """The values of a column, counted with the index: as `scalar` gives them, or None; TypeError where they need pyarrow."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __arrow_c_schema__(self) -> object: ...

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 
-def to_frame(pandas: Any, table: Any, gaps: Collection[str] = ()) -> Any:
+def to_frame(pandas: Any, table: Any, gaps: Collection[str] = (), *, threads: bool = True) -> Any:
     """The table as a frame, its columns named as in Arrow.
 
     pyarrow makes floats of integers, and objects of booleans, where a value is missing: 2^53 + 1 would be 2^53.
@@ -20,8 +20,8 @@ def to_frame(pandas: Any, table: Any, gaps: Collection[str] = ()) -> Any:
             if kind is not None:
                 exact[name] = getattr(pandas, kind)().__from_arrow__(column)
     if not exact:
-        return table.to_pandas(ignore_metadata=True)
-    rest = table.drop_columns(list(exact)).to_pandas(ignore_metadata=True)
+        return table.to_pandas(ignore_metadata=True, use_threads=threads)
+    rest = table.drop_columns(list(exact)).to_pandas(ignore_metadata=True, use_threads=threads)
     columns = {name: exact[name] if name in exact else rest[name] for name in table.column_names}
     return pandas.DataFrame(columns, copy=False)
 

@@ -114,6 +114,7 @@ def asked_of(spec: Mapping[str, Any], name: str, timeout_ms: int | None) -> dict
         "why": None,
         "output": None,
         "secrets": options["secrets"],
+        "here_ms": None,
         "launch": launch(),
     }
 

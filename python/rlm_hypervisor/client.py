@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from rlm_hypervisor import _core
+from rlm_hypervisor._checked import Checked
 from rlm_hypervisor._document import plain
 from rlm_hypervisor.errors import (
     InvalidTaskError,
@@ -35,6 +36,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 __all__ = ["RLMClient"]
 
+
+WAITS_MS = 10
+"""How long the thread of `execute` looks after a call itself, before it waits in a way that Ctrl-C ends."""
 
 _OPEN: weakref.WeakSet[RLMClient] = weakref.WeakSet()
 """Clients to be closed while the interpreter is still whole: their threads must not outlive it."""
@@ -105,6 +109,7 @@ class RLMClient(Submitting, Sources):
         self._pid = os.getpid()
         self._closed = False
         self._operations = Operations()
+        self._checked = Checked(EVERYWHERE, self._operations)
         given = {
             "threads": threads,
             "memory_limit": memory_limit,
@@ -135,8 +140,7 @@ class RLMClient(Submitting, Sources):
             RLMError: one of its classes; each says in `code` what went wrong. Ctrl-C cancels the run, waits
                 until it has stopped, and raises KeyboardInterrupt.
         """
-        run = self.submit(task)
-        return run._execute(self._progress)
+        return self._submit(task, WAITS_MS)._execute(self._progress)
 
     def submit(self, task: AnyTask) -> Run:
         """Starts a task and returns at once with its `Run`.
@@ -144,18 +148,21 @@ class RLMClient(Submitting, Sources):
         The document is checked, the source's footers are read and the operation is traced before this
         returns, so errors of those kinds are raised here.
         """
+        return self._submit(task, 0)
+
+    def _submit(self, task: AnyTask, waits_ms: int) -> Run:
+        """Starts a task; whoever waits for it anyway may look after its call for `waits_ms`."""
         self._check()
         helper = None if isinstance(task, type) else getattr(task, "__task__", None)
         if helper is not None:
             task = helper()
         document, objects = plain(task)
-        registered = {**EVERYWHERE.descriptions(), **self._operations.descriptions()}
-        spec = _core.parse_task(document, list(registered.items()))
+        spec = self._checked.spec(document)
         sql = spec["operation"].get("sql")
         started_at = time.monotonic()
         timeout_ms = (spec.get("options") or {}).get("timeoutMs")
         if sql is None and "source" not in spec["input"]:
-            return self._submit_calls(spec, task, objects, timeout_ms)
+            return self._submit_calls(spec, task, objects, timeout_ms, waits_ms)
         operation = None if sql is not None else self._operation(spec["operation"], objects)
         if operation is None:
             name = "sql"

@@ -20,11 +20,13 @@ VERSION = "@"
 class Operations:
     """Functions by name and version, each with a description."""
 
-    __slots__ = ("_found",)
+    __slots__ = ("_found", "changes")
 
     def __init__(self) -> None:
         # For each name its versions; None is the one of a function that was registered without.
         self._found: dict[str, dict[str | None, tuple[Callable[..., Any], str]]] = {}
+        self.changes = 0
+        """How often something was registered."""
 
     def add(
         self,
@@ -52,6 +54,7 @@ class Operations:
         text = description if description is not None else lines[0] if lines else ""
         versions = self._found.setdefault(name, {})
         versions[None if version is None else str(version)] = (function, text)
+        self.changes += 1
 
     def get(self, name: str) -> Callable[..., Any] | None:
         """The function of a name, or of a version of it: `"name@2"`. The name alone is the newest."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import islice
+from types import FunctionType
 from typing import Any, TypeAlias
 
 from rlm_hypervisor.errors import InvalidTaskError, exposed
 from rlm_hypervisor.fingerprint import print_of, together
 from rlm_hypervisor.worker.codec import by_value, dump
+from rlm_hypervisor.worker.programs import Handler
 
 # The directory that it is started in has no modules for it, unless this process finds its own there.
 _CODE = (
@@ -20,30 +23,54 @@ _CODE = (
 )
 
 
+_KEPT = {
+    "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+    "MIMALLOC_PURGE_DELAY": "200",
+}
+"""Chunks are of one size, and what one has freed is what the next one needs: the allocators of C and of Arrow keep so
+many bytes, or for so many milliseconds. To have them from the system again costs a tenth of the time of a chunk."""
+
+
 def launch() -> tuple[str, list[str], list[tuple[str, str]]]:
     """Program, arguments and environment of a worker: this interpreter, which finds what this process finds."""
     import json
-    import os
 
+    global _launch
     program = sys.executable
     if not program:
         raise InvalidTaskError(
             "this process does not know its Python interpreter (`sys.executable` is empty)"
         )
-    return program, ["-c", _CODE, json.dumps([os.getpid(), _paths()])], []
+    told = (program, os.getpid(), _paths())
+    if _launch is None or _launch[0] != told:
+        kept = [pair for pair in _KEPT.items() if pair[0] not in os.environ]
+        _launch = told, (program, ["-c", _CODE, json.dumps(told[1:])], kept)
+    return _launch[1]
+
+
+_launch: tuple[Any, tuple[str, list[str], list[tuple[str, str]]]] | None = None
+"""The last one, and what it was made of."""
 
 
 def _paths() -> list[str]:
-    import os
-
     # An empty entry means the directory that one is in; it stays that one.
     return [path or os.getcwd() for path in sys.path if isinstance(path, str)]
 
 
 def pack(function: Callable[..., Any], what: str = "the operation") -> bytes:
     """A function for workers: by name where its module can be imported, else with its code and what it closes over."""
+    paths, name = _paths(), _name(function)
+    known = None if name is None else _named.get(name)
+    if known is not None and known[0] == paths:
+        return known[1]
     try:
-        return pickle.dumps((_paths(), by_value(function)), protocol=5)
+        packed = pickle.dumps((paths, by_value(function)), protocol=5)
+        if name is not None:
+            if len(_named) == _MOST_NAMED:
+                _named.clear()
+            _named[name] = paths, packed
+        return packed
     except Exception as error:
         name = getattr(function, "__name__", type(function).__name__)
         raise InvalidTaskError(
@@ -51,6 +78,35 @@ def pack(function: Callable[..., Any], what: str = "the operation") -> bytes:
             "It closes over something that belongs to this process; make that inside the function",
             details={"path": "input.operation"},
         ) from exposed(error)
+
+
+_MOST_NAMED = 256
+_named: dict[Any, tuple[list[str], bytes]] = {}
+"""Functions that travel as nothing but names, and what they were packed to while `sys.path` was this."""
+
+
+def _name(function: Any) -> Any:
+    """What tells a function from others if all that is packed of it is its name; else None.
+
+    Others are packed anew each time: what they close over may have changed.
+    """
+    handler = type(function) is Handler
+    if handler:
+        function = function.function
+    if type(function) is not FunctionType or function.__module__ in (None, "__main__"):
+        return None
+    found: Any = sys.modules.get(function.__module__)
+    for part in function.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if found is not function or _by_value_modules():
+        return None
+    return handler, function, function.__module__, function.__qualname__, function.__name__
+
+
+def _by_value_modules() -> Any:
+    """Modules whose functions the user wants to travel with their code."""
+    cloudpickle = sys.modules.get("cloudpickle")
+    return None if cloudpickle is None else cloudpickle.list_registry_pickle_by_value()
 
 
 def pack_value(value: Any, what: str) -> bytes:

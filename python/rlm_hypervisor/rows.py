@@ -20,7 +20,7 @@ def whole(segments: list[Any]) -> Any:
     from rlm_hypervisor.result import Result
 
     if len(segments) == 1 and "value" in segments[0][4]:
-        return pickle.loads(segments[0][3][0])[0]
+        return pickle.loads(bytes(segments[0][3][0]))[0]
     if not segments:
         raise CombineRequiredError(
             "the source has no rows, so the operation was not called and what it returns is not known. "
@@ -28,7 +28,7 @@ def whole(segments: list[Any]) -> Any:
         )
     tables, facts = [], []
     for _, _, _, blobs, more in segments:
-        with pyarrow.ipc.open_stream(pyarrow.py_buffer(blobs[0])) as stream:
+        with pyarrow.ipc.open_stream(_buffer(pyarrow, blobs[0])) as stream:
             tables.append(stream.read_all())
         facts.append(more)
     first = facts[0]
@@ -54,6 +54,13 @@ def whole(segments: list[Any]) -> Any:
     names = ["index"] * offset + [str(label) if label is not None else "value" for label in labels]
     table = table.rename_columns(names)
     return Result(_core.Answer.of(table, first["series"], index, labels))
+
+
+def _buffer(pyarrow: Any, blob: bytes | _core.Lent) -> Any:
+    """A result as Arrow reads it; one that is lent stays where it is for as long as anything of it is used."""
+    if isinstance(blob, _core.Lent):
+        return pyarrow.foreign_buffer(blob.address, blob.size, blob)
+    return pyarrow.py_buffer(blob)
 
 
 def parts(segments: list[Any], *, aligned: bool) -> dict[int, Any]:

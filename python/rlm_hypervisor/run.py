@@ -40,7 +40,7 @@ class CoreRun(Protocol):
     def answer(self) -> Answer: ...
     def explain(self) -> dict[str, Any]: ...
     def has_values(self) -> bool: ...
-    def values(self) -> tuple[list[Any], list[Any]]: ...
+    def values(self, lent: bool = False) -> tuple[list[Any], list[Any]]: ...
     def written(self) -> list[dict[str, Any]]: ...
     def files(self) -> dict[str, Any] | None: ...
 
@@ -279,7 +279,7 @@ def _value(core: CoreRun, shape: str) -> Any:
     if isinstance(core, ConstantRun):
         return core.value
     if core.has_values():
-        return _returned(*core.values(), shape)
+        return _returned(*core.values(shape.startswith("rows")), shape)
     files = core.files()
     if files is not None:
         from rlm_hypervisor.written import Written
@@ -424,7 +424,7 @@ class ConstantRun:
     def has_values(self) -> bool:
         return False
 
-    def values(self) -> tuple[list[Any], list[Any]]:
+    def values(self, lent: bool = False) -> tuple[list[Any], list[Any]]:
         return [], []
 
     def written(self) -> list[dict[str, Any]]:

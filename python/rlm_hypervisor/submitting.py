@@ -142,7 +142,7 @@ class Submitting:
         )
 
     def _submit_calls(
-        self, spec: Mapping[str, Any], task: Any, objects: list[Any], timeout_ms: int | None
+        self, spec: Mapping[str, Any], task: Any, objects: list[Any], timeout_ms: int | None, waits_ms: int
     ) -> Run:
         """Starts a task whose operation runs in workers, on the user's own value or on items."""
         from rlm_hypervisor.calling import calls
@@ -155,6 +155,7 @@ class Submitting:
         others = self._others(spec, objects)
         value = task.get("input")
         made = calls(spec, value, items, operations, others, timeout_ms)
+        made.asked.update(here_ms=waits_ms)
         self._keep(spec, made, operations, others, value if items is None else None)
         return self._run(spec, made)
 

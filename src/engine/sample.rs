@@ -55,6 +55,7 @@ pub async fn rows_at(
         morsels: Vec::new(),
         chunk_rows,
         cost: Cost::default(),
+        texts_as_they_are: false,
         control,
         io: tokio::runtime::Handle::current(),
     });

@@ -23,7 +23,7 @@ use crate::io::ranged::Ranged;
 use crate::io::source::files::Reading;
 use crate::io::source::parquet::guarded;
 use crate::io::source::reconcile::{completed, converted};
-use crate::io::source::{MemorySource, ParquetSource, Source};
+use crate::io::source::{MemorySource, ParquetSource, Source, has_offsets, is_codes};
 use crate::plan::node::ROW;
 use crate::plan::op::lists::trimmed;
 
@@ -48,6 +48,8 @@ pub struct Scan {
     pub morsels: Vec<Morsel>,
     pub chunk_rows: usize,
     pub cost: Cost,
+    /// Texts in memory come as they lie there, not as views.
+    pub texts_as_they_are: bool,
     pub control: Arc<Control>,
     pub io: tokio::runtime::Handle,
 }
@@ -121,6 +123,7 @@ impl Scan {
             dictionaries: self.dictionaries.clone(),
             row_numbers: self.row_numbers,
             chunk_rows: self.chunk_rows,
+            texts_as_they_are: self.texts_as_they_are,
             source: self.source.clone(),
             schema: None,
             control: self.control.clone(),
@@ -207,6 +210,7 @@ pub struct MorselReader {
     dictionaries: Vec<usize>,
     row_numbers: bool,
     chunk_rows: usize,
+    texts_as_they_are: bool,
     source: Source,
     schema: Option<SchemaRef>,
     control: Arc<Control>,
@@ -235,7 +239,8 @@ impl MorselReader {
         for (array, place) in arrays.iter_mut().zip(&self.columns) {
             let column = &self.source.columns()[*place];
             let codes = is_codes(array.data_type()) && self.dictionaries.contains(place);
-            let keep = codes || *array.data_type() == column.arrow;
+            let texts = self.texts_as_they_are && has_offsets(array.data_type(), &column.arrow);
+            let keep = codes || texts || *array.data_type() == column.arrow;
             if array.data_type().is_nested() {
                 *array = trimmed(array)?;
             }
@@ -465,8 +470,4 @@ impl MorselReader {
         .detail("file", name)
         .detail("column", column)
     }
-}
-
-fn is_codes(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Dictionary(key, value) if **key == DataType::Int32 && **value == DataType::Utf8)
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use serde::Deserialize;
 
 use super::errors::raised;
 use super::frame::PyFrame;
+use super::run::SIGNALS_EVERY;
 use super::secrets::interruptible;
 use super::{json, threads};
 use crate::error::{Cause, Code, Error, Result};
@@ -26,6 +28,7 @@ use crate::runtime::writes::Keyed;
 use crate::runtime::{Engine, Run};
 use crate::store::letters::{Outbox, Sender};
 use crate::task::{OnError, Priority};
+use crate::worker::shared::SHARED_FROM;
 use crate::worker::{Blob, Function};
 
 /// What Python says of a run of calls.
@@ -75,8 +78,13 @@ struct Asked {
     secrets: Vec<String>,
     /// Where the results of chunks are written to.
     output: Option<crate::io::sink::target::Asked>,
+    /// Milliseconds that the calling thread has for the call itself, where a worker waits for it.
+    here_ms: Option<u64>,
     launch: (String, Vec<String>, Vec<(String, String)>),
 }
+
+/// Bytes that a socket takes in at once.
+const SMALL: usize = 64 << 10;
 
 /// What workers know how to do; `worker/calls.py` has the same words.
 const KINDS: &[&str] = &["value", "items", "batch", "rows", "tree", "map", "map_rows", joint::KIND];
@@ -118,8 +126,17 @@ pub fn submit(
             Some(Arc::new(interruptible(py, move || Granted::new(names, keeper))?))
         }
     };
+    let waits = asked.here_ms.is_some_and(|time| time > 0);
     let started = py.detach(|| start(engine, bytes, then, feed, asked, secrets));
-    started.map_err(|error| raised(py, error))
+    let run = started.map_err(|error| raised(py, error))?;
+    if waits && !run.is_done() {
+        // Ctrl-C may have come meanwhile.
+        py.check_signals().inspect_err(|_| {
+            run.cancel();
+            py.detach(|| while !run.wait(SIGNALS_EVERY) {});
+        })?;
+    }
+    Ok(run)
 }
 
 enum Given {
@@ -198,6 +215,13 @@ fn start(
     let (item_timeout, soft_timeout) =
         (asked.item_timeout_ms.map(Duration::from_millis), asked.soft_timeout_ms.map(Duration::from_millis));
     let timeout = asked.timeout_ms.map(Duration::from_millis);
+    // Where the call is there at once, and small: its thread is not held up by it.
+    let here = match &feed {
+        Given::Payload(bytes) if kind == &"value" && secrets.is_none() => {
+            asked.here_ms.filter(|_| bytes.len() + function.bytes.len() <= SMALL).map(Duration::from_millis)
+        }
+        _ => None,
+    };
     let deep = asked.retries == 0 && asked.item_timeout_ms.is_none() && asked.soft_timeout_ms.is_none();
     let feed: Box<dyn Feed> = match feed {
         Given::Inputs(inputs) => {
@@ -276,6 +300,7 @@ fn start(
         aligned: if asked.aligned { feed.left() } else { None },
         secrets,
         gathered,
+        here,
     };
     engine.submit_calls(run, &pool, spec, feed, keeping, timeout, asked.why)
 }
@@ -369,17 +394,46 @@ pub fn of_exception(py: Python<'_>, error: &PyErr) -> Error {
     .caused_by(Some(cause.into()))
 }
 
-/// The results of a run of calls: `(segments, failures)`.
+/// Bytes where they lie, for as long as this object is there: who knows how to can read them without a copy.
+#[pyclass(name = "Lent", module = "rlm_hypervisor._core", frozen)]
+pub struct PyLent(Blob);
+
+#[pymethods]
+impl PyLent {
+    #[getter]
+    fn address(&self) -> usize {
+        self.0.bytes().as_ptr() as usize
+    }
+
+    #[getter]
+    fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.bytes())
+    }
+}
+
+/// The results of a run of calls: `(segments, failures)`. Large blobs are lent if asked for, else they are bytes.
 ///
 /// A segment is `(first, count, failed, blobs, more)`; failures are `(item, exception)`.
-pub fn values<'py>(py: Python<'py>, run: &Run) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
+pub fn values<'py>(
+    py: Python<'py>,
+    run: &Run,
+    lent: bool,
+) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
     let finished = run.outcome().map_err(|error| raised(py, error))?;
     let Finished::Values(values) = &*finished else {
         return Err(raised(py, Error::internal("the values of a run that has a table")));
     };
     let segments = PyList::empty(py);
     for segment in &values.segments {
-        let blobs: Vec<_> = segment.blobs.iter().map(|blob| PyBytes::new(py, blob.bytes())).collect();
+        let blobs = segment.blobs.iter().map(|blob| match lent && blob.len() >= SHARED_FROM {
+            true => PyLent(blob.clone()).into_bound_py_any(py),
+            false => Ok(PyBytes::new(py, blob.bytes()).into_any()),
+        });
+        let blobs = blobs.collect::<PyResult<Vec<_>>>()?;
         let more = json::to_python(py, &segment.more)?;
         if let (Some(piece), Ok(more)) = (segment.piece, more.cast::<PyDict>()) {
             more.set_item("piece", (piece.from, piece.to))?;

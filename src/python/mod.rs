@@ -45,6 +45,8 @@ mod _core {
     #[pymodule_export]
     use super::answer::PyAnswer;
     #[pymodule_export]
+    use super::calls::PyLent;
+    #[pymodule_export]
     use super::engine::PyEngine;
     #[pymodule_export]
     use super::exploring::{PySpool, facts};
@@ -173,6 +175,7 @@ mod _core {
             row_numbers: false,
             chunk_rows: 16_384,
             cost: Cost::default(),
+            texts_as_they_are: false,
             control: Arc::new(Control::default()),
             io: runtime.handle().clone(),
             source,

@@ -50,6 +50,9 @@ impl PyRun {
 
     #[pyo3(signature = (seconds))]
     fn wait(&self, py: Python<'_>, seconds: Option<f64>) -> PyResult<bool> {
+        if self.run.is_done() {
+            return Ok(true);
+        }
         let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok());
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         loop {
@@ -114,8 +117,9 @@ impl PyRun {
         }
     }
 
-    fn values<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
-        calls::values(py, &self.run)
+    #[pyo3(signature = (lent=false))]
+    fn values<'py>(&self, py: Python<'py>, lent: bool) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
+        calls::values(py, &self.run, lent)
     }
 
     fn written<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

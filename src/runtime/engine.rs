@@ -16,6 +16,7 @@ use super::opening::{self, Given, Opening, in_time};
 use super::output;
 use super::run::{Finished, Finisher, Run};
 use super::spill::{SpillDir, sweep};
+use super::supervised::supervised;
 use super::totals::Totals;
 use crate::config::Settings;
 use crate::engine::control::Stop;
@@ -36,10 +37,6 @@ use crate::worker::{Launch, Pool};
 
 /// How long closing waits for threads that are in the middle of something.
 const PATIENCE: Duration = Duration::from_millis(1_000);
-
-/// How long a run that is to stop may take to end by itself. Our own threads look at the wish at every chunk;
-/// operators that do not know of it, such as a sort that merges, are dropped then.
-const GRACE: Duration = Duration::from_millis(40);
 
 /// Bytes of a thread's stack: plans are walked by functions that call themselves, and may be a thousand operations deep.
 const STACK: usize = 32 << 20;
@@ -300,6 +297,8 @@ impl Engine {
         self.enlist(&run, timeout)?;
         run.begin_in_python(format!("{} of `{}`", spec.kind, spec.function.name), why);
         let (kept, keeper) = keeper::of(keeping.checkpoint, keeping.outbox).unzip();
+        // What is kept has its end elsewhere.
+        let here = spec.here.filter(|_| keeper.is_none());
         let calls = Arc::new(CallRun::new(run.clone(), pool, spec, feed, kept));
         let watching = Arc::downgrade(&calls);
         let finisher = Finisher(run.clone());
@@ -313,8 +312,17 @@ impl Engine {
                 .hint("Raise the limit of threads, or leave `idempotencyKey` out")
             })?;
         }
-        pool.add(calls).map_err(|error| no_thread(&error))?;
-        self.watch(finisher, pool, timeout, move || {
+        let over = match here {
+            Some(time) => pool.add_here(calls, Instant::now() + time),
+            None => pool.add(calls).map(|()| false),
+        };
+        if over.map_err(|error| no_thread(&error))? {
+            if matches!(run.control.reason(), Some(Stop::Cancel | Stop::Deadline)) {
+                pool.purge(&run.id);
+            }
+            return Ok(run);
+        }
+        self.watch(finisher, pool, move || {
             if let Some(calls) = watching.upgrade() {
                 calls.give_up_writing();
                 calls.wind_down();
@@ -336,7 +344,7 @@ impl Engine {
         run.begin_in_python(format!("batches of `{}`, shared with other runs", spec.function.name), None);
         let finisher = Finisher(run.clone());
         let (joint, member) = self.joints.join(pool, spec, entry).map_err(|error| no_thread(&error))?;
-        self.watch(finisher, pool, timeout, move || joint.leave(member))?;
+        self.watch(finisher, pool, move || joint.leave(member))?;
         Ok(run)
     }
 
@@ -355,15 +363,15 @@ impl Engine {
         &self,
         finisher: Finisher,
         pool: &Arc<Pool>,
-        timeout: Option<Duration>,
         wind_down: impl FnOnce() + Send + 'static,
     ) -> Result<()> {
         let compute = Self::handle(&self.compute)?;
         let (watched, served) = (finisher.0.clone(), Arc::downgrade(pool));
         compute.spawn(async move {
+            let until = watched.control.deadline.get().copied();
             let deadline = async {
-                match timeout {
-                    Some(timeout) => tokio::time::sleep(timeout).await,
+                match until {
+                    Some(until) => tokio::time::sleep_until(until.into()).await,
                     None => std::future::pending().await,
                 }
             };
@@ -467,31 +475,4 @@ impl Drop for Engine {
 fn no_thread(error: &std::io::Error) -> Error {
     Error::new(Code::OutOfMemory, format!("cannot start a thread for a worker: {error}"))
         .hint("Raise the limit of threads, or lower `workers`")
-}
-
-/// Runs `work` until it is done, or until it had its time to react to a wish to stop.
-async fn supervised<T>(
-    run: &Run,
-    timeout: Option<Duration>,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let deadline = async {
-        match timeout {
-            Some(timeout) => tokio::time::sleep(timeout).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::pin!(work);
-    tokio::select! {
-        outcome = &mut work => return outcome,
-        () = deadline => run.control.stop(Stop::Deadline),
-        () = run.control.wish_to_stop() => {}
-    }
-    match tokio::time::timeout(GRACE, &mut work).await {
-        // What is seen already is not called stopped.
-        Ok(Ok(done)) if run.control.shows() => Ok(done),
-        Err(_) if run.control.shows() => work.await,
-        Ok(Ok(_)) | Err(_) => Err(run.control.check().err().unwrap_or_else(Error::cancelled)),
-        Ok(Err(error)) => Err(error),
-    }
 }

@@ -14,6 +14,7 @@ pub mod opening;
 mod output;
 pub mod run;
 mod spill;
+mod supervised;
 mod texts;
 mod totals;
 pub mod wide;

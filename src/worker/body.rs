@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
 
-use super::host::Stream;
 use super::process::{Launch, Process, ending};
 use super::thread::Thread;
+use super::watch::Stream;
 
 #[derive(Debug)]
 pub enum Body {

@@ -107,6 +107,9 @@ pub struct Part {
     /// Those of the items that failed, in order.
     #[serde(default)]
     pub failed: Vec<Failure>,
+    /// Microseconds that it took the worker, as it says: without the way there and back.
+    #[serde(default)]
+    pub us: Option<u64>,
     /// What else the kind says of its results.
     #[serde(default)]
     pub more: serde_json::Value,

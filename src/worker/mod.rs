@@ -1,7 +1,7 @@
 //! Worker processes: what hosts the user's Python, and what watches over it.
 //!
 //! `wire` and `shared` carry bytes, `process` starts and ends a process, `thread` a thread that serves in its place,
-//! `body` is either, `host` runs one call in it under watch,
+//! `body` is either, `host` runs one call in it under `watch`,
 //! `starting` whether one that did not come to be ready is started again, `pool` decides which run's call a free worker takes. Nothing here knows what a call means.
 
 pub mod body;
@@ -17,12 +17,13 @@ pub mod queue;
 pub mod shared;
 mod starting;
 pub mod thread;
+pub mod watch;
 pub mod wire;
 
 pub use call::{Call, Failure, Function, Head, Part, Said};
-pub use host::{Crash, Crashed, End, StopCause, Stream, Watch};
 pub use pool::{Pool, Ready, Unit, Unwarmed, Wear, Work};
 pub use process::Launch;
 pub use shared::Blob;
 pub use starting::Setback;
 pub use thread::{Hosted, Threads};
+pub use watch::{Crash, Crashed, End, StopCause, Stream, Watch};

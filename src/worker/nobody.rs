@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::call::{Part, Said};
-use super::host::{StopCause, Stream, Watch};
+use super::watch::{StopCause, Stream, Watch};
 
 /// The watch of what belongs to no call.
 pub struct Nobody;

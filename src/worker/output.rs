@@ -1,6 +1,6 @@
 //! What a worker writes, as text without secrets.
 
-use super::host::Stream;
+use super::watch::Stream;
 use crate::secrets::redact;
 
 /// What is kept of the end of a worker's error output, to say why it died.

@@ -1,8 +1,10 @@
 //! The workers of a client: threads that take calls of the runs, and the processes that they run them in.
 //!
 //! Taking a call may take its time, for the items may come from anywhere. So a thread owns no process: one that waits
-//! for items leaves its process to others, and when it waits for long, its place too.
+//! for items leaves its process to others, and when it waits for long, its place too. A call that is there at once
+//! begins in the thread that brings it (`here`).
 
+mod here;
 mod obtaining;
 mod serving;
 
@@ -15,8 +17,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::call::{Call, Part, Said};
-use super::host::{Crash, End, Host, StopCause, Stream};
+use super::host::{Going, Host};
 use super::process::Launch;
+use super::watch::{Crash, End, StopCause, Stream};
 
 /// How long a worker that nobody needs is kept.
 const IDLE: Duration = Duration::from_secs(60);
@@ -125,6 +128,12 @@ struct State {
     hosts: Vec<Host>,
     /// Calls that are with workers.
     busy: usize,
+    /// Calls that wait for one of these places.
+    seeking: usize,
+    /// Calls that go on, for threads to look after.
+    handed: VecDeque<Attended>,
+    /// When a thread that is none of these last took a worker.
+    used: Option<Instant>,
     /// Workers that live and are ready or have a call.
     ready: usize,
     /// Workers that start without a call.
@@ -146,9 +155,19 @@ struct Entry {
     running: usize,
 }
 
+/// A call that runs, and all that whoever looks after it needs.
+struct Attended {
+    host: Host,
+    work: Arc<dyn Work>,
+    unit: Unit,
+    going: Going,
+}
+
 /// What a thread does next.
 enum Next {
     Serve(Arc<dyn Work>),
+    /// Looks after a call that another thread began.
+    Attend(Box<Attended>),
     /// Starts a worker without a call.
     Warm,
 }

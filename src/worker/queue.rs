@@ -30,6 +30,11 @@ pub fn choose(waiting: &[Waiting], now: Instant) -> Option<usize> {
     })
 }
 
+/// Whether a run that comes now has its call begin at once: a worker waits and has a place, and nobody else is `due`.
+pub fn at_once(due: bool, workers: usize, busy: usize, limit: usize) -> bool {
+    !due && workers > 0 && busy < limit
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -167,8 +167,8 @@ def _interrupted(program: str, *args: str) -> tuple[float, str, str]:
 UNDER_WAY = """
 import os, threading, time
 
-runs, submit = [], RLMClient.submit
-RLMClient.submit = lambda self, task: runs.append(submit(self, task)) or runs[-1]
+runs, submit = [], RLMClient._submit
+RLMClient._submit = lambda self, *given: runs.append(submit(self, *given)) or runs[-1]
 
 def announce():
     while not (runs and runs[0].progress.rows_done > 0):

@@ -44,6 +44,8 @@ class Server:
         self._page: context.Page | None = None
         self._secrets: dict[str, Any] = {}
         self._encode: Callable[[list[int], list[Any]], tuple[list[Any], dict[str, Any]]] | None = None
+        self._since = 0.0
+        """When the call began, or last sent results."""
         self._pid = os.getpid()
         self._outputs = sys.stdout, sys.stderr
         self._process = Process() if thread is None else None
@@ -85,6 +87,7 @@ class Server:
     def _call(
         self, head: dict[str, Any], blobs: list[Any], current: context.Current, page: context.Page
     ) -> None:
+        self._since = time.monotonic()
         call, start, stop = head["call"], head["from"], head["to"]
         page.at(call, start)
         self._encode = None
@@ -101,7 +104,6 @@ class Server:
         soft = None if head.get("soft_ms") is None else warned(head["soft_ms"], self._thread is not None)
         careful = head.get("careful", False)
         sent = start
-        flushed = time.monotonic()
         for place in range(start, stop):
             if self._thread is not None:
                 self._thread.check()
@@ -120,12 +122,10 @@ class Server:
             if os.getpid() != self._pid:
                 # A forked child that came back from the function: the rest is its parent's to do.
                 os._exit(0)
-            if place + 1 < stop:
-                now = time.monotonic()
-                if careful or now - flushed > FLUSH_SECONDS:
-                    flushed = now
-                    self._send(call, sent, place + 1, False, results, failed, pickles)
-                    results, failed, pickles, sent = [], [], [], place + 1
+            late = time.monotonic() - self._since > FLUSH_SECONDS
+            if place + 1 < stop and (careful or late):
+                self._send(call, sent, place + 1, False, results, failed, pickles)
+                results, failed, pickles, sent = [], [], [], place + 1
         self._send(call, sent, stop, True, results, failed, pickles)
 
     def _function(self, name: str) -> Callable[..., Any]:
@@ -171,7 +171,17 @@ class Server:
         for failure in failed:
             if failure["blob"] is not None:
                 failure["blob"] += len(packed)
-        head = {"t": "part", "call": call, "from": start, "to": stop, "last": last, "failed": failed}
+        now = time.monotonic()
+        took, self._since = round((now - self._since) * 1e6), now
+        head = {
+            "t": "part",
+            "call": call,
+            "from": start,
+            "to": stop,
+            "last": last,
+            "failed": failed,
+            "us": took,
+        }
         if more is not None:
             head["more"] = more
         if self._thread is None:

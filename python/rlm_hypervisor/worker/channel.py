@@ -21,9 +21,24 @@ SHARED_FROM = 256 * 1024
 LONGEST = 1 << 20
 """Characters of a text that is for people: a run keeps no more."""
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_READ = 16 * 1024
+"""Bytes that are read at a time; more of them would only be copied once more."""
+
 _SHARED = 1 << 63
 _MOST_SHARED = 64
 _START = struct.Struct("<II")
+
+
+class Written:
+    """Bytes that are in shared memory already: its handle is sent, and goes with this object."""
+
+    def __init__(self, file: int) -> None:
+        self.file = file
+        self.length = os.fstat(file).st_size
+
+    def __del__(self) -> None:
+        os.close(self.file)
 
 
 class Channel:
@@ -33,36 +48,45 @@ class Channel:
         self._socket = connection
         self._lock = threading.Lock()
         self._pid = os.getpid()
+        self._came, self._at = b"", 0
+        """Bytes that came, and how many of them are taken."""
+        self._files: list[int] = []
+        """Handles that came and are not taken."""
 
     def receive(self) -> tuple[dict[str, Any], list[Bytes]]:
         """The next message; EOFError when the supervisor is gone. A page of `start` is one that both write."""
-        start, files = self._start()
-        head_length, count = _START.unpack(start)
-        lengths = struct.unpack(f"<{count}Q", self._exactly(8 * count))
-        head = json.loads(self._exactly(head_length))
+        head_length, count = _START.unpack(self._take(_START.size))
+        lengths = struct.unpack(f"<{count}Q", self._take(8 * count))
+        head = json.loads(self._take(head_length))
         blobs: list[Bytes] = []
         for length in lengths:
             if length & _SHARED:
-                blobs.append(_mapped(files.pop(0), length & ~_SHARED, head["t"] == "start"))
+                blobs.append(_mapped(self._files.pop(0), length & ~_SHARED, head["t"] == "start"))
             else:
-                blobs.append(self._exactly(length))
+                blobs.append(self._take(length))
         return head, blobs
 
-    def _start(self) -> tuple[bytes, list[int]]:
-        files: list[int] = []
-        start = b""
-        while len(start) < _START.size:
-            # Handles are attached to the first byte.
-            data, attached, _, _ = socket.recv_fds(self._socket, _START.size - len(start), _MOST_SHARED)
-            files += attached
+    def _take(self, count: int) -> bytes:
+        """So many of the bytes that come."""
+        start, self._at = self._at, self._at + count
+        if self._at <= len(self._came):
+            return self._came[start : self._at]
+        came = self._came[start:]
+        if count > _READ:
+            # Nothing of the next message, which may have handles.
+            self._came, self._at = b"", 0
+            return came + self._exactly(count - len(came))
+        while len(came) < count:
+            # Handles are attached to the first byte of their message, and what comes at a time ends behind them.
+            data, attached, _, _ = socket.recv_fds(self._socket, _READ, _MOST_SHARED)
+            self._files += attached
             if not data:
                 raise EOFError
-            start += data
-        return start, files
+            came += data
+        self._came, self._at = came, count
+        return came[:count]
 
     def _exactly(self, count: int) -> bytes:
-        if count == 0:
-            return b""
         data = self._socket.recv(count, socket.MSG_WAITALL)
         while len(data) < count:
             more = self._socket.recv(count - len(data))
@@ -76,15 +100,21 @@ class Channel:
         if os.getpid() != self._pid:
             os._exit(0)
         blobs = blobs or []
-        text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+        text = _encode(head).encode("utf-8", "replace")
         lengths = []
         inline: list[Any] = []
         files: list[int] = []
+        made: list[int] = []
         for blob in blobs:
+            if isinstance(blob, Written):
+                files.append(blob.file)
+                lengths.append(blob.length | _SHARED)
+                continue
             view = memoryview(blob).cast("B")
             file = _shared(view) if view.nbytes >= SHARED_FROM and len(files) < _MOST_SHARED else None
             if file is not None:
                 files.append(file)
+                made.append(file)
                 lengths.append(view.nbytes | _SHARED)
             else:
                 inline.append(view)
@@ -99,7 +129,7 @@ class Channel:
                 else:
                     self._socket.sendall(message)
         finally:
-            for file in files:
+            for file in made:
                 os.close(file)
 
 

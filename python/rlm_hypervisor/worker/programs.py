@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import numbers
 import operator
@@ -31,16 +32,20 @@ class Handler:
     """A function of one value; one that wants a second argument gets a context, as AWS Lambda's handlers do."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+        self.function = function
         self.__name__ = getattr(function, "__name__", type(function).__name__)
+
+    @functools.cached_property
+    def _with_context(self) -> bool:
+        return takes_two(self.function)
 
     def __call__(self, value: Any) -> Any:
         """What the function returns."""
-        if takes_two(self._function):
+        if self._with_context:
             from rlm_hypervisor.worker.context import HandlerContext
 
-            return self._function(value, HandlerContext(self.__name__))
-        return self._function(value)
+            return self.function(value, HandlerContext(self.__name__))
+        return self.function(value)
 
 
 def takes_two(function: Callable[..., Any]) -> bool:

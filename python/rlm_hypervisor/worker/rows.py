@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -103,7 +104,8 @@ def of_table(table: Any, gaps: Iterable[int], first_row: int) -> Any:
     from rlm_hypervisor._exact import to_frame
 
     named = {table.column_names[place] for place in gaps}
-    frame = partition_class()(to_frame(pandas, table, named))
+    # A worker for each core: threads would only be in each other's way.
+    frame = partition_class()(to_frame(pandas, table, named, threads=False))
     frame.index = pandas.RangeIndex(first_row, first_row + table.num_rows)
     # Not by pandas, which would look for a column.
     object.__setattr__(frame, "_fields", {field.name: field.type for field in table.schema})
@@ -159,15 +161,34 @@ def _encoded(result: Any, first_row: int, rows: int) -> Encoded | Any:
     frame = (
         result.to_frame("0") if series else result.set_axis([str(i) for i in range(result.shape[1])], axis=1)
     )
-    numbers = pandas.Series(result.index, index=result.index, dtype="int64")
-    frame = frame.assign(rows=numbers)
-    table = pyarrow.Table.from_pandas(frame, preserve_index=False)
-    sink = pyarrow.BufferOutputStream()
-    with pyarrow.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False, nthreads=1)
+    table = table.append_column("rows", pyarrow.array(result.index.to_numpy("int64")))
     labels = [result.name] if series else list(result.columns)
     whole = len(result) == rows
-    return Encoded([sink.getvalue()], {"series": series, "labels": _told(labels), "whole": whole})
+    return Encoded([_written(table)], {"series": series, "labels": _told(labels), "whole": whole})
+
+
+def _written(table: Any) -> Any:
+    """A table as Arrow IPC; a large one in shared memory, so that it is written once."""
+    import pyarrow
+
+    from rlm_hypervisor.worker.channel import SHARED_FROM, Written, unnamed
+
+    def write(sink: Any) -> None:
+        with pyarrow.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+
+    if table.nbytes >= SHARED_FROM:
+        # Where no memory can be shared any more it goes as other results do.
+        with contextlib.suppress(OSError):
+            shared = Written(unnamed())
+            with open(shared.file, "wb", closefd=False) as file:
+                write(pyarrow.PythonFile(file, "w"))
+            shared.length = os.fstat(shared.file).st_size
+            return shared
+    sink = pyarrow.BufferOutputStream()
+    write(sink)
+    return sink.getvalue()
 
 
 def _told(labels: list[Any]) -> list[Any]:

@@ -129,6 +129,7 @@ impl Lowering {
             columns,
             dictionaries,
             morsels,
+            texts_as_they_are: false,
             control: self.control.clone(),
             io: self.io.clone(),
             source,

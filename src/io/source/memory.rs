@@ -64,6 +64,20 @@ impl MemorySource {
     }
 }
 
+/// Whether a column is a text, or bytes, with offsets where a view of one is wanted: the same values in another form.
+pub fn has_offsets(found: &DataType, wanted: &DataType) -> bool {
+    match wanted {
+        DataType::Utf8View => matches!(found, DataType::Utf8 | DataType::LargeUtf8),
+        DataType::BinaryView => matches!(found, DataType::Binary | DataType::LargeBinary),
+        _ => false,
+    }
+}
+
+/// Whether a column comes as codes of its texts.
+pub fn is_codes(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Dictionary(key, value) if **key == DataType::Int32 && **value == DataType::Utf8)
+}
+
 fn mismatch(number: usize, expected: &SourceColumn, name: &str, found: &SourceColumn) -> Error {
     Error::new(
         Code::SchemaMismatch,

@@ -25,7 +25,7 @@ use crate::plan::DType;
 use crate::plan::node::Field;
 
 pub use self::files::FilesSource;
-pub use self::memory::MemorySource;
+pub use self::memory::{MemorySource, has_offsets, is_codes};
 pub use self::parquet::ParquetSource;
 use self::reconcile::Origin;
 pub use self::sources::{Owner, SourceId, Sources};

@@ -42,6 +42,8 @@ impl Parcel {
 #[derive(Debug)]
 pub enum Fed {
     Parcel(Parcel),
+    /// These, and nothing after them.
+    Last(Parcel),
     /// Nothing before some of what runs has ended.
     Later,
     /// Nothing any more.
@@ -89,7 +91,7 @@ impl Once {
 
 impl Feed for Once {
     fn next(&mut self, _: u64) -> Result<Fed> {
-        Ok(self.0.take().map_or(Fed::Over, Fed::Parcel))
+        Ok(self.0.take().map_or(Fed::Over, Fed::Last))
     }
 
     fn left(&self) -> Option<u64> {

@@ -40,6 +40,10 @@ impl CallRun {
                     fed
                 }
             };
+            let (fed, last) = match fed {
+                Ok(Fed::Last(parcel)) => (Ok(Fed::Parcel(parcel)), true),
+                fed => (fed, false),
+            };
             match fed {
                 // It came too late.
                 Ok(_) if !state.open => {}
@@ -54,6 +58,9 @@ impl CallRun {
                     state.handed += parcel.count;
                     if matches!(wanted, Next::Run(_)) {
                         state.ledger.offer(parcel);
+                        if last {
+                            self.exhausted(&mut state);
+                        }
                     } else {
                         match self.pass(&mut state, &parcel) {
                             Ok(()) if !self.run.control.stopped() => continue,
@@ -63,19 +70,23 @@ impl CallRun {
                     }
                 }
                 Ok(Fed::Later) => state.later = true,
-                Ok(Fed::Over) => {
-                    state.open = false;
-                    let told = match &state.restored {
-                        Some(done) => done.check_end(&self.key(), state.handed),
-                        None => Ok(()),
-                    };
-                    if let Err(error) = told {
-                        self.fail(&mut state, error);
-                    }
-                }
+                // The last of them came as another one above.
+                Ok(Fed::Over | Fed::Last(_)) => self.exhausted(&mut state),
                 Err(error) => self.fail(&mut state, error),
             }
             return state;
+        }
+    }
+
+    /// The feed has nothing any more.
+    fn exhausted(&self, state: &mut State) {
+        state.open = false;
+        let told = match &state.restored {
+            Some(done) => done.check_end(&self.key(), state.handed),
+            None => Ok(()),
+        };
+        if let Err(error) = told {
+            self.fail(state, error);
         }
     }
 

@@ -8,10 +8,15 @@ const TARGET: Duration = Duration::from_millis(4);
 /// Never more than this, however quick they are.
 const MOST: u64 = 2_048;
 
+/// How many more at most than all of which the time is known: the first ones may say little of the others.
+const RISE: u64 = 32;
+
 /// The pace of a run: a moving average of the time of an item.
 #[derive(Debug, Default)]
 pub struct Pace {
     seconds: Option<f64>,
+    /// Items that it was learned from.
+    seen: u64,
 }
 
 impl Pace {
@@ -20,6 +25,7 @@ impl Pace {
         if items == 0 {
             return;
         }
+        self.seen = self.seen.saturating_add(items);
         let new = took.as_secs_f64() / items as f64;
         self.seconds = Some(match self.seconds {
             None => new,
@@ -36,12 +42,14 @@ impl Pace {
             Some(seconds) => (TARGET.as_secs_f64() / seconds.max(1e-9)) as u64,
         };
         let share = left.map_or(MOST, |left| left.div_ceil(2 * workers.max(1)));
-        by_time.min(share).clamp(1, MOST)
+        by_time.min(share).min(self.seen.saturating_mul(RISE)).clamp(1, MOST)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -49,6 +57,8 @@ mod tests {
         let mut pace = Pace::default();
         assert_eq!(pace.batch(None, 2), 1);
         pace.learn(1, Duration::from_micros(10));
+        assert_eq!(pace.batch(None, 2), RISE);
+        pace.learn(20, Duration::from_micros(200));
         assert_eq!(pace.batch(None, 2), 400);
         pace.learn(1, Duration::from_secs(1));
         assert_eq!(pace.batch(None, 2), 1);
@@ -61,5 +71,30 @@ mod tests {
         assert_eq!(pace.batch(Some(40), 2), 10);
         assert_eq!(pace.batch(Some(1), 2), 1);
         assert_eq!(pace.batch(None, 2), MOST);
+    }
+
+    proptest! {
+        #[test]
+        fn a_lot_is_neither_long_nor_far_from_what_is_known(
+            learned in prop::collection::vec((1_u64..3_000, 0_u64..5_000_000), 1..20),
+            left in prop::option::of(0_u64..100_000),
+            workers in 1_u64..9,
+        ) {
+            let (mut pace, mut seen, mut slowest) = (Pace::default(), 0, 0.0_f64);
+            for (items, micros) in learned {
+                pace.learn(items, Duration::from_micros(micros));
+                seen += items;
+                slowest = slowest.max(micros as f64 / 1e6 / items as f64);
+                let lot = pace.batch(left, workers);
+                prop_assert!((1..=MOST).contains(&lot) && lot <= seen * RISE);
+                prop_assert!(left.is_none_or(|left| lot <= left.div_ceil(2 * workers).max(1)));
+                // What takes as long as the last ones did is over in time.
+                let last = micros as f64 / 1e6 / items as f64;
+                prop_assert!(lot == 1 || lot as f64 * last <= 2.0 * TARGET.as_secs_f64());
+                // Not fewer than the slowest that were seen allow.
+                let least = (TARGET.as_secs_f64() / slowest.max(1e-9)) as u64;
+                prop_assert!(lot + 1 >= least.min(MOST).min(seen * RISE).min(left.map_or(MOST, |left| left.div_ceil(2 * workers))));
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::engine::scan::{MorselReader, Scan, morsels};
 use crate::engine::scan_cost::Cost;
 use crate::error::{Code, Error, Result};
 use crate::io::source::Source;
-use crate::runtime::answer::handed_out_batch;
+use crate::runtime::answer::{handed_out, plain_schema};
 use crate::worker::Blob;
 
 /// Rows of a chunk that the task leaves to the engine: enough to be worth a call, few enough to share.
@@ -60,11 +60,13 @@ impl SourceFeed {
             row_numbers: false,
             chunk_rows,
             cost: Cost::default(),
+            // They go on with offsets.
+            texts_as_they_are: true,
             control,
             io,
             source,
         });
-        let (chunks, schema) = (scan.chunks(), scan.schema());
+        let (chunks, schema) = (scan.chunks(), plain_schema(&scan.schema()));
         let queue = Arc::new(MorselQueue::new(scan.clone(), 0..scan.morsels.len()));
         Self { readers: MorselReaders::new(queue), current: None, chunks, handed: 0, row: 0, gaps, schema }
     }
@@ -74,7 +76,7 @@ impl SourceFeed {
         self.chunks
     }
 
-    /// The columns of its chunks.
+    /// The columns of its chunks, as workers get them.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
@@ -90,7 +92,7 @@ impl SourceFeed {
             if let Some(reader) = &mut self.current
                 && let Some(chunk) = reader.next_chunk()?
             {
-                return Ok(Some(chunk));
+                return handed_out(&chunk, &self.schema).map(Some);
             }
             self.current = self.readers.next_reader()?;
             if self.current.is_none() {
@@ -107,7 +109,6 @@ impl Feed for SourceFeed {
         let (number, first_row) = (self.handed, self.row);
         self.handed += 1;
         self.row += rows;
-        let chunk = handed_out_batch(&chunk)?;
         let written = Blob::written(|file| {
             let failed = |error| io::Error::other(format!("{error}"));
             let mut writer = StreamWriter::try_new_buffered(file, &chunk.schema()).map_err(failed)?;

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::rows::SourceFeed;
 use crate::error::{Code, Error, Result};
-use crate::runtime::answer::{handed_out_batch, plain_schema};
 use crate::worker::Blob;
 
 /// All rows of a source, and what a worker has to know of them.
@@ -20,15 +19,14 @@ pub struct Table {
 impl Table {
     /// Reads the source; its rows may take up so many bytes. Blocks.
     pub fn read(mut source: SourceFeed, limit: u64) -> Result<Self> {
-        let schema = plain_schema(&source.schema());
+        let schema = source.schema();
         let (mut rows, mut bytes) = (0_usize, 0_u64);
         let mut fault = None;
         let failed = |error| io::Error::other(format!("{error}"));
         let written = Blob::written(|file| {
             let mut writer = StreamWriter::try_new_buffered(file, &schema).map_err(failed)?;
             loop {
-                let chunk = source.chunk().and_then(|chunk| chunk.as_ref().map(handed_out_batch).transpose());
-                let chunk = match chunk {
+                let chunk = match source.chunk() {
                     Ok(Some(chunk)) => chunk,
                     Ok(None) => break,
                     Err(error) => {

@@ -63,6 +63,8 @@ pub struct CallSpec {
     pub secrets: Option<Arc<Granted>>,
     /// Where the results of chunks are written to.
     pub gathered: Option<Arc<Gathered>>,
+    /// How long the thread that starts the run looks after its call, where it may begin in it.
+    pub here: Option<Duration>,
 }
 
 pub struct CallRun {
@@ -349,7 +351,8 @@ impl Work for CallRun {
         let Some(slice) = state.ledger.running(unit).cloned() else { return };
         if let Some(began) = state.began.insert(unit, now) {
             let items = part.to.min(slice.to).saturating_sub(part.from.max(slice.from));
-            state.pace.learn(items, now - began);
+            let took = part.us.map_or(now - began, |us| Duration::from_micros(us).min(now - began));
+            state.pace.learn(items, took);
             if let (Ok(divisor), false) = (u32::try_from(items), state.then || items == 0) {
                 self.run.latency.lock().ran(items, (now - began) / divisor);
             }
@@ -477,7 +480,11 @@ impl Work for CallRun {
             self.fail(&mut state, error);
         }
         self.keep(&mut state);
+        // What is over has nothing for the pool.
+        let over = state.over;
         self.settle(state);
-        self.nudge();
+        if !over {
+            self.nudge();
+        }
     }
 }

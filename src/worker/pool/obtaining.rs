@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::{Inner, SEAT};
 use crate::worker::call::Said;
-use crate::worker::host::{Crash, Crashed, End, Host, Watch};
+use crate::worker::host::Host;
 use crate::worker::starting::{Starting, Verdict};
+use crate::worker::watch::{Crash, Crashed, End, Watch};
 
 impl Inner {
     /// A worker that is ready, for a call; or one more before it is needed, for as long as that is wanted.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{IDLE, Inner, Next, Ready, SEAT, State, Unit, Work};
+use super::{Attended, IDLE, Inner, Next, Ready, SEAT, State, Unit, Work};
 use crate::worker::call::{Part, Said};
-use crate::worker::host::{End, Host, StopCause, Stream, Watch};
+use crate::worker::host::Host;
 use crate::worker::queue::{self, Waiting};
+use crate::worker::watch::{End, StopCause, Stream, Watch};
 
 impl Inner {
     /// One more thread, if there is room and more to do than there are threads that wait.
@@ -40,9 +41,18 @@ impl Inner {
     /// The life of a thread that serves.
     fn serve(self: Arc<Self>, number: u32) {
         while let Some(next) = self.next() {
-            let Next::Serve(work) = next else {
-                self.warm_one();
-                continue;
+            let work = match next {
+                Next::Serve(work) => work,
+                Next::Attend(attended) => {
+                    let work = attended.work.clone();
+                    self.attend(*attended, None);
+                    self.let_go(&work);
+                    continue;
+                }
+                Next::Warm => {
+                    self.warm_one();
+                    continue;
+                }
             };
             // There may be more to do than this one: another thread may begin meanwhile.
             {
@@ -53,7 +63,7 @@ impl Inner {
             let unit = work.take();
             self.state.lock().away.remove(&number);
             if let Some(unit) = unit {
-                self.run(&*work, &unit);
+                self.run(&work, unit);
             }
             self.let_go(&work);
         }
@@ -108,13 +118,15 @@ impl Inner {
             if let Some(cause) = work.stop(now).or_else(|| work.overdue(unit, now)) {
                 return Err(cause);
             }
+            state.seeking += 1;
             self.wake.wait_for(&mut state, SEAT);
+            state.seeking -= 1;
         }
     }
 
     /// A worker after its call.
-    fn put_back(&self, mut state: parking_lot::MutexGuard<'_, State>, host: Host, worn: bool) {
-        if worn || state.closed || state.purged.iter().any(|run| host.has_run(run)) {
+    pub(super) fn put_back(&self, mut state: parking_lot::MutexGuard<'_, State>, host: Host, worn: bool) {
+        if worn || state.closed || state.living == 0 || state.purged.iter().any(|run| host.has_run(run)) {
             state.ready -= 1;
             if state.warmed {
                 // Who asked for workers before they are needed has as many again.
@@ -127,12 +139,11 @@ impl Inner {
         }
     }
 
-    fn run(&self, work: &dyn Work, unit: &Unit) {
-        let found = match self.seat(work, unit.id) {
+    fn run(&self, work: &Arc<dyn Work>, unit: Unit) {
+        let found = match self.seat(&**work, unit.id) {
             Ok(found) => found,
             Err(cause) => return work.ended(unit.id, End::Stopped(cause), None),
         };
-        let watch = Watching { pool: self, work, unit: unit.id };
         let mut living = found;
         if living.as_mut().is_some_and(|host| !host.alive()) {
             living = None;
@@ -140,40 +151,83 @@ impl Inner {
         }
         let started = match living {
             Some(host) => Ok(host),
-            None => self.obtain(&watch, false),
+            None => {
+                let watch = Watching { pool: self, work: &**work, unit: unit.id };
+                self.obtain(&watch, false)
+            }
         };
-        let (end, item) = match started {
-            Ok(mut host) => {
-                work.begun(unit.id);
-                let end = host.run(&unit.call, &watch);
-                let item = host.item_of(unit.call.head.call);
-                if matches!(end, End::Done) {
-                    let worn = host.is_worn(self.wear);
-                    let mut state = self.state.lock();
-                    state.busy -= 1;
-                    self.put_back(state, host, worn);
-                } else {
-                    drop(host);
-                    let mut state = self.state.lock();
-                    state.busy -= 1;
-                    state.ready -= 1;
+        match started {
+            Ok(host) => {
+                if let Some(attended) = self.begin(host, work, unit) {
+                    self.attend(attended, None);
                 }
-                (end, item)
             }
             Err(end) => {
-                self.state.lock().busy -= 1;
-                (end, None)
+                self.leave(&mut self.state.lock());
+                work.ended(unit.id, end, None);
             }
-        };
+        }
+    }
+
+    /// Has a worker begin a call; None if that was its end.
+    pub(super) fn begin(&self, mut host: Host, work: &Arc<dyn Work>, unit: Unit) -> Option<Attended> {
+        work.begun(unit.id);
+        let watch = Watching { pool: self, work: &**work, unit: unit.id };
+        match host.begin(&unit.call, &watch) {
+            Ok(going) => Some(Attended { host, work: work.clone(), unit, going }),
+            Err(end) => {
+                self.over(host, &**work, &unit, end);
+                None
+            }
+        }
+    }
+
+    /// Looks after a call until its end, or until this time: then it goes on, and is given back.
+    pub(super) fn attend(&self, mut attended: Attended, until: Option<Instant>) -> Option<Attended> {
+        let Attended { host, work, unit, going } = &mut attended;
+        let watch = Watching { pool: self, work: &**work, unit: unit.id };
+        let Some(end) = host.attend(going, &watch, until) else { return Some(attended) };
+        let Attended { host, work, unit, .. } = attended;
+        self.over(host, &*work, &unit, end);
+        None
+    }
+
+    /// A call has its end.
+    fn over(&self, mut host: Host, work: &dyn Work, unit: &Unit, end: End) {
+        let item = host.item_of(unit.call.head.call);
+        if matches!(end, End::Done) {
+            let worn = host.is_worn(self.wear);
+            let mut state = self.state.lock();
+            self.leave(&mut state);
+            self.put_back(state, host, worn);
+        } else {
+            drop(host);
+            let mut state = self.state.lock();
+            self.leave(&mut state);
+            state.ready -= 1;
+        }
         work.ended(unit.id, end, item);
+    }
+
+    /// The place of a call is free.
+    pub(super) fn leave(&self, state: &mut State) {
+        state.busy -= 1;
+        if state.seeking > 0 {
+            self.wake.notify_all();
+        }
     }
 
     /// What to do next; None ends the thread.
     fn next(&self) -> Option<Next> {
         let mut state = self.state.lock();
-        let idle_until = Instant::now() + IDLE;
+        let idle_since = Instant::now();
         loop {
+            if let Some(attended) = state.handed.pop_front() {
+                return Some(Next::Attend(Box::new(attended)));
+            }
             let now = Instant::now();
+            // As long as workers are used, threads are there for them.
+            let idle_until = idle_since.max(state.used.unwrap_or(idle_since)) + IDLE;
             if state.closed || state.present(now) > state.limit {
                 break;
             }
@@ -213,7 +267,7 @@ impl Inner {
         None
     }
 
-    fn let_go(&self, work: &Arc<dyn Work>) {
+    pub(super) fn let_go(&self, work: &Arc<dyn Work>) {
         let mut state = self.state.lock();
         if let Some(entry) = state.works.iter_mut().find(|entry| Arc::ptr_eq(&entry.work, work)) {
             entry.running -= 1;
