@@ -59,11 +59,10 @@ def test_a_refusal_that_is_caught_ends_the_trace(client: RLMClient, name: str) -
     )
 
 
-@pytest.mark.parametrize("function", [",".join, lambda s: ",".join(s)], ids=["method", "function"])
-def test_python_hides_a_refusal_from_the_function(client: RLMClient, function: Any) -> None:
+def test_python_hides_a_refusal_from_the_function(client: RLMClient) -> None:
     """`str.join` makes a TypeError of its own out of ours."""
     with pytest.raises(NotDecomposableError, match="iteration over a group's values"):
-        client.execute(make_task(FRAME, lambda p: p.groupby("k")["s"].agg(function)))
+        client.execute(make_task(FRAME, lambda p: p.groupby("k")["s"].agg(lambda s: ",".join(s))))
 
 
 def test_what_pandas_raises_too_may_be_caught(client: RLMClient) -> None:
