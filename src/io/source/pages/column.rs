@@ -16,6 +16,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::dictionary::Dictionary;
 use super::page::{Open, Values, Width};
+use super::spread::Spread;
 use super::texts::Texts;
 use super::{Result, damaged};
 use crate::io::ranged::Ranged;
@@ -253,35 +254,23 @@ impl Column {
             made.valid_rows(picked);
             return Ok(());
         };
-        // What there is lies together: it is put where it belongs, and then it is picked.
-        let mut there = Made::default();
-        there.read(page, self.width, values, None, 0)?;
-        let buffers = made.add_buffers(&mut there);
-        let mut rank = 0;
-        let ranks: Vec<Option<usize>> = valid
-            .iter()
-            .map(|valid| {
-                valid.then(|| {
-                    rank += 1;
-                    rank - 1
-                })
-            })
-            .collect();
-        let mut place = |rank: Option<usize>| {
-            match (self.width, codes) {
-                (_, true) => made.codes.push(rank.map_or(0, |rank| there.codes[rank])),
-                (Width::Four, _) => made.fours.push(rank.map_or(0, |rank| there.fours[rank])),
-                (Width::Eight, _) => made.eights.push(rank.map_or(0, |rank| there.eights[rank])),
-                (Width::Any { .. }, _) => {
-                    made.views.push(rank.map_or(0, |rank| moved(there.views[rank], buffers)));
-                }
-            }
-            made.flag(rank.is_some());
+        let spread = match places {
+            None => Spread::all(valid),
+            Some(places) => Spread::some(&valid, places, base),
         };
-        match places {
-            None => ranks.into_iter().for_each(&mut place),
-            Some(places) => places.iter().for_each(|at| place(ranks[(at - base) as usize])),
+        let mut there = Made::default();
+        there.read(page, self.width, values, spread.wanted(), 0)?;
+        let buffers = made.add_buffers(&mut there);
+        match self.width {
+            _ if codes => spread.put(&there.codes, &mut made.codes),
+            Width::Four => spread.put(&there.fours, &mut made.fours),
+            Width::Eight => spread.put(&there.eights, &mut made.eights),
+            Width::Any { .. } => {
+                there.views.iter_mut().for_each(|view| *view = moved(*view, buffers));
+                spread.put(&there.views, &mut made.views);
+            }
         }
+        made.flags(spread.valid());
         Ok(())
     }
 }
@@ -410,14 +399,18 @@ impl Made {
         self.rows += rows;
     }
 
-    fn flag(&mut self, valid: bool) {
+    /// Takes note of which rows have a value.
+    fn flags(&mut self, valid: &BooleanBuffer) {
+        if valid.count_set_bits() == valid.len() {
+            return self.valid_rows(valid.len());
+        }
         let flags = self.valid.get_or_insert_with(|| {
-            let mut flags = BooleanBufferBuilder::new(self.rows + 1);
+            let mut flags = BooleanBufferBuilder::new(self.rows + valid.len());
             flags.append_n(self.rows, true);
             flags
         });
-        flags.append(valid);
-        self.rows += 1;
+        flags.append_buffer(valid);
+        self.rows += valid.len();
     }
 
     fn block(mut self, arrow: &DataType, dictionary: Option<&Arc<Dictionary>>) -> Result<Block> {

@@ -7,6 +7,7 @@ mod column;
 mod dictionary;
 mod hybrid;
 mod page;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod texts;
