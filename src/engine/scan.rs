@@ -119,6 +119,7 @@ impl Scan {
             morsel,
             _held: held,
             done: 0,
+            given: 0,
             columns: self.columns.clone(),
             dictionaries: self.dictionaries.clone(),
             row_numbers: self.row_numbers,
@@ -206,6 +207,8 @@ pub struct MorselReader {
     /// Its fetched bytes, as long as they are there.
     _held: Held,
     done: usize,
+    /// Of how many rows the chunk that was given last is what is left.
+    given: usize,
     columns: Vec<usize>,
     dictionaries: Vec<usize>,
     row_numbers: bool,
@@ -272,17 +275,15 @@ impl MorselReader {
                 return Err(Error::internal("a morsel of another kind"));
             };
             if rows == 0 {
-                if self.filtered {
-                    let rows = self.morsel.rows;
-                    self.control.succeed(rows.div_ceil(self.chunk_rows) as u64, rows as u64);
-                }
                 return Ok(None);
             }
             let left = flat.next(rows);
             let left = left.map_err(|error| self.of_column(error))?;
             let first = self.morsel.first_row as i64 + self.done as i64;
             self.done += rows;
+            self.given = rows;
             if left.rows == 0 {
+                self.control.succeed(1, rows as u64);
                 continue;
             }
             let mut arrays = left.columns;
@@ -311,11 +312,12 @@ impl MorselReader {
 
     /// To be called when a chunk is done with.
     pub fn finished(&self, rows: usize) {
-        if self.filtered {
+        match &self.decoder {
+            Decoder::Flat(_) => self.control.succeed(1, self.given as u64),
             // The rows that were left out count as well, all of them at the end.
-            return;
+            _ if self.filtered => {}
+            _ => self.control.succeed(1, rows as u64),
         }
-        self.control.succeed(1, rows as u64);
     }
 
     fn decode(&mut self) -> Result<Option<(Vec<ArrayRef>, usize)>> {
