@@ -154,7 +154,7 @@ impl Column {
 
     /// The next rows, or of those the ones at these places, which ascend.
     pub fn read(&mut self, rows: usize, places: Option<&[u32]>) -> Result<Block> {
-        let mut made = Made::default();
+        let mut made = Made { expected: places.map_or(rows, <[u32]>::len), ..Made::default() };
         let (mut passed, mut places) = (0, places);
         while passed < rows {
             let left = rows - passed;
@@ -248,6 +248,7 @@ impl Column {
         }
         let codes = matches!(page.values, Values::Codes(_));
         made.begin(codes, &self.arrow, self.dictionary.as_ref())?;
+        made.reserve(codes, self.width);
         let Some(valid) = valid else {
             let picked = places.map_or(rows, <[u32]>::len);
             made.read(page, self.width, rows, places, base)?;
@@ -285,6 +286,8 @@ fn moved(view: u128, before: u32) -> u128 {
 #[derive(Default)]
 struct Made {
     rows: usize,
+    /// How many rows there will be, or 0.
+    expected: usize,
     codes: Vec<u32>,
     fours: Vec<u32>,
     eights: Vec<u64>,
@@ -308,6 +311,17 @@ impl Made {
         }
         self.are_codes = Some(codes);
         Ok(())
+    }
+
+    /// Room for all rows at once, before the first of them.
+    fn reserve(&mut self, codes: bool, width: Width) {
+        let rows = std::mem::take(&mut self.expected);
+        match width {
+            _ if codes => self.codes.reserve(rows),
+            Width::Four => self.fours.reserve(rows),
+            Width::Eight => self.eights.reserve(rows),
+            Width::Any { .. } => self.views.reserve(rows),
+        }
     }
 
     fn read(
