@@ -3,9 +3,11 @@
 python -m tests.faults.soak --minutes 30
 python -m tests.faults.soak --kills 5000
 python -m tests.faults.soak --minutes 0.1 --seed 7 --workers threads
+python -m tests.faults.soak --clients 300 --only rows
 
 It ends with status 1 and says what it found where an answer is wrong, books do not add up, or something stays behind:
-a process, shared memory, a file handle, a thread, or memory that grows with the number of kills.
+a process, shared memory, a file handle, a thread, or memory that grows with the number of clients. That it would say so
+of memory is shown by `--leak`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -43,11 +45,16 @@ class Soak:
     Args:
         seed: of all that is drawn; what the system does meanwhile is not the same twice.
         threads: whether the workers are threads.
+        only: names of the kinds of tasks that are run, if not all are.
+        leak: bytes that are kept after every client.
     """
 
-    def __init__(self, seed: int, threads: bool = False) -> None:
+    def __init__(self, seed: int, threads: bool = False, only: Sequence[str] = (), leak: int = 0) -> None:
         self.chance = random.Random(seed)
         self.threads = threads
+        self.only = only
+        self.leak = leak
+        self._leaked: list[bytes] = []
         self.found: Counter[str] = Counter()
         self.kills: Counter[str] = Counter()
         """Workers that were ended, by how."""
@@ -249,28 +256,46 @@ class Soak:
     def kinds(self) -> list[Callable[[RLMClient], None]]:
         """What is run, the more often the more it kills."""
         both = [self.items] * 6 + [self.cancelled] * 2 + [self.shared] * 2 + [self.tree, self.rows]
-        return both if self.threads else [*both, *[self.stormy] * 5, *[self.idle] * 2, self.orphans]
+        every = both if self.threads else [*both, *[self.stormy] * 5, *[self.idle] * 2, self.orphans]
+        return [kind for kind in every if not self.only or kind.__name__ in self.only]
 
-    def run(self, seconds: float, kills: int | None = None) -> None:
-        """Everything, for so long or until so many workers were ended; between two clients the machine is looked at."""
-        began = time.monotonic()
+    def client(
+        self, kinds: Sequence[Callable[[RLMClient], None]], workers: int, is_over: Callable[[], bool]
+    ) -> None:
+        """The life of a client that runs these until all is over, and a look at what it leaves."""
+        self.workers = workers
         kind_of_worker = "threads" if self.threads else "processes"
+        with RLMClient(threads=1, workers=workers, worker_kind=kind_of_worker) as client:
+            for kind in kinds:
+                kind(client)
+                self.found[kind.__name__] += 1
+                if is_over():
+                    break
+        self._leaked.append(random.randbytes(self.leak))
+        self.machine.look()
+
+    def run(self, seconds: float, kills: int | None = None, clients: int | None = None) -> None:
+        """Everything, for so long, until so many workers were ended, or with so many clients of one run each.
+
+        Before that each kind is run twice: what is needed once is no growth.
+        """
+        kinds = self.kinds()
+        self.check(bool(kinds), f"no kind of run is called {' or '.join(self.only)}")
+        for _ in range(2):
+            self.client(list(dict.fromkeys(kinds)), 4, lambda: False)
+        self.machine.warmed()
+        began = time.monotonic()
+        told = made = 0
 
         def is_over() -> bool:
+            if clients:
+                return made >= clients
             return self.kills.total() >= kills if kills else time.monotonic() > began + seconds
 
-        told = 0
         while not is_over():
-            self.workers = self.chance.randrange(1, 5)
-            with RLMClient(threads=1, workers=self.workers, worker_kind=kind_of_worker) as client:
-                # A client is used for some runs, then the next one is made.
-                for _ in range(self.chance.randrange(1, 12)):
-                    kind = self.chance.choice(self.kinds())
-                    kind(client)
-                    self.found[kind.__name__] += 1
-                    if is_over():
-                        break
-            self.machine.look(self.kills.total())
+            runs = 1 if clients else self.chance.randrange(1, 12)
+            self.client(self.chance.choices(kinds, k=runs), self.chance.randrange(1, 5), is_over)
+            made += 1
             if self.kills.total() >= told + 500:
                 told = self.kills.total()
                 print(
@@ -302,13 +327,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--kills", type=int, default=None, help="until so many workers were ended, however long it takes"
     )
+    parser.add_argument(
+        "--clients", type=int, default=None, help="so many clients, each of which has one run"
+    )
+    parser.add_argument("--only", nargs="+", default=[], help="names of the kinds of runs")
+    parser.add_argument(
+        "--leak", type=float, default=0, help="MiB that are kept after every client, to be found"
+    )
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--workers", choices=["processes", "threads"], default="processes")
     options = parser.parse_args(arguments)
     seed = random.randrange(1 << 30) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
-    soak = Soak(seed, options.workers == "threads")
-    soak.run(options.minutes * 60, options.kills)
+    soak = Soak(seed, options.workers == "threads", options.only, int(options.leak * (1 << 20)))
+    soak.run(options.minutes * 60, options.kills, options.clients)
     print(f"nothing wrong after {soak}; {soak.machine}")
     return 0
 

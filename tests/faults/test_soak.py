@@ -1,4 +1,4 @@
-"""Some seconds of the soak, which `python -m tests.faults.soak` runs for as long as one likes."""
+"""Some seconds of the soak, which `python -m tests.faults.soak` runs for as long as one likes; and its look at memory."""
 
 from __future__ import annotations
 
@@ -9,17 +9,60 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
+from tests.faults._machine import ENOUGH, grows
 from tests.faults._workers import linux
+
+MIB = 1 << 20
+
+
+def soaked(*arguments: str) -> tuple[int, str]:
+    """How the soak ends with these arguments, and what it says."""
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    command = [sys.executable, "-m", "tests.faults.soak", "--seed", str(seed), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
 @linux
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "minutes"), [("processes", 0.4), ("threads", 0.1)])
+@pytest.mark.parametrize(("workers", "minutes"), [("processes", 0.3), ("threads", 0.1)])
 def test_nothing_is_wrong_after_some_seconds_of_random_faults(workers: str, minutes: float) -> None:
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
-    command = [sys.executable, "-m", "tests.faults.soak", "--seed", str(seed)]
-    command += ["--minutes", str(minutes), "--workers", workers]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "nothing wrong after" in done.stdout
+    status, said = soaked("--minutes", str(minutes), "--workers", workers)
+    assert status == 0 and "nothing wrong after" in said, said
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("workers", "kinds"),
+    [("processes", ["shared", "rows"]), ("threads", ["items", "rows", "tree", "shared"])],
+)
+def test_memory_is_flat_over_many_clients(workers: str, kinds: list[str]) -> None:
+    status, said = soaked("--clients", "36", "--workers", workers, "--only", *kinds)
+    assert status == 0 and "36 looks at memory" in said, said
+
+
+@linux
+@pytest.mark.slow
+def test_a_mebibyte_that_every_client_leaves_is_found() -> None:
+    status, said = soaked("--clients", "36", "--workers", "threads", "--only", "items", "rows", "--leak", "1")
+    assert status == 1 and "memory grows: 36 looks at memory" in said, said
+
+
+def drawn(chance: random.Random, looks: int, leak: float) -> list[int]:
+    """Looks at a process that leaks so many MiB each time, whose allocator keeps more or less from time to time."""
+    return [int((200 + leak * place + chance.choice([0, 0, 0, 2, 5, 30])) * MIB) for place in range(looks)]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_growth_is_told_from_noise_and_from_what_is_needed_for_the_first_time(seed: int) -> None:
+    chance = random.Random(seed)
+    looks = chance.randrange(ENOUGH, 200)
+    assert grows(drawn(chance, looks, 0)) is None
+    when, step = chance.randrange(looks), 60 * MIB
+    assert (
+        grows([held + step * (place >= when) for place, held in enumerate(drawn(chance, looks, 0))]) is None
+    )
+    assert grows(drawn(chance, max(looks, 36), 1)) is not None
+    assert grows(drawn(chance, ENOUGH - 1, 10)) is None, "too few looks say nothing"
