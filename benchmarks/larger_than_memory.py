@@ -1,9 +1,11 @@
-"""Filters, groups, joins with the groups, sorts and writes 100 million rows within 1.5 GB, beside DuckDB.
+"""Questions over more rows than a memory limit holds: time, peak and order, beside DuckDB and DataFusion.
 
-python benchmarks/larger_than_memory.py --rows 100000000 --limit 1.5GB
+python benchmarks/larger_than_memory.py --rows 100000000 --limit 1.5GB --cases job
 
-The data is that of the seed job with a million keys. Each engine runs in a process of its own, once: what counts is that it
-ends, how much of the machine's memory it held, and roughly how long it took. What they wrote is compared, its order too.
+`job` filters, groups, joins with the groups, sorts and writes; `sort`, `group` (about as many groups as rows) and `join`
+(of two tables of which neither fits) are one step each, and write what comes out. The data is that of the seed job. Each
+engine runs in a process of its own, once: what counts is that it ends, how much of the machine's memory it held, and
+roughly how long it took. What they wrote is compared, where there is an order its order too.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,58 +31,138 @@ import pyarrow.parquet as pq
 from _spec import Dataset
 
 
-def ours(source: str, target: str, limit: str, spill: str) -> int:
+@dataclass(frozen=True)
+class Sources:
+    left: str
+    right: str
+
+
+def _job(p: Any, _: Any) -> Any:
+    p = p[p["value"] > 0.1]
+    sums = p.groupby(["category", "region"], as_index=False)["value"].sum()
+    joined = p.merge(sums.rename(columns={"value": "total"}), on=["category", "region"])
+    return joined.sort_values("value").reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Case:
+    ours: Callable[[Any, Any], Any]
+    sql: str
+    """With `left` and `right` as tables."""
+    sums: tuple[str, ...]
+    """Columns whose sums tell a right answer."""
+    ordered: str | None
+    """The column that ascends in what is written."""
+    keys: float
+    """Keys for each row of the left table."""
+
+
+CASES = {
+    "job": Case(
+        _job,
+        """
+        with p as (select * from "left" where value > 0.1),
+             sums as (select category, region, sum(value) as total from p group by category, region)
+        select p.category, p.region, p.value, sums.total
+        from p join sums on p.category = sums.category and p.region = sums.region
+        order by p.value
+        """,
+        ("value", "total"),
+        "value",
+        0.0,
+    ),
+    "sort": Case(
+        lambda p, _: p.sort_values("value").reset_index(drop=True),
+        'select * from "left" order by value',
+        ("value",),
+        "value",
+        0.0,
+    ),
+    "group": Case(
+        lambda p, _: p.groupby("category", as_index=False)["value"].sum(),
+        'select category, sum(value) as value from "left" group by category',
+        ("value",),
+        None,
+        1.0,
+    ),
+    "join": Case(
+        lambda p, q: p.merge(
+            q[["category", "value"]].rename(columns={"value": "other"}), on="category"
+        ).reset_index(drop=True),
+        """
+        select "left".category, "left".region, "left".value, "right".value as other
+        from "left" join "right" on "left".category = "right".category
+        """,
+        ("value", "other"),
+        None,
+        1.0,
+    ),
+}
+
+
+def ours(case: Case, sources: Sources, target: str, limit: str, spill: str) -> int:
     from rlm_hypervisor import RLMClient
 
-    def job(p: Any) -> Any:
-        p = p[p["value"] > 0.1]
-        sums = p.groupby(["category", "region"], as_index=False)["value"].sum()
-        joined = p.merge(sums.rename(columns={"value": "total"}), on=["category", "region"])
-        return joined.sort_values("value").reset_index(drop=True)
-
     with RLMClient(threads=2, memory_limit=limit, spill_dir=spill, progress=False) as client:
+        right = client.table(sources.right)
         output = {"url": target, "compression": "snappy"}
-        written = client.execute(
-            {"type": "parallel", "input": {"source": source, "operation": job}, "output": output}
-        )
+        task = {"input": {"source": sources.left, "operation": lambda p: case.ours(p, right)}}
+        run = client.submit({"type": "parallel", **task, "output": output})
+        written = run.result()
+        if os.environ.get("RLM_BENCH_EXPLAIN"):
+            print(run.explain(), file=sys.stderr)
         return int(written.rows)
 
 
-def duckdb(source: str, target: str, limit: str, spill: str) -> int:
+def duckdb(case: Case, sources: Sources, target: str, limit: str, spill: str) -> int:
     import duckdb as engine
 
     options = {"threads": 2, "memory_limit": limit, "temp_directory": spill}
-    query = f"""
-        copy (
-            with p as (select * from read_parquet('{source}/*.parquet') where value > 0.1),
-                 sums as (select category, region, sum(value) as total from p group by all)
-            select p.category, p.region, p.value, sums.total
-            from p join sums on p.category = sums.category and p.region = sums.region
-            order by p.value
-        ) to '{target}.parquet' (format parquet, compression snappy)
-    """
-    found = engine.connect(config=options).execute(query).fetchone()
+    connection = engine.connect(config=options)
+    for name in ("left", "right"):
+        scan = f"select * from read_parquet('{getattr(sources, name)}/*.parquet')"
+        connection.execute(f'create view "{name}" as {scan}')
+    order = "" if case.ordered else "set preserve_insertion_order = false"
+    connection.execute(order)
+    written = connection.execute(f"copy ({case.sql}) to '{target}.parquet' (format parquet, compression snappy)")
+    found = written.fetchone()
     assert found is not None
     return int(found[0])
 
 
-ENGINES = {"rlm": ours, "duckdb": duckdb}
+def datafusion(case: Case, sources: Sources, target: str, limit: str, spill: str) -> int:
+    import datafusion as engine
+
+    bytes_ = int(float(limit.removesuffix("GB").removesuffix("MB")) * (10**9 if limit.endswith("GB") else 10**6))
+    runtime = engine.RuntimeEnvBuilder().with_fair_spill_pool(bytes_).with_disk_manager_specified(spill)
+    context = engine.SessionContext(engine.SessionConfig().with_target_partitions(2), runtime)
+    for name in ("left", "right"):
+        context.register_parquet(name, getattr(sources, name))
+    os.makedirs(target)
+    to = f"copy ({case.sql}) to '{target}/' stored as parquet options ('format.compression' 'snappy')"
+    (batch,) = context.sql(to).collect()
+    return int(batch.column(0)[0].as_py())
 
 
-def digest(folder: str) -> dict[str, float]:
+ENGINES = {"rlm": ours, "duckdb": duckdb, "datafusion": datafusion}
+
+
+def digest(case: Case, folder: str) -> dict[str, float]:
     """What was written, read by one and the same reader."""
     import duckdb as engine
 
-    scan = f"read_parquet('{folder}/**/*.parquet')"
-    sums = "count(*), sum(value), sum(total), min(total), max(total)"
-    (row,) = engine.sql(f"select {sums} from {scan}").fetchall()
-    return dict(zip(("rows", "value", "total", "least", "most"), map(float, row), strict=True))
+    scan = f"read_parquet('{folder}/out*/**/*.parquet')" if os.path.isdir(f"{folder}/out") else None
+    scan = scan or f"read_parquet('{folder}/out*')"
+    sums = ", ".join(f"sum({column}), min({column}), max({column})" for column in case.sums)
+    (row,) = engine.sql(f"select count(*), {sums} from {scan}").fetchall()
+    names = ["rows", *(f"{what} {column}" for column in case.sums for what in ("sum", "least", "most"))]
+    return dict(zip(names, map(float, row), strict=True))
 
 
-def in_order(folder: str) -> bool:
+def in_order(folder: str, column: str) -> bool:
     last = -1.0
     for file in sorted(Path(folder).rglob("*.parquet")):
-        for batch in pq.ParquetFile(file).iter_batches(columns=["value"]):
+        for batch in pq.ParquetFile(file).iter_batches(columns=[column]):
             values = batch.column(0).to_numpy()
             if len(values) and (values[0] < last or (np.diff(values) < 0).any()):
                 return False
@@ -86,20 +170,30 @@ def in_order(folder: str) -> bool:
     return True
 
 
-def one(engine: str, source: str, limit: str) -> None:
+def one(engine: str, case: Case, sources: Sources, limit: str) -> None:
     """Runs one engine in this process, and prints what it took."""
     folder = tempfile.mkdtemp(prefix="rlm-larger-")
-    started = time.monotonic()
+    started, worked = time.monotonic(), time.process_time()
     try:
-        rows = ENGINES[engine](source, os.path.join(folder, "out"), limit, folder)
-        seconds = time.monotonic() - started
+        rows = ENGINES[engine](case, sources, os.path.join(folder, "out"), limit, folder)
+        seconds, cpu = time.monotonic() - started, time.process_time() - worked
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        answer = digest(folder)
-        if answer["rows"] != rows or not in_order(folder):
+        answer = digest(case, folder)
+        ordered = case.ordered is None or engine == "datafusion" or in_order(folder, case.ordered)
+        if answer["rows"] != rows or not ordered:
             raise SystemExit("what was written is not what was told, or is not in order")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(json.dumps({"rows": rows, "seconds": round(seconds, 1), "peak": peak, "answer": answer}))
+    print(
+        json.dumps(
+            {"rows": rows, "seconds": round(seconds, 1), "cpu": round(cpu, 1), "peak": peak, "answer": answer}
+        )
+    )
+
+
+def sources_of(case: Case, rows: int) -> Sources:
+    keys = int(rows * case.keys) or 1_000_000
+    return Sources(*(str(data.ensure(Dataset(count, keys, 12))) for count in (rows, rows // 2)))
 
 
 def main() -> None:
@@ -108,37 +202,34 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=100_000_000)
     parser.add_argument("--limit", default="1.5GB")
-    parser.add_argument("--engine", choices=ENGINES, help="one of them, in this process")
-    parser.add_argument("--source", help="a directory of Parquet files instead of the seed job's")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=["job"])
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=["rlm", "duckdb"])
+    parser.add_argument("--here", action="store_true", help="the only case and engine in this process")
     asked = parser.parse_args()
-    if asked.source is None:
-        asked.source = str(data.ensure(Dataset(asked.rows, 1_000_000, 12)))
-    if asked.engine:
-        return one(asked.engine, asked.source, asked.limit)
-    print(f"| {asked.rows:,} rows, limit {asked.limit} | seconds | peak of the process, MiB | rows written |")
-    print("| --- | ---: | ---: | ---: |")
-    right: dict[str, float] | None = None
-    for engine in ENGINES:
-        command = [
-            sys.executable,
-            __file__,
-            "--engine",
-            engine,
-            "--source",
-            asked.source,
-            "--limit",
-            asked.limit,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            print(f"| {engine} | failed: {done.stderr.strip().splitlines()[-1][:200]} | | |")
-            continue
-        found = json.loads(done.stdout.splitlines()[-1])
-        right = right or found["answer"]
-        if any(not math.isclose(found["answer"][key], right[key], rel_tol=1e-9) for key in right):
-            print(f"| {engine} | WRONG: {found['answer']}, and the first one {right} | | |")
-            continue
-        print(f"| {engine} | {found['seconds']} | {found['peak']:,} | {found['rows']:,} |")
+    if asked.here:
+        case = CASES[asked.cases[0]]
+        return one(asked.engines[0], case, sources_of(case, asked.rows), asked.limit)
+    print(f"| {asked.rows:,} rows, limit {asked.limit} | engine | seconds | of CPU | peak of the process, MiB | rows written |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    for name in asked.cases:
+        right: dict[str, float] | None = None
+        sources_of(CASES[name], asked.rows)
+        for engine in asked.engines:
+            options = ["--rows", str(asked.rows), "--limit", asked.limit, "--cases", name, "--engines", engine]
+            command = [sys.executable, __file__, "--here", *options]
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+            sys.stderr.write(done.stderr if os.environ.get("RLM_BENCH_EXPLAIN") else "")
+            if done.returncode:
+                said = (done.stderr.strip().splitlines() or ["killed"])[-1][:200]
+                print(f"| {name} | {engine} | failed: {said} | | | |", flush=True)
+                continue
+            found = json.loads(done.stdout.splitlines()[-1])
+            right = right or found["answer"]
+            if any(not math.isclose(found["answer"][key], right[key], rel_tol=1e-9) for key in right):
+                print(f"| {name} | {engine} | WRONG: {found['answer']}, and the first one {right} | | | |")
+                continue
+            row = f"{found['seconds']} | {found['cpu']} | {found['peak']:,} | {found['rows']:,}"
+            print(f"| {name} | {engine} | {row} |", flush=True)
     return None
 
 

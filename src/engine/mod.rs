@@ -29,6 +29,7 @@ pub mod scan_exec;
 pub mod shared_pool;
 mod slice;
 pub mod sort;
+mod spill_file;
 pub mod sql_exec;
 pub mod stages;
 mod stop_exec;

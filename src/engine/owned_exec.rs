@@ -11,7 +11,8 @@ use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::join::output::held;
 use super::node_exec::one_child;
@@ -57,20 +58,30 @@ impl ExecutionPlan for OwnedExec {
         context: Arc<TaskContext>,
     ) -> DataFusionResult<SendableRecordBatchStream> {
         let schema = self.schema();
-        let partitions = self.input.properties().partitioning.partition_count().max(1);
-        let bytes = match context.memory_pool().memory_limit() {
-            MemoryLimit::Finite(limit) => limit / SHARE / partitions.div_ceil(2),
-            _ => usize::MAX,
-        };
-        let batches = self.input.execute(partition, context)?;
-        let pieces = batches.map_ok(move |batch| {
-            let width = (held(&batch) / batch.num_rows().max(1)).max(1);
-            let rows = (bytes / width).clamp(FEWEST_ROWS, ROWS);
-            let starts = (0..batch.num_rows()).step_by(rows);
-            stream::iter(starts.map(move |start| owned(&batch, start, rows))).boxed()
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, pieces.try_flatten())))
+        let partitions = self.input.properties().partitioning.partition_count();
+        let batches = self.input.execute(partition, context.clone())?;
+        let pieces = owned_pieces(batches, partitions, &context);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, pieces)))
     }
+}
+
+/// The rows of batches, one of so many partitions, in batches of moderate size that own their memory.
+pub fn owned_pieces(
+    batches: impl Stream<Item = DataFusionResult<RecordBatch>> + Send + 'static,
+    partitions: usize,
+    context: &TaskContext,
+) -> BoxStream<'static, DataFusionResult<RecordBatch>> {
+    let bytes = match context.memory_pool().memory_limit() {
+        MemoryLimit::Finite(limit) => limit / SHARE / partitions.max(1).div_ceil(2),
+        _ => usize::MAX,
+    };
+    let pieces = batches.map_ok(move |batch| {
+        let width = (held(&batch) / batch.num_rows().max(1)).max(1);
+        let rows = (bytes / width).clamp(FEWEST_ROWS, ROWS);
+        let starts = (0..batch.num_rows()).step_by(rows);
+        stream::iter(starts.map(move |start| owned(&batch, start, rows))).boxed()
+    });
+    pieces.try_flatten().boxed()
 }
 
 fn owned(batch: &RecordBatch, start: usize, rows: usize) -> DataFusionResult<RecordBatch> {

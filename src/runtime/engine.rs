@@ -12,10 +12,11 @@ use tokio::runtime::{Builder, Runtime};
 use super::calls::{CallRun, CallSpec, Feed, Gathered, JointSpec, Joints, joint, keeper};
 use super::execute;
 use super::keeping::Keeping;
+use super::learnt::Learnt;
 use super::opening::{self, Given, Opening, in_time};
 use super::output;
 use super::run::{Finished, Finisher, Run};
-use super::spill::{SpillDir, sweep};
+use super::spill::{SpillPlace, sweep};
 use super::supervised::supervised;
 use super::totals::Totals;
 use crate::config::Settings;
@@ -64,7 +65,8 @@ pub struct Engine {
     ended: AtomicU64,
     pub(super) memory: Arc<ClientMemory>,
     /// Where what does not fit memory goes, from the first use on.
-    spill: Mutex<Option<SpillDir>>,
+    pub(super) spill: Arc<SpillPlace>,
+    pub(super) learnt: Learnt,
     /// Worker processes, from their first use on.
     pool: Mutex<Option<Arc<Pool>>>,
     /// What runs that share batches have joined.
@@ -118,6 +120,7 @@ impl Engine {
         let compute = started("rlm-compute", settings.threads)?;
         let io = started("rlm-io", settings.io_threads)?;
         let memory = Arc::new(ClientMemory::new(settings.memory_limit));
+        let spill = Arc::new(SpillPlace::new(settings.spill_dir.clone()));
         Ok(Self {
             settings,
             stores: Stores::new(storage_options, secrets.clone())
@@ -131,7 +134,8 @@ impl Engine {
             closed: Arc::default(),
             ended: AtomicU64::new(0),
             memory,
-            spill: Mutex::default(),
+            spill,
+            learnt: Learnt::default(),
             pool: Mutex::default(),
             joints: Joints::default(),
         })
@@ -139,12 +143,7 @@ impl Engine {
 
     /// The directory of this engine below `spill_dir`.
     pub fn spill_dir(&self) -> Result<PathBuf> {
-        let mut spill = self.spill.lock();
-        if let Some(spill) = &*spill {
-            return Ok(spill.path.clone());
-        }
-        let made = SpillDir::make(&self.settings.spill_dir)?;
-        Ok(spill.insert(made).path.clone())
+        self.spill.path()
     }
 
     pub fn settings(&self) -> &Settings {
@@ -445,7 +444,7 @@ impl Engine {
             }
         }
         self.stores.memory().clear();
-        *self.spill.lock() = None;
+        self.spill.close();
     }
 
     /// Lets go of threads that are not there: in a forked child only the calling thread lives on.
@@ -454,10 +453,7 @@ impl Engine {
         if let Some(mut pool) = self.pool.try_lock() {
             std::mem::forget(pool.take());
         }
-        // It is the parent's.
-        if let Some(mut spill) = self.spill.try_lock() {
-            std::mem::forget(spill.take());
-        }
+        self.spill.forget();
         for runtime in [&self.compute, &self.io] {
             if let Some(mut runtime) = runtime.try_lock() {
                 std::mem::forget(runtime.take());

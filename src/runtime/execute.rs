@@ -17,6 +17,7 @@ use super::collect::{Counted, collect, collect_plain, is_too_large, spilled};
 use super::dummies;
 use super::engine::{Engine, RunOptions};
 use super::ladder::Rung;
+use super::learnt::Question as Asked;
 use super::output;
 use super::run::{Finished, Run};
 use super::wide;
@@ -72,12 +73,23 @@ pub(super) async fn execute(
         merging: false,
     };
     let fastest = Rung::first(settings.grouping);
-    let mut rung = fastest;
+    let (sources, threads) = (lowering.sources.clone(), lowering.threads);
+    let question = || Asked::new(&frame, &sources, (limit, threads));
+    // Questions that fit pay nothing for those that did not.
+    let known = (!engine.learnt.is_empty()).then(&question);
+    let learnt = known.and_then(|question| engine.learnt.of(question)).filter(|_| fastest.is_fastest());
+    if learnt.is_some() {
+        run.control
+            .note("began with operators that spill: this question did not fit the memory limit before");
+    }
+    let mut rung = learnt.unwrap_or(fastest);
     // The place of the run that waits for others, from its first wait on.
     let mut first = None;
     // Until the run ends, however long its answer is kept.
     let short_of_memory = Arc::new(OnceLock::new());
     let (mut ended, mut attempts, mut short) = (engine.memory.ended(), 0, false);
+    // Nothing is learnt of a run that others left too little to.
+    let mut alone = true;
     loop {
         let pool = Arc::new(RunPool::new(rung.pool(limit), engine.memory.clone()));
         rung.apply(&mut lowering);
@@ -91,10 +103,23 @@ pub(super) async fn execute(
         let error = match run_in.await {
             // No operator makes an answer smaller.
             Err(error) if error.code() == Code::OutOfMemory && !is_too_large(&error) => error,
-            outcome => return outcome,
+            outcome => {
+                if outcome.is_ok() && alone {
+                    match (learnt, attempts) {
+                        (Some(_), 0) => {
+                            let memory = &run.control.memory;
+                            engine.learnt.review(question(), (memory.peak(), memory.spilled()), limit);
+                        }
+                        (_, 0) => {}
+                        _ => engine.learnt.note(question(), rung),
+                    }
+                }
+                return outcome;
+            }
         };
         attempts += 1;
         short |= pool.is_short_for_others();
+        alone &= !short;
         drop(pool);
         let lacked = error.details().get(OPERATOR).and_then(|name| name.as_str());
         if let Some((next, note)) = rung.next(&frame.domain, lacked) {
@@ -127,11 +152,7 @@ async fn attempt(
     run.control.check()?;
     // A query is first run with its rows repartitioned, and without spilling: both at once may never end.
     let spills = lowering.grouping == Grouping::DataFusion || !frame.domain.has_sql();
-    let mode = if spills {
-        DiskManagerMode::Directories(vec![engine.spill_dir()?])
-    } else {
-        DiskManagerMode::Disabled
-    };
+    let mode = if spills { DiskManagerMode::Custom(engine.spill.clone()) } else { DiskManagerMode::Disabled };
     let spill = DiskManagerBuilder::default().with_mode(mode);
     run.control.memory.set_limit(limit);
     let runtime = RuntimeEnvBuilder::new()

@@ -10,6 +10,7 @@ pub mod explain;
 mod exploring;
 pub mod keeping;
 mod ladder;
+mod learnt;
 pub mod opening;
 mod output;
 pub mod run;

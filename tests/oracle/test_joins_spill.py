@@ -1,4 +1,4 @@
-"""Joins of which no side fits in memory: sorted sides, merged, and put back in order."""
+"""Joins of which no side fits in memory: both go to disk in shares, or are sorted and merged, and the order is pandas'."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from rlm_hypervisor import RLMClient
+from rlm_hypervisor import OperationFailedError, RLMClient
 
 from tests.conftest import make_task
 from tests.oracle._compare import Allowance, assert_same
@@ -41,23 +41,46 @@ JOINS: dict[str, Any] = {
     "right by float": lambda p, q: p[["f", "left"]].drop_duplicates("f").merge(q, on="f", how="right"),
     "outer, which": lambda p, q: _narrow(p.merge(q, on=["n", "f"], how="outer", indicator=True)),
     "then grouped": lambda p, q: p.merge(q, on="t").groupby("n_x", as_index=False)["n_y"].sum(),
+    "rows with a partner": lambda p, q: p[p["t"].isin(q["t"])].drop(columns="left"),
+    "one to many, checked": lambda p, q: _narrow(
+        p.drop_duplicates("n").merge(q, on="n", validate="one_to_many")
+    ),
 }
 
 
 # In the others the side that is collected is small.
-MERGED = {"inner", "outer, which"}
+LARGE = {"inner", "outer, which", "one to many, checked"}
 
 
 @pytest.mark.parametrize("kind", JOINS)
-def test_a_join_that_does_not_fit_is_right(kind: str) -> None:
+@pytest.mark.parametrize("grouping", ["auto", "merging"])
+def test_a_join_that_does_not_fit_is_right(kind: str, grouping: str) -> None:
     join = JOINS[kind]
-    with RLMClient(threads=2, memory_limit="24MB") as client:
+    with RLMClient(threads=2, memory_limit="24MB", grouping=grouping) as client:
         other = client.table(RIGHT)
         run = client.submit(make_task(LEFT, lambda p: join(p, other)))
         answer = run.result()
-        if kind in MERGED:
-            assert "SortMergeJoin" in str(run.explain()), run.explain()
+        explained = str(run.explain())
+    if kind in LARGE and grouping == "auto":
+        assert "a join went to disk" in explained, explained
+        assert "started again" not in explained, explained
+    if kind in LARGE and grouping == "merging" and "checked" not in kind:
+        assert "SortMergeJoin" in explained, explained
     expected = join(LEFT, RIGHT)
     if "_merge" in expected:
         expected["_merge"] = expected["_merge"].astype(str)
     assert_same(answer, expected, ALLOWED)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_keys_that_are_not_unique_are_told_on_disk_as_well(side: str) -> None:
+    """In whichever share they are."""
+    validate = {"left": "one_to_many", "right": "many_to_one"}[side]
+    with RLMClient(threads=2, memory_limit="24MB", grouping="auto") as client:
+        other = client.table(RIGHT)
+
+        def joined(p: Any) -> Any:
+            return p.merge(other, on="n", validate=validate)["left"].max()
+
+        with pytest.raises(OperationFailedError, match=f"not unique in the {side} table"):
+            client.execute(make_task(LEFT, joined))

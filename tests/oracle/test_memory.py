@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rlm_hypervisor import OutOfMemoryError, RLMClient
 
@@ -56,3 +58,100 @@ def test_a_sort_reserves_what_its_rows_need() -> None:
         answer = client.execute(make_task(data, lambda p: p.sort_values(["v", "s"], ascending=[False, True])))
     expected = data.sort_values(["v", "s"], ascending=[False, True])
     assert answer.to_pandas()["s"].tolist() == expected["s"].tolist()
+
+
+def _many(rows: int, keys: int) -> pd.DataFrame:
+    """Keys of several kinds, each in no order but one, and each missing now and then."""
+    random = np.random.default_rng(5)
+    n = random.integers(0, keys, rows)
+    return pd.DataFrame(
+        {
+            "text": pd.Series([f"a key of more than twelve bytes {i}" for i in n]).mask(n % 91 == 0),
+            "short": [f"k{i}" for i in n],
+            "n": n * 7 - 1_000,
+            "f": pd.Series(n / 8).mask(n % 89 == 0),
+            "rising": np.arange(rows) // 2 + 2**40,
+            "few": n % 5,
+            "x": random.integers(-50, 50, rows) / 4,
+        }
+    )
+
+
+MANY = _many(400_000, 200_000)
+
+BEYOND: dict[str, Any] = {
+    "long texts": lambda p: p.groupby("text")["x"].sum(),
+    "in order of appearance": lambda p: p.groupby("short", sort=False)["x"].agg(["sum", "min", "count"]),
+    "numbers": lambda p: p.groupby("n")["x"].mean(),
+    "floats, missing ones too": lambda p: p.groupby("f", dropna=False)["x"].sum(),
+    "rising": lambda p: p.groupby("rising")["x"].sum(),
+    "two keys": lambda p: p.groupby(["few", "short"], as_index=False)["x"].max(),
+    "texts as values": lambda p: p.groupby("n", sort=False)["text"].agg(["first", "last"]),
+    "of rows that are sorted": lambda p: p.sort_values("x").groupby("n", sort=False)["few"].first(),
+}
+
+
+@pytest.mark.parametrize("kind", BEYOND)
+@pytest.mark.parametrize("source", ["memory", "codes"])
+def test_groups_go_to_disk_where_they_are(kind: str, source: str, tmp_path: Path) -> None:
+    """No run begins again because its groups did not fit; the rest of the rows is added to what is on disk."""
+    operation = BEYOND[kind]
+    data: Any = pa.Table.from_pandas(MANY, preserve_index=False)
+    if source == "codes":
+        pq.write_table(data, tmp_path / "t.parquet", row_group_size=50_000)
+        data = str(tmp_path / "t.parquet")
+    target = tmp_path / "out"
+    with RLMClient(threads=2, memory_limit="16MB", grouping="auto") as client:
+        task = make_task(data, lambda p: operation(p).reset_index())
+        run = client.submit(task | {"output": {"url": str(target), "format": "parquet"}})
+        run.result()
+        explained, metrics = str(run.explain()), run.metrics()
+    assert "started again" not in explained, explained
+    assert "groups were spilled to disk" in explained, explained
+    assert metrics["spilled_bytes"] > 100_000
+    expected = operation(MANY).reset_index()
+    found = pq.read_table(target).to_pandas()
+    expected = expected.drop(columns="index", errors="ignore")
+    assert_same_frame(found.drop(columns="index", errors="ignore"), expected)
+
+
+def assert_same_frame(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    assert list(found.columns) == list(expected.columns)
+    for name in expected.columns:
+        left, right = found[name], expected[name]
+        if not pd.api.types.is_numeric_dtype(right):
+            left, right = left.astype(object), right.astype(object)
+            left, right = left.where(left.notna(), None), right.where(right.notna(), None)
+        pd.testing.assert_series_equal(left, right, check_dtype=False)
+
+
+def test_what_did_not_fit_begins_where_it_did(tmp_path: Path) -> None:
+    """The second time no attempt is lost; other limits, other rows and other questions begin as ever."""
+    rows = 150_000
+    random = np.random.default_rng(9)
+    left = pa.table({"n": random.integers(0, rows, rows), "s": [f"left, many bytes {i:020}" for i in range(rows)]})
+    right = pa.table({"n": random.integers(0, rows, rows), "t": [f"right, many bytes {i:020}" for i in range(rows)]})
+    learnt, again = "did not fit the memory limit before", "started again"
+    with RLMClient(threads=2, memory_limit="16MB", grouping="auto") as client:
+
+        def text(operation: Any, limit: str | None = None) -> tuple[str, Any]:
+            options = {"memoryLimit": limit} if limit else {}
+            run = client.submit(make_task(left, operation, options=options))
+            answer = run.result().to_pandas()
+            return str(run.explain()), answer
+
+        def joined(p: Any) -> Any:
+            return p.merge(right, on="n").assign(l=lambda q: q["s"].str[-5:] + q["t"].str[-5:])["l"].max()
+
+        def few(p: Any) -> Any:
+            return p.groupby(p["n"] % 7)["s"].max()
+
+        first, answer = text(joined)
+        assert again in first and learnt not in first
+        second, same = text(joined)
+        assert learnt in second and again not in second
+        assert same == answer
+        other, _ = text(few)
+        assert learnt not in other and again not in other
+        third, _ = text(joined, "15MB")
+        assert learnt not in third

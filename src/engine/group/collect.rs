@@ -31,6 +31,8 @@ const SET_APART: (usize, usize) = (limit(2 << 20, 64 << 10), 32 << 20);
 const WAITING: usize = limit(8 << 20, 64 << 10);
 /// Bytes set apart, long strings included, from which all of them are brought to their shares at once.
 const MOST_APART: usize = limit(96 << 20, 1 << 20);
+/// Tables of their own may take one of so many parts of the memory limit together, where they can be any size.
+const MOST_OWN: usize = 2;
 /// No share has room for fewer rows than this.
 const LEAST_ROOM: usize = limit(64, 4);
 
@@ -118,6 +120,8 @@ pub struct Collector {
     threads: usize,
     /// Groups that its own table may have.
     limit: usize,
+    /// Bytes that it may take where it could have more groups than that.
+    most: Option<usize>,
     apart: Option<Apart>,
 }
 
@@ -143,8 +147,9 @@ impl Collector {
     ) -> Result<Self> {
         let own = GroupTable::new(spec.clone())?;
         let begin = number * SHARES / threads.max(1);
+        let most = shares.limit().map(|limit| limit / MOST_OWN / threads.max(1));
         let limit = OWN_GROUPS;
-        Ok(Self { spec, own, shares, control, reservation, begin, threads, limit, apart: None })
+        Ok(Self { spec, own, shares, control, reservation, begin, threads, limit, most, apart: None })
     }
 
     pub fn add(&mut self, rows: Rows) -> Result<()> {
@@ -159,7 +164,7 @@ impl Collector {
                 let dictionaries =
                     rows.keys.iter().all(|key| matches!(key.data_type(), DataType::Dictionary(..)));
                 let limit = if dictionaries { OWN_GROUPS_OF_CODES } else { self.limit };
-                let ascends = !self.shares.spills() && self.own.ascending().is_some();
+                let ascends = !self.shares.spills() && self.own.ascending().is_some() && self.has_room();
                 if !by_codes && !ascends && self.own.len() > limit {
                     self.limit = self.likely().max(self.limit);
                     if self.own.len() > self.limit {
@@ -168,14 +173,21 @@ impl Collector {
                 }
             }
         }
-        let apart = self.apart.as_ref().map_or(0, |apart| apart.scatter.size() + apart.numberer.size());
-        let size = self.own.size() + apart;
-        while let Err(error) = self.reservation.try_resize(size) {
-            if !self.shares.relieve()? {
+        while let Err(error) = self.reservation.try_resize(self.size()) {
+            if self.shares.relieve()? {
+                continue;
+            }
+            if self.own.is_empty() || !self.shares.begin_spilling() {
                 return Err(error.into());
             }
+            self.give_up_own()?;
         }
         Ok(())
+    }
+
+    fn size(&self) -> usize {
+        let apart = self.apart.as_ref().map_or(0, |apart| apart.scatter.size() + apart.numberer.size());
+        self.own.size() + apart
     }
 
     /// Everything that was added is in the table that is returned, or in the shares.
@@ -183,6 +195,11 @@ impl Collector {
         self.visit(&|_| true)?;
         self.own.settle()?;
         Ok((self.own, self.reservation))
+    }
+
+    /// Whether its own table may grow: to be moved it is copied.
+    fn has_room(&self) -> bool {
+        self.most.is_none_or(|most| self.own.size() <= most)
     }
 
     /// How many groups there will be, and some more, if all threads' tables of them fit the outermost cache.
@@ -199,15 +216,21 @@ impl Collector {
         if !like.columns().iter().all(|column| scatter::takes(column.data_type())) {
             return Ok(());
         }
-        let own = std::mem::replace(&mut self.own, GroupTable::new(self.spec.clone())?);
-        let (by, mut numberer) = self.shares.split_by(&own)?;
-        self.shares.absorb(own, by, &mut numberer, self.begin, &self.control)?;
+        let (by, numberer) = self.give_up_own()?;
         let mut types = numberer.types(&like.keys);
         let layout = Layout { keys: types.len(), ..like.layout() };
         types.extend(like.columns().iter().skip(like.keys.len()).map(|column| column.data_type().clone()));
         let scatter = Scatter::new(&types, self.room(&types));
         self.apart = Some(Apart { scatter, types, layout, by, numberer, hashes: Vec::new() });
         Ok(())
+    }
+
+    /// Moves the thread's own groups to the shares, which can go to disk. By what these are split.
+    fn give_up_own(&mut self) -> Result<(Option<usize>, Numberer)> {
+        let own = std::mem::replace(&mut self.own, GroupTable::new(self.spec.clone())?);
+        let (by, mut numberer) = self.shares.split_by(&own)?;
+        self.shares.absorb(own, by, &mut numberer, self.begin, &self.control)?;
+        Ok((by, numberer))
     }
 
     /// Rows that each share is to have room for.

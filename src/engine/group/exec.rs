@@ -19,11 +19,12 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 
 use super::GroupSpec;
-use super::arrange::batch;
+use super::arrange::Arranged;
 use super::collect::{Collector, Rows};
+use super::external::External;
 use super::merge::{combine, merge};
 use super::numbers::Meaning;
-use super::shares::{Expected, SHARES, Shares};
+use super::shares::{Expected, Room, Shares};
 use super::table::GroupTable;
 use crate::engine::control::{Control, Stage, Stop};
 use crate::engine::morsels::{MorselQueue, MorselReaders};
@@ -31,6 +32,12 @@ use crate::engine::predicate::Predicate;
 use crate::engine::scan::Scan;
 use crate::error::{Error, Result};
 use crate::plan::eval::Program;
+
+/// Bytes of a value that is not of one width, as it is counted before the answer is there.
+const VIEW: usize = 16;
+
+/// Bytes of a row of the answer while rows are put in order: its number, and its key in a few bytes.
+const IN_ORDER: usize = 20;
 
 /// Where the rows come from.
 #[derive(Clone)]
@@ -64,8 +71,10 @@ pub struct GroupExec {
     spec: Arc<GroupSpec>,
     control: Arc<Control>,
     threads: usize,
-    /// Groups that memory has no room for go to disk, and all of them come out in no order, a share at a time.
-    spills: bool,
+    /// How groups are put in order that memory has no room for; none if they cannot go to disk.
+    external: Option<External>,
+    /// Memory is short from the start.
+    short: bool,
     display: String,
     properties: Arc<PlanProperties>,
 }
@@ -87,13 +96,14 @@ impl GroupExec {
                 args.clear();
             }
         }
-        let (work, spec, spills) = (Arc::new(work), Arc::new(spec), false);
-        Ok(Self { input, work, spec, control, threads, spills, display, properties })
+        let (work, spec, short) = (Arc::new(work), Arc::new(spec), false);
+        let external = External::of(&spec)?;
+        Ok(Self { input, work, spec, control, threads, external, short, display, properties })
     }
 
-    /// The same in so much memory as there is, with the groups in no order.
-    pub fn spilling(self) -> Self {
-        Self { spills: true, ..self }
+    /// The same where memory is known to be short; none if its groups cannot go to disk.
+    pub fn spilling(self) -> Option<Self> {
+        self.external.is_some().then_some(Self { short: true, ..self })
     }
 }
 
@@ -149,7 +159,8 @@ impl ExecutionPlan for GroupExec {
             spec: self.spec.clone(),
             control: self.control.clone(),
             threads: self.threads,
-            spills: self.spills,
+            external: self.external.clone(),
+            short: self.short,
             display: self.display.clone(),
             properties: self.properties.clone(),
         }))
@@ -165,15 +176,20 @@ impl ExecutionPlan for GroupExec {
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
         let (input, work, spec) = (self.input.clone(), self.work.clone(), self.spec.clone());
         let (control, threads, display) = (self.control.clone(), self.threads, self.display.clone());
-        let disk = self.spills.then(|| context.runtime_env().disk_manager.clone());
+        let disk = context.runtime_env().disk_manager.clone();
+        let external = self.external.clone().filter(|_| disk.tmp_files_enabled());
+        let limit = match context.memory_pool().memory_limit() {
+            MemoryLimit::Finite(limit) => Some(limit),
+            _ => None,
+        };
+        let room = Room { disk: external.is_some().then_some(disk), short: self.short, limit };
         let answer = async move {
             let started = Instant::now();
-            let spills = disk.is_some();
             let rows = match &input {
                 GroupInput::Scan(scan) => Expected { count: Some(scan.rows()), end: Some(scan.end()) },
                 GroupInput::Plan(_) => Expected::default(),
             };
-            let shares = Arc::new(Shares::new(spec.clone(), rows, reserve(&context), disk));
+            let shares = Arc::new(Shares::new(spec.clone(), rows, reserve(&context), room));
             let new = |(number, threads)| {
                 let (spec, shares, control) = (spec.clone(), shares.clone(), control.clone());
                 Collector::new(spec, shares, control, reserve(&context), (number, threads))
@@ -199,79 +215,82 @@ impl ExecutionPlan for GroupExec {
             });
             let merging = Instant::now();
             let (tables, reservations): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
-            if spills {
-                let limit = match context.memory_pool().memory_limit() {
-                    MemoryLimit::Finite(limit) => Some(limit),
-                    _ => None,
+            // What is to be there beside the tables while they become the answer.
+            let beside = reserve(&context);
+            let fits = !shares.spills() && {
+                let held = tables.iter().map(GroupTable::size).sum::<usize>() + shares.size();
+                beside.try_grow(to_merge(&spec, groups, held)).is_ok()
+            };
+            if let (false, Some(external)) = (fits, external) {
+                drop(beside);
+                shares.begin_spilling();
+                let (work, to, by) = (spec.clone(), shares.clone(), control.clone());
+                let only = blocking(move || {
+                    let only = combine(&work, tables, &to, threads, &by)?;
+                    drop(reservations);
+                    to.make_room()?;
+                    Ok(only)
+                });
+                let only = match only.await? {
+                    Some(only) => only,
+                    None => {
+                        if shares.spilled() > 0 {
+                            control.note(format!(
+                                "{} groups were spilled to disk: they did not fit the memory limit",
+                                shares.spilled()
+                            ));
+                        }
+                        return Ok(external.answer(shares, control, threads, &context)?);
+                    }
                 };
-                return in_shares(spec, tables, shares, threads, control, reservations, limit).await;
+                let by = control.clone();
+                let arranged =
+                    move || Arranged::new(spec, (vec![only], false), Meaning::default(), threads, &by);
+                return in_batches(blocking(arranged).await?, reserve(&context), threads, control);
             }
             let merger = control.clone();
             let merged = blocking(move || merge(&spec, tables, &shares, threads, &merger)).await?;
-            drop(reservations);
-            let held = reserve(&context);
-            held.try_resize(merged.size())?;
+            drop((reservations, beside));
             control.stage(Stage {
                 name: "merge".to_owned(),
                 rows: merged.rows() as u64,
                 seconds: merging.elapsed().as_secs_f64(),
                 details: "threads' groups merged by hash, then put in order".to_owned(),
             });
-            let merged = Arc::new((merged, held));
-            let batches = futures::stream::iter(0..merged.0.batches()).map(move |number| {
-                let (merged, control) = (merged.clone(), control.clone());
-                let batch = move || {
-                    control.check()?;
-                    merged.0.batch(number)
-                };
-                async move { Ok(blocking(batch).await?) }
-            });
-            Ok(batches.buffered(threads.max(1)).boxed())
+            in_batches(merged, reserve(&context), threads, control)
         };
         let answer = futures::stream::once(answer).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), answer)))
     }
 }
 
-/// The groups of all tables and shares, a batch for each share, in no order.
-async fn in_shares(
-    spec: Arc<GroupSpec>,
-    tables: Vec<GroupTable>,
-    shares: Arc<Shares>,
+/// Bytes that are needed beside those that tables hold while they become an answer in memory: what it takes more than
+/// they do, and the order of its rows.
+fn to_merge(spec: &GroupSpec, groups: usize, held: usize) -> usize {
+    let fields = spec.schema();
+    let widths = fields.fields().iter().map(|field| field.data_type().primitive_width().unwrap_or(VIEW));
+    let answer = groups.saturating_mul(widths.sum());
+    answer.saturating_sub(held).saturating_add(groups.saturating_mul(IN_ORDER))
+}
+
+/// Groups in order, a batch at a time.
+fn in_batches(
+    groups: Arranged,
+    held: MemoryReservation,
     threads: usize,
     control: Arc<Control>,
-    reservations: Vec<MemoryReservation>,
-    limit: Option<usize>,
 ) -> DataFusionResult<BoxStream<'static, DataFusionResult<RecordBatch>>> {
-    let (work, to, by) = (spec.clone(), shares.clone(), control.clone());
-    let only = blocking(move || {
-        let only = combine(&work, tables, &to, threads, &by)?;
-        to.make_room(limit)?;
-        Ok(only)
-    });
-    let only = only.await?;
-    drop(reservations);
-    if let Some(only) = only {
-        return Ok(futures::stream::once(async move { Ok(batch(&spec, only, &Meaning::default())?) }).boxed());
-    }
-    if shares.spilled() > 0 {
-        control.note(format!(
-            "{} groups were spilled to disk: they did not fit the memory limit",
-            shares.spilled()
-        ));
-    }
-    let meaning = Arc::new(shares.meaning()?);
-    let finish = move |share| {
-        let (spec, shares, control, meaning) =
-            (spec.clone(), shares.clone(), control.clone(), meaning.clone());
-        let finish = move || match shares.finish_one(share, &control)? {
-            Some(finished) => batch(&spec, finished, &meaning).map(Some),
-            None => Ok(None),
+    held.try_resize(groups.size())?;
+    let groups = Arc::new((groups, held));
+    let batches = futures::stream::iter(0..groups.0.batches()).map(move |number| {
+        let (groups, control) = (groups.clone(), control.clone());
+        let batch = move || {
+            control.check()?;
+            groups.0.batch(number)
         };
-        async move { Ok(blocking(finish).await?) }
-    };
-    let finished = futures::stream::iter(0..SHARES).map(finish).buffered(threads.max(1));
-    Ok(finished.try_filter_map(|batch| async { Ok(batch) }).boxed())
+        async move { Ok(blocking(batch).await?) }
+    });
+    Ok(batches.buffered(threads.max(1)).boxed())
 }
 
 /// Runs work that blocks, on a thread for it; a panic there is a defect of ours, reported as such.

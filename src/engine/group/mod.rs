@@ -16,6 +16,7 @@ pub mod collect;
 mod direct;
 mod estimate;
 pub mod exec;
+mod external;
 pub mod fixed;
 pub mod intern;
 pub mod merge;

@@ -58,6 +58,16 @@ pub struct Expected {
     pub end: Option<u64>,
 }
 
+/// The memory that there is, and what is beside it.
+pub struct Room {
+    /// Where groups may go that it has no room for.
+    pub disk: Option<Arc<DiskManager>>,
+    /// It is short from the start.
+    pub short: bool,
+    /// Bytes of it in all.
+    pub limit: Option<usize>,
+}
+
 /// One table a share, each locked for as long as rows are added to it.
 pub struct Shares {
     shares: Vec<Mutex<Share>>,
@@ -75,6 +85,9 @@ pub struct Shares {
     reservation: Mutex<MemoryReservation>,
     /// Where groups go that memory has no room for.
     disk: Option<Arc<DiskManager>>,
+    /// Memory ran out, or was short from the start.
+    spills: AtomicBool,
+    limit: Option<usize>,
     /// Groups that went there, one counted as often as it did.
     spilled: AtomicUsize,
     /// Bytes held when memory ran out first; 0 as long as it has not.
@@ -84,12 +97,8 @@ pub struct Shares {
 }
 
 impl Shares {
-    pub fn new(
-        spec: Arc<GroupSpec>,
-        rows: Expected,
-        reservation: MemoryReservation,
-        disk: Option<Arc<DiskManager>>,
-    ) -> Self {
+    pub fn new(spec: Arc<GroupSpec>, rows: Expected, reservation: MemoryReservation, room: Room) -> Self {
+        let Room { disk, short, limit } = room;
         let packed = Arc::new(spec.packed());
         Self {
             shares: (0..SHARES).map(|_| Mutex::default()).collect(),
@@ -102,6 +111,8 @@ impl Shares {
             rows,
             waits: AtomicBool::new(false),
             reservation: Mutex::new(reservation),
+            spills: AtomicBool::new(short && disk.is_some()),
+            limit,
             disk,
             spilled: AtomicUsize::new(0),
             full: AtomicUsize::new(0),
@@ -123,8 +134,21 @@ impl Shares {
         self.rows.end.is_some_and(|end| end <= u64::from(u32::MAX))
     }
 
-    /// Groups that memory has no room for go to disk.
+    /// Groups that memory has no room for go to disk: all of them come out in no order, a share at a time.
     pub fn spills(&self) -> bool {
+        self.spills.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of memory that there are in all.
+    pub fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
+    /// Memory is short from here on. Whether groups may go to disk.
+    pub fn begin_spilling(&self) -> bool {
+        if self.disk.is_some() {
+            self.spills.store(true, Ordering::Relaxed);
+        }
         self.disk.is_some()
     }
 
@@ -184,18 +208,22 @@ impl Shares {
         self.resized(0, rows.size());
         let mut share = self.shares[share].lock();
         share.waiting.push(rows);
-        if self.disk.is_some() && share.waiting.len() > SPILLED_ANYWAY {
+        if self.spills() && share.waiting.len() > SPILLED_ANYWAY {
             return self.spill(&mut share);
         }
         drop(share);
         if let Err(error) = self.reserve() {
-            if self.disk.is_none() {
+            if !self.begin_spilling() {
                 return Err(error);
             }
             // From here on rows are added at once: if the same keys come again, that takes less.
             self.waits.store(false, Ordering::Relaxed);
-            self.relieve()?;
-            self.reserve()?;
+            while self.relieve()? {
+                if self.reserve().is_ok() {
+                    return Ok(());
+                }
+            }
+            return Err(error);
         }
         Ok(())
     }
@@ -231,17 +259,18 @@ impl Shares {
         work(table)?;
         let (groups, after) = (table.len(), table.size());
         self.resized(before, after);
-        if self.disk.is_some() && groups > SPILLED_ANYWAY {
+        if self.spills() && groups > SPILLED_ANYWAY {
             return self.spill(&mut share);
         }
         if let Err(error) = self.reserve() {
-            if self.disk.is_none() {
+            if !self.begin_spilling() {
                 return Err(error);
             }
             self.spill(&mut share)?;
             drop(share);
             self.relieve()?;
-            self.reserve()?;
+            // What is missing now others have added, and see to it.
+            let _ = self.reserve();
         }
         Ok(())
     }
@@ -266,7 +295,7 @@ impl Shares {
 
     /// Writes a quarter of what is in memory to disk, and says whether there was anything to write.
     pub fn relieve(&self) -> Result<bool> {
-        if self.disk.is_none() {
+        if !self.begin_spilling() {
             return Ok(false);
         }
         let size = self.size();
@@ -289,12 +318,18 @@ impl Shares {
                 some = true;
             }
         }
+        self.release()?;
+        Ok(some)
+    }
+
+    /// Gives back what is not held any more.
+    fn release(&self) -> Result<()> {
         let reservation = self.reservation.lock();
         let size = self.size() + self.numbers.size();
         if size < reservation.size() {
             reservation.try_resize(size)?;
         }
-        Ok(some)
+        Ok(())
     }
 
     fn spill(&self, share: &mut Share) -> Result<()> {
@@ -341,14 +376,15 @@ impl Shares {
         Ok(())
     }
 
-    /// Makes room for what takes the groups: that needs some as well, of `limit` bytes that there are in all.
-    pub fn make_room(&self, limit: Option<usize>) -> Result<()> {
-        if self.disk.is_none() {
-            return Ok(());
-        }
-        let full = self.full.load(Ordering::Relaxed);
-        let half = if full > 0 { full / 2 } else { usize::MAX };
-        self.spill_down_to(limit.map_or(half, |limit| half.min(limit / 4))).map(|_| ())
+    /// Makes room for what takes the groups: that needs some as well. If no group is on disk yet, most stay where they
+    /// are: they leave as what takes them grows.
+    pub fn make_room(&self) -> Result<()> {
+        let Some(limit) = self.limit.filter(|_| self.spills()) else { return Ok(()) };
+        let wanted = match self.full.load(Ordering::Relaxed) {
+            0 => limit / 2,
+            full => (full / 2).min(limit / 4),
+        };
+        self.spill_down_to(wanted).map(|_| ())
     }
 
     /// Finishes one share; nothing of it stays.
@@ -379,6 +415,9 @@ impl Shares {
         };
         let finished = table.filter(|table| !table.is_empty()).map(GroupTable::finish).transpose()?;
         self.resized(held, 0);
+        if self.spills() {
+            self.release()?;
+        }
         Ok(finished)
     }
 

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -24,6 +25,8 @@ use super::begin::{Begun, begin};
 use super::filter::KeyFilter;
 use super::keys::{Keys, picked};
 use super::output::{Cursor, Keeps, Origin, Pairs, held, unmatched};
+use super::parts::Side;
+use super::spilled::{Joining, Room, Spilled, scatter};
 use super::table::JoinTable;
 use super::unique::{Seen, not_unique};
 use crate::engine::control::{Control, Stage};
@@ -50,6 +53,8 @@ pub struct JoinSpec {
     pub probe_filters: Vec<(usize, Arc<KeyFilter>)>,
     pub build_filters: Vec<(usize, Arc<KeyFilter>)>,
     pub display: String,
+    /// Memory is known to be short: development builds go to disk at once then, so that small tests take that way.
+    pub short: bool,
 }
 
 /// The side that was collected.
@@ -62,13 +67,21 @@ struct Built {
     _reservation: MemoryReservation,
 }
 
+/// What partitions of the output are made of.
+#[derive(Clone)]
+enum Ready {
+    Memory(Arc<Built>),
+    /// The sides did not fit, and have been joined.
+    Disk(Arc<Spilled>),
+}
+
 pub struct JoinExec {
     probe: Arc<dyn ExecutionPlan>,
     build: Arc<dyn ExecutionPlan>,
     spec: Arc<JoinSpec>,
     control: Arc<Control>,
     threads: usize,
-    built: Arc<OnceCell<Arc<Built>>>,
+    built: Arc<OnceCell<Ready>>,
     /// A permit for each partition that has streamed past.
     passed: Arc<Semaphore>,
     properties: Arc<PlanProperties>,
@@ -151,6 +164,12 @@ impl ExecutionPlan for JoinExec {
                 .get_or_try_init(|| collect((&probe, build), &spec, &control, threads, context.clone()))
                 .await?
                 .clone();
+            let built = match built {
+                Ready::Memory(built) => built,
+                Ready::Disk(spilled) => {
+                    return Ok(blocking(move || spilled.send(partition, &sender)).await?);
+                }
+            };
             if partition < partitions {
                 let mut rows = match built.begun.rest(partition) {
                     Some(rows) => rows,
@@ -203,11 +222,11 @@ impl ExecutionPlan for JoinExec {
 /// Collects a plan's rows, all partitions at once, and puts them into a table.
 async fn collect(
     (probe, plan): (&Arc<dyn ExecutionPlan>, Arc<dyn ExecutionPlan>),
-    spec: &JoinSpec,
+    spec: &Arc<JoinSpec>,
     control: &Arc<Control>,
     threads: usize,
     context: Arc<TaskContext>,
-) -> Result<Arc<Built>> {
+) -> Result<Ready> {
     let begun = match spec.begin {
         Some(rows) => begin(probe, rows, &context).await?,
         None => Begun::default(),
@@ -221,31 +240,61 @@ async fn collect(
     let schema = plan.schema();
     let reservation = MemoryConsumer::new("join").register(context.memory_pool());
     let partitions = plan.properties().partitioning.partition_count();
+    // Rows without keys are all partners of each other.
+    let room = if spec.build_keys.is_empty() { None } else { Room::of(&context) };
+    let side = room.as_ref().map(|room| room.side(&schema, &spec.build_keys, partitions, control));
+    let short = Arc::new(AtomicBool::new(spec.short && cfg!(debug_assertions)));
     let parts = (0..partitions).map(|partition| {
         let (plan, context) = (plan.clone(), context.clone());
+        let (side, short) = (side.clone(), short.clone());
         let reservation = reservation.new_empty();
         tokio::spawn(async move {
             let mut rows = plan.execute(partition, context)?;
             let mut batches = Vec::new();
             while let Some(batch) = rows.next().await {
                 let batch = batch?;
-                reservation.try_grow(held(&batch))?;
+                let fits = match &side {
+                    None => reservation.try_grow(held(&batch)).map(|()| true)?,
+                    Some(_) => !short.load(Ordering::Relaxed) && reservation.try_grow(held(&batch)).is_ok(),
+                };
                 batches.push(batch);
+                if let (false, Some(side)) = (fits, &side) {
+                    short.store(true, Ordering::Relaxed);
+                    scatter(side.clone(), partition, std::mem::take(&mut batches), Some(rows), &reservation)
+                        .await?;
+                    break;
+                }
             }
             Ok::<_, Error>((batches, reservation))
         })
     });
-    let mut batches = Vec::new();
+    let mut in_memory = Vec::with_capacity(partitions);
     for part in parts.collect::<Vec<_>>() {
         let (part, held) = part.await.map_err(|_| Error::internal("a thread of the engine panicked"))??;
-        batches.extend(part);
+        in_memory.push(part);
         reservation.grow(held.size());
         drop(held);
     }
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let rows: usize = in_memory.iter().flatten().map(RecordBatch::num_rows).sum();
     let single = matches!(spec.build_keys.as_slice(), [key] if schema.field(*key).data_type().is_primitive());
     // The rows in one piece, beside their batches until these are gone.
-    reservation.try_grow(reservation.size() + JoinTable::estimate(rows, single))?;
+    let needed = reservation.size() + JoinTable::estimate(rows, single);
+    let fits = !short.load(Ordering::Relaxed)
+        && match &room {
+            None => reservation.try_grow(needed).map(|()| true)?,
+            Some(_) => reservation.try_grow(needed).is_ok(),
+        };
+    if let (false, Some(room), Some(side)) = (fits, &room, side) {
+        reservation.free();
+        let rest = in_memory.into_iter().enumerate().map(|(partition, batches)| {
+            let (side, room) = (side.clone(), reservation.new_empty());
+            async move { scatter(side, partition, batches, None, &room).await }
+        });
+        futures::future::try_join_all(rest).await?;
+        drop(reservation);
+        return on_disk((probe, begun), (schema, side), room, spec, (control, threads), &context).await;
+    }
+    let batches: Vec<RecordBatch> = in_memory.into_iter().flatten().collect();
     let (places, control_of) = (spec.build_keys.clone(), control.clone());
     let marks = if spec.unmatched { rows } else { 0 };
     let (batch, table) = blocking(move || {
@@ -283,7 +332,43 @@ async fn collect(
     }
     reservation.grow(reservation_of_filters.free());
     let matched = (0..marks).map(|_| AtomicBool::new(false)).collect();
-    Ok(Arc::new(Built { batch, table, matched, seen, begun, _reservation: reservation }))
+    Ok(Ready::Memory(Arc::new(Built { batch, table, matched, seen, begun, _reservation: reservation })))
+}
+
+/// Brings the streaming side to disk as well, and joins both.
+async fn on_disk(
+    (probe, begun): (&Arc<dyn ExecutionPlan>, Begun),
+    (build_schema, build): (SchemaRef, Arc<Side>),
+    room: &Room,
+    spec: &Arc<JoinSpec>,
+    (control, threads): (&Arc<Control>, usize),
+    context: &Arc<TaskContext>,
+) -> Result<Ready> {
+    let build = blocking(move || build.finish()).await?;
+    let partitions = probe.properties().partitioning.partition_count();
+    let side = room.side(&probe.schema(), &spec.probe_keys, partitions, control);
+    let scattering = (0..partitions).map(|partition| {
+        let rows = match begun.rest(partition) {
+            Some(rows) => rows,
+            None => probe.execute(partition, context.clone())?,
+        };
+        let (side, held) = (side.clone(), MemoryConsumer::new("join").register(context.memory_pool()));
+        let rest = async move { scatter(side, partition, Vec::new(), Some(rows), &held).await };
+        Ok::<_, Error>(SpawnedTask::spawn(rest))
+    });
+    for part in scattering.collect::<Result<Vec<_>>>()? {
+        part.join().await.map_err(|_| Error::internal("a thread of the engine panicked"))??;
+    }
+    let joining = Joining {
+        spec: spec.clone(),
+        build,
+        probe: blocking(move || side.finish()).await?,
+        schemas: [build_schema, probe.schema()],
+        partitions,
+        threads,
+        control: control.clone(),
+    };
+    Ok(Ready::Disk(Arc::new(joining.run(room, context).await?)))
 }
 
 /// Lets scans know of the keys that there are, if there is room for that.

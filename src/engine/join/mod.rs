@@ -7,6 +7,7 @@
 //!
 //! Scans below one side leave out rows whose key the other side does not have ([`filter`]). So the side that is
 //! collected is read first, unless the streaming one has few rows: then these are, and held meanwhile ([`begin`]).
+//! If it does not fit memory, both go to disk in shares ([`parts`], [`spilled`]).
 
 pub mod begin;
 pub mod exec;
@@ -14,6 +15,8 @@ pub mod filter;
 pub mod keys;
 pub mod lookup;
 pub mod output;
+mod parts;
 mod runs;
+mod spilled;
 pub mod table;
 pub mod unique;

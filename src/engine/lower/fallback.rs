@@ -103,7 +103,7 @@ impl Lowering {
     }
 
     /// Groups in order: what spills gives them in none.
-    pub(super) fn arranged(&self, grouped: Plan, keys: &[(Arc<str>, Expr)], sorted: bool) -> Result<Plan> {
+    fn arranged(&self, grouped: Plan, keys: &[(Arc<str>, Expr)], sorted: bool) -> Result<Plan> {
         let key = |name: &Arc<str>, dtype: DType| SortKey {
             expr: Expr::Column(name.clone(), dtype),
             descending: false,
@@ -119,7 +119,7 @@ impl Lowering {
 }
 
 /// Where a group's first row is.
-pub(super) fn first() -> Aggregation {
+fn first() -> Aggregation {
     Aggregation {
         name: FIRST.into(),
         function: "min".into(),

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::fallback::first;
 use super::pipeline::Pipeline;
 use super::{Grouping, Lowering, POSITION, Plan, arrow_of, columns_of};
 use crate::engine::group::exec::{GroupExec, GroupInput, GroupWork};
@@ -28,19 +27,9 @@ impl Lowering {
             return self.group_by_datafusion(input, keys, aggregates, sorted, dropna);
         }
         self.control.grouped_by("own");
-        // What spills has no order: groups in order of appearance need to know where each first appeared.
-        let spilling = self.grouping == Grouping::Spilling && !keys.is_empty();
-        let with_first;
-        let (aggregates, in_order) = match (spilling, sorted) {
-            (true, false) => {
-                with_first = aggregates.iter().cloned().chain([first()]).collect::<Vec<_>>();
-                (with_first.as_slice(), true)
-            }
-            _ => (aggregates, sorted),
-        };
         let position = Expr::column(POSITION, DType::Int64);
         let ordered = aggregates.iter().map(|a| reduce::find(&a.function)).collect::<Result<Vec<_>>>()?;
-        let positions = !in_order && !keys.is_empty() || ordered.iter().any(|function| function.ordered());
+        let positions = !sorted && !keys.is_empty() || ordered.iter().any(|function| function.ordered());
         let key_exprs = keys.iter().map(|(_, expr)| expr);
         let mut exprs: Vec<&Expr> = key_exprs.chain(aggregates.iter().flat_map(|a| &a.args)).collect();
         if positions {
@@ -101,10 +90,19 @@ impl Lowering {
                 arrow,
             )?);
         }
-        let spec = GroupSpec { keys: key_specs, aggregates: specs, sorted: in_order, dropna };
+        let spec = GroupSpec { keys: key_specs, aggregates: specs, sorted, dropna };
         let display = display(keys, aggregates);
         let exec = GroupExec::new(group_input, work, spec, self.control.clone(), self.threads, display)?;
-        if spilling { self.arranged(Arc::new(exec.spilling()), keys, sorted) } else { Ok(Arc::new(exec)) }
+        if self.grouping != Grouping::Spilling || keys.is_empty() {
+            return Ok(Arc::new(exec));
+        }
+        match exec.spilling() {
+            Some(exec) => Ok(Arc::new(exec)),
+            None => {
+                self.control.grouped_by("datafusion");
+                self.group_by_datafusion(input, keys, aggregates, sorted, dropna)
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema};
 
 use super::sideways::Sideways;
-use super::{Lowering, Names, Plan};
+use super::{Grouping, Lowering, Names, Plan};
 use crate::engine::join::exec::{JoinExec, JoinSpec};
 use crate::engine::join::output::{Keeps, Origin};
 use crate::error::{Error, Result};
@@ -84,6 +84,7 @@ impl Lowering {
             begin,
             probe_filters,
             build_filters,
+            short: self.grouping == Grouping::Spilling,
             display: format!("{} join on {on}", format!("{:?}", join.kind).to_lowercase()),
         };
         let (spec, control) = (Arc::new(spec), self.control.clone());

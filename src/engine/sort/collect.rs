@@ -104,10 +104,10 @@ pub fn spill(sorted: Sorted, shared: &Shared) -> Result<Piece> {
 /// Writes what is merged to disk.
 pub fn write(mut merge: Merge<'_>, shared: &Shared) -> Result<Piece> {
     let encoder = shared.order.encoder()?;
-    let mut writing = Writing::begin(&shared.disk, &shared.order.schema)?;
+    let mut writing = Writing::begin(&shared.disk);
     while let Some(picked) = merge.next(&shared.control)? {
         let block = picked.batch()?;
-        writing.add(&block, encoder.encode(&block)?.size())?;
+        writing.add(&block, encoder.size(&block)?)?;
     }
     let piece = writing.finish()?;
     shared.control.memory.spill(piece.bytes as u64);

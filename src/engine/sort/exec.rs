@@ -66,7 +66,7 @@ impl SortedExec {
     }
 
     fn shown(&self) -> String {
-        self.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        Order { keys: self.keys.clone(), schema: self.schema() }.shown()
     }
 }
 
@@ -86,33 +86,52 @@ impl ExecutionPlan for SortedExec {
     one_child!("SortedExec");
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
-        let pool = context.memory_pool().clone();
-        let limit = match pool.memory_limit() {
-            MemoryLimit::Finite(limit) => limit,
-            _ => usize::MAX,
-        };
-        let shared = Arc::new(Shared {
-            order: Order { keys: self.keys.clone(), schema: self.schema() },
-            control: self.control.clone(),
-            disk: context.runtime_env().disk_manager.clone(),
-            pool,
-            block: (limit / BLOCK_SHARE).clamp(BLOCK.0, BLOCK.1),
-            short: AtomicUsize::new(0),
-        });
+        let order = Order { keys: self.keys.clone(), schema: self.schema() };
         let partitions = self.input.properties().partitioning.partition_count();
-        // Taken before anything is at work, so that nobody can take it.
-        let inputs = (0..partitions).map(|partition| {
-            let room = first_room(&context, limit / SHARE / partitions);
-            Ok((self.input.execute(partition, context.clone())?, room))
-        });
-        let inputs = inputs.collect::<DataFusionResult<Vec<_>>>()?;
-        let (display, threads) = (self.shown(), self.threads.max(1));
-        let most = context.session_config().batch_size();
-        let answer =
-            async move { sort(shared, inputs, most, threads, display).await.map_err(DataFusionError::from) };
-        let answer = stream::once(answer).try_flatten();
+        let open = |partition| self.input.execute(partition, context.clone());
+        let answer = sort_streams(
+            order,
+            (partitions, open),
+            self.control.clone(),
+            (self.threads, self.shown()),
+            &context,
+        )?;
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), answer)))
     }
+}
+
+/// The rows of so many streams as one, in order; `display` says in words in which.
+pub fn sort_streams(
+    order: Order,
+    (count, open): (usize, impl Fn(usize) -> DataFusionResult<SendableRecordBatchStream>),
+    control: Arc<Control>,
+    (threads, display): (usize, String),
+    context: &Arc<TaskContext>,
+) -> DataFusionResult<BoxStream<'static, DataFusionResult<RecordBatch>>> {
+    let pool = context.memory_pool().clone();
+    let limit = match pool.memory_limit() {
+        MemoryLimit::Finite(limit) => limit,
+        _ => usize::MAX,
+    };
+    let shared = Arc::new(Shared {
+        order,
+        control,
+        disk: context.runtime_env().disk_manager.clone(),
+        pool,
+        block: (limit / BLOCK_SHARE).clamp(BLOCK.0, BLOCK.1),
+        short: AtomicUsize::new(0),
+    });
+    // Taken before anything is at work, so that nobody can take it.
+    let inputs = (0..count).map(|number| {
+        let room = first_room(context, limit / SHARE / count);
+        Ok((open(number)?, room))
+    });
+    let inputs = inputs.collect::<DataFusionResult<Vec<_>>>()?;
+    let most = context.session_config().batch_size();
+    let answer = async move {
+        sort(shared, inputs, most, threads.max(1), display).await.map_err(DataFusionError::from)
+    };
+    Ok(stream::once(answer).try_flatten().boxed())
 }
 
 /// So much memory, or less if it is not there.

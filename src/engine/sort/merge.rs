@@ -8,9 +8,10 @@ use arrow::row::Rows;
 
 use super::buffer::Sorted;
 use super::order::{Encoder, prefix};
-use super::pieces::{Piece, Reading};
+use super::pieces::Piece;
 use crate::engine::control::Control;
 use crate::engine::owned_exec::compacted;
+use crate::engine::spill_file::Reading;
 use crate::error::{Error, Result};
 
 /// Rows in order.
@@ -95,7 +96,7 @@ impl<'a> Merge<'a> {
                 Run::Memory(sorted) => {
                     let first = staying.len();
                     staying.extend(sorted.batches.iter().cloned());
-                    let prefix = prefix(sorted.key(0), 0);
+                    let prefix = sorted.prefix(0);
                     cursors.push(Cursor { prefix, place: 0, from: From::Memory(sorted, first) });
                 }
                 Run::Disk(piece) => pieces.push(piece),
@@ -158,7 +159,10 @@ impl<'a> Merge<'a> {
                 },
             };
             if more {
-                cursor.prefix = prefix(cursor.key(), 0);
+                cursor.prefix = match &cursor.from {
+                    From::Memory(sorted, _) => sorted.prefix(cursor.place),
+                    From::Disk { keys, .. } => prefix(keys.row(cursor.place).data(), 0),
+                };
             } else {
                 self.cursors.swap_remove(0);
             }

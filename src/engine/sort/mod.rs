@@ -8,3 +8,7 @@ mod merge;
 mod order;
 mod passes;
 mod pieces;
+
+pub use merge::{Merge, Run};
+pub use order::Order;
+pub use pieces::{Piece, Writing};

@@ -27,9 +27,18 @@ impl Order {
         Ok(RowConverter::supports_fields(&Self::fields(keys, schema)?))
     }
 
+    /// The keys in words.
+    pub fn shown(&self) -> String {
+        self.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
     pub fn encoder(&self) -> Result<Encoder<'_>> {
-        let converter = RowConverter::new(Self::fields(&self.keys, &self.schema)?)?;
-        Ok(Encoder { keys: &self.keys, converter })
+        let fields = Self::fields(&self.keys, &self.schema)?;
+        let widths = self.keys.iter().map(|key| Ok(key.expr.data_type(&self.schema)?.primitive_width()));
+        let widths: Option<Vec<usize>> = widths.collect::<Result<Vec<_>>>()?.into_iter().collect();
+        // A byte says whether the value is missing.
+        let width = widths.map(|widths| widths.iter().map(|width| 1 + width).sum());
+        Ok(Encoder { keys: &self.keys, converter: RowConverter::new(fields)?, width })
     }
 }
 
@@ -37,9 +46,19 @@ impl Order {
 pub struct Encoder<'a> {
     keys: &'a [PhysicalSortExpr],
     converter: RowConverter,
+    /// Bytes of a key, where all are as long.
+    width: Option<usize>,
 }
 
 impl Encoder<'_> {
+    /// Bytes that the keys of a batch take.
+    pub fn size(&self, batch: &RecordBatch) -> Result<usize> {
+        match self.width {
+            Some(width) => Ok(size_of::<Rows>() + batch.num_rows() * (width + size_of::<usize>())),
+            None => Ok(self.encode(batch)?.size()),
+        }
+    }
+
     pub fn encode(&self, batch: &RecordBatch) -> Result<Rows> {
         let columns = self.keys.iter().map(|key| Ok(key.evaluate_to_sort_column(batch)?.values));
         Ok(self.converter.convert_columns(&columns.collect::<Result<Vec<_>>>()?)?)

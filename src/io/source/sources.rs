@@ -79,6 +79,11 @@ impl Sources {
         self.0.iter().map(|(id, (source, _))| Ok((*id, source.identity()?))).collect()
     }
 
+    /// What tells them from most others at once.
+    pub fn sketch(&self, to: &mut impl std::hash::Hasher) {
+        self.0.values().for_each(|(source, _)| source.sketch(to));
+    }
+
     /// Adds those of `other`.
     pub fn unite(&mut self, other: &Self) {
         if Arc::ptr_eq(&self.0, &other.0) || other.0.keys().all(|id| self.0.contains_key(id)) {

@@ -1,0 +1,319 @@
+//! Joins of which the collected side does not fit memory: both sides are split into shares by the hash of their keys, on
+//! disk, the shares are joined one by one, and what comes out of them is merged in the order of the streaming side.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use arrow::compute::{SortOptions, concat_batches};
+use arrow::datatypes::SchemaRef;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::disk_manager::DiskManager;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalSortExpr;
+use datafusion::physical_expr::expressions::Column;
+use futures::StreamExt;
+use parking_lot::Mutex;
+use tokio::sync::mpsc::Sender;
+
+use super::exec::JoinSpec;
+use super::keys::{Keys, picked};
+use super::output::{Cursor, Origin, Pairs, held, unmatched};
+use super::parts::{PLACE, Part, SHARES, Scattering, Side, partition_of, placed, places};
+use super::table::JoinTable;
+use super::unique::{Seen, not_unique};
+use crate::engine::control::{Control, Stage};
+use crate::engine::group::exec::blocking;
+use crate::engine::group::shares::in_parallel;
+use crate::engine::owned_exec::compacted;
+use crate::engine::sort::{Merge, Order, Piece, Run, Writing};
+use crate::error::{Error, Result};
+
+/// Of so many parts of the memory limit one is for rows of all partitions on their way to the shares.
+const APART: usize = 16;
+const LEAST_APART: usize = 64 << 10;
+const MOST_APART: usize = 32 << 20;
+
+/// Of so many parts of the memory limit one is for the blocks that are merged.
+const MERGED: usize = 8;
+const BLOCK: (usize, usize) = (4 << 10, 1 << 20);
+
+/// Rows of a batch that comes out.
+const ROWS: usize = 8 * 1024;
+
+/// What a join on disk is made with.
+pub struct Room {
+    disk: Arc<DiskManager>,
+    limit: usize,
+}
+
+impl Room {
+    /// None if there is none on disk.
+    pub fn of(context: &TaskContext) -> Option<Self> {
+        let disk = context.runtime_env().disk_manager.clone();
+        let limit = match context.memory_pool().memory_limit() {
+            MemoryLimit::Finite(limit) => limit,
+            _ => usize::MAX,
+        };
+        disk.tmp_files_enabled().then_some(Self { disk, limit })
+    }
+
+    /// The side whose rows have this schema and these keys, in so many partitions.
+    pub fn side(
+        &self,
+        schema: &SchemaRef,
+        keys: &[usize],
+        partitions: usize,
+        control: &Arc<Control>,
+    ) -> Arc<Side> {
+        let apart = (self.limit / APART / partitions.max(1)).clamp(LEAST_APART, MOST_APART);
+        Arc::new(Side::new(self.disk.clone(), control.clone(), (schema, keys.to_vec()), apart))
+    }
+}
+
+/// Brings the rest of a partition's rows to the shares, after those that were read.
+pub async fn scatter(
+    side: Arc<Side>,
+    partition: usize,
+    read: Vec<RecordBatch>,
+    rest: Option<SendableRecordBatchStream>,
+    room: &MemoryReservation,
+) -> Result<()> {
+    let mut scattering = Scattering::new(side.clone(), partition)?;
+    scattering = blocking(move || {
+        for batch in read {
+            scattering.add(&batch)?;
+        }
+        Ok(scattering)
+    })
+    .await?;
+    // What was read is on disk.
+    room.try_resize(side.apart)?;
+    if let Some(mut rows) = rest {
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            scattering = blocking(move || scattering.add(&batch).map(|()| scattering)).await?;
+        }
+    }
+    blocking(move || scattering.flush()).await?;
+    room.free();
+    Ok(())
+}
+
+/// What comes out of the shares, by partition of the streaming side; collected rows without a partner are one more.
+pub struct Spilled {
+    pieces: Vec<Mutex<Vec<Piece>>>,
+    order: Order,
+    control: Arc<Control>,
+    _room: MemoryReservation,
+}
+
+/// Joins the shares of both sides, several at once.
+pub struct Joining {
+    pub spec: Arc<JoinSpec>,
+    pub build: Vec<Option<Part>>,
+    pub probe: Vec<Option<Part>>,
+    pub schemas: [SchemaRef; 2],
+    pub partitions: usize,
+    pub threads: usize,
+    pub control: Arc<Control>,
+}
+
+impl Joining {
+    pub async fn run(self, room: &Room, context: &Arc<TaskContext>) -> Result<Spilled> {
+        let started = Instant::now();
+        let outputs = self.partitions + usize::from(self.spec.unmatched);
+        let schema = placed(&self.spec.schema);
+        let place = Column::new(PLACE, schema.fields().len() - 1);
+        let ascending = SortOptions { descending: false, nulls_first: false };
+        let keys = vec![PhysicalSortExpr::new(Arc::new(place), ascending)];
+        let reservation = || MemoryConsumer::new("join").register(context.memory_pool());
+        let work = Work {
+            block: (room.limit / MERGED / (2 * SHARES * outputs)).clamp(BLOCK.0, BLOCK.1),
+            disk: room.disk.clone(),
+            pieces: (0..outputs).map(|_| Mutex::default()).collect(),
+            schema: schema.clone(),
+            joining: self,
+            rows: AtomicUsize::new(0),
+        };
+        let threads = work.joining.threads.clamp(1, SHARES);
+        let rooms: Vec<MemoryReservation> = (0..threads).map(|_| reservation()).collect();
+        let work = blocking(move || work.all(rooms)).await?;
+        let Work { joining, pieces, rows, .. } = work;
+        joining.control.note("a join went to disk: its rows did not fit the memory limit");
+        joining.control.stage(Stage {
+            name: "join".to_owned(),
+            rows: rows.into_inner() as u64,
+            seconds: started.elapsed().as_secs_f64(),
+            details: format!("{}: {SHARES} shares on disk, joined one by one", joining.spec.display),
+        });
+        let held = reservation();
+        held.try_grow(
+            pieces
+                .iter()
+                .flat_map(|pieces| pieces.lock().iter().map(|piece| 2 * piece.block).collect::<Vec<_>>())
+                .sum(),
+        )?;
+        Ok(Spilled { pieces, order: Order { keys, schema }, control: joining.control, _room: held })
+    }
+}
+
+struct Work {
+    joining: Joining,
+    schema: SchemaRef,
+    disk: Arc<DiskManager>,
+    block: usize,
+    pieces: Vec<Mutex<Vec<Piece>>>,
+    rows: AtomicUsize,
+}
+
+/// Two parts of a share.
+type Pair = (Option<Part>, Option<Part>);
+
+impl Work {
+    fn all(mut self, rooms: Vec<MemoryReservation>) -> Result<Self> {
+        let build = std::mem::take(&mut self.joining.build);
+        let probe = std::mem::take(&mut self.joining.probe);
+        let mut pairs: Vec<Pair> = build.into_iter().zip(probe).collect();
+        // Large ones first, so that none is left at the end alone.
+        pairs.sort_by_key(|(build, _)| build.as_ref().map_or(0, |part| part.bytes));
+        let (pairs, left) = (Mutex::new(pairs), Mutex::new(Vec::new()));
+        let threads = rooms.iter().map(|room| {
+            let (work, pairs, left) = (&self, &pairs, &left);
+            move || -> Result<()> {
+                loop {
+                    let Some((build, probe)) = pairs.lock().pop() else { return Ok(()) };
+                    match room.try_resize(work.needed(build.as_ref())) {
+                        Ok(()) => work.one(build, probe)?,
+                        Err(_) => left.lock().push((build, probe)),
+                    }
+                    room.free();
+                }
+            }
+        });
+        in_parallel(threads.collect())?;
+        // Those for which there was no room beside others.
+        for (build, probe) in left.into_inner() {
+            if let Some(room) = rooms.first() {
+                room.try_resize(self.needed(build.as_ref()))?;
+                self.one(build, probe)?;
+                room.free();
+            }
+        }
+        drop(rooms);
+        Ok(self)
+    }
+
+    /// Bytes that a share takes while it is joined.
+    fn needed(&self, build: Option<&Part>) -> usize {
+        let (rows, bytes) = build.map_or((0, 0), |part| (part.rows, part.bytes));
+        2 * bytes + JoinTable::estimate(rows, false) + 4 * self.block
+    }
+
+    fn one(&self, build: Option<Part>, probe: Option<Part>) -> Result<()> {
+        let Joining { spec, schemas: [build_schema, probe_schema], partitions, control, .. } = &self.joining;
+        let batches = build.map(Part::read_in_order).transpose()?.unwrap_or_default();
+        let build = concat_batches(&placed(build_schema), &batches)?;
+        drop(batches);
+        let keys = picked(build.columns(), &spec.build_keys);
+        let table = JoinTable::new(Keys::new(&keys, build.num_rows())?, 1, control)?;
+        if let Some((side, names)) = &spec.build_unique
+            && !table.is_unique()
+        {
+            return Err(not_unique(side, names));
+        }
+        let mut seen = match &spec.probe_unique {
+            Some(_) => Some(Seen::new(&keys.iter().map(|key| key.data_type().clone()).collect::<Vec<_>>())?),
+            None => None,
+        };
+        let marks = if spec.unmatched { build.num_rows() } else { 0 };
+        let matched: Vec<AtomicBool> = (0..marks).map(|_| AtomicBool::new(false)).collect();
+        let mut outputs: Vec<Option<Writing>> = self.pieces.iter().map(|_| None).collect();
+        let probed = self.with_place(Origin::Probe(probe_schema.fields().len()));
+        let mut heads = Vec::new();
+        for batch in probe.map(Part::read).transpose()?.into_iter().flatten() {
+            let batch = batch?;
+            let Some(partition) = places(&batch)
+                .filter(|places| !places.is_empty())
+                .map(|places| partition_of(places.value(0)))
+            else {
+                continue;
+            };
+            let keys = picked(batch.columns(), &spec.probe_keys);
+            if let (Some(seen), Some((side, names))) = (&mut seen, &spec.probe_unique)
+                && seen.meets_again(&keys)?
+            {
+                return Err(not_unique(side, names));
+            }
+            table.find(&Keys::new(&keys, batch.num_rows())?, &mut heads);
+            let (mut pairs, mut cursor) = (Pairs::default(), Cursor::default());
+            while pairs.fill(&table, &heads, spec.keeps, &mut cursor) {
+                control.check()?;
+                if spec.unmatched {
+                    pairs.mark(&matched);
+                }
+                if !pairs.build.is_empty() {
+                    let output = pairs.gather(&batch, &build, &probed, &self.schema)?;
+                    self.write(&mut outputs, partition, &output)?;
+                }
+            }
+        }
+        if spec.unmatched {
+            let alone = self.with_place(Origin::Build(build_schema.fields().len()));
+            let types = |place: usize| probe_schema.field(place).data_type().clone();
+            for output in unmatched(&build, &matched, &alone, &self.schema, types)? {
+                control.check()?;
+                self.write(&mut outputs, *partitions, &output)?;
+            }
+        }
+        for (pieces, output) in self.pieces.iter().zip(outputs) {
+            if let Some(output) = output {
+                let piece = output.finish()?;
+                control.memory.spill(piece.bytes as u64);
+                pieces.lock().push(piece);
+            }
+        }
+        Ok(())
+    }
+
+    fn with_place(&self, place: Origin) -> Vec<Origin> {
+        self.joining.spec.columns.iter().copied().chain([place]).collect()
+    }
+
+    /// Writes rows that come out, in blocks of moderate size.
+    fn write(&self, to: &mut [Option<Writing>], partition: usize, rows: &RecordBatch) -> Result<()> {
+        self.rows.fetch_add(rows.num_rows(), Ordering::Relaxed);
+        let writing = to.get_mut(partition).ok_or_else(|| Error::internal("a row of no partition"))?;
+        let writing = writing.get_or_insert_with(|| Writing::begin(&self.disk));
+        let width = (held(rows) / rows.num_rows().max(1)).max(1);
+        let step = (self.block / width).max(1);
+        for from in (0..rows.num_rows()).step_by(step) {
+            let block = compacted(&rows.slice(from, step.min(rows.num_rows() - from)))?;
+            // The place as a key, and where it ends.
+            writing.add(&block, block.num_rows() * KEY)?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a place as a key.
+const KEY: usize = 9 + size_of::<usize>();
+
+impl Spilled {
+    /// The rows of one partition, in order. Blocks.
+    pub fn send(&self, partition: usize, to: &Sender<DataFusionResult<RecordBatch>>) -> Result<()> {
+        let pieces = self.pieces.get(partition).map(|pieces| std::mem::take(&mut *pieces.lock()));
+        let runs = pieces.into_iter().flatten().map(Run::Disk).collect();
+        let encoder = self.order.encoder()?;
+        let mut merge = Merge::new(runs, &encoder, ROWS)?;
+        let columns: Vec<usize> = (0..self.order.schema.fields().len() - 1).collect();
+        while let Some(picked) = merge.next(&self.control)? {
+            if to.blocking_send(Ok(picked.batch()?.project(&columns)?)).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
