@@ -122,9 +122,11 @@ def duckdb(case: Case, sources: Sources, target: str, limit: str, spill: str) ->
     for name in ("left", "right"):
         scan = f"select * from read_parquet('{getattr(sources, name)}/*.parquet')"
         connection.execute(f'create view "{name}" as {scan}')
-    order = "" if case.ordered else "set preserve_insertion_order = false"
-    connection.execute(order)
-    written = connection.execute(f"copy ({case.sql}) to '{target}.parquet' (format parquet, compression snappy)")
+    if not case.ordered:
+        connection.execute("set preserve_insertion_order = false")
+    written = connection.execute(
+        f"copy ({case.sql}) to '{target}.parquet' (format parquet, compression snappy)"
+    )
     found = written.fetchone()
     assert found is not None
     return int(found[0])
@@ -133,7 +135,9 @@ def duckdb(case: Case, sources: Sources, target: str, limit: str, spill: str) ->
 def datafusion(case: Case, sources: Sources, target: str, limit: str, spill: str) -> int:
     import datafusion as engine
 
-    bytes_ = int(float(limit.removesuffix("GB").removesuffix("MB")) * (10**9 if limit.endswith("GB") else 10**6))
+    bytes_ = int(
+        float(limit.removesuffix("GB").removesuffix("MB")) * (10**9 if limit.endswith("GB") else 10**6)
+    )
     runtime = engine.RuntimeEnvBuilder().with_fair_spill_pool(bytes_).with_disk_manager_specified(spill)
     context = engine.SessionContext(engine.SessionConfig().with_target_partitions(2), runtime)
     for name in ("left", "right"):
@@ -209,15 +213,26 @@ def main() -> None:
     if asked.here:
         case = CASES[asked.cases[0]]
         return one(asked.engines[0], case, sources_of(case, asked.rows), asked.limit)
-    print(f"| {asked.rows:,} rows, limit {asked.limit} | engine | seconds | of CPU | peak of the process, MiB | rows written |")
+    print(
+        f"| {asked.rows:,} rows, limit {asked.limit} | engine | seconds | of CPU | peak of the process, MiB | rows written |"
+    )
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for name in asked.cases:
         right: dict[str, float] | None = None
         sources_of(CASES[name], asked.rows)
         for engine in asked.engines:
-            options = ["--rows", str(asked.rows), "--limit", asked.limit, "--cases", name, "--engines", engine]
+            options = [
+                "--rows",
+                str(asked.rows),
+                "--limit",
+                asked.limit,
+                "--cases",
+                name,
+                "--engines",
+                engine,
+            ]
             command = [sys.executable, __file__, "--here", *options]
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
             sys.stderr.write(done.stderr if os.environ.get("RLM_BENCH_EXPLAIN") else "")
             if done.returncode:
                 said = (done.stderr.strip().splitlines() or ["killed"])[-1][:200]

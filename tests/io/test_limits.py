@@ -81,7 +81,10 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_what_a_run_really_holds(sources: tuple[Path, Path], tmp_path: Path, kind: str) -> None:
     arguments = [*map(str, sources), str(tmp_path), str(LIMIT), kind]
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(CHILD), *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", textwrap.dedent(CHILD), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

@@ -271,7 +271,7 @@ impl Work {
         for (pieces, output) in self.pieces.iter().zip(outputs) {
             if let Some(output) = output {
                 let piece = output.finish()?;
-                control.memory.spill(piece.bytes as u64);
+                control.memory.spill(piece.on_disk);
                 pieces.lock().push(piece);
             }
         }

@@ -110,6 +110,6 @@ pub fn write(mut merge: Merge<'_>, shared: &Shared) -> Result<Piece> {
         writing.add(&block, encoder.size(&block)?)?;
     }
     let piece = writing.finish()?;
-    shared.control.memory.spill(piece.bytes as u64);
+    shared.control.memory.spill(piece.on_disk);
     Ok(piece)
 }

@@ -226,7 +226,7 @@ async fn sort(
     Ok(batches.buffered(threads).chain(ended).boxed())
 }
 
-/// Bytes of a row on disk.
+/// Bytes of a row of those that are on disk.
 fn width(runs: &[super::merge::Run]) -> usize {
     let (mut rows, mut bytes) = (0, 0);
     for run in runs {

@@ -15,8 +15,10 @@ const READ: usize = 4 << 10;
 pub struct Piece {
     written: Written,
     pub rows: usize,
-    /// How long the file is.
+    /// What its rows take in memory, all of them together.
     pub bytes: usize,
+    /// How long the file is.
+    pub on_disk: u64,
     /// What its largest block takes in memory.
     pub block: usize,
 }
@@ -27,18 +29,21 @@ pub struct Writing {
     /// From the first block on.
     writing: Option<spill_file::Writing>,
     rows: usize,
+    bytes: usize,
     block: usize,
 }
 
 impl Writing {
     pub fn begin(disk: &Arc<DiskManager>) -> Self {
-        Self { disk: disk.clone(), writing: None, rows: 0, block: 0 }
+        Self { disk: disk.clone(), writing: None, rows: 0, bytes: 0, block: 0 }
     }
 
     /// `keys` are the bytes that the block's keys take.
     pub fn add(&mut self, block: &RecordBatch, keys: usize) -> Result<()> {
         self.rows += block.num_rows();
-        self.block = self.block.max(block.get_array_memory_size() + keys);
+        let bytes = block.get_array_memory_size();
+        self.bytes += bytes;
+        self.block = self.block.max(bytes + keys);
         let writing = match &mut self.writing {
             Some(writing) => writing,
             none => none.insert(spill_file::Writing::begin(&self.disk, "rows of a sort", block)?),
@@ -49,8 +54,8 @@ impl Writing {
     pub fn finish(self) -> Result<Piece> {
         let Some(writing) = self.writing else { return Err(Error::internal("a sorted piece without rows")) };
         let written = writing.finish()?;
-        let bytes = usize::try_from(written.bytes).unwrap_or(usize::MAX);
-        Ok(Piece { written, rows: self.rows, bytes, block: self.block })
+        let on_disk = written.bytes;
+        Ok(Piece { written, rows: self.rows, bytes: self.bytes, on_disk, block: self.block })
     }
 }
 
