@@ -86,6 +86,8 @@ pub struct Control {
     scans: Mutex<Vec<ScanFacts>>,
     notes: Mutex<Vec<String>>,
     grouping: Mutex<Option<&'static str>>,
+    /// What failed, where siblings were told to give up for it.
+    cause: Mutex<Option<Error>>,
 }
 
 impl Default for Control {
@@ -105,6 +107,7 @@ impl Default for Control {
             scans: Mutex::default(),
             notes: Mutex::default(),
             grouping: Mutex::default(),
+            cause: Mutex::default(),
         }
     }
 }
@@ -118,6 +121,24 @@ impl Control {
         });
         if reason != Stop::Abandon {
             self.stopping.notify_one();
+        }
+    }
+
+    /// Tells everything that works for the run to give up, as this failed.
+    pub fn abandon(&self, error: &Error) {
+        if error.code() != Code::Cancelled {
+            self.cause.lock().get_or_insert_with(|| error.clone());
+        }
+        self.stop(Stop::Abandon);
+    }
+
+    /// What an error is told as: whoever gave up for another one's sake says that it was cancelled, and may be heard first.
+    pub fn cause_of(&self, error: Error) -> Error {
+        match self.reason() {
+            Some(Stop::Abandon) if error.code() == Code::Cancelled => {
+                self.cause.lock().take().unwrap_or(error)
+            }
+            _ => error,
         }
     }
 
@@ -211,6 +232,7 @@ impl Control {
     pub fn restart(&self) {
         let abandoned = Stop::Abandon as u8;
         let _ = self.stop.compare_exchange(abandoned, 0, Ordering::Relaxed, Ordering::Relaxed);
+        *self.cause.lock() = None;
         *self.accounting.lock() = Accounting::default();
         self.rows_read.store(0, Ordering::Relaxed);
         self.scans.lock().clear();
@@ -260,5 +282,25 @@ impl Control {
 
     pub fn notes(&self) -> Vec<String> {
         self.notes.lock().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_told_and_not_that_others_gave_up_for_it() {
+        let control = Control::default();
+        let lacked = Error::new(Code::OutOfMemory, "no room");
+        control.abandon(&lacked);
+        control.abandon(&Error::cancelled());
+        assert_eq!(control.cause_of(Error::cancelled()).code(), Code::OutOfMemory);
+        control.restart();
+        assert!(!control.stopped());
+        assert_eq!(control.cause_of(Error::cancelled()).code(), Code::Cancelled);
+        control.abandon(&lacked);
+        control.stop(Stop::Cancel);
+        assert_eq!(control.cause_of(Error::cancelled()).code(), Code::Cancelled, "who cancels is heard");
     }
 }

@@ -100,7 +100,7 @@ pub(super) async fn execute(
             short: Arc::downgrade(&short_of_memory),
         };
         let run_in = attempt(&engine, limit, watched, run, &frame, (rung, lowering.clone()), target);
-        let error = match run_in.await {
+        let error = match run_in.await.map_err(|error| run.control.cause_of(error)) {
             // No operator makes an answer smaller.
             Err(error) if error.code() == Code::OutOfMemory && !is_too_large(&error) => error,
             outcome => {

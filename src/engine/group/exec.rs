@@ -26,7 +26,7 @@ use super::merge::{combine, merge};
 use super::numbers::Meaning;
 use super::shares::{Expected, Room, Shares};
 use super::table::GroupTable;
-use crate::engine::control::{Control, Stage, Stop};
+use crate::engine::control::{Control, Stage};
 use crate::engine::morsels::{MorselQueue, MorselReaders};
 use crate::engine::predicate::Predicate;
 use crate::engine::scan::Scan;
@@ -377,8 +377,8 @@ async fn all<T>(
     control: &Control,
 ) -> Result<Vec<T>> {
     let stop_on_error = |result: Result<T>| {
-        if result.is_err() {
-            control.stop(Stop::Abandon);
+        if let Err(error) = &result {
+            control.abandon(error);
         }
         result
     };
