@@ -182,7 +182,7 @@ impl ExecutionPlan for GroupExec {
             MemoryLimit::Finite(limit) => Some(limit),
             _ => None,
         };
-        let room = Room { disk: external.is_some().then_some(disk), short: self.short, limit };
+        let room = Room { disk: external.is_some().then_some(disk), short: self.short, limit, threads };
         let answer = async move {
             let started = Instant::now();
             let rows = match &input {

@@ -44,8 +44,13 @@ type Values = Option<Mutex<Box<dyn Interner>>>;
 
 impl Numbers {
     /// Which keys are numbered: the first table to ask decides it for all. `rows` is how many rows there will be, where
-    /// that is known.
-    pub fn decide(&self, spec: &GroupSpec, table: &GroupTable, rows: Option<u64>) -> Result<()> {
+    /// that is known; `most` how many values a key may have at most, as they cannot go to disk.
+    pub fn decide(
+        &self,
+        spec: &GroupSpec,
+        table: &GroupTable,
+        (rows, most): (Option<u64>, Option<usize>),
+    ) -> Result<()> {
         if self.decided.get().is_some() {
             return Ok(());
         }
@@ -55,7 +60,8 @@ impl Numbers {
             heights.iter().map(|values| estimate::distinct(table.rows(), *values)).collect();
         let few = |(values, expected): (&usize, &f64)| {
             let recurring = rows.is_some_and(|rows| expected * ROWS <= rows as f64);
-            several && (recurring || values * 2 <= table.len().max(2))
+            let fits = most.is_none_or(|most| *expected <= most as f64);
+            several && fits && (recurring || values * 2 <= table.len().max(2))
         };
         let numbered: Vec<bool> = heights.iter().zip(&expected).map(few).collect();
         let keys = spec.keys.iter().zip(&numbered).map(|(key, numbered)| {

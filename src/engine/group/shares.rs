@@ -32,6 +32,11 @@ pub fn share_of(hash: u64) -> usize {
     (hash >> (u64::BITS - SHARES.trailing_zeros())) as usize
 }
 
+/// Of so many parts of the memory limit one may be values of a key that has numbers, each with so many bytes, and each
+/// known to all threads and to each of them.
+const NUMBERED: usize = 8;
+const VALUE: usize = 48;
+
 /// Development builds that may spill do so at this many groups in a share.
 const SPILLED_ANYWAY: usize = limit(usize::MAX, 3);
 
@@ -66,6 +71,8 @@ pub struct Room {
     pub short: bool,
     /// Bytes of it in all.
     pub limit: Option<usize>,
+    /// Threads that add rows.
+    pub threads: usize,
 }
 
 /// One table a share, each locked for as long as rows are added to it.
@@ -88,6 +95,7 @@ pub struct Shares {
     /// Memory ran out, or was short from the start.
     spills: AtomicBool,
     limit: Option<usize>,
+    threads: usize,
     /// Groups that went there, one counted as often as it did.
     spilled: AtomicUsize,
     /// Bytes held when memory ran out first; 0 as long as it has not.
@@ -98,7 +106,7 @@ pub struct Shares {
 
 impl Shares {
     pub fn new(spec: Arc<GroupSpec>, rows: Expected, reservation: MemoryReservation, room: Room) -> Self {
-        let Room { disk, short, limit } = room;
+        let Room { disk, short, limit, threads } = room;
         let packed = Arc::new(spec.packed());
         Self {
             shares: (0..SHARES).map(|_| Mutex::default()).collect(),
@@ -113,6 +121,7 @@ impl Shares {
             reservation: Mutex::new(reservation),
             spills: AtomicBool::new(short && disk.is_some()),
             limit,
+            threads,
             disk,
             spilled: AtomicUsize::new(0),
             full: AtomicUsize::new(0),
@@ -174,7 +183,8 @@ impl Shares {
     /// By which key rows are split, if not by all; and a way to numbers of the keys that are numbered. The first
     /// table to ask decides it for all.
     pub fn split_by(&self, table: &GroupTable) -> Result<(Option<usize>, Numberer)> {
-        self.numbers.decide(&self.spec, table, self.rows.count)?;
+        let most = self.limit.map(|limit| limit / NUMBERED / (VALUE * (self.threads + 1)));
+        self.numbers.decide(&self.spec, table, (self.rows.count, most))?;
         let by = self.by.get_or_init(|| {
             let groups = estimate::distinct(table.rows(), table.len());
             let few = self.rows.count.is_some_and(|rows| rows as f64 <= groups * ROWS);

@@ -272,8 +272,9 @@ async fn collect(
     for part in parts.collect::<Vec<_>>() {
         let (part, held) = part.await.map_err(|_| Error::internal("a thread of the engine panicked"))??;
         in_memory.push(part);
-        reservation.grow(held.size());
-        drop(held);
+        // Not counted twice, not even for a moment.
+        let bytes = held.free();
+        reservation.grow(bytes);
     }
     let rows: usize = in_memory.iter().flatten().map(RecordBatch::num_rows).sum();
     let single = matches!(spec.build_keys.as_slice(), [key] if schema.field(*key).data_type().is_primitive());
