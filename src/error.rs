@@ -187,6 +187,20 @@ impl Error {
         self
     }
 
+    /// Of an error about a key of a task's `input`: the same about another place that takes the same keys.
+    #[must_use]
+    pub fn standing_at(mut self, place: &str) -> Self {
+        let path = self.0.details.get("path").and_then(Value::as_str).map(str::to_owned);
+        let Some((path, key)) = path.as_deref().and_then(|path| Some((path, path.strip_prefix("input.")?)))
+        else {
+            return self;
+        };
+        let moved = format!("{place}.{key}");
+        self.0.message = self.0.message.replace(path, &moved).into();
+        self.0.hint = self.0.hint.take().map(|hint| hint.replace(path, &moved).into());
+        self.detail("path", moved)
+    }
+
     /// With everything that it says passed through these.
     #[must_use]
     pub fn rewritten(mut self, text: &dyn Fn(&str) -> String, data: &dyn Fn(Value) -> Value) -> Self {
@@ -390,6 +404,19 @@ mod tests {
             assert_eq!(error.code(), Code::OutOfMemory, "{error}");
         }
         drop(held);
+    }
+
+    #[test]
+    fn an_error_of_an_input_stands_where_the_input_does() {
+        let error = Error::new(Code::InvalidTask, "input.format is wrong").detail("path", "input.format");
+        let moved = error.hint("Leave input.format out").standing_at("operation.tables.t");
+        assert_eq!(
+            moved.to_string(),
+            "operation.tables.t.format is wrong. Leave operation.tables.t.format out"
+        );
+        assert_eq!(moved.details()["path"], "operation.tables.t.format");
+        let other = Error::new(Code::SourceNotFound, "no input.csv").detail("file", "input.csv");
+        assert_eq!(other.standing_at("operation.tables.t").to_string(), "no input.csv");
     }
 
     #[test]

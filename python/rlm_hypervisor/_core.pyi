@@ -102,8 +102,14 @@ class Engine:
         storage_options: dict[str, Any] | None = None,
         read_options: Mapping[str, Any] | None = None,
         lazily: bool = False,
+        place: str = "input",
+        soon: bool = False,
     ) -> Frame:
-        """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule; lists files, reads footers."""
+        """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule; lists files, reads footers.
+
+        `place` is where errors say that the source stands in the task. `soon`: its rows are read once and right after, so
+        that values which opening the files has made known may be kept until then.
+        """
 
     def is_pending(self, frame: Frame) -> bool: ...
     def opened(

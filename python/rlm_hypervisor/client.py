@@ -304,9 +304,9 @@ class RLMClient(Submitting, Sources):
         opened = []
         if source.get("source") is not None:
             opened.append(("partition", self._open(source, objects, timeout_ms)))
-        opened += [
-            (table["name"], self._open({"source": table}, objects, timeout_ms)) for table in sql["tables"]
-        ]
+        for table in sql["tables"]:
+            place = f"operation.tables.{table['name']}"
+            opened.append((table["name"], self._open({"source": table}, objects, timeout_ms, place=place)))
         return _core.Frame.sql(sql["query"], opened)
 
     def _operation(self, found: Mapping[str, Any], objects: list[Any]) -> Callable[..., Any]:

@@ -33,7 +33,12 @@ class Sources:
         raise NotImplementedError
 
     def _open(
-        self, source: Mapping[str, Any], objects: list[Any], timeout_ms: int | None, lazily: bool = False
+        self,
+        source: Mapping[str, Any],
+        objects: list[Any],
+        timeout_ms: int | None,
+        lazily: bool = False,
+        place: str = "input",
     ) -> _core.Frame:
         found = source.get("source")
         if found is None:
@@ -43,7 +48,8 @@ class Sources:
         options = found.get("readOptions") if isinstance(found, Mapping) else None
         opened = [objects[handle_of(item["arrow"])] if "arrow" in item else item["url"] for item in items]
         store = found.get("storageOptions") if isinstance(found, Mapping) else None
-        return self._opened(opened, file_format or source.get("format"), timeout_ms, store, options, lazily)
+        file_format = file_format or source.get("format")
+        return self._opened(opened, file_format, timeout_ms, store, options, lazily, place, soon=True)
 
     def _opened(
         self,
@@ -53,20 +59,22 @@ class Sources:
         options: dict[str, Any] | None = None,
         read_options: Mapping[str, Any] | None = None,
         lazily: bool = False,
+        place: str = "input",
+        soon: bool = False,
     ) -> _core.Frame:
         if any(is_lake(item) for item in opened):
             if len(opened) > 1 or file_format is not None or read_options:
                 raise InvalidTaskError(
                     "the source is a table with a log of its own, which says what its files are. "
                     "Give it alone, without `format` and `readOptions`",
-                    details={"path": "input.source"},
+                    details={"path": f"{place}.source"},
                 )
             return open_lake(self._engine, opened[0], options, timeout_ms)
         if any(is_stream(item) for item in opened):
             if not all(hasattr(item, "__arrow_c_stream__") or is_stream(item) for item in opened):
                 raise InvalidTaskError(
                     "the source mixes files and streams of tables. Give a list of paths, or of tables",
-                    details={"path": "input.source"},
+                    details={"path": f"{place}.source"},
                 )
             opened = [spooled(self._engine, opened, timeout_ms)]
         if len(opened) == 1 and is_instance(opened[0], "rlm_hypervisor.table", "Table"):
@@ -75,7 +83,9 @@ class Sources:
         try:
             if len(opened) == 1 and has_index(opened[0]):
                 return indexed(opened[0])
-            return self._engine.open(opened, file_format, timeout_ms, options, read_options, lazily)
+            return self._engine.open(
+                opened, file_format, timeout_ms, options, read_options, lazily, place, soon
+            )
         except RLMError:
             raise
         except Exception as error:
@@ -83,7 +93,7 @@ class Sources:
             raise InvalidTaskError(
                 f"the source ({kinds}) cannot be taken as a table: {' '.join(_core.redact(str(error)).split())[:300]}. "
                 "Give a DataFrame, a table of pyarrow, Polars or DuckDB, or the path of files",
-                details={"path": "input.source"},
+                details={"path": f"{place}.source"},
             ) from exposed(error)
 
     def table(

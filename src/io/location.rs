@@ -358,7 +358,10 @@ fn refuse_format(name: &str) -> Result<()> {
             Code::InvalidTask,
             format!("`{name}` is {format} file, which this version does not read"),
         )
-        .hint("Convert or unpack it, or read it with pandas, Polars or pyarrow and give that as the source")
+        .hint(match *format {
+            "an ORC" => "Give what `pyarrow.orc.ORCFile(path).read()` returns as the source, or its stripes one by one",
+            _ => "Convert or unpack it, or read it with pandas, Polars or pyarrow and give that as the source",
+        })
         .detail("path", "input.source")
         .detail("unsupported", *format)),
     }

@@ -92,7 +92,7 @@ impl PyEngine {
         json::to_python(py, &self.engine()?.settings().to_json())
     }
 
-    #[pyo3(signature = (sources, format=None, timeout_ms=None, storage_options=None, read_options=None, lazily=false))]
+    #[pyo3(signature = (sources, format=None, timeout_ms=None, storage_options=None, read_options=None, lazily=false, place="input", soon=false))]
     #[allow(clippy::too_many_arguments)]
     fn open(
         &self,
@@ -103,9 +103,12 @@ impl PyEngine {
         storage_options: Option<HashMap<String, Bound<'_, PyAny>>>,
         read_options: Option<&Bound<'_, PyAny>>,
         lazily: bool,
+        place: &str,
+        soon: bool,
     ) -> PyResult<PyFrame> {
+        let told = |error: Error| raised(py, error.standing_at(place));
         let options = read_options.map(json::from_python).transpose()?.unwrap_or_default();
-        let options = read_options_of(&options).map_err(|error| raised(py, error))?;
+        let options = read_options_of(&options).map_err(told)?;
         let mut given = Vec::new();
         for source in sources.try_iter()? {
             let source = source?;
@@ -124,9 +127,9 @@ impl PyEngine {
         let timeout = timeout_ms.map(Duration::from_millis);
         let stores = settings_of(storage_options.unwrap_or_default())?;
         let opening = engine
-            .open(given, format.map(str::to_owned), stores, options, timeout, lazily)
-            .map_err(|error| raised(py, error))?;
-        let source = waited(py, opening)?;
+            .open(given, format.map(str::to_owned), stores, options, timeout, (lazily, soon))
+            .map_err(told)?;
+        let source = waited_at(py, opening, place)?;
         self.frame_of(source).map_err(|error| raised(py, error))
     }
 
@@ -320,10 +323,15 @@ fn output_of(frame: &Frame, asked: serde_json::Value) -> Result<Asked, Error> {
 }
 
 /// A source that is being opened; Ctrl-C gives it up.
-pub(super) fn waited(py: Python<'_>, mut opening: Opening) -> PyResult<Source> {
+pub(super) fn waited(py: Python<'_>, opening: Opening) -> PyResult<Source> {
+    waited_at(py, opening, "input")
+}
+
+/// The same of a source that stands at this place of the task.
+fn waited_at(py: Python<'_>, mut opening: Opening, place: &str) -> PyResult<Source> {
     loop {
         if let Some(opened) = py.detach(|| opening.wait(SIGNALS_EVERY)) {
-            return opened.map_err(|error| raised(py, error));
+            return opened.map_err(|error| raised(py, error.standing_at(place)));
         }
         py.check_signals()?;
     }

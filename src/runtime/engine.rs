@@ -184,7 +184,8 @@ impl Engine {
     }
 
     /// Finds and opens what a source stands for: lists, and reads footers, as long as `timeout` allows. `options` go
-    /// before those of the client. `lazily`: files below directories by value may be left for later.
+    /// before those of the client. `lazily`: files below directories by value may be left for later; `soon`: what is
+    /// opened is read once, and right after.
     pub fn open(
         self: &Arc<Self>,
         given: Vec<Given>,
@@ -192,7 +193,7 @@ impl Engine {
         stores: BTreeMap<String, Setting>,
         options: ReadOptions,
         timeout: Option<Duration>,
-        lazily: bool,
+        (lazily, soon): (bool, bool),
     ) -> Result<Opening> {
         let io = Self::handle(&self.io)?;
         if !stores.is_empty() {
@@ -202,7 +203,7 @@ impl Engine {
         let work = async move {
             let own = (!stores.is_empty()).then(|| engine.stores.with(stores));
             let stores = own.as_ref().unwrap_or(&engine.stores);
-            in_time(timeout, engine.opened(given, format.as_deref(), stores, options, lazily)).await
+            in_time(timeout, engine.opened(given, format.as_deref(), stores, options, (lazily, soon))).await
         };
         Ok(Opening::new(io.spawn(work), io))
     }

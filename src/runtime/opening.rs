@@ -10,6 +10,7 @@ use super::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::io::location::{self, FileRef};
 use crate::io::source::declared::Declared;
+use crate::io::source::files::Room;
 use crate::io::source::files::spool::Spool;
 use crate::io::source::options::{PATH, ReadOptions};
 use crate::io::source::{FilesSource, MemorySource, ParquetSource, Source, files};
@@ -18,6 +19,9 @@ use crate::secrets::{Given as Setting, urls};
 
 /// Files that are asked for at the same time.
 const FILES_AT_ONCE: usize = 32;
+
+/// Of values that are known when a file is opened so great a part of the memory limit is kept until they are read.
+const KEPT: u64 = 8;
 
 /// What a source is made of.
 pub enum Given {
@@ -34,7 +38,7 @@ impl Engine {
         format: Option<&str>,
         stores: &Stores,
         options: ReadOptions,
-        lazily: bool,
+        (lazily, soon): (bool, bool),
     ) -> Result<Source> {
         let mut paths = Vec::new();
         let mut tables = Vec::new();
@@ -74,7 +78,7 @@ impl Engine {
                     files.extend(location::resolve(path, stores).await?);
                     tokio::task::yield_now().await;
                 }
-                self.of_files(files, format, &Arc::new(options), lazily).await
+                self.of_files(files, format, &Arc::new(options), (lazily, soon)).await
             }
             (false, false) => {
                 Err(Error::new(Code::InvalidTask, "the source mixes files and tables in memory")
@@ -135,7 +139,7 @@ impl Engine {
         files: Vec<FileRef>,
         format: Option<&str>,
         options: &Arc<ReadOptions>,
-        lazily: bool,
+        (lazily, soon): (bool, bool),
     ) -> Result<Source> {
         let told = |file: &FileRef| match format {
             Some(format) => files::said(&file.name, format),
@@ -167,9 +171,13 @@ impl Engine {
             return Ok(Source::Parquet(Arc::new(opened)));
         }
         let files = files.into_iter().zip(told).collect();
-        Ok(Source::Files(Arc::new(
-            FilesSource::open(files, &self.settings().spill_dir, self.settings().threads, options).await?,
-        )))
+        let settings = self.settings();
+        let room = soon.then(|| {
+            let bytes = usize::try_from(settings.memory_limit / KEPT).unwrap_or(usize::MAX);
+            Room::new(self.memory.clone(), bytes)
+        });
+        let opened = FilesSource::open(files, &settings.spill_dir, settings.threads, options, room).await?;
+        Ok(Source::Files(Arc::new(opened)))
     }
 }
 

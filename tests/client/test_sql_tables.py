@@ -72,7 +72,13 @@ def test_lists_of_files_are_one_table(client: RLMClient, tmp_path: Path) -> None
         ({"source": pd.DataFrame({"a": [1]}), "readOptions": {"sep": ";"}},
          "operation.tables.t.readOptions", "for files"),
         ({"source": pd.DataFrame({"a": [1]}), "format": "csv"}, "operation.tables.t.format", "for files"),
-        ({"source": "x.csv", "storageOptions": {"aws_region": "eu"}}, "input.storageOptions", "in none"),
+        ({"source": "x.csv", "storageOptions": {"aws_region": "eu"}},
+         "operation.tables.t.storageOptions", "in none"),
+        ({"source": "x.orc"}, "operation.tables.t.source", "ORC"),
+        ({"source": "x.csv", "readOptions": {"dates": {"d": "%Q"}}},
+         "operation.tables.t.readOptions.dates.d", "operation.tables.t.readOptions.dates.d: .*%Q"),
+        ({"source": "x.csv", "readOptions": {"names": ["a", "a"]}},
+         "operation.tables.t.readOptions.names", "operation.tables.t.readOptions.names has `a` twice"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_refused_with_its_place(
@@ -81,6 +87,23 @@ def test_what_is_wrong_is_refused_with_its_place(
     with pytest.raises(InvalidTaskError, match=text) as caught:
         client.sql("select 1 from t", tables={"t": table})
     assert caught.value.details["path"] == path and "hush" not in str(caught.value)
+
+
+def test_what_files_contradict_is_told_of_its_own_table(
+    client: RLMClient, orders: str, tmp_path: Path
+) -> None:
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "t.parquet")
+    first = {"source": orders, "format": "csv", "readOptions": {"sep": "|"}}
+    late: list[tuple[dict[str, Any], str]] = [
+        ({"source": str(tmp_path / "t.parquet"), "readOptions": {"sep": ";"}}, "readOptions.sep"),
+        ({**first, "readOptions": {"sep": "|", "dtype": {"shops": "int64"}}}, "readOptions.dtype"),
+        ({"source": [orders, str(tmp_path / "t.parquet")]}, "source"),
+    ]
+    for table, key in late:
+        with pytest.raises(InvalidTaskError) as caught:
+            client.sql("select 1 from first, t", tables={"first": first, "t": table})
+        assert caught.value.details["path"] == f"operation.tables.t.{key}"
+        assert "input." not in str(caught.value)
 
 
 def test_a_secret_is_named(client: RLMClient) -> None:

@@ -1,6 +1,7 @@
 //! CSV and TSV: types from all values as `pandas.read_csv` finds them, parts read side by side.
 
 pub mod column;
+mod draft;
 mod marks;
 mod records;
 #[cfg(test)]
@@ -9,12 +10,13 @@ mod tokens;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use self::column::{Column, OTHER, Why};
+use self::draft::{Drafts, Guess, Kept};
 use self::records::{LONGEST, Record, Records};
 use self::tokens::Dialect;
 use super::data::Data;
@@ -88,15 +90,21 @@ impl Format for Csv {
         let open = declared.iter().zip(&names).enumerate();
         // Of columns that the source does not have the type does not matter.
         let open = open.filter(|(_, (declared, name))| declared.is_none() && options.has_column(name));
-        let inferred = open.map(|(place, _)| place).collect();
-        let unread =
-            Unread { data: &data, dialect, columns: names.len(), inferred, missing: &missing, part: PART };
-        let parts = unread.parts(start, line, with.threads)?;
+        let inferred: Vec<usize> = open.map(|(place, _)| place).collect();
+        let begin = (start, line);
+        let guess = with
+            .room
+            .clone()
+            .and_then(|room| Guess::of(&data, begin, dialect, &inferred, &declared, &missing, room));
+        let (columns, guess) = (names.len(), guess.as_ref());
+        let unread = Unread { data: &data, dialect, columns, inferred, missing: &missing, guess, part: PART };
+        let mut parts = unread.parts(start, line, with.threads)?;
         let mut seen = vec![Seen::default(); names.len()];
         for part in &parts {
             seen.iter_mut().zip(&part.seen).for_each(|(seen, part)| seen.and(part));
         }
         let rows = parts.iter().map(|part| part.rows).collect();
+        let drafts = Drafts::new(parts.iter_mut().map(|part| part.kept.take()));
         let mut file = CsvFile {
             data,
             dialect,
@@ -106,6 +114,7 @@ impl Format for Csv {
             seen,
             schema: Schema::empty().into(),
             parts,
+            drafts,
             rows,
         };
         file.settle(&|_| None);
@@ -195,6 +204,8 @@ struct Unread<'a> {
     /// The columns whose type their values tell.
     inferred: Vec<usize>,
     missing: &'a Missing,
+    /// What values are parsed as meanwhile.
+    guess: Option<&'a Guess<'a>>,
     /// Bytes of a part, about.
     part: u64,
 }
@@ -208,6 +219,7 @@ struct Part {
     /// Its lines, with those between it and what follows.
     lines: u64,
     seen: Vec<Seen>,
+    kept: Option<Kept>,
 }
 
 impl Unread<'_> {
@@ -247,15 +259,21 @@ impl Unread<'_> {
         records.skip_line_ends()?;
         let line = records.line();
         let (mut from, mut at) = (range.start + records.at, range.start + records.at);
-        let mut part =
-            Part { bytes: at..at, rows: 0, line, lines: 0, seen: vec![Seen::default(); self.columns] };
+        let seen = vec![Seen::default(); self.columns];
+        let mut part = Part { bytes: at..at, rows: 0, line, lines: 0, seen, kept: None };
+        let mut draft = self.guess.and_then(Guess::draft);
         while at < range.end {
             let Some(record) = records.next()? else { break };
             if !record.is_blank(self.columns) {
                 record.fits(self.columns)?;
                 part.rows += 1;
-                for place in &self.inferred {
-                    part.seen[*place].note(record.get(*place), self.missing);
+                match &mut draft {
+                    Some(draft) => draft.add(&record, &mut part.seen, self.missing),
+                    None => {
+                        for place in &self.inferred {
+                            part.seen[*place].note(record.get(*place), self.missing);
+                        }
+                    }
                 }
             }
             let line = record.line;
@@ -276,6 +294,7 @@ impl Unread<'_> {
         }
         part.bytes.end = at;
         part.lines = records.line() - line;
+        part.kept = draft.and_then(|draft| draft.finish(part.rows));
         Ok(part)
     }
 }
@@ -308,6 +327,7 @@ struct CsvFile {
     seen: Vec<Seen>,
     schema: SchemaRef,
     parts: Vec<Part>,
+    drafts: Drafts,
     rows: Vec<usize>,
 }
 
@@ -327,9 +347,13 @@ impl Opened for CsvFile {
         rows: usize,
         read: &Arc<AtomicU64>,
     ) -> Result<Batches, Fault> {
-        let part = self.parts.get(part).ok_or("a part that is not there")?;
-        let records = Records::new(self.data.reader(part.bytes.clone(), read), self.dialect, part.line);
+        let (number, part) = (part, self.parts.get(part).ok_or("a part that is not there")?);
         let schema = Arc::new(self.schema.project(columns).map_err(super::fault)?);
+        if let Some(once) = self.drafts.take(number, columns, &schema)? {
+            read.fetch_add(part.bytes.end - part.bytes.start, Ordering::Relaxed);
+            return Ok(Box::new(once));
+        }
+        let records = Records::new(self.data.reader(part.bytes.clone(), read), self.dialect, part.line);
         let declared = columns.iter().map(|column| self.declared[*column].clone()).collect();
         let (columns, all, missing) = (columns.to_vec(), self.schema.fields().len(), self.missing.clone());
         Ok(Box::new(Decoding { records, schema, columns, declared, missing, all, rows }))
@@ -357,6 +381,7 @@ impl Opened for CsvFile {
             Field::new(name, found, true)
         });
         self.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        self.drafts.settle(&self.schema);
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use arrow::datatypes::DataType;
 
-use super::numbers::{float, integral, is_float};
+use super::numbers::{Integral, float, integral, is_float};
 
 /// Texts that are missing values.
 #[derive(Debug, Default)]
@@ -36,6 +36,12 @@ impl Missing {
     #[inline]
     pub fn is(&self, text: &[u8]) -> bool {
         !self.without_defaults && is_missing(text) || !self.texts.is_empty() && self.texts.contains(text)
+    }
+
+    /// Whether a number may be one of them.
+    #[inline]
+    pub fn has_numbers(&self) -> bool {
+        !self.texts.is_empty()
     }
 
     pub fn is_number(&self, value: f64) -> bool {
@@ -115,7 +121,7 @@ impl Default for Seen {
 impl Seen {
     #[inline]
     pub fn note(&mut self, text: &[u8], missing: &Missing) {
-        if self.any && !(self.truth || self.integral || self.float) {
+        if self.is_text() {
             return;
         }
         if missing.is(text) {
@@ -133,6 +139,31 @@ impl Seen {
             self.float = self.float && is_float(text);
         }
         // An integer is a float as well: nothing to ask while all are integers.
+    }
+
+    /// A value that is an integer of 64 bits, with its sign; so is every one before.
+    #[inline]
+    pub fn note_integer(&mut self, whole: Integral) {
+        self.any = true;
+        self.truth = false;
+        self.unsigned = self.unsigned && whole.unsigned.is_some();
+    }
+
+    /// A number that is none of the integers, where not all were integers before.
+    #[inline]
+    pub fn note_float(&mut self) {
+        self.any = true;
+        self.truth = false;
+    }
+
+    pub fn may_be_integral(&self) -> bool {
+        self.integral
+    }
+
+    /// Nothing but text: no further value says more.
+    #[inline]
+    pub fn is_text(&self) -> bool {
+        self.any && !(self.truth || self.integral || self.float)
     }
 
     pub fn and(&mut self, other: &Self) {

@@ -8,6 +8,7 @@ mod infer;
 mod ipc;
 mod json;
 mod numbers;
+mod room;
 mod shape;
 pub mod spool;
 
@@ -25,6 +26,7 @@ use self::compression::Compression;
 pub use self::data::Data;
 use self::data::Opening;
 use self::infer::Seen;
+pub use self::room::Room;
 use super::SourceColumn;
 use super::hive::{self, Partitions};
 use super::options::ReadOptions;
@@ -67,6 +69,8 @@ pub struct With<'a> {
     pub spool: &'a Path,
     pub threads: usize,
     pub options: &'a ReadOptions,
+    /// For values that are read right after the opening: none where they may not be.
+    pub room: Option<Arc<Room>>,
 }
 
 /// A file whose columns and rows are known.
@@ -183,14 +187,16 @@ pub struct File {
 
 impl FilesSource {
     /// Opens files of one format. What is compressed or remote is kept in `spool`, without a name, while it is needed.
-    /// Dropping the future ends what its threads do.
+    /// Dropping the future ends what its threads do. `room` is for values that are read right after.
     pub async fn open(
         files: Vec<(FileRef, Told)>,
         spool: &Path,
         threads: usize,
         options: &Arc<ReadOptions>,
+        room: Option<Room>,
     ) -> Result<Self> {
         let opening = Opening::default();
+        let room = room.map(Arc::new);
         // What the names of directories say needs no file.
         let partitions = hive::partitions(files.iter().map(|(file, _)| file))?;
         let mut opened = Vec::with_capacity(files.len());
@@ -204,14 +210,15 @@ impl FilesSource {
             options.suit(title, format.options())?;
             let options = options.clone();
             let data = Data::of(&file, spool, &opening).await?;
-            let (name, spool) = (file.name.clone(), spool.to_path_buf());
+            let (name, spool, room) = (file.name.clone(), spool.to_path_buf(), room.clone());
             let work = move || {
                 guarded(&name, title, || {
                     let data = match told.compression {
                         Some(compression) => compression.decompressed(&data, &spool)?,
                         None => data,
                     };
-                    format.open(data, told.ending, &With { spool: &spool, threads, options: &options })
+                    let with = With { spool: &spool, threads, options: &options, room };
+                    format.open(data, told.ending, &with)
                 })
             };
             let found = tokio::task::spawn_blocking(work).await;

@@ -107,7 +107,7 @@ impl Spool {
         }
         self.write_down()?;
         let options = ReadOptions::default();
-        let with = With { spool: &self.directory, threads, options: &options };
+        let with = With { spool: &self.directory, threads, options: &options, room: None };
         let mut opened: Vec<(Arc<str>, Box<dyn Opened>)> = Vec::new();
         let mut stamps = Vec::new();
         for segment in self.segments {

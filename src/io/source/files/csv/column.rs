@@ -14,8 +14,8 @@ use arrow::datatypes::{
 };
 
 use super::super::Fault;
-use super::super::infer::{Missing, truth};
-use super::super::numbers::{float, integer, unsigned};
+use super::super::infer::{Missing, Seen, truth};
+use super::super::numbers::{float, integer, integral, unsigned};
 use crate::io::source::options::Declared;
 use crate::plan::dtype::Unit;
 use crate::plan::op::time::{SECONDS_PER_DAY, per_second, rescale};
@@ -114,6 +114,32 @@ impl Column {
             Column::Other(other) => other.push((!is_missing).then_some(text))?,
         }
         Ok(())
+    }
+
+    /// As `push`, of a column whose type is still looked for; false where the value is of another type.
+    #[inline]
+    pub fn note(&mut self, text: &[u8], missing: &Missing, seen: &mut Seen) -> bool {
+        match self {
+            Column::Int(builder) if !missing.has_numbers() => {
+                if let Some(whole) = integral(text)
+                    && let Some(value) = whole.signed
+                {
+                    builder.append_value(value);
+                    seen.note_integer(whole);
+                    return true;
+                }
+            }
+            Column::Float(builder) if !missing.has_numbers() && !seen.may_be_integral() => {
+                if let Some(value) = float(text) {
+                    builder.append_value(value);
+                    seen.note_float();
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        seen.note(text, missing);
+        self.push(text, missing).is_ok()
     }
 
     pub fn finish(self) -> ArrayRef {

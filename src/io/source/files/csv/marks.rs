@@ -41,6 +41,31 @@ impl Marks {
         Some(place)
     }
 
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    fn found(&self, block: &[u8; BLOCK]) -> u64 {
+        use std::arch::x86_64::{
+            _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+        };
+
+        let mut bits = 0;
+        let (quarters, _) = block.as_chunks::<16>();
+        for (place, quarter) in quarters.iter().enumerate() {
+            let both = u128::from_le_bytes(*quarter);
+            // SAFETY: they are instructions of SSE2, which every processor of this kind has.
+            let hits = unsafe {
+                let [one, two, three, four] = self.wanted.map(|byte| _mm_set1_epi8(byte as i8));
+                let bytes = _mm_set_epi64x((both >> 64) as i64, both as i64);
+                let some = _mm_or_si128(_mm_cmpeq_epi8(bytes, one), _mm_cmpeq_epi8(bytes, two));
+                let others = _mm_or_si128(_mm_cmpeq_epi8(bytes, three), _mm_cmpeq_epi8(bytes, four));
+                _mm_movemask_epi8(_mm_or_si128(some, others))
+            };
+            bits |= u64::from(hits as u32 & 0xffff) << (16 * place);
+        }
+        bits
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
     #[inline]
     fn found(&self, block: &[u8; BLOCK]) -> u64 {
         let [one, two, three, four] = self.wanted;

@@ -3,17 +3,24 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arrow::array::RecordBatch;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::super::data::{Data, Opening};
-use super::{Dialect, LONGEST, Missing, Part, Records, Unread};
+use super::super::{Format, Room, With};
+use super::{Csv, Dialect, LONGEST, Missing, Part, Records, Unread};
+use crate::io::memory_store::Keeps;
+use crate::io::source::options::ReadOptions;
 
 const PLAIN: Dialect = Dialect { separator: b',', quote: Some(b'"'), escape: None, comment: None };
 const RICH: Dialect = Dialect { escape: Some(b'\\'), comment: Some(b'#'), ..PLAIN };
 
 fn unread<'a>(data: &'a Data, dialect: Dialect, part: u64, missing: &'a Missing) -> Unread<'a> {
-    Unread { data, dialect, columns: 2, inferred: vec![0, 1], missing, part }
+    Unread { data, dialect, columns: 2, inferred: vec![0, 1], missing, guess: None, part }
 }
 
 fn data(text: &str, opening: &Opening) -> Data {
@@ -113,6 +120,136 @@ proptest! {
         };
         prop_assert_eq!(told(ours), told(whole));
     }
+}
+
+/// Everything of a file, or why it cannot be read; twice, since what is kept is there once.
+fn twice(
+    text: &str,
+    room: Option<Arc<Room>>,
+    options: &ReadOptions,
+) -> [Result<Option<RecordBatch>, String>; 2] {
+    let opening = Opening::default();
+    let data = data(text, &opening);
+    opening.done();
+    let with = With { spool: std::path::Path::new("/tmp"), threads: 2, options, room };
+    let file = Csv.open(data, ".csv", &with).unwrap();
+    let schema = file.schema();
+    let wanted = |column: &usize| options.has_column(schema.field(*column).name());
+    let columns: Vec<usize> = (0..schema.fields().len()).rev().filter(wanted).collect();
+    let read = || {
+        let mut batches: Vec<RecordBatch> = Vec::new();
+        for part in 0..file.parts().len() {
+            for batch in file.read(part, &columns, 7, &Default::default()).unwrap() {
+                batches.push(batch.map_err(|fault| fault.to_string())?);
+            }
+        }
+        let Some(first) = batches.first() else { return Ok(None) };
+        Ok(Some(arrow::compute::concat_batches(&first.schema(), &batches).unwrap()))
+    };
+    [read(), read()]
+}
+
+/// Values whose type changes on the way.
+fn typed() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        8 => (-20_i64..20).prop_map(|value| value.to_string()),
+        1 => Just(String::new()),
+        1 => Just("NA".to_owned()),
+        1 => Just("-999".to_owned()),
+        1 => Just("2.5".to_owned()),
+    ];
+    let rest = prop_oneof![
+        6 => Just("7"), 1 => Just("18446744073709551615"), 1 => Just("1e3"), 1 => Just("true"), 1 => Just("a text of some length"),
+        1 => Just("é"), 1 => Just("nan"), 1 => Just("-0"),
+    ];
+    let row = (value, rest.clone(), rest);
+    let rows = prop::collection::vec(row, 0..700);
+    rows.prop_map(|rows| {
+        let change = rows.len() / 2;
+        let rows = rows.iter().enumerate().map(|(at, (a, b, c))| {
+            // The second column begins as integers.
+            let b = if at < change { "7" } else { b };
+            format!("{a},{b},{c}\n")
+        });
+        format!("a,b,c\n{}", rows.collect::<String>())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// What is parsed while types are looked for is what is parsed when they are known.
+    #[test]
+    fn values_that_are_kept_are_those_that_are_read(text in typed(), options in 0_usize..4) {
+        let options = [
+            json!({}),
+            json!({ "naValues": ["-999", "7"] }),
+            json!({ "dtype": { "a": "str", "b": "float64" } }),
+            json!({ "keepDefaultNa": false, "columns": ["c", "a"] }),
+        ][options].clone();
+        let options = ReadOptions::of(options).unwrap();
+        let memory = Arc::new(Counted::default());
+        let room = Arc::new(Room::new(memory.clone(), 1 << 30));
+        let kept = twice(&text, Some(room), &options);
+        let plain = twice(&text, None, &options);
+        prop_assert_eq!(&plain[0], &plain[1]);
+        prop_assert_eq!(kept, plain);
+        prop_assert_eq!(memory.0.load(Ordering::Relaxed), 0);
+    }
+}
+
+/// Memory that knows how much of it is kept.
+#[derive(Debug, Default)]
+struct Counted(AtomicUsize);
+
+impl Keeps for Counted {
+    fn keep(&self, bytes: usize) -> bool {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+        true
+    }
+
+    fn let_go(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn values_are_kept_as_far_as_there_is_room() {
+    let rows: String = (0..300_000).map(|row| format!("{row},{}.5,text {row}\n", row % 7)).collect();
+    let text = format!("a,b,c\n{rows}");
+    let memory = Arc::new(Counted::default());
+    let options = ReadOptions::default();
+    let opened = |bytes: usize| {
+        let opening = Opening::default();
+        let data = data(&text, &opening);
+        opening.done();
+        let room = Arc::new(Room::new(memory.clone(), bytes));
+        let with =
+            With { spool: std::path::Path::new("/tmp"), threads: 1, options: &options, room: Some(room) };
+        Csv.open(data, ".csv", &with).unwrap()
+    };
+    let held = || memory.0.load(Ordering::Relaxed);
+    let [kept, read] = twice(&text, Some(Arc::new(Room::new(memory.clone(), 1 << 30))), &options);
+    assert!(kept.is_ok());
+    assert_eq!(kept, read);
+    assert_eq!(held(), 0);
+    let file = opened(1 << 30);
+    let all = held();
+    assert!(all > 300_000 * 16 && file.parts().len() > 1);
+    // One that is read is gone when its rows are.
+    let mut rows = file.read(0, &[0, 2], 1_000, &Default::default()).unwrap();
+    assert_eq!(held(), all);
+    assert!(rows.next().is_some());
+    drop(rows);
+    assert!(held() < all && held() > 0);
+    drop(file);
+    assert_eq!(held(), 0);
+    let file = opened(all - 1);
+    assert!(held() > 0 && held() < all);
+    drop(file);
+    assert_eq!(held(), 0);
+    drop(opened(0));
+    assert_eq!(held(), 0);
 }
 
 #[test]
