@@ -21,8 +21,8 @@ pub mod witness;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, GenericByteViewArray, RecordBatch};
+use arrow::datatypes::{ByteViewType, DataType, Schema, SchemaRef};
 
 use self::gather::Gathering;
 use self::part::{Lane, PartWriter, Room};
@@ -135,8 +135,27 @@ pub fn write(target: Target, schema: &Schema, batches: &[RecordBatch]) -> Result
 
 /// Bytes of the rows of a batch, which may be a part of a larger one.
 pub fn bytes_of(batch: &RecordBatch) -> usize {
-    let size = |column: &dyn Array| {
-        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+    let size = |column: &ArrayRef| {
+        let texts = match column.data_type() {
+            DataType::Utf8View => text_bytes(column.as_string_view()),
+            DataType::BinaryView => text_bytes(column.as_binary_view()),
+            _ => 0,
+        };
+        let own = column.to_data().get_slice_memory_size();
+        texts + own.unwrap_or_else(|_| column.get_array_memory_size())
     };
-    batch.columns().iter().map(|column| size(column.as_ref())).sum()
+    batch.columns().iter().map(size).sum()
+}
+
+/// Bytes of what views point to: rows may share them.
+fn text_bytes<T: ByteViewType + ?Sized>(column: &GenericByteViewArray<T>) -> usize {
+    let there: usize = column.data_buffers().iter().map(|buffer| buffer.len()).sum();
+    if there == 0 { 0 } else { long_bytes(column.views()).min(there) }
+}
+
+/// Bytes of the values that are not within their views.
+fn long_bytes(views: &[u128]) -> usize {
+    const INLINE: u32 = 12;
+    let lengths = views.iter().map(|view| *view as u32);
+    lengths.filter(|length| *length > INLINE).map(|length| length as usize).sum()
 }

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::io::sink::gather::Gathering;
 use crate::io::sink::part::{Lane, Part, Room};
 use crate::io::sink::stage::Stage;
-use crate::io::sink::target::{Mode, Target, Written};
+use crate::io::sink::target::{Home, Mode, Target, Written};
 use crate::io::sink::{bytes_of, columns, lane};
 
 type Rows = BoxStream<'static, Result<RecordBatch>>;
@@ -55,8 +55,9 @@ pub(super) async fn plan(
     limit: usize,
     context: &Arc<TaskContext>,
 ) -> Result<Written> {
-    // Lines are made of views as well as of any other text.
-    let schema = if target.format.is_text() { plan.schema() } else { plain_schema(&plan.schema()) };
+    // Lines are made of views as well as of any other text. What waits for its directory is copied in any case.
+    let views = target.format.is_text() || target.format.takes_views() && target.partition_by.is_empty();
+    let schema = if views { plan.schema() } else { plain_schema(&plan.schema()) };
     let lanes: Vec<Rows> = if target.single || target.mode == Mode::Append && target.partition_by.is_empty() {
         vec![in_order(plan, context.clone()).map_err(Error::from).boxed()]
     } else {
@@ -120,8 +121,21 @@ async fn write(
 ) -> Result<Written> {
     let stored = columns(&target, &schema)?;
     let started = Instant::now();
-    let url = target.url.clone();
-    let stage = Arc::new(blocking(move || Stage::begin(target)).await?);
+    let (url, far) = (target.url.clone(), matches!(target.home, Home::Remote(_)));
+    let begun = blocking(move || Stage::begin(target));
+    let mut lanes: Vec<_> = lanes.into_iter().map(|rows| Box::pin(rows.peekable())).collect();
+    let stage = Arc::new(match far {
+        false => begun.await?,
+        true => {
+            // The first rows are on their way while the store says what is at the target.
+            let first = async {
+                for rows in &mut lanes {
+                    rows.as_mut().peek().await;
+                }
+            };
+            futures::future::join(begun, first).await.0?
+        }
+    });
     let _abandoned = Abandoned(Arc::downgrade(&stage));
     let pool = context.memory_pool().clone();
     let budget = budget(&stage.target, limit, lanes.len());
@@ -131,7 +145,7 @@ async fn write(
         let room = Box::new(Reserved(room));
         let writer = lane(stage.clone(), stored.clone(), number, budget, room, &gathering)?;
         let waiting = MemoryConsumer::new("rows to be written").register(&pool);
-        Ok(rows_of(writer, rows, schema.clone(), run.control.clone(), waiting))
+        Ok(rows_of(writer, rows.boxed(), schema.clone(), run.control.clone(), waiting))
     });
     let lanes = lanes.collect::<Result<Vec<_>>>()?;
     let joined = futures::future::try_join_all(lanes).await;

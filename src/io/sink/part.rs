@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
-use super::bytes_of;
 use super::format::{Encoder, Fault, Unwritable};
 use super::sample::{Ahead, Sample};
 use super::stage::Stage;
 use super::target::WrittenFile;
+use super::{bytes_of, long_bytes};
 use crate::error::{Code, Error, Result};
 
 /// What accounts for the memory that a lane holds.
@@ -98,10 +98,15 @@ impl Open {
     }
 }
 
-/// Rows with the columns' types as the format stores them.
-pub fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+/// Rows with the columns' types as the format stores them; with `views`, texts and bytes that come as such stay so.
+pub fn fit(batch: &RecordBatch, schema: &SchemaRef, views: bool) -> Result<RecordBatch> {
+    let mut differ = false;
     let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
         if column.data_type() == field.data_type() {
+            return Ok(column.clone());
+        }
+        if views && is_dense(column) {
+            differ = true;
             return Ok(column.clone());
         }
         cast_with_options(column, field.data_type(), &EXACT).map_err(|error| {
@@ -114,7 +119,36 @@ pub fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+    let schema = match differ {
+        false => schema.clone(),
+        true => {
+            let fields = schema.fields().iter().zip(&columns);
+            let fields = fields
+                .map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone()));
+            Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        }
+    };
+    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+}
+
+/// Bytes that views may lie among without being copied out.
+const AMONG: usize = 1 << 20;
+
+/// Views of texts that are most of what they point into: few rows of many would hold the memory of all.
+fn is_dense(column: &ArrayRef) -> bool {
+    let (views, buffers) = match column.data_type() {
+        DataType::Utf8View => {
+            let column = column.as_string_view();
+            (column.views(), column.data_buffers())
+        }
+        DataType::BinaryView => {
+            let column = column.as_binary_view();
+            (column.views(), column.data_buffers())
+        }
+        _ => return false,
+    };
+    let among: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+    among <= AMONG || among <= 2 * long_bytes(views)
 }
 
 /// A lane that writes one file, or several of at most so many rows.
@@ -158,7 +192,7 @@ impl PartWriter {
 
 impl Lane for PartWriter {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let mut rest = fit(batch, &self.schema)?;
+        let mut rest = fit(batch, &self.schema, self.stage.target.format.takes_views())?;
         let size = bytes_of(&rest);
         while rest.num_rows() > 0 {
             let mut open = match self.open.take() {

@@ -118,7 +118,8 @@ impl Lane for PartitionWriter {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let batch = fit(batch, &self.schema)?;
+        // Rows of a lot wait long: they must not hold what they were decoded from.
+        let batch = fit(batch, &self.schema, false)?;
         let routed = self.router.route(&batch, &mut self.lot.goes);
         routed.map_err(|error| problem(&self.stage, &error))?;
         let rows = batch.project(&self.others)?;

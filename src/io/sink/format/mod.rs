@@ -4,6 +4,7 @@ mod arrow;
 mod avro;
 mod columns;
 mod csv;
+mod flat;
 mod json;
 mod parquet;
 mod text;
@@ -48,6 +49,11 @@ pub trait Format: Send + Sync {
 
     /// The type that a column is written as; why not, where the format has none for it.
     fn stored(&self, data_type: &DataType) -> Result<DataType, &'static str>;
+
+    /// Whether texts and bytes may come as views, whatever they are stored as.
+    fn takes_views(&self) -> bool {
+        false
+    }
 
     /// Why a column may not be called so, if it may not.
     fn misnamed(&self, _: &str) -> Option<&'static str> {

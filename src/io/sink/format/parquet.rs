@@ -1,6 +1,5 @@
 //! Parquet files: their compressions, and row groups that are held until they are written.
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, IntervalUnit, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
@@ -44,6 +43,9 @@ impl Format for Parquet {
                 Err("has no intervals of months and nanoseconds")
             }
             DataType::RunEndEncoded(_, values) => self.stored(values.data_type()),
+            // Old readers know no views.
+            DataType::Utf8View => Ok(DataType::LargeUtf8),
+            DataType::BinaryView => Ok(DataType::LargeBinary),
             // It knows no seconds: they would be bare integers for everybody else.
             DataType::Timestamp(TimeUnit::Second, zone) => {
                 Ok(DataType::Timestamp(TimeUnit::Millisecond, zone.clone()))
@@ -51,6 +53,10 @@ impl Format for Parquet {
             DataType::ListView(_) | DataType::LargeListView(_) => Err("has no views of lists"),
             other => within(other, &|inner| self.stored(inner)),
         }
+    }
+
+    fn takes_views(&self) -> bool {
+        true
     }
 
     fn open(
@@ -69,49 +75,17 @@ impl Format for Parquet {
             Codec::None => Compression::UNCOMPRESSED,
             other => return Err(format!("Parquet is not compressed by {}", other.name()).into()),
         };
-        let columns = schema.fields().len();
+        let repeats: Vec<bool> = (0..schema.fields().len()).map(|place| ahead.repeats(place)).collect();
         let mut properties = WriterProperties::builder()
             .set_compression(compression)
             .set_max_row_group_row_count(Some(ROW_GROUP));
-        for (place, field) in schema.fields().iter().enumerate() {
-            if !ahead.repeats(place) {
+        for (repeats, field) in repeats.iter().zip(schema.fields()) {
+            if !repeats {
                 let path = ColumnPath::new(vec![field.name().clone()]);
                 properties = properties.set_column_dictionary_enabled(path, false);
             }
         }
         let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties.build()))?;
-        if how.threads.get() > 1 && columns > 1 {
-            return Ok(Box::new(Columns::new(writer, schema, how.threads)?));
-        }
-        Ok(Box::new(ParquetFile { writer, columns }))
-    }
-}
-
-struct ParquetFile {
-    writer: ArrowWriter<Out>,
-    columns: usize,
-}
-
-impl Encoder for ParquetFile {
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), Fault> {
-        Ok(self.writer.write(batch)?)
-    }
-
-    fn held(&self) -> usize {
-        let described = self.writer.flushed_row_groups().len() * self.columns * DESCRIBED;
-        self.writer.memory_size() + described + self.writer.inner().held()
-    }
-
-    fn flush(&mut self) -> Result<(), Fault> {
-        Ok(self.writer.flush()?)
-    }
-
-    fn park(&mut self) -> Result<(), Fault> {
-        self.writer.flush()?;
-        Ok(self.writer.inner_mut().park()?)
-    }
-
-    fn finish(self: Box<Self>) -> Result<Out, Fault> {
-        Ok(self.writer.into_inner()?)
+        Ok(Box::new(Columns::new(writer, schema, repeats, how.codec, how.threads)?))
     }
 }
