@@ -105,11 +105,7 @@ class Engine:
         place: str = "input",
         soon: bool = False,
     ) -> Frame:
-        """A symbolic frame over paths, globs, directories, URLs, or objects with an Arrow capsule; lists files, reads footers.
-
-        `place` is where errors say that the source stands in the task. `soon`: its rows are read once and right after, so
-        that values which opening the files has made known may be kept until then.
-        """
+        """A symbolic frame over paths or Arrow data. `place`: where errors say it stands; `soon`: read once, right after."""
 
     def is_pending(self, frame: Frame) -> bool: ...
     def opened(

@@ -74,7 +74,6 @@ def test_lists_of_files_are_one_table(client: RLMClient, tmp_path: Path) -> None
         ({"source": pd.DataFrame({"a": [1]}), "format": "csv"}, "operation.tables.t.format", "for files"),
         ({"source": "x.csv", "storageOptions": {"aws_region": "eu"}},
          "operation.tables.t.storageOptions", "in none"),
-        ({"source": "x.orc"}, "operation.tables.t.source", "ORC"),
         ({"source": "x.csv", "readOptions": {"dates": {"d": "%Q"}}},
          "operation.tables.t.readOptions.dates.d", "operation.tables.t.readOptions.dates.d: .*%Q"),
         ({"source": "x.csv", "readOptions": {"names": ["a", "a"]}},
@@ -93,11 +92,12 @@ def test_what_files_contradict_is_told_of_its_own_table(
     client: RLMClient, orders: str, tmp_path: Path
 ) -> None:
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "t.parquet")
+    pd.DataFrame({"a": [1]}).to_csv(tmp_path / "t.csv")
     first = {"source": orders, "format": "csv", "readOptions": {"sep": "|"}}
     late: list[tuple[dict[str, Any], str]] = [
         ({"source": str(tmp_path / "t.parquet"), "readOptions": {"sep": ";"}}, "readOptions.sep"),
         ({**first, "readOptions": {"sep": "|", "dtype": {"shops": "int64"}}}, "readOptions.dtype"),
-        ({"source": [orders, str(tmp_path / "t.parquet")]}, "source"),
+        ({"source": str(tmp_path / "*")}, "source"),
     ]
     for table, key in late:
         with pytest.raises(InvalidTaskError) as caught:

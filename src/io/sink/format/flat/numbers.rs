@@ -191,6 +191,8 @@ struct Numbers<T> {
     /// Once it is too large no more values are looked up, but what was coded stays so.
     dictionary: Dictionary<Bits<T>>,
     coded: bool,
+    /// Pages are: then there is a dictionary, if only an empty one.
+    has_codes: bool,
     /// Of the page in work.
     codes: Vec<u32>,
     plain: Vec<T>,
@@ -208,6 +210,7 @@ impl<T: Number> Numbers<T> {
             rows: Rows::default(),
             dictionary: Dictionary::new(),
             coded: repeats,
+            has_codes: false,
             codes: Vec::new(),
             plain: Vec::new(),
             bounds: None,
@@ -264,6 +267,7 @@ impl<T: Number> Numbers<T> {
         if counts.0 == 0 {
             return Ok(());
         }
+        self.has_codes |= self.coded;
         let encoding = if self.coded { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN };
         let width = hybrid::width(self.dictionary.keys().len().saturating_sub(1) as u32);
         let room = if self.coded {
@@ -297,8 +301,7 @@ impl<T: Number> Numbers<T> {
     fn close(mut self, packer: &mut Packer) -> Result<Chunk, Fault> {
         self.end_page(packer)?;
         let values: Vec<T> = self.dictionary.keys().iter().map(|Bits(value)| *value).collect();
-        let dictionary =
-            (!values.is_empty()).then(|| (values.as_slice().to_byte_slice().to_vec(), values.len()));
+        let dictionary = self.has_codes.then(|| (values.as_slice().to_byte_slice().to_vec(), values.len()));
         let overall = self.overall;
         self.pages.close(dictionary, |nulls| T::statistics(overall, nulls), packer)
     }

@@ -211,6 +211,19 @@ fn pages_have_as_many_rows_as_theirs_and_say_what_is_in_them() {
 }
 
 #[test]
+fn pages_of_codes_have_a_dictionary_though_no_row_has_a_value() {
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![None; 5]));
+    let texts: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>; 5]));
+    for (array, codec) in
+        [numbers, texts].into_iter().flat_map(|array| CODECS.map(|codec| (array.clone(), codec)))
+    {
+        let metadata = check(&field(array.data_type().clone(), true), &[vec![array]], codec, true);
+        let chunk = metadata.row_group(0).column(0);
+        assert!(chunk.dictionary_page_offset().is_some_and(|at| at < chunk.data_page_offset()));
+    }
+}
+
+#[test]
 fn a_dictionary_that_grows_too_large_ends() {
     let many: ArrayRef = Arc::new(Int64Array::from_iter_values((0..400_000).map(|row| row * 7 % 300_000)));
     let metadata = check(&field(DataType::Int64, true), &[vec![many]], Codec::Snappy, true);

@@ -27,6 +27,7 @@ pub fn column(pages: Pages, repeats: bool, are_texts: bool) -> Box<dyn Column> {
         dictionary: Dictionary::default(),
         views: Views::new(),
         coded: repeats,
+        has_codes: false,
         are_texts,
         codes: Vec::new(),
         plain: Vec::new(),
@@ -44,6 +45,8 @@ struct Texts {
     dictionary: Dictionary,
     views: Views,
     coded: bool,
+    /// Pages are: then there is a dictionary, if only an empty one.
+    has_codes: bool,
     are_texts: bool,
     /// Of the page in work, and its number from 1.
     codes: Vec<u32>,
@@ -109,9 +112,9 @@ impl Column for Texts {
 
     fn close(mut self: Box<Self>, packer: &mut Packer) -> Result<Chunk, Fault> {
         self.end_page(packer)?;
-        let Self { pages, dictionary, overall, are_texts, .. } = *self;
+        let Self { pages, dictionary, overall, are_texts, has_codes, .. } = *self;
         let values = dictionary.ends.len();
-        let dictionary = (values > 0).then_some((dictionary.page, values));
+        let dictionary = has_codes.then_some((dictionary.page, values));
         let statistics = |nulls| {
             let bounds =
                 overall.0.map(|(least, most)| (least_of(least, are_texts), most_of(most, are_texts)));
@@ -211,6 +214,7 @@ impl Texts {
             return Ok(());
         }
         self.page += 1;
+        self.has_codes |= self.coded;
         let encoding = if self.coded { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN };
         let width = hybrid::width(self.dictionary.ends.len().saturating_sub(1) as u32);
         let room = if self.coded { self.codes.len() * usize::from(width) / 8 + 64 } else { self.plain.len() };

@@ -4,8 +4,10 @@ use arrow::buffer::Buffer;
 
 use super::dictionary::{Dictionary, Key, SPREAD};
 
-/// After so many look-ups it is clear whether views come again.
-const TRIAL: usize = 4 << 10;
+/// After so many look-ups it is clear whether views come again: some ten thousand of them may.
+const TRIAL: usize = 32 << 10;
+/// Where they did not, they are not looked up for so many other sets of buffers.
+const PAUSE: usize = 8;
 /// Views that are kept, at most.
 const MOST: usize = 64 << 10;
 /// Bytes of buffers that are held until the next rows come, at most: about a dictionary of Parquet's.
@@ -19,8 +21,8 @@ pub struct Views {
     /// The number of each text.
     codes: Vec<u32>,
     looked: usize,
-    /// Views do not come again: nothing is kept of them.
-    passing: bool,
+    /// Views do not come again: nothing is kept of them, for so many sets of buffers.
+    passing: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -41,7 +43,7 @@ impl Key for View {
 
 impl Views {
     pub fn new() -> Self {
-        Self { buffers: Vec::new(), known: Dictionary::new(), codes: Vec::new(), looked: 0, passing: false }
+        Self { buffers: Vec::new(), known: Dictionary::new(), codes: Vec::new(), looked: 0, passing: 0 }
     }
 
     /// Bytes of its own; those of the buffers are few.
@@ -64,7 +66,8 @@ impl Views {
         if self.buffers.len() != buffers.len() || !self.buffers.iter().zip(buffers).all(same) {
             self.buffers = buffers.to_vec();
             self.forget();
-            (self.looked, self.passing) = (0, false);
+            self.looked = 0;
+            self.passing = self.passing.saturating_sub(1);
         }
     }
 
@@ -76,7 +79,7 @@ impl Views {
     /// The number of a view's text, which `number` finds if the view is a new one.
     #[inline]
     pub fn code(&mut self, view: u128, number: impl FnOnce() -> u32) -> u32 {
-        if self.passing {
+        if self.passing > 0 {
             return number();
         }
         let place = self.known.code(View(view)) as usize;
@@ -87,7 +90,7 @@ impl Views {
         let code = number();
         self.codes.push(code);
         if self.codes.len() >= MOST || self.looked >= TRIAL && self.codes.len() * 2 > self.looked {
-            self.passing = true;
+            self.passing = PAUSE;
             self.forget();
         }
         code
