@@ -35,7 +35,6 @@ NOT_ON_THREADS: dict[str, list[str]] = {
         "test_adversary::test_an_alarm_that_an_operation_sets_rings_for_nobody_else",
         "test_adversary::test_a_limit_of_recursion_that_an_operation_lowers_is_its_own",
         "test_adversary::test_a_limit_of_the_system_that_an_operation_lowers_is_its_own",
-        "test_adversary::test_one_that_closes_the_channel_of_its_worker_loses_its_item",
         "test_adversary::test_where_no_memory_can_be_shared_any_more_results_come_back_all_the_same",
         "test_workers::test_what_harms_nobody_is_no_failure[closes_low_handles]",
         "test_workers::test_what_harms_nobody_is_no_failure[changes_its_process]",

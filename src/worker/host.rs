@@ -21,7 +21,7 @@ use super::pool::Wear;
 use super::process::Launch;
 use super::shared::{Blob, Page};
 use super::starting::Setback;
-use super::watch::{Crash, Crashed, End, StopCause, Stream, Watch};
+use super::watch::{CLOSED, Crash, Crashed, End, StopCause, Stream, Watch};
 use super::wire;
 
 /// How often a call is looked after while its worker says nothing.
@@ -438,7 +438,7 @@ impl Host {
         self.kill(watch);
         let how = match by_itself {
             Some(status) => self.body.ending(status),
-            None if why.is_empty() => "closed its channel".to_owned(),
+            None if why.is_empty() => CLOSED.to_owned(),
             None => why,
         };
         let signal = by_itself.and_then(|status| status.signal());

@@ -226,7 +226,7 @@ pub fn watch_parent(socket: i32, parent: Option<i32>) -> io::Result<()> {
         // Out of the way of code that closes the low ones.
         rustix::io::fcntl_dupfd_cloexec(fd, HIGH).or_else(|_| fd.try_clone_to_owned())
     };
-    let socket = double(socket)?;
+    let socket = end_of(socket, &double)?;
     let parent = parent.map(double).transpose()?;
     let supervisor = nix::unistd::getppid();
     #[cfg(target_os = "linux")]
@@ -234,8 +234,7 @@ pub fn watch_parent(socket: i32, parent: Option<i32>) -> io::Result<()> {
     std::thread::Builder::new().name("rlm-watch".to_owned()).spawn(move || {
         let wait = if parent.is_some() { PollTimeout::NONE } else { PollTimeout::from(250_u16) };
         loop {
-            // Only its end is of interest, which is always told.
-            let mut fds = vec![PollFd::new(socket.as_fd(), PollFlags::empty())];
+            let mut fds = vec![PollFd::new(socket.as_fd(), END)];
             if let Some(parent) = &parent {
                 fds.push(PollFd::new(parent.as_fd(), PollFlags::POLLIN));
             }
@@ -252,6 +251,34 @@ pub fn watch_parent(socket: i32, parent: Option<i32>) -> io::Result<()> {
         let _ = nix::sys::signal::kill(nix::unistd::getpid(), Signal::SIGKILL);
     })?;
     Ok(())
+}
+
+/// What is told of a handle that `end_of` makes.
+#[cfg(target_os = "linux")]
+const END: nix::poll::PollFlags = nix::poll::PollFlags::POLLIN;
+#[cfg(not(target_os = "linux"))]
+const END: nix::poll::PollFlags = nix::poll::PollFlags::empty();
+
+/// A handle that tells when the other end of the socket is closed. It does not keep our end open, as a call that waits
+/// for the socket itself would: user code may close that, and the supervisor is to notice it at once.
+#[cfg(target_os = "linux")]
+fn end_of(socket: i32, double: &impl Fn(i32) -> io::Result<OwnedFd>) -> io::Result<OwnedFd> {
+    use std::os::fd::{AsRawFd, BorrowedFd};
+
+    use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    // SAFETY: the caller keeps it open during this call.
+    let socket = unsafe { BorrowedFd::borrow_raw(socket) };
+    // Its end is always told.
+    epoll.add(socket, EpollEvent::new(EpollFlags::empty(), 0))?;
+    double(epoll.0.as_raw_fd())
+}
+
+/// Where there is no such handle, the socket itself, whose end is always told.
+#[cfg(not(target_os = "linux"))]
+fn end_of(socket: i32, double: &impl Fn(i32) -> io::Result<OwnedFd>) -> io::Result<OwnedFd> {
+    double(socket)
 }
 
 /// How a process ended, in words.

@@ -30,6 +30,16 @@ pub struct Crash {
     pub signal: Option<i32>,
 }
 
+/// How a worker is gone that lived when it could not be talked to any more. What its code did after that is not known.
+pub const CLOSED: &str = "closed its channel";
+
+impl Crash {
+    /// Whether its code may have gone on to other items than the one that is to blame.
+    pub fn went_on(&self) -> bool {
+        self.how == CLOSED
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crashed {
     /// It never came to a call, for this reason.

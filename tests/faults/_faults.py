@@ -53,12 +53,29 @@ def crashes_in_a_thread(item: int) -> int:
     return item
 
 
+def deafens(item: int) -> int:
+    """Closes the channel of its worker, and goes on."""
+    if item == BAD:
+        os.closerange(3, 4096)
+    return item
+
+
+def deafens_and_stays(item: int) -> int:
+    """The same, and does not come back."""
+    if item == BAD:
+        os.closerange(3, 4096)
+        time.sleep(3600)
+    return item
+
+
 DEADLY = {
     exits: ("exit status 7", None),
     segfaults: ("SIGSEGV", signal.SIGSEGV),
     kills_itself: ("SIGKILL", signal.SIGKILL),
     aborts: ("SIGABRT", signal.SIGABRT),
     crashes_in_a_thread: ("SIGSEGV", signal.SIGSEGV),
+    deafens: ("closed its channel", None),
+    deafens_and_stays: ("closed its channel", None),
 }
 """What the error says, and the signal it names."""
 

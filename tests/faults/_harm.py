@@ -89,9 +89,9 @@ def harm(kind: str) -> Any:
     return None
 
 
-CRASHING = ("exit", "segfault", "kill", "abort", "group", "answer", "garble")
+CRASHING = ("exit", "segfault", "kill", "abort", "group", "answer", "garble", "deaf")
 """The worker is gone."""
-LATE = ("late", "deaf")
+LATE = ("late",)
 """The worker is gone some time later, which may be the time of another item."""
 ENDLESS = ("sleep", "spin", "backtrack")
 """The worker is ended at the deadline of the item."""

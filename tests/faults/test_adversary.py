@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rlm_hypervisor import OperationFailedError, RLMClient, RLMError, WorkerCrashedError, split
+from rlm_hypervisor import OperationFailedError, RLMClient, RLMError, split
 
 from tests.faults._workers import (
     PATIENCE,
@@ -282,12 +282,6 @@ def test_output_without_end_is_kept_up_to_its_bound(client: RLMClient) -> None:
     still_serves(client)
 
 
-def _closes_all(item: int) -> int:
-    if item == BAD:
-        os.closerange(3, 4096)
-    return item
-
-
 def _opens_all(item: int) -> Any:
     if item == BAD:
         resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
@@ -306,19 +300,6 @@ def _writes_nothing(item: int) -> Any:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         return bytes(1 << 20)
     return item
-
-
-@linux
-def test_one_that_closes_the_channel_of_its_worker_loses_its_item(client: RLMClient) -> None:
-    # One at a time: it is noticed when the worker has something to say.
-    run = client.submit(task(_closes_all, ITEMS, onError="collect", chunkSize=1))
-    assert looked_after(run)["failed"] == 1
-    found = run.result()
-    error = found.pop(BAD)
-    assert isinstance(error, WorkerCrashedError)
-    assert "Bad file descriptor" in error.details["stderr"]
-    assert found == [item for item in ITEMS if item != BAD]
-    still_serves(client)
 
 
 @linux

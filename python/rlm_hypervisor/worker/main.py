@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import logging
 import os
@@ -37,8 +38,14 @@ def main(parent: int) -> None:
 
     channel = Channel(connection)
     logging.getLogger().addHandler(_Forwarding(channel))
-    with contextlib.suppress(EOFError, ConnectionError):
+    try:
         serve(Server(channel), channel)
+    except (EOFError, ConnectionError):
+        pass
+    except OSError as error:
+        # User code closed the channel, which the supervisor sees as well.
+        if error.errno != errno.EBADF:
+            raise
     # The watch ends this process, after all that it has started. Threads that user code left behind do not keep it.
     time.sleep(5)
     os._exit(0)

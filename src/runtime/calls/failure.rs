@@ -85,6 +85,9 @@ pub fn crashed(function: &str, slice: &Slice, crash: &Crash, item: u64, single: 
     let hint = match crash.signal {
         Some(9) => "Something outside ended it: often the system, when memory runs out",
         Some(_) => "The stack of the crash is in `details['stderr']`",
+        None if crash.went_on() => {
+            "The operation, or a library it uses, closed file handles that are not its own"
+        }
         None => "The operation, or a library it uses, ended the process",
     };
     let error = Error::new(Code::WorkerCrashed, message).hint(hint);

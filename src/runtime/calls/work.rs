@@ -432,6 +432,11 @@ impl Work for CallRun {
                 let error = Error::internal("results of several items could not be packed together");
                 state.ledger.crashed(unit, None, true, error, now)
             }
+            // It went on, perhaps with other items, when nobody heard of it any more.
+            (End::Died(crash), Some(slice)) if slice.len() > 1 && slice.crashes == 0 && crash.went_on() => {
+                let error = failure::crashed(name, &slice, &crash, slice.from, single);
+                state.ledger.crashed(unit, None, true, error, now)
+            }
             (End::Done, Some(slice)) => {
                 let message = format!("a worker said no more of the items from {} on", slice.from);
                 let error = Error::internal(message);
