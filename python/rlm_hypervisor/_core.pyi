@@ -141,11 +141,10 @@ class Engine:
     def submit(self, frame: Frame, options: dict[str, Any]) -> Run:
         """Starts a run. Options: chunk_size (int | None), timeout_ms, parallelism, memory_limit."""
 
-    def call(self, function: bytes, feed: object, asked: dict[str, Any], then: bytes | None = None) -> Run:
-        """Starts a run of user code in workers; `then` is called on all results together.
-
-        `feed`: the payload of a single call, a list of inputs that share batches with other runs', a `Frame` that is a source, or an object with `next(most, prints, done)` and `left()`.
-        """
+    def call(
+        self, function: bytes, feed: object, asked: bytes, then: bytes | None, here_ms: int | None
+    ) -> Run:
+        """Starts a run of user code in workers; `then` is called on all results. The rest is said in `src/python/calls.rs`."""
 
     def metrics(self) -> dict[str, Any]:
         """Of all its runs: runs (by state), chunks (the accounting), latency (as of a run)."""

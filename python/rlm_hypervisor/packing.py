@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 from rlm_hypervisor.errors import InvalidTaskError, exposed
 from rlm_hypervisor.fingerprint import print_of, together
 from rlm_hypervisor.worker.codec import by_value, dump
-from rlm_hypervisor.worker.programs import Handler
+from rlm_hypervisor.worker.joined import Joined
+from rlm_hypervisor.worker.programs import Handler, Inference
 
 # The directory that it is started in has no modules for it, unless this process finds its own there.
 _CODE = (
@@ -90,9 +91,9 @@ def _name(function: Any) -> Any:
 
     Others are packed anew each time: what they close over may have changed.
     """
-    handler = type(function) is Handler
-    if handler:
-        function = function.function
+    if type(function) in _MADE:
+        parts = tuple(_part(part) for part in function.made_of())
+        return None if None in parts else (type(function), *parts)
     if type(function) is not FunctionType or function.__module__ in (None, "__main__"):
         return None
     found: Any = sys.modules.get(function.__module__)
@@ -100,7 +101,16 @@ def _name(function: Any) -> Any:
         found = getattr(found, part, None)
     if found is not function or _by_value_modules():
         return None
-    return handler, function, function.__module__, function.__qualname__, function.__name__
+    return function, function.__module__, function.__qualname__, function.__name__
+
+
+_MADE = (Handler, Inference, Joined)
+"""Programs that are nothing but what they are made of."""
+
+
+def _part(part: Any) -> Any:
+    """What tells a part of a program from others, or None."""
+    return (part,) if part is None or part is True or part is False else _name(part)
 
 
 def _by_value_modules() -> Any:

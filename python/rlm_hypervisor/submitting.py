@@ -130,9 +130,11 @@ class Submitting:
             )
         return self._run(spec, made)
 
-    def _run(self, spec: Mapping[str, Any], made: Calls) -> Run:
+    def _run(self, spec: Mapping[str, Any], made: Calls, here_ms: int | None = None) -> Run:
+        from rlm_hypervisor.calling import told
+
         return Run(
-            self._engine.call(made.function, made.feed, made.asked, made.then),
+            self._engine.call(made.function, made.feed, told(made.asked), made.then, here_ms),
             made.name,
             description=spec.get("description"),
             tags=spec["options"].get("tags"),
@@ -155,9 +157,8 @@ class Submitting:
         others = self._others(spec, objects)
         value = task.get("input")
         made = calls(spec, value, items, operations, others, timeout_ms)
-        made.asked.update(here_ms=waits_ms)
         self._keep(spec, made, operations, others, value if items is None else None)
-        return self._run(spec, made)
+        return self._run(spec, made, waits_ms)
 
     def _keep(
         self,
@@ -172,6 +173,7 @@ class Submitting:
         if key is not None:
             from rlm_hypervisor.fingerprint import task_of
 
+            assert isinstance(made.asked, dict)
             made.asked.update(key=key, task=task_of(spec, operations, others, value))
 
     def _others(self, spec: Mapping[str, Any], objects: list[Any]) -> dict[str, Any]:

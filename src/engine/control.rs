@@ -72,6 +72,8 @@ pub struct ScanFacts {
 pub struct Control {
     stop: AtomicU8,
     stopping: tokio::sync::Notify,
+    /// What is to be done when somebody wants the run to stop.
+    on_stop: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     settled: AtomicBool,
     /// What the run writes is being shown: too late to stop.
     showing: AtomicBool,
@@ -95,6 +97,7 @@ impl Default for Control {
         Self {
             stop: AtomicU8::new(0),
             stopping: tokio::sync::Notify::new(),
+            on_stop: Mutex::default(),
             settled: AtomicBool::new(false),
             showing: AtomicBool::new(false),
             started: Instant::now(),
@@ -121,6 +124,21 @@ impl Control {
         });
         if reason != Stop::Abandon {
             self.stopping.notify_one();
+            let wanted = self.on_stop.lock().take();
+            if let Some(wanted) = wanted {
+                wanted();
+            }
+        }
+    }
+
+    /// Calls back once when somebody wants the run to stop, in whatever thread wants it; at once if that is so already.
+    pub fn when_stopped(&self, call: impl FnOnce() + Send + 'static) {
+        *self.on_stop.lock() = Some(Box::new(call));
+        if matches!(self.reason(), Some(Stop::Cancel | Stop::Deadline)) {
+            let wanted = self.on_stop.lock().take();
+            if let Some(wanted) = wanted {
+                wanted();
+            }
         }
     }
 

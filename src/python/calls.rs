@@ -23,7 +23,7 @@ use crate::runtime::calls::{
     CallSpec, Checkpoint, Fed, Feed, Fingerprint, Granted, JointSpec, Once, Parcel, Policy, Retry, joint,
 };
 use crate::runtime::keeping::Keeping;
-use crate::runtime::run::Finished;
+use crate::runtime::run::{Finished, Finisher, State};
 use crate::runtime::writes::Keyed;
 use crate::runtime::{Engine, Run};
 use crate::store::letters::{Outbox, Sender};
@@ -78,8 +78,6 @@ struct Asked {
     secrets: Vec<String>,
     /// Where the results of chunks are written to.
     output: Option<crate::io::sink::target::Asked>,
-    /// Milliseconds that the calling thread has for the call itself, where a worker waits for it.
-    here_ms: Option<u64>,
     launch: (String, Vec<String>, Vec<(String, String)>),
 }
 
@@ -89,16 +87,19 @@ const SMALL: usize = 64 << 10;
 /// What workers know how to do; `worker/calls.py` has the same words.
 const KINDS: &[&str] = &["value", "items", "batch", "rows", "tree", "map", "map_rows", joint::KIND];
 
-/// Starts a run. `feed` is the payload of a single call, or an object with `next(most)` and `left()`.
+/// Starts a run. `feed` is the payload of a single call, a list of inputs that share batches with other runs', a `Frame` that
+/// is a source, or an object with `next(most, prints, done)` and `left()`; `asked` is JSON. The calling thread
+/// has `here_ms` for the call itself, where that may begin in it; more than 0 where it waits for its end.
 pub fn submit(
     py: Python<'_>,
     engine: &Arc<Engine>,
     function: &Bound<'_, PyBytes>,
     feed: Bound<'_, PyAny>,
-    asked: &Bound<'_, PyDict>,
+    asked: &[u8],
     then: Option<&Bound<'_, PyBytes>>,
+    here_ms: Option<u64>,
 ) -> PyResult<Arc<Run>> {
-    let asked: Asked = serde_json::from_value(json::from_python(asked.as_any())?)
+    let asked: Asked = serde_json::from_slice(asked)
         .map_err(|error| raised(py, Error::internal(format!("a call is not understood: {error}"))))?;
     let bytes = function.as_bytes();
     let then = then.map(|then| then.as_bytes());
@@ -126,10 +127,10 @@ pub fn submit(
             Some(Arc::new(interruptible(py, move || Granted::new(names, keeper))?))
         }
     };
-    let waits = asked.here_ms.is_some_and(|time| time > 0);
-    let started = py.detach(|| start(engine, bytes, then, feed, asked, secrets));
+    let waits = here_ms.is_some_and(|time| time > 0);
+    let started = py.detach(|| start(engine, bytes, then, feed, asked, secrets, here_ms));
     let run = started.map_err(|error| raised(py, error))?;
-    if waits && !run.is_done() {
+    if waits && (!run.is_done() || run.state() == State::Cancelled) {
         // Ctrl-C may have come meanwhile.
         py.check_signals().inspect_err(|_| {
             run.cancel();
@@ -154,6 +155,7 @@ fn start(
     feed: Given,
     asked: Asked,
     secrets: Option<Arc<Granted>>,
+    here_ms: Option<u64>,
 ) -> Result<Arc<Run>> {
     let kind = KINDS.iter().find(|kind| **kind == asked.kind);
     let kind = kind.ok_or_else(|| Error::internal(format!("workers do not know `{}`", asked.kind)))?;
@@ -218,7 +220,7 @@ fn start(
     // Where the call is there at once, and small: its thread is not held up by it.
     let here = match &feed {
         Given::Payload(bytes) if kind == &"value" && secrets.is_none() => {
-            asked.here_ms.filter(|_| bytes.len() + function.bytes.len() <= SMALL).map(Duration::from_millis)
+            here_ms.filter(|_| bytes.len() + function.bytes.len() <= SMALL).map(Duration::from_millis)
         }
         _ => None,
     };
@@ -238,7 +240,8 @@ fn start(
             };
             let inputs = inputs.iter().map(|input| Blob::new(input)).collect::<std::io::Result<_>>();
             let inputs = inputs.map_err(not_shared)?;
-            let entry = joint::Entry { run, policy: joint::policy(policy), retry, inputs };
+            let entry =
+                joint::Entry { finisher: Finisher::of(run), policy: joint::policy(policy), retry, inputs };
             return engine.submit_joined(&pool, spec, entry, timeout);
         }
         Given::Payload(bytes) if kind == &"tree" => {

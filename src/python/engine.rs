@@ -245,16 +245,17 @@ impl PyEngine {
         Ok(PyRun { run })
     }
 
-    #[pyo3(signature = (function, feed, asked, then=None))]
+    #[pyo3(signature = (function, feed, asked, then, here_ms))]
     fn call(
         &self,
         py: Python<'_>,
         function: &Bound<'_, PyBytes>,
         feed: Bound<'_, PyAny>,
-        asked: &Bound<'_, PyDict>,
+        asked: &[u8],
         then: Option<&Bound<'_, PyBytes>>,
+        here_ms: Option<u64>,
     ) -> PyResult<PyRun> {
-        Ok(PyRun { run: calls::submit(py, self.engine()?, function, feed, asked, then)? })
+        Ok(PyRun { run: calls::submit(py, self.engine()?, function, feed, asked, then, here_ms)? })
     }
 
     /// What its runs have come to.

@@ -17,6 +17,18 @@ use crate::runtime::{Finished, Run, explain};
 /// How long a wait goes on before it looks for Ctrl-C.
 pub(super) const SIGNALS_EVERY: Duration = Duration::from_millis(25);
 
+/// How long a thread waits at a time that no signal comes to.
+const UNDISTURBED: Duration = Duration::from_secs(60);
+
+/// Whether Python acts on signals in this thread: it does in the main one alone. To look for them takes the interpreter,
+/// which many threads that wait would take from those that have something to do.
+fn takes_signals() -> bool {
+    #[cfg(target_os = "linux")]
+    return nix::unistd::gettid() == nix::unistd::getpid();
+    #[cfg(not(target_os = "linux"))]
+    true
+}
+
 #[pyclass(name = "Run", module = "rlm_hypervisor._core", frozen)]
 pub struct PyRun {
     pub run: Arc<Run>,
@@ -55,9 +67,10 @@ impl PyRun {
         }
         let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok());
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let turn = if takes_signals() { SIGNALS_EVERY } else { UNDISTURBED };
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let turn = left.map_or(SIGNALS_EVERY, |left| left.min(SIGNALS_EVERY));
+            let turn = left.map_or(turn, |left| left.min(turn));
             if py.detach(|| self.run.wait(turn)) {
                 return Ok(true);
             }

@@ -34,7 +34,7 @@ use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
 use crate::plan::frame::Frame;
 use crate::secrets::{Given as Setting, Secrets, urls};
-use crate::worker::{Launch, Pool};
+use crate::worker::{Brought, Launch, Pool};
 
 /// How long closing waits for threads that are in the middle of something.
 const PATIENCE: Duration = Duration::from_millis(1_000);
@@ -299,6 +299,7 @@ impl Engine {
         let (kept, keeper) = keeper::of(keeping.checkpoint, keeping.outbox).unzip();
         // What is kept has its end elsewhere.
         let here = spec.here.filter(|_| keeper.is_none());
+        let (function, timed) = (spec.function.clone(), spec.is_timed());
         let calls = Arc::new(CallRun::new(run.clone(), pool, spec, feed, kept));
         let watching = Arc::downgrade(&calls);
         let finisher = Finisher(run.clone());
@@ -313,7 +314,13 @@ impl Engine {
             })?;
         }
         let over = match here {
-            Some(time) => pool.add_here(calls, Instant::now() + time),
+            Some(time) => pool.add_here(Brought {
+                function: &function.id,
+                whole: !time.is_zero() && timeout.is_none() && !timed,
+                work: calls,
+                until: Instant::now() + time,
+                cancel: &|| run.cancel(),
+            }),
             None => pool.add(calls).map(|()| false),
         };
         if over.map_err(|error| no_thread(&error))? {
@@ -339,12 +346,24 @@ impl Engine {
         entry: joint::Entry,
         timeout: Option<Duration>,
     ) -> Result<Arc<Run>> {
-        let run = entry.run.clone();
+        let run = entry.finisher.0.clone();
         self.enlist(&run, timeout)?;
         run.begin_in_python(format!("batches of `{}`, shared with other runs", spec.function.name), None);
-        let finisher = Finisher(run.clone());
+        let compute = Self::handle(&self.compute)?;
         let (joint, member) = self.joints.join(pool, spec, entry).map_err(|error| no_thread(&error))?;
-        self.watch(finisher, pool, move || joint.leave(member))?;
+        if run.control.deadline.get().is_some() {
+            self.watch(Finisher(run.clone()), pool, move || joint.leave(member))?;
+        } else {
+            // Nobody has to look at a clock. Who stops it may hold what leaving takes.
+            let joint = Arc::downgrade(&joint);
+            run.control.when_stopped(move || {
+                compute.spawn(async move {
+                    if let Some(joint) = joint.upgrade() {
+                        joint.leave(member);
+                    }
+                });
+            });
+        }
         Ok(run)
     }
 
@@ -430,6 +449,9 @@ impl Engine {
         let runs = std::mem::take(&mut *self.runs.lock());
         for run in &runs {
             run.cancel();
+        }
+        if let Some(pool) = &*self.pool.lock() {
+            pool.interrupt_here();
         }
         let deadline = Instant::now() + PATIENCE;
         for run in &runs {

@@ -246,7 +246,13 @@ impl Run {
 }
 
 /// Sees to it that a run ends, also when its work panics or is dropped with the threads that did it.
-pub(super) struct Finisher(pub(super) Arc<Run>);
+pub struct Finisher(pub(super) Arc<Run>);
+
+impl Finisher {
+    pub fn of(run: Arc<Run>) -> Self {
+        Self(run)
+    }
+}
 
 impl Drop for Finisher {
     fn drop(&mut self) {

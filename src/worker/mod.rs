@@ -21,9 +21,9 @@ pub mod watch;
 pub mod wire;
 
 pub use call::{Call, Failure, Function, Head, Part, Said};
-pub use pool::{Pool, Ready, Unit, Unwarmed, Wear, Work};
+pub use pool::{Brought, Pool, Ready, Unit, Unwarmed, Wear, Work};
 pub use process::Launch;
 pub use shared::Blob;
 pub use starting::Setback;
-pub use thread::{Hosted, Threads};
+pub use thread::{Here, Hosted, Left, Threads};
 pub use watch::{Crash, Crashed, End, StopCause, Stream, Watch};

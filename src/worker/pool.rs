@@ -7,6 +7,7 @@
 mod here;
 mod obtaining;
 mod serving;
+mod short;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,9 +17,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+pub use here::Brought;
+use short::Short;
+
 use super::call::{Call, Part, Said};
 use super::host::{Going, Host};
 use super::process::Launch;
+use super::thread::Here;
 use super::watch::{Crash, End, StopCause, Stream};
 
 /// How long a worker that nobody needs is kept.
@@ -112,6 +117,8 @@ struct Inner {
     wake: Condvar,
     /// Numbers of calls.
     calls: AtomicU64,
+    /// Which functions are known to be short.
+    short: Mutex<Short>,
 }
 
 #[derive(Default)]
@@ -132,7 +139,9 @@ struct State {
     seeking: usize,
     /// Calls that go on, for threads to look after.
     handed: VecDeque<Attended>,
-    /// When a thread that is none of these last took a worker.
+    /// Calls that threads run themselves which are none of these.
+    here: HashMap<u64, Arc<dyn Here>>,
+    /// When such a thread last took a worker.
     used: Option<Instant>,
     /// Workers that live and are ready or have a call.
     ready: usize,
@@ -175,7 +184,15 @@ enum Next {
 impl Pool {
     pub fn new(launch: Launch, limit: usize, wear: Wear, starts: Duration) -> Self {
         let state = Mutex::new(State { limit, ..State::default() });
-        let inner = Inner { launch, wear, starts, state, wake: Condvar::new(), calls: AtomicU64::new(1) };
+        let inner = Inner {
+            launch,
+            wear,
+            starts,
+            state,
+            wake: Condvar::new(),
+            calls: AtomicU64::new(1),
+            short: Mutex::default(),
+        };
         Self { inner: Arc::new(inner) }
     }
 

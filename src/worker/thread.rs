@@ -8,16 +8,41 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::call::{Call, Said};
+
 /// How long a thread that was told to end is waited for.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How often it is told, and after how long each time: code may catch the exception and go on.
-const TELLS: [u64; 9] = [0, 10, 20, 40, 80, 160, 320, 640, 1_280];
+pub(super) const TELLS: [u64; 9] = [0, 10, 20, 40, 80, 160, 320, 640, 1_280];
 
 /// Starts threads that take calls; who hosts the user's language knows how.
 pub trait Threads: Send + Sync + Debug {
     /// `socket` is the thread's end of it; `ended` is to be set when the thread is over.
     fn start(&self, socket: UnixStream, ended: Arc<AtomicBool>) -> io::Result<Arc<dyn Hosted>>;
+
+    /// The calling thread for a call of its own, unless something speaks against that.
+    fn here(&self) -> Option<Arc<dyn Here>> {
+        None
+    }
+}
+
+/// The thread that brings a call, while it runs it itself.
+pub trait Here: Hosted {
+    /// Runs a call; what it says is passed on when it is over.
+    fn call(&self, call: &Call, say: &mut dyn FnMut(Said)) -> Left;
+}
+
+/// How a thread came back from a call of its own.
+#[derive(Debug)]
+pub enum Left {
+    Over,
+    /// It was told to.
+    Stopped,
+    /// Somebody wants all that it does to end.
+    Interrupted,
+    /// It makes no sense.
+    Lost(String),
 }
 
 /// A thread that takes calls.

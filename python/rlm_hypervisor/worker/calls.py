@@ -10,15 +10,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from rlm_hypervisor._core import Secret, redact
 from rlm_hypervisor.worker import context, programs, trees
-from rlm_hypervisor.worker.channel import Channel
 from rlm_hypervisor.worker.codec import dump, load
 from rlm_hypervisor.worker.process import Process
 from rlm_hypervisor.worker.rows import Encoded
-from rlm_hypervisor.worker.threads import Thread, capture, send_written
+from rlm_hypervisor.worker.threads import capture, send_written
 from rlm_hypervisor.worker.warned import warned
 
 FLUSH_SECONDS = 0.01
@@ -29,6 +28,20 @@ _MESSAGE = 16_000
 _TRACEBACK = 80_000
 
 
+class AnyChannel(Protocol):
+    """What takes messages."""
+
+    def send(self, head: dict[str, Any], blobs: list[Any] | None = None) -> None:
+        """Takes one."""
+
+
+class AnyThread(Protocol):
+    """A thread that may be told to end."""
+
+    def check(self) -> None:
+        """Raises if it was."""
+
+
 class Server:
     """Runs calls, one after the other, with the functions that were sent.
 
@@ -37,7 +50,7 @@ class Server:
         thread: that it runs in, where the worker is not a process.
     """
 
-    def __init__(self, channel: Channel, thread: Thread | None = None) -> None:
+    def __init__(self, channel: AnyChannel, thread: AnyThread | None = None) -> None:
         self._channel = channel
         self._thread = thread
         self._functions: dict[str, Any] = {}
@@ -49,6 +62,18 @@ class Server:
         self._pid = os.getpid()
         self._outputs = sys.stdout, sys.stderr
         self._process = Process() if thread is None else None
+
+    def serve_in(self, thread: AnyThread) -> None:
+        """The next call runs in this thread."""
+        self._thread = thread
+
+    def knows(self, function: str, most: int) -> bool:
+        """Whether a function was sent. Where it was not, and there are so many others, those are forgotten."""
+        if function in self._functions:
+            return True
+        if len(self._functions) >= most:
+            self._functions.clear()
+        return False
 
     def start(self, page: Any) -> None:
         """Takes the page that the supervisor reads."""
@@ -69,9 +94,11 @@ class Server:
         current.secrets, self._secrets = self._secrets, {}
         context.begin(current, self._thread is not None)
         if self._process is None:
-            with capture:
-                self._call(head, blobs, current, self._page)
-            context.begin(None, True)
+            try:
+                with capture:
+                    self._call(head, blobs, current, self._page)
+            finally:
+                context.begin(None, True)
             return
         # What earlier calls put in their place is not this call's.
         sys.stdout, sys.stderr = self._outputs

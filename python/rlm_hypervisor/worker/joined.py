@@ -16,6 +16,10 @@ class Joined(Encoding):
         self._model = model
         self.__name__ = model.__name__
 
+    def made_of(self) -> tuple[Any, ...]:
+        """What it was made of."""
+        return (self._model,)
+
     def __call__(self, blobs: list[Any]) -> tuple[BaseException | None, list[Any]]:
         """What the operation raised, if it did, and for each input its result, or its exception.
 

@@ -35,6 +35,10 @@ class Handler:
         self.function = function
         self.__name__ = getattr(function, "__name__", type(function).__name__)
 
+    def made_of(self) -> tuple[Any, ...]:
+        """What it was made of."""
+        return (self.function,)
+
     @functools.cached_property
     def _with_context(self) -> bool:
         return takes_two(self.function)
@@ -74,6 +78,10 @@ class Inference:
         self._counted = counted
         self._model: tuple[Any] | None = None
         self.__name__ = getattr(operation, "__name__", type(operation).__name__)
+
+    def made_of(self) -> tuple[Any, ...]:
+        """What it was made of."""
+        return self._setup, self._operation, self._counted
 
     def prepare(self) -> None:
         """Makes the model, unless it is there."""

@@ -52,8 +52,13 @@ class Thread(threading.Thread):
             # It was told to end, or who would be told of an error is gone.
             pass
         finally:
-            with self._lock:
-                self._over = True
+            # It may be told to end again at any call: after this not once more.
+            self._over = True
+            try:
+                with self._lock:
+                    pass
+            except Stopped:
+                pass
             ending.set()
 
     def _serve(self, connection: socket.socket) -> None:

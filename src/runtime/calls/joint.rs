@@ -21,7 +21,7 @@ use super::retry::Retry;
 use super::values::Values;
 use crate::engine::control::Stop;
 use crate::error::{Error, Result};
-use crate::runtime::run::{Finished, Run};
+use crate::runtime::run::{Finished, Finisher, Run};
 use crate::worker::{Blob, Call, Function, Head, Pool, Unit};
 
 /// The kind of a call on inputs of several runs.
@@ -64,7 +64,8 @@ impl JointSpec {
 
 /// What a run brings with it.
 pub struct Entry {
-    pub run: Arc<Run>,
+    /// Of the run, which ends with whatever holds this.
+    pub finisher: Finisher,
     pub policy: Policy,
     pub retry: Retry,
     /// Its inputs, each of them a blob.
@@ -87,13 +88,15 @@ impl Joints {
         joints.retain(|joint| !joint.state.lock().over);
         let mut entry = Some(entry);
         for joint in joints.iter().filter(|joint| joint.spec.fits(&spec)) {
-            if let Some(member) = joint.enter(&mut entry) {
-                joint.nudge();
+            if let Some((member, awaited)) = joint.enter(&mut entry) {
+                if awaited {
+                    joint.nudge();
+                }
                 return Ok((joint.clone(), member));
             }
         }
         let joint = Arc::new(Joint::new(pool, spec));
-        let member = joint.enter(&mut entry).unwrap_or_default();
+        let (member, _) = joint.enter(&mut entry).unwrap_or_default();
         pool.add(joint.clone())?;
         joints.push(joint.clone());
         Ok((joint, member))
@@ -122,6 +125,7 @@ pub(super) struct State {
 
 pub(super) struct Member {
     pub run: Arc<Run>,
+    finisher: Finisher,
     pub ledger: Ledger,
     pub retry: Retry,
     pub since: Instant,
@@ -158,12 +162,12 @@ pub(super) struct Place {
 /// Runs that have their end, to be told when the lock is free: who waits may ask at once.
 #[must_use]
 #[derive(Default)]
-pub(super) struct Ends(Vec<(Arc<Run>, Result<Finished>)>);
+pub(super) struct Ends(Vec<(Finisher, Result<Finished>)>);
 
 impl Ends {
     pub fn tell(self) {
-        for (run, outcome) in self.0 {
-            run.finish(outcome);
+        for (finisher, outcome) in self.0 {
+            finisher.0.finish(outcome);
         }
     }
 
@@ -179,22 +183,27 @@ impl Joint {
         Self { id: id.into(), pool: Arc::downgrade(pool), spec, state: Mutex::default() }
     }
 
-    /// Takes a run in, unless it is too late for that.
-    fn enter(&self, entry: &mut Option<Entry>) -> Option<u64> {
+    /// Takes a run in, unless it is too late for that; whether the pool has to know, and not just to wait on.
+    fn enter(&self, entry: &mut Option<Entry>) -> Option<(u64, bool)> {
         let mut state = self.state.lock();
-        let Entry { run, policy, retry, inputs } = if state.over { None } else { entry.take() }?;
+        let Entry { finisher, policy, retry, inputs } = if state.over { None } else { entry.take() }?;
+        let now = Instant::now();
+        let before = self.due(&state, now);
         state.next += 1;
         let number = state.next;
         let mut ledger = Ledger::new(policy);
         if !inputs.is_empty() {
             ledger.offer(Parcel::of(0, inputs.len() as u64, inputs));
         }
-        let member = Member { run, ledger, retry, since: Instant::now(), output: 0 };
+        let member = Member { run: finisher.0.clone(), finisher, ledger, retry, since: now, output: 0 };
         state.members.insert(number, member);
         let ends = self.settle(&mut state, number);
+        // The end of a batch makes itself known, and a time that somebody waits for has not changed.
+        let busy = state.units.len() as u64 >= self.spec.workers;
+        let awaited = !busy && before != Due::Now && self.due(&state, now) != before;
         drop(state);
         ends.tell();
-        Some(number)
+        Some((number, awaited))
     }
 
     /// A run that is to stop: nothing of it is started or waited for any more.
@@ -225,7 +234,7 @@ impl Joint {
                 Ok(Finished::Values(Values { segments, failures }))
             }
         };
-        Ends(vec![(member.run, outcome)])
+        Ends(vec![(member.finisher, outcome)])
     }
 
     /// Brings the books of a run up to date, and ends it if it has everything.

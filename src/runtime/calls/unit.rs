@@ -6,11 +6,18 @@ use serde_json::json;
 
 use super::granted;
 use super::ledger::Slice;
-use super::work::CallRun;
+use super::work::{CallRun, CallSpec};
 use crate::worker::{Call, Head, Pool, Unit};
 
 /// The kind of the calls that put results together.
 const THEN: &str = "then";
+
+impl CallSpec {
+    /// Whether an item's own clock may end it, or tell it something.
+    pub fn is_timed(&self) -> bool {
+        self.item_timeout.is_some() || self.soft_timeout.is_some()
+    }
+}
 
 impl CallRun {
     pub(super) fn unit(

@@ -276,10 +276,10 @@ impl Inner {
 }
 
 /// A call's watch: its run, but a pool that closes stops it as well.
-struct Watching<'a> {
-    pool: &'a Inner,
-    work: &'a dyn Work,
-    unit: u64,
+pub(super) struct Watching<'a> {
+    pub pool: &'a Inner,
+    pub work: &'a dyn Work,
+    pub unit: u64,
 }
 
 impl Watch for Watching<'_> {
