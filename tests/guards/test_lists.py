@@ -27,6 +27,7 @@ from rlm_hypervisor.partition import (
     resampling,
     rolling,
     surface,
+    weighted,
 )
 from rlm_hypervisor.partition.strings import StringMethods as OurStringMethods
 
@@ -41,7 +42,7 @@ OURS: dict[str, tuple[type, type]] = {
     "Rolling": (rolling.Rolling, pd.api.typing.Rolling),
     "Expanding": (rolling.Expanding, pd.api.typing.Expanding),
     "ExponentialMovingWindow": (
-        rolling.ExponentialMovingWindow,
+        weighted.ExponentialMovingWindow,
         pd.api.typing.ExponentialMovingWindow,
     ),
     "StringMethods": (OurStringMethods, StringMethods),

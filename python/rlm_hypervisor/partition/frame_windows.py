@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from rlm_hypervisor.partition import functions as fn, rolling as moving
+from rlm_hypervisor.partition import functions as fn, rolling as moving, weighted
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.positions import ILoc
 from rlm_hypervisor.partition.refusal import boolean, is_label, labels_of, only, refuse, whole_number
@@ -225,9 +225,9 @@ class FrameWindows(Summaries):
         ignore_na: bool = False,
         times: object = None,
         method: str = "single",
-    ) -> moving.ExponentialMovingWindow:
+    ) -> weighted.ExponentialMovingWindow:
         """All rows up to each in every column, with weights that decay; see `Series.ewm`."""
-        return moving.ewm(
+        return weighted.ewm(
             "DataFrame.ewm",
             self,
             com,
@@ -263,6 +263,10 @@ class FrameWindows(Summaries):
             self._frame.columns if subset is None else [subset] if is_label(subset) else labels_of(subset)
         )
         if not labels:
-            refuse("`DataFrame.duplicated` takes labels of columns", call="DataFrame.duplicated")
+            refuse(
+                "`DataFrame.duplicated` takes labels of columns",
+                "Name a column, or a list of them: `p.duplicated('k')`",
+                call="DataFrame.duplicated",
+            )
         keys = [self._frame.column(label) for label in self._require(labels, "`DataFrame.duplicated`")]
         return repeated(self._frame, keys, keep, "DataFrame.duplicated")

@@ -20,7 +20,10 @@ WHOLE = (*_BOTH, "product", "kurtosis", "argmin", "argmax")
 GROUPED = (*_BOTH, "first", "last")
 """What reduces the groups of a group-by."""
 
-WINDOWED = ("sum", "mean", "min", "max", "count", "std", "var", "median", "quantile")
+WINDOWED = (
+    *("sum", "mean", "min", "max", "count", "std", "var", "median", "quantile"),
+    *("sem", "skew", "kurt", "first", "last", "nunique", "rank"),
+)
 """What reduces windows of rows."""
 
 _ALIASES = {"product": "prod", "kurtosis": "kurt"}
@@ -158,7 +161,11 @@ def named_pairs(given: dict[str, Any], call: str) -> list[tuple[str, Any, object
                 call=call,
             )
         if extra:
-            refuse(f"{call}: further arguments in `{label}` are not native in this version", call=call)
+            refuse(
+                f"{call}: further arguments in `{label}` are not native in this version",
+                "Call the aggregate as a method, which takes its own: `.std(ddof=0)`",
+                call=call,
+            )
         pairs.append((label, column, fn))
     return pairs
 

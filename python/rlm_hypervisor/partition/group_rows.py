@@ -6,7 +6,7 @@ from typing import Any
 
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
-from rlm_hypervisor.partition import rolling as moving
+from rlm_hypervisor.partition import rolling as moving, weighted
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.dtypes import DType
 from rlm_hypervisor.partition.frame import Partition
@@ -112,8 +112,7 @@ class GroupRows(GroupWindows):
             columns = {c: f for c, f in columns.items() if c == on or DType(f.dtypes[0]).kind in "iuf"}
         if not columns:
             refuse(f"`{self._surface}` has no columns left for windows", "Select some numbers")
-        if not self._as_index:
-            refuse("windows of groups with `as_index=False` are not native", "Leave `as_index` out")
+        self._need_index()
         series = self._surface == "SeriesGroupBy"
         if times is None:
             items = [(c, self._groups.window(function, f, options)) for c, f in columns.items()]
@@ -121,6 +120,21 @@ class GroupRows(GroupWindows):
             return Column(frame) if series else Partition(frame)
         frame = self._over_time(function, options, columns, times)
         return Column(frame.column(frame.columns[0])) if series else Partition(frame)
+
+    def _need_index(self) -> None:
+        if not self._as_index:
+            refuse("windows of groups with `as_index=False` are not native", "Leave `as_index` out")
+
+    def _side_by_side(self, asked: list[tuple[Any, Any, str, list[Any]]]) -> Partition:
+        """Window functions (label, column, name, options) of the groups' columns as columns of one answer."""
+        self._need_index()
+        columns = self._columns()
+        only = next(iter(columns.values()))
+        items = [
+            (label, self._groups.window(name, only if column is None else columns[column], options))
+            for label, column, name, options in asked
+        ]
+        return Partition(self._groups.by_group(items, False))
 
     def _over_time(
         self, function: str, options: list[Any], columns: dict[Any, _core.Frame], times: Times
@@ -169,9 +183,9 @@ class GroupRows(GroupWindows):
         ignore_na: bool = False,
         times: object = None,
         method: str = "single",
-    ) -> moving.ExponentialMovingWindow:
+    ) -> weighted.ExponentialMovingWindow:
         """The group's rows up to each, with weights that decay; see `Series.ewm`."""
-        return moving.ewm(
+        return weighted.ewm(
             self._call("ewm"),
             self,
             com,
@@ -197,7 +211,11 @@ class SeriesGroupRows(SeriesGroupLists, GroupRows):
         rows = max(whole_number(call, "n", n), 0)
         kind = DType(self._frame.dtypes[0]).kind
         if kind not in "iufbMm":
-            refuse(f"`{call}` needs numbers or times, not {clipped(self._frame.dtypes[0])}", call=call)
+            refuse(
+                f"`{call}` needs numbers or times, not {clipped(self._frame.dtypes[0])}",
+                "Convert the column first: `p['x'].astype('float64')`",
+                call=call,
+            )
         return Column(self._groups.top(self._frame, rows, largest))
 
     def nlargest(self, n: int = 5, keep: str = "first") -> Column:

@@ -1,29 +1,64 @@
-"""Windows that move over the rows: `p["x"].rolling(3).mean()`, `expanding()`, `ewm(...)`, and those of groups."""
+"""Windows that move over the rows: `p["x"].rolling(3).mean()`, `expanding()`, and those of groups."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.operators import apply
-from rlm_hypervisor.partition.refusal import boolean, only, refuse, refuse_value, whole_number
+from rlm_hypervisor.partition.refusal import (
+    boolean,
+    missing_column,
+    only,
+    refuse,
+    refuse_value,
+    whole_number,
+)
 from rlm_hypervisor.partition.rolling_times import Times, is_span, nanoseconds, ticks, times_of
 from rlm_hypervisor.partition.surface import SURFACES, unknown_attribute
+from rlm_hypervisor.partition.text_arguments import frame_of
+
+if TYPE_CHECKING:
+    from rlm_hypervisor.partition.frame import Partition
 
 Run = Callable[..., Any]
 """A window function by name with its options, over numbers only or all columns (and `times`): the answer."""
 
-Select = Callable[[Any], Run]
-"""The same of one column, or of some."""
+
+class Select:
+    """How columns are selected from windows over several: the owner of the columns, and the windows' times."""
+
+    __slots__ = ("_owner", "_times")
+
+    def __init__(self, owner: Any, times: Times | None) -> None:
+        self._owner = owner
+        self._times = times
+
+    def __call__(self, key: Any) -> Run:
+        """The windows over one column, or over some."""
+        run: Run = self._owner[key]._moving
+        return run if self._times is None else partial(run, times=self._times)
+
+    def labels(self) -> list[Any]:
+        """The columns that windows are over, without that of the times."""
+        owner, on = self._owner, None if self._times is None else self._times.on
+        labels = list(owner._columns()) if hasattr(owner, "_columns") else owner._frame.columns
+        return [label for label in labels if on is None or label != on]
 
 
-def _number(call: str, name: str, value: object) -> float:
+def number(call: str, name: str, value: object) -> float:
+    """A number that is one."""
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-        refuse(f"`{call}` takes a number for `{name}`, not `{clipped(value)}`", call=call, argument=name)
+        refuse(
+            f"`{call}` takes a number for `{name}`, not `{clipped(value)}`",
+            "Give a number: `span=7`",
+            call=call,
+            argument=name,
+        )
     return float(value)
 
 
@@ -43,7 +78,10 @@ class Moving:
     def __getitem__(self, key: Any) -> Any:
         """The same windows over one column, or over a list of columns."""
         if self._select is None:
-            refuse(f"`[{clipped(key)}]` of {self._surface} windows of one column")
+            refuse(
+                f"`[{clipped(key)}]` of {self._surface} windows of one column",
+                "Leave the selection out, or select before: `p[['x', 'y']].rolling(3)`",
+            )
         return type(self)(self._select(key), self._options)
 
     def _call(self, name: str) -> str:
@@ -52,16 +90,23 @@ class Moving:
     def _engine(self, name: str, engine: object, engine_kwargs: object) -> None:
         only(self._call(name), engine=(engine, None), engine_kwargs=(engine_kwargs, None))
 
+    @property
+    def ndim(self) -> int:
+        """1 for the windows of a column, 2 for those of several."""
+        return 1 if self._select is None else 2
+
     def agg(self, func: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """One aggregate of the windows by name. Lists and functions of your own are refused."""
+        """One aggregate of the windows by name, or several: a list, or a dict by column. Your own functions are refused."""
         call = f"`{self._call('agg')}`"
         known = fn.WINDOWED if self._surface != "ExponentialMovingWindow" else ("mean", "sum", "std", "var")
         if isinstance(func, str) and func in known:
             return getattr(self, func)(*args, **kwargs)
         fn.reject_arguments(call, args, kwargs)
         if fn.is_list(func) or isinstance(func, dict):
-            refuse(f"{call} of several functions at once is not native", "Ask for one at a time")
-        found = fn.function(func, known, call)
+            return several(self, func, known, call)
+        return self._by(fn.function(func, known, call), known, call)
+
+    def _by(self, found: fn.Function, known: tuple[str, ...], call: str) -> Any:
         if found.traced is not None:
             refuse(f"{call} of a function of your own is not native", f"Native are {', '.join(known)}")
         return getattr(self, found.name)(**found.params)
@@ -108,6 +153,10 @@ class Rolling(Moving):
         numbers = boolean(self._call(what), "numeric_only", numeric_only)
         options = [what, *self._options, ddof, quantile, interpolation]
         return self._run("rolling", options, numbers)
+
+    def pipe(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """`func(self, *args, **kwargs)`."""
+        return func(self, *args, **kwargs)
 
     def sum(self, numeric_only: bool = False, engine: object = None, engine_kwargs: object = None) -> Any:
         """The sum of each window."""
@@ -164,14 +213,58 @@ class Rolling(Moving):
         """The quantile `q` of each window, between 0 and 1."""
         call = self._call("quantile")
         only(call, interpolation=(interpolation, "linear", "lower", "higher", "midpoint", "nearest"))
-        share = _number(call, "q", q)
+        share = number(call, "q", q)
         if not 0 <= share <= 1:
-            refuse(f"`{call}` takes a `q` between 0 and 1, not {q!r}", call=call)
+            refuse(
+                f"`{call}` takes a `q` between 0 and 1, not {q!r}",
+                "Give a part of 1: 0.5 for the median",
+                call=call,
+            )
         return self._of("quantile", numeric_only, 1, share, interpolation)
 
     def sem(self, ddof: int = 1, numeric_only: bool = False) -> Any:
         """The standard error of each window's mean."""
         return self.std(ddof, numeric_only) / self.count(numeric_only) ** 0.5
+
+    def skew(self, numeric_only: bool = False) -> Any:
+        """The unbiased skewness of each window; missing for fewer than three values."""
+        return self._of("skew", numeric_only)
+
+    def kurt(self, numeric_only: bool = False) -> Any:
+        """The unbiased excess kurtosis of each window; missing for fewer than four values."""
+        return self._of("kurt", numeric_only)
+
+    def first(self, numeric_only: bool = False) -> Any:
+        """The first value of each window that is not missing."""
+        return self._of("first", numeric_only)
+
+    def last(self, numeric_only: bool = False) -> Any:
+        """The last value of each window that is not missing."""
+        return self._of("last", numeric_only)
+
+    def nunique(self, numeric_only: bool = False) -> Any:
+        """How many different values each window has."""
+        return self._of("nunique", numeric_only)
+
+    def rank(
+        self, method: str = "average", ascending: bool = True, pct: bool = False, numeric_only: bool = False
+    ) -> Any:
+        """The place of each row's value among those of its window, from 1; equal values get `method`.
+
+        That is "average", "min" or "max". `pct` gives shares. Of centred windows, and of windows without the row
+        itself (`closed="left"`, `"neither"`), it is refused.
+        """
+        call = self._call("rank")
+        only(call, method=(method, "average", "min", "max"))
+        if self._options[2] or self._options[3] not in ("right", "both"):
+            refuse(
+                f"`{call}` of windows that do not end with the row itself is not native",
+                "Leave `center` and `closed` out",
+                call=call,
+            )
+        name = "rank" if boolean(call, "ascending", ascending) else "rank_falling"
+        name += "_share" if boolean(call, "pct", pct) else ""
+        return self._of(name, numeric_only, interpolation=method)
 
     def cov(
         self, other: Any = None, pairwise: object = None, ddof: int = 1, numeric_only: bool = False
@@ -251,38 +344,6 @@ class Expanding(Rolling):
     _surface = "Expanding"
 
 
-class ExponentialMovingWindow(Moving):
-    """All rows up to each, the weight of which halves again and again."""
-
-    __slots__ = ()
-    _surface = "ExponentialMovingWindow"
-
-    def _of(self, what: str, numeric_only: object, bias: object = False) -> Any:
-        numbers = boolean(self._call(what), "numeric_only", numeric_only)
-        biased = boolean(self._call(what), "bias", bias)
-        return self._run("ewm", [what, *self._options, biased], numbers)
-
-    def mean(self, numeric_only: bool = False, engine: object = None, engine_kwargs: object = None) -> Any:
-        """The weighted mean up to each row."""
-        self._engine("mean", engine, engine_kwargs)
-        return self._of("mean", numeric_only)
-
-    def sum(self, numeric_only: bool = False, engine: object = None, engine_kwargs: object = None) -> Any:
-        """The weighted sum up to each row; not with `adjust=False`, which pandas has not either."""
-        self._engine("sum", engine, engine_kwargs)
-        if not self._options[1]:
-            refuse("`ExponentialMovingWindow.sum` with `adjust=False` is not there in pandas either")
-        return self._of("sum", numeric_only)
-
-    def std(self, bias: bool = False, numeric_only: bool = False) -> Any:
-        """The weighted standard deviation up to each row."""
-        return self._of("std", numeric_only, bias)
-
-    def var(self, bias: bool = False, numeric_only: bool = False) -> Any:
-        """The weighted variance up to each row."""
-        return self._of("var", numeric_only, bias)
-
-
 def rolling(
     call: str,
     owner: Any,
@@ -314,11 +375,13 @@ def rolling(
         )
     size = whole_number(call, "window", window)
     if size < 1:
-        refuse(f"`{call}` takes a window of at least one row", call=call)
+        refuse(f"`{call}` takes a window of at least one row", "Give a number of rows from 1 on", call=call)
     least = size if min_periods is None else whole_number(call, "min_periods", min_periods)
     if not 0 <= least <= size:
         refuse(
-            f"`{call}` takes `min_periods` between 0 and the window's {size} rows, in pandas too", call=call
+            f"`{call}` takes `min_periods` between 0 and the window's {size} rows, in pandas too",
+            "Give a number within these bounds, or leave it out",
+            call=call,
         )
     options = [size, least, boolean(call, "center", center), closed or "right"]
     return Rolling(owner._moving, options, selecting(owner))
@@ -326,14 +389,55 @@ def rolling(
 
 def selecting(owner: Any, times: Times | None = None) -> Select | None:
     """How columns are selected from windows over several."""
-    if owner._frame.kind != "frame":
-        return None
+    return Select(owner, times) if owner._frame.kind == "frame" else None
 
-    def select(key: Any) -> Run:
-        run: Run = owner[key]._moving
-        return run if times is None else partial(run, times=times)
 
-    return select
+def several(windows: Moving, func: Any, known: tuple[str, ...], call: str) -> Partition:
+    """Several aggregates of the same windows side by side; those of several columns have labels of two levels."""
+    select = windows._select
+    wanted: list[tuple[Any, Any, fn.Function]] = []
+    if select is None:
+        if isinstance(func, dict):
+            wanted = [(label, None, fn.function(f, known, call)) for label, f in func.items()]
+        else:
+            wanted = [(f.label, None, f) for f in fn.functions(func, known, call)]
+    else:
+        columns = func if isinstance(func, dict) else dict.fromkeys(select.labels(), func)
+        for column in columns:
+            if column not in select.labels():
+                raise missing_column(column, select.labels(), call)
+        if any(fn.is_list(f) for f in columns.values()):
+            for column, given in columns.items():
+                found = fn.functions(given if fn.is_list(given) else [given], known, call)
+                wanted += [((column, f.label), column, f) for f in found]
+        else:
+            wanted = [(column, column, fn.function(f, known, call)) for column, f in columns.items()]
+    owner = getattr(windows._run, "__self__", None)
+    if hasattr(owner, "_side_by_side"):
+        asked = [(label, column, *_recorded(windows, f, known, call)) for label, column, f in wanted]
+        return owner._side_by_side(asked)  # type: ignore[no-any-return,union-attr]
+    return frame_of(
+        {
+            label: (windows if column is None else windows[column])._by(f, known, call)
+            for label, column, f in wanted
+        }
+    )
+
+
+def _recorded(windows: Moving, f: fn.Function, known: tuple[str, ...], call: str) -> tuple[str, list[Any]]:
+    """The window function that an aggregate is, and its options."""
+    asked: list[tuple[str, list[Any]]] = []
+
+    def run(function: str, options: list[Any], numbers: bool) -> None:
+        asked.append((function, options))
+
+    if f.name == "sem":
+        refuse(
+            f"{call} of several aggregates of groups, of which one is `sem`, is not native",
+            "Ask for it alone",
+        )
+    type(windows)(run, windows._options)._by(f, known, call)
+    return asked[0]
 
 
 def expanding(call: str, owner: Any, min_periods: object, method: object) -> Expanding:
@@ -341,40 +445,9 @@ def expanding(call: str, owner: Any, min_periods: object, method: object) -> Exp
     only(call, method=(method, "single"))
     least = whole_number(call, "min_periods", min_periods)
     if least < 0:
-        refuse(f"`{call}` takes `min_periods` from 0 on, in pandas too", call=call)
+        refuse(
+            f"`{call}` takes `min_periods` from 0 on, in pandas too",
+            "Give 0 or more, or leave it out",
+            call=call,
+        )
     return Expanding(owner._moving, [None, least, False, "right"], selecting(owner))
-
-
-def ewm(
-    call: str,
-    owner: Any,
-    com: object,
-    span: object,
-    halflife: object,
-    alpha: object,
-    min_periods: object,
-    adjust: object,
-    ignore_na: object,
-    times: object,
-    method: object,
-) -> ExponentialMovingWindow:
-    """What `ewm` gives; `times` are refused."""
-    only(call, times=(times, None), method=(method, "single"))
-    given = {"com": com, "span": span, "halflife": halflife, "alpha": alpha}
-    named = [(name, _number(call, name, value)) for name, value in given.items() if value is not None]
-    if len(named) != 1:
-        refuse(f"`{call}` takes exactly one of com, span, halflife and alpha, in pandas too", call=call)
-    (name, value) = named[0]
-    fits = {"com": value >= 0, "span": value >= 1, "halflife": value > 0, "alpha": 0 < value <= 1}[name]
-    if not fits:
-        refuse(f"`{call}` is given `{name}={value}`, which pandas does not take either", call=call)
-    centre = {
-        "com": lambda: value,
-        "span": lambda: (value - 1) / 2,
-        "halflife": lambda: 1 / (1 - math.exp(math.log(0.5) / value)) - 1,
-        "alpha": lambda: (1 - value) / value,
-    }[name]()
-    least = 0 if min_periods is None else whole_number(call, "min_periods", min_periods)
-    flags = [boolean(call, "adjust", adjust), boolean(call, "ignore_na", ignore_na)]
-    options = [centre, *flags, max(least, 1)]
-    return ExponentialMovingWindow(owner._moving, options, selecting(owner))

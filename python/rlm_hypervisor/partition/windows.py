@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rlm_hypervisor.partition import functions as fn, rolling as moving
+from rlm_hypervisor.partition import functions as fn, rolling as moving, weighted
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.operators import apply, wrap
 from rlm_hypervisor.partition.positions import ILoc
@@ -44,7 +44,9 @@ def limit_of(call: str, limit: object) -> int | None:
         return None
     rows = whole_number(call, "limit", limit)
     if rows < 1:
-        refuse(f"`{call}` takes a `limit` above 0, in pandas too", call=call)
+        refuse(
+            f"`{call}` takes a `limit` above 0, in pandas too", "Give 1 or more, or leave it out", call=call
+        )
     return rows
 
 
@@ -183,7 +185,10 @@ class Windows(Reductions):
         self: _Self, function: str, options: list[Any], numeric_only: bool, times: Times | None = None
     ) -> _Self:
         if numeric_only and not self.dtype.is_number:
-            refuse(f"windows with `numeric_only=True` are given a column of type {self.dtype}")
+            refuse(
+                f"windows with `numeric_only=True` are given a column of type {self.dtype}",
+                "Leave `numeric_only` out, or convert the column: `.astype('float64')`",
+            )
         other = None if times is None else times.column
         return wrap(self._frame.window(function, options, other))  # type: ignore[return-value]
 
@@ -232,9 +237,9 @@ class Windows(Reductions):
         ignore_na: bool = False,
         times: object = None,
         method: str = "single",
-    ) -> moving.ExponentialMovingWindow:
+    ) -> weighted.ExponentialMovingWindow:
         """All rows up to each, with weights that decay; exactly one of the first four says how. `times` are refused."""
-        return moving.ewm(
+        return weighted.ewm(
             "Series.ewm",
             self,
             com,

@@ -11,7 +11,7 @@ mod kernel;
 mod locate;
 mod logical;
 mod mean;
-mod moments;
+pub mod moments;
 mod nunique;
 mod pairs;
 mod pick;

@@ -61,7 +61,7 @@ impl Aggregate for Shape {
 
 /// How many values, their mean, and the sums of the second to fourth powers of their distances from it.
 #[derive(Clone, Copy)]
-struct Central {
+pub struct Central {
     count: f64,
     mean: f64,
     second: f64,
@@ -98,6 +98,52 @@ impl State for Central {
     }
 }
 
+impl Central {
+    pub const NOTHING: Self = Self::EMPTY;
+
+    #[inline(always)]
+    pub fn add(&mut self, value: f64) {
+        let before = self.count;
+        let n = before + 1.0;
+        let delta = value - self.mean;
+        let step = delta / n;
+        let square = step * step;
+        let term = delta * step * before;
+        self.fourth +=
+            term * square * (n * n - 3.0 * n + 3.0) + 6.0 * square * self.second - 4.0 * step * self.third;
+        self.third += term * step * (n - 2.0) - 3.0 * step * self.second;
+        self.second += term;
+        self.mean += step;
+        self.count = n;
+    }
+
+    /// Those of both together.
+    pub fn with(mut self, other: Self) -> Self {
+        self.merge(other);
+        self
+    }
+
+    /// NaN for fewer than three values, and where all are the same.
+    pub fn skew(&self) -> f64 {
+        let n = self.count;
+        if n < 3.0 {
+            return f64::NAN;
+        }
+        n * (n - 1.0).sqrt() / (n - 2.0) * (self.third / self.second.powf(1.5))
+    }
+
+    /// NaN for fewer than four values, and where all are the same.
+    pub fn kurtosis(&self) -> f64 {
+        let n = self.count;
+        if n < 4.0 {
+            return f64::NAN;
+        }
+        let rest = (n - 2.0) * (n - 3.0);
+        let adjusted = n * (n + 1.0) * (n - 1.0) * self.fourth / (rest * self.second * self.second);
+        adjusted - 3.0 * (n - 1.0) * (n - 1.0) / rest
+    }
+}
+
 struct Moments<T> {
     answer: Answer,
     input: PhantomData<fn() -> T>,
@@ -112,18 +158,7 @@ impl<T: ArrowPrimitiveType<Native: Number>> Fold for Moments<T> {
         if !valid | value.is_missing() {
             return;
         }
-        let before = state.count;
-        let n = before + 1.0;
-        let delta = value.float() - state.mean;
-        let step = delta / n;
-        let square = step * step;
-        let term = delta * step * before;
-        state.fourth +=
-            term * square * (n * n - 3.0 * n + 3.0) + 6.0 * square * state.second - 4.0 * step * state.third;
-        state.third += term * step * (n - 2.0) - 3.0 * step * state.second;
-        state.second += term;
-        state.mean += step;
-        state.count = n;
+        state.add(value.float());
     }
 
     fn write(&mut self, states: &[Central]) -> Vec<ArrayRef> {
@@ -148,21 +183,10 @@ impl<T: ArrowPrimitiveType<Native: Number>> Fold for Moments<T> {
     }
 
     fn finish(&mut self, states: &[Central]) -> Result<ArrayRef> {
-        let skew = |s: &Central| {
-            let n = s.count;
-            let skew = n * (n - 1.0).sqrt() / (n - 2.0) * (s.third / s.second.powf(1.5));
-            (n >= 3.0 && !skew.is_nan()).then_some(skew)
-        };
-        let kurtosis = |s: &Central| {
-            let n = s.count;
-            let rest = (n - 2.0) * (n - 3.0);
-            let adjusted = n * (n + 1.0) * (n - 1.0) * s.fourth / (rest * s.second * s.second);
-            let kurtosis = adjusted - 3.0 * (n - 1.0) * (n - 1.0) / rest;
-            (n >= 4.0 && !kurtosis.is_nan()).then_some(kurtosis)
-        };
+        let there = |answer: f64| (!answer.is_nan()).then_some(answer);
         Ok(Arc::new(match self.answer {
-            Answer::Skew => states.iter().map(skew).collect::<Float64Array>(),
-            Answer::Kurtosis => states.iter().map(kurtosis).collect(),
+            Answer::Skew => states.iter().map(|state| there(state.skew())).collect::<Float64Array>(),
+            Answer::Kurtosis => states.iter().map(|state| there(state.kurtosis())).collect(),
         }))
     }
 }

@@ -4,8 +4,10 @@
 //! again: what a large value leaves behind when it goes is at most 2^-104 of it, where pandas' compensated sum
 //! keeps 2^-53. Variances are of such sums of values and of their exact squares.
 
+mod members;
 mod moments;
 mod order;
+mod shape;
 mod spans;
 
 use std::collections::VecDeque;
@@ -14,8 +16,10 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::datatypes::Float64Type;
 
+use self::members::{Distinct, Ends};
 use self::moments::Moments;
-use self::order::Sorted;
+use self::order::{Rank, Sorted};
+use self::shape::Shape;
 use self::spans::Span;
 use super::{Function, Groups, Proceed, Signature, Window, argument, has_no_meaning, into};
 use crate::error::{Error, Result};
@@ -23,7 +27,7 @@ use crate::plan::{DType, Literal};
 
 /// Options: what is taken of a window, how many rows it has (null: all up to the row), how many of them must have a
 /// value, whether it is centred, which of its ends belong to it, delta degrees of freedom, the quantile, how that lies
-/// between two values, and whether the first group is none. With a second argument, of times, the size is a time.
+/// between two values (or what rank equal values get), and whether the first group is none. With a second argument, of times, the size is a time.
 pub struct Rolling;
 
 impl Function for Rolling {
@@ -61,6 +65,12 @@ impl Function for Rolling {
             "var" => What::Var,
             "std" => What::Std,
             "quantile" => What::Quantile(quantile, between(call.text(7)?)?),
+            "skew" => What::Shape { kurtosis: false },
+            "kurt" => What::Shape { kurtosis: true },
+            "first" => What::End { last: false },
+            "last" => What::End { last: true },
+            "nunique" => What::Distinct,
+            other if other.starts_with("rank") => What::Rank(Rank::new(other, call.text(7)?)?),
             other => return Err(Error::internal(format!("there is no {other} of a window"))),
         };
         let (left, right) = match call.text(4)? {
@@ -106,6 +116,10 @@ enum What {
     Var,
     Std,
     Quantile(f64, Between),
+    Shape { kurtosis: bool },
+    End { last: bool },
+    Distinct,
+    Rank(Rank),
 }
 
 /// How a quantile lies between two values.
@@ -207,7 +221,10 @@ impl Windows {
             What::Least | What::Most => {
                 Box::new(Extremes { most: matches!(self.what, What::Most), queue: VecDeque::new() })
             }
-            What::Quantile(..) => Box::new(Sorted::default()),
+            What::Quantile(..) | What::Rank(_) => Box::new(Sorted::default()),
+            What::Shape { kurtosis } => Box::new(Shape::new(kurtosis)),
+            What::End { last } => Box::new(Ends { last, values: VecDeque::new() }),
+            What::Distinct => Box::new(Distinct::default()),
         };
         let (mut from, mut to, mut count) = (0, 0, 0_i64);
         for (row, result) in results.iter_mut().enumerate() {
@@ -229,20 +246,25 @@ impl Windows {
                 }
                 from += 1;
             }
-            *result = if count >= self.least { self.result(held.as_ref(), count) } else { f64::NAN };
+            *result = match self.what {
+                _ if count < self.least => f64::NAN,
+                What::Rank(rank) => rank.of(held.as_ref(), values[row], count),
+                _ => self.result(held.as_ref(), count),
+            };
         }
         Ok(())
     }
 
     fn result(&self, held: &dyn Held, count: i64) -> f64 {
         match self.what {
-            What::Sum | What::Count => held.sum(),
+            What::Sum | What::Count | What::Distinct => held.sum(),
             _ if count == 0 => f64::NAN,
             What::Mean => held.sum() / count as f64,
-            What::Least | What::Most => held.first(),
+            What::Least | What::Most | What::End { .. } => held.first(),
+            What::Shape { .. } => held.shape(),
             What::Var if count > self.ddof => held.variance(count - self.ddof),
             What::Std if count > self.ddof => held.variance(count - self.ddof).sqrt(),
-            What::Var | What::Std => f64::NAN,
+            What::Var | What::Std | What::Rank(_) => f64::NAN,
             What::Quantile(quantile, between) => {
                 let place = quantile * (count - 1) as f64;
                 let below = place.floor();
@@ -279,7 +301,12 @@ trait Held {
         f64::NAN
     }
 
-    /// The least, or the largest.
+    /// The skewness, or the kurtosis.
+    fn shape(&self) -> f64 {
+        f64::NAN
+    }
+
+    /// The least, or the largest; the first, or the last.
     fn first(&self) -> f64 {
         f64::NAN
     }
@@ -287,6 +314,11 @@ trait Held {
     /// The value at a place of their order.
     fn at(&self, _place: usize) -> f64 {
         f64::NAN
+    }
+
+    /// How many of them are less than a value, and how many are not more.
+    fn below(&self, _value: f64) -> (usize, usize) {
+        (0, 0)
     }
 }
 

@@ -64,6 +64,44 @@ p.groupby("g")["y"].rolling(3, min_periods=1).median()
 """
 )
 
+SHAPES = (
+    "\n".join(
+        f'p["{column}"].{windows}.{call}'
+        for column, windows in (
+            ("x", "rolling(4)"),
+            ("y", "rolling(6, min_periods=3)"),
+            ("f", "rolling(5, min_periods=1, center=True)"),
+            ("y", "expanding()"),
+        )
+        for call in ("skew()", "kurt()", "first()", "last()", "nunique()", "sem()")
+    )
+    + "\n"
+    + "\n".join(
+        f'p["{column}"].{windows}.rank({arguments})'
+        for column, windows in (("x", "rolling(4, min_periods=2)"), ("i", "expanding()"))
+        for arguments in ("", '"min"', '"max", pct=True', "ascending=False", "ascending=False, pct=True")
+    )
+    + """
+p["g"].rolling(5, closed="both").rank()
+p["i"].rolling(3, min_periods=0).nunique()
+p["x"].rolling(3, min_periods=0).first()
+p["x"].rolling(3).agg(["sum", "mean", "max"])
+p["x"].rolling(3, min_periods=1).agg({"total": "sum", "top": "max"})
+p[["x", "y"]].rolling(3).agg(["min", "median"])
+p[["x", "i"]].rolling(2).agg({"x": "sum", "i": "max"})
+p[["x", "i"]].expanding().agg({"x": ["sum", "std"], "i": "max"})
+p["y"].expanding().agg(["mean", np.max])
+p["x"].ewm(span=4).agg(["mean", "std"])
+p["x"].rolling(2).pipe(lambda w: w.max() - w.min())
+p.groupby("g")["y"].rolling(4, min_periods=3).skew()
+p.groupby("g")["y"].rolling(5).kurt()
+p.groupby("g")["x"].rolling(3, min_periods=1).rank(pct=True)
+p.groupby("k")["i"].expanding().nunique()
+p.groupby("g")["x"].rolling(2).agg(["sum", "max"])
+p.groupby("g")[["x", "y"]].rolling(2).agg({"x": "sum", "y": "max"})
+"""
+)
+
 WEIGHTED = (
     "\n".join(
         f'p["{column}"].ewm({arguments}).{call}'
