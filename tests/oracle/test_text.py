@@ -161,7 +161,6 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "runs Python for every match": lambda p: p["s"].str.replace("a", lambda m: "b", regex=True),
     "number of times|Say how many times": lambda p: p["s"].str.split(",", expand=True),
     "empty text matches": lambda p: p["s"].str.count("a*"),
-    "StringMethods.get_dummies": lambda p: p["s"].str.get_dummies(),
     "takes a column, or a list of columns": lambda p: p["s"].str.cat(sep=","),
     "UTF-8": lambda p: p["s"].str.encode("latin-1"),
     "no column 2": lambda p: p["s"].str.split(",", n=1, expand=True)[2],

@@ -85,11 +85,19 @@ def get_dummies(
     }
     if isinstance(data, Column):
         if prefix is not None and not isinstance(prefix, str):
-            refuse(f"`{call}` of a column takes a string for `prefix`, not `{clipped(prefix)}`", call=call)
+            refuse(
+                f"`{call}` of a column takes a string for `prefix`, not `{clipped(prefix)}`",
+                "Give a string, such as 'k'",
+                call=call,
+            )
         start = None if prefix is None else prefix + _each(prefix_sep, [data.name], call, "prefix_sep")[0]
         return _encoded(data._frame.to_frame(("rlm", "data")).select([]), [data], [start], options, call)
     if not isinstance(data, Partition):
-        refuse(f"`{call}` takes a partition or a column of it, not `{clipped(data)}`", call=call)
+        refuse(
+            f"`{call}` takes a partition or a column of it, not `{clipped(data)}`",
+            "Give the partition or one of its columns: `pd.get_dummies(p['k'])`",
+            call=call,
+        )
     frame = data._frame
     if columns is None:
         kinds = zip(frame.columns, frame.dtypes, strict=True)
@@ -97,7 +105,11 @@ def get_dummies(
     else:
         chosen = labels_of(columns) or []
         if is_label(columns) or not chosen:
-            refuse(f"`{call}` takes a list of labels for `columns`, not `{clipped(columns)}`", call=call)
+            refuse(
+                f"`{call}` takes a list of labels for `columns`, not `{clipped(columns)}`",
+                "Give a list, also of one label: `columns=['k']`",
+                call=call,
+            )
     for label in chosen:
         if label not in frame.columns:
             raise missing_column(label, frame.columns, f"`{call}`")
@@ -116,7 +128,11 @@ def _encoded(
     for number, (column, start) in enumerate(zip(columns, starts, strict=True)):
         kind = column.dtype.kind
         if kind not in "iufb" and column.dtype != "str" and (kind != "M" or start is None):
-            refuse(f"`{call}` of a column of type {column.dtype} is not native", call=call)
+            refuse(
+                f"`{call}` of a column of type {column.dtype} is not native",
+                "Convert it to text first: `p['x'].astype(str)`",
+                call=call,
+            )
         if start is None and kind in "fb":
             refuse(
                 f"`{call}` of a column of type {column.dtype} without `prefix` is not native",
@@ -127,6 +143,14 @@ def _encoded(
         frame = frame.assign(("rlm", "text", number), apply("astype", column, "str")._frame)
         encoded.append({"prefix": start, **options})
     return Dummies(frame, encoded)
+
+
+def of_lists(lists: Column, dtype: Any, call: str) -> Dummies:
+    """What `str.get_dummies` gives of a column of lists of texts."""
+    encoded = {"prefix": None, "missing": False, "drop_first": False}
+    value, text = ("rlm", "value", 0), ("rlm", "text", 0)
+    frame = lists._frame.to_frame(value).assign(text, "")
+    return Dummies(frame, [encoded | {"dtype": _flag("int64" if dtype is None else dtype, call)}])
 
 
 def _flag(dtype: Any, call: str) -> str:
@@ -159,11 +183,17 @@ def _each(given: Any, columns: list[Any], call: str, name: str) -> list[str]:
     if isinstance(given, dict):
         for label in columns:
             if label not in given:
-                refuse(f"`{call}`: `{name}` has nothing for the column {label!r}", call=call)
+                refuse(
+                    f"`{call}`: `{name}` has nothing for the column {label!r}",
+                    "Name every column in the dict, or give one text for all",
+                    call=call,
+                )
         return [str(given[label]) for label in columns]
     listed = labels_of(given)
     if listed is None or len(listed) != len(columns):
         refuse(
-            f"`{call}` takes one `{name}` for each of the {len(columns)} column(s), in pandas too", call=call
+            f"`{call}` takes one `{name}` for each of the {len(columns)} column(s), in pandas too",
+            "Give a list of as many, or one text for all",
+            call=call,
         )
     return [str(each) for each in listed]

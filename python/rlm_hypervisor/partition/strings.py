@@ -14,13 +14,14 @@ from rlm_hypervisor.partition.patterns import UNSET, compiled
 from rlm_hypervisor.partition.refusal import boolean, only, refuse, whole_number
 from rlm_hypervisor.partition.split import Split
 from rlm_hypervisor.partition.surface import unknown_attribute
-from rlm_hypervisor.partition.text_arguments import answer_for_missing, filler, frame_of, place, text
+from rlm_hypervisor.partition.text_arguments import answer_for_missing, frame_of, place, text
+from rlm_hypervisor.partition.wrapping import Wrapping
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.column import Column
 
 
-class StringMethods(Matches):
+class StringMethods(Wrapping, Matches):
     """What `column.str` offers: pandas' text methods that are native; any other is refused by name.
 
     Positions count characters (code points). A missing text stays missing; questions answer False for it.
@@ -138,7 +139,11 @@ class StringMethods(Matches):
         call = f"Series.str.{name}"
         flags = 0 if flags is UNSET else flags
         if name == "match" and case is True and whole_number(call, "flags", flags) & re.IGNORECASE:
-            refuse(f"`{call}` with `case=True` and the flag IGNORECASE is an error in pandas too", call=call)
+            refuse(
+                f"`{call}` with `case=True` and the flag IGNORECASE is an error in pandas too",
+                "Leave `case` or the flag out",
+                call=call,
+            )
         pattern, bits = compiled(call, pat, flags, case is UNSET or boolean(call, "case", case))
         return self._call(f"str_{name}", pattern, bits, answer_for_missing(call, na))  # type: ignore[no-any-return]
 
@@ -167,7 +172,7 @@ class StringMethods(Matches):
             refuse(f"`{call}` with `n=0` means all or none, by the way pandas takes", "Leave `n` out")
         if isinstance(pat, dict):
             if repl is not None:
-                refuse(f"`{call}` with a dict for `pat` takes no `repl`, in pandas too")
+                refuse(f"`{call}` with a dict for `pat` takes no `repl`, in pandas too", "Leave `repl` out")
             column = self._column
             for old, new in pat.items():
                 column = column.str.replace(old, new, n, case, flags, regex)
@@ -236,7 +241,11 @@ class StringMethods(Matches):
         """The characters from `start` to `stop` in steps of `step`, as Python slices."""
         call = "Series.str.slice"
         if step == 0:
-            refuse(f"`{call}` with a step of 0 is an error in pandas too", call=call)
+            refuse(
+                f"`{call}` with a step of 0 is an error in pandas too",
+                "Give a step that is not 0, or leave it out",
+                call=call,
+            )
         bounds = (place(call, "start", start), place(call, "stop", stop), place(call, "step", step))
         return self._call("str_slice", *bounds)  # type: ignore[no-any-return]
 
@@ -264,7 +273,10 @@ class StringMethods(Matches):
         flags = 0
         if isinstance(pat, re.Pattern):
             if regex is False:
-                refuse(f"`{call}` with a compiled pattern and `regex=False` is an error in pandas too")
+                refuse(
+                    f"`{call}` with a compiled pattern and `regex=False` is an error in pandas too",
+                    "Leave `regex` out",
+                )
             pat, flags = compiled(call, pat, 0)
             regex = True
         elif pat is not None:
@@ -287,7 +299,11 @@ class StringMethods(Matches):
         if most < -1:
             refuse(f"`{call}` with `n={most}` is not native", "Leave `n` out to split everywhere")
         if pat == "":
-            refuse(f"`{call}` needs a separator of some characters", call=call)
+            refuse(
+                f"`{call}` needs a separator of some characters",
+                "Leave it out to split at white space",
+                call=call,
+            )
         limit = most if most > 0 else None
         how = (pat, limit, regex, flags, right)
         if boolean(call, "expand", expand):
@@ -306,47 +322,17 @@ class StringMethods(Matches):
         call = f"Series.str.{name}"
         separator = text(call, "sep", sep)
         if not separator:
-            refuse(f"`{call}` needs a separator of some characters, in pandas too", call=call)
+            refuse(
+                f"`{call}` needs a separator of some characters, in pandas too",
+                "Name some: `sep='-'`",
+                call=call,
+            )
         parts = {n: self._call("str_partition", separator, right, n) for n in range(3)}
         if boolean(call, "expand", expand):
             return frame_of(parts)
         return apply("kept", apply("list_make", *parts.values()), parts[0].notna()).rename(parts[0].name)
 
-    # Texts made longer, and of several.
-    def pad(self, width: int, side: str = "left", fillchar: str = " ") -> Column:
-        """At least `width` characters long, filled on the `side` "left", "right" or "both"."""
-        return self._pad("pad", width, side, fillchar)
-
-    def center(self, width: int, fillchar: str = " ") -> Column:
-        """At least `width` characters long, filled on both sides."""
-        return self._pad("center", width, "both", fillchar)
-
-    def ljust(self, width: int, fillchar: str = " ") -> Column:
-        """At least `width` characters long, filled on the right."""
-        return self._pad("ljust", width, "right", fillchar)
-
-    def rjust(self, width: int, fillchar: str = " ") -> Column:
-        """At least `width` characters long, filled on the left."""
-        return self._pad("rjust", width, "left", fillchar)
-
-    def _pad(self, name: str, width: object, side: str, fillchar: object) -> Column:
-        call = f"Series.str.{name}"
-        only(call, side=(side, "left", "right", "both"))
-        return self._call(  # type: ignore[no-any-return]
-            "str_pad", whole_number(call, "width", width), side, filler(call, fillchar)
-        )
-
-    def zfill(self, width: int) -> Column:
-        """Zeros on the left, behind a sign, up to `width` characters."""
-        return self._call("str_zfill", whole_number("Series.str.zfill", "width", width))  # type: ignore[no-any-return]
-
-    def repeat(self, repeats: Any) -> Column:
-        """The text `repeats` times, a whole number."""
-        times = whole_number("Series.str.repeat", "repeats", repeats)
-        if times < 0:
-            refuse("`Series.str.repeat` with a negative number is an error in pandas too")
-        return self._call("str_repeat", times)  # type: ignore[no-any-return]
-
+    # Texts of several.
     def cat(
         self, others: Any = None, sep: str | None = None, na_rep: str | None = None, join: str = "left"
     ) -> Column:
@@ -411,7 +397,11 @@ class StringMethods(Matches):
     @staticmethod
     def _utf8(call: str, encoding: object) -> None:
         if str(encoding).lower().replace("-", "").replace("_", "") not in ("utf8", "u8"):
-            refuse(f"`{call}` in another encoding than UTF-8 is not native", call=call)
+            refuse(
+                f"`{call}` in another encoding than UTF-8 is not native",
+                "Write 'utf-8', or encode the answer: `result.to_pandas()`",
+                call=call,
+            )
 
     # Questions about all characters.
     def isalnum(self) -> Column:
@@ -455,7 +445,10 @@ class StringMethods(Matches):
         return self._call("str_istitle")  # type: ignore[no-any-return]
 
     def __iter__(self) -> NoReturn:
-        refuse("iteration over `column.str` is not possible, in pandas neither")
+        refuse(
+            "iteration over `column.str` is not possible, in pandas neither",
+            "Use its methods: `p['s'].str.lower()`; spread characters by `.str[0]`",
+        )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -1,8 +1,9 @@
-//! Columns of flags, one for each value of a column.
+//! Columns of flags, one for each value of a column, or of the lists in it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
@@ -23,6 +24,9 @@ pub struct Flags {
 
 /// `values` as flags; `texts` are what labels are made of.
 pub fn flags(values: &ArrayRef, texts: &ArrayRef, how: &Encoded, control: &Control) -> Result<Flags> {
+    if let DataType::LargeList(_) = values.data_type() {
+        return of_lists(values, how, control);
+    }
     let values = plain(values);
     let rows = values.len();
     let every = vec![true; rows];
@@ -68,10 +72,51 @@ pub fn flags(values: &ArrayRef, texts: &ArrayRef, how: &Encoded, control: &Contr
     }
     for (rank, label) in wanted.into_iter().skip(usize::from(how.drop_first)) {
         control.check()?;
-        let bits = BooleanBuffer::collect_bool(rows, |row| ranks[row] as usize == rank);
+        made.push(label, BooleanBuffer::collect_bool(rows, |row| ranks[row] as usize == rank), &dtype)?;
+    }
+    Ok(made)
+}
+
+impl Flags {
+    fn push(&mut self, label: Label, bits: BooleanBuffer, dtype: &DataType) -> Result<()> {
         let flags: ArrayRef = Arc::new(BooleanArray::new(bits, None));
-        made.columns.push(if dtype == DataType::Boolean { flags } else { cast(&flags, &dtype)? });
-        made.labels.push(label);
+        self.columns.push(if *dtype == DataType::Boolean { flags } else { cast(&flags, dtype)? });
+        self.labels.push(label);
+        Ok(())
+    }
+}
+
+/// Flags of the texts that are in lists, in their order.
+fn of_lists(lists: &ArrayRef, how: &Encoded, control: &Control) -> Result<Flags> {
+    let lists = lists.as_list::<i64>();
+    let texts = cast(lists.values(), &DataType::LargeUtf8)?;
+    let texts = texts.as_string::<i64>();
+    let rows = lists.len();
+    let mut found: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    for (row, ends) in lists.offsets().windows(2).enumerate() {
+        if lists.is_null(row) {
+            continue;
+        }
+        for place in ends[0]..ends[1] {
+            let text = texts.value(place as usize);
+            if texts.is_valid(place as usize) {
+                found.entry(text).or_default().push(row as u32);
+            }
+        }
+    }
+    if found.len() > MOST_COLUMNS || found.len().saturating_mul(rows) / 8 > MOST_CELLS {
+        return Err(too_many(rows, found.len()));
+    }
+    let dtype = arrow_type(&how.dtype)?;
+    let mut made = Flags { labels: Vec::new(), columns: Vec::new() };
+    for (text, with) in found {
+        control.check()?;
+        let mut bits = BooleanBufferBuilder::new(rows);
+        bits.append_n(rows, false);
+        for row in with {
+            bits.set_bit(row as usize, true);
+        }
+        made.push(Label::str(text), bits.finish(), &dtype)?;
     }
     Ok(made)
 }

@@ -161,6 +161,24 @@ p["s"].str.encode("utf8").str.decode("utf8")
 p["s"].str.encode("utf8").str.len()
 """
 
+WRAPPED = """
+p["s"].str.wrap(6)
+p["s"].str.wrap(3)
+p["s"].str.wrap(1)
+p["k"].str.wrap(4, break_long_words=False)
+(p["s"] + "-" + p["k"] + "  end. Now").str.wrap(9)
+(p["s"] + "-wise -- " + p["k"]).str.wrap(8, break_on_hyphens=False)
+(p["s"] + "\\t\\n" + p["k"]).str.wrap(10, expand_tabs=False, replace_whitespace=False)
+(p["s"] + "\\tand  then").str.wrap(7, drop_whitespace=False, tabsize=3)
+(p["s"] + " it is. So").str.wrap(12, initial_indent="* ", subsequent_indent="  ", fix_sentence_endings=True)
+(p["s"] + " " + p["s"] + " " + p["k"]).str.wrap(9, max_lines=2)
+(p["s"] + " more words").str.wrap(8, max_lines=1, placeholder="...")
+p["s"].str.get_dummies(sep=" ")
+p["s"].str.get_dummies("t", dtype=bool)
+p["k"].str.get_dummies()
+p["s"].str.get_dummies("te", dtype="float32")
+"""
+
 KINDS = """
 p["s"].str.isalnum()
 p["s"].str.isalpha()

@@ -59,7 +59,7 @@ fn alpha(c: char) -> bool {
             ))
 }
 
-fn decimal(c: char) -> bool {
+pub fn decimal(c: char) -> bool {
     c.is_ascii_digit() || (!c.is_ascii() && category(c) == GeneralCategory::DecimalNumber)
 }
 
@@ -71,6 +71,11 @@ fn digit(c: char) -> bool {
 fn number(c: char) -> bool {
     use GeneralCategory::*;
     c.is_ascii_digit() || (!c.is_ascii() && matches!(category(c), DecimalNumber | LetterNumber | OtherNumber))
+}
+
+/// What `\w` matches in Python.
+pub fn word(c: char) -> bool {
+    c == '_' || alpha(c) || number(c)
 }
 
 /// Python's spaces: Unicode's, and the four separators of ASCII.

@@ -25,6 +25,7 @@ mod strip;
 mod tests;
 mod to_numeric;
 mod translate;
+mod wrap;
 
 use arrow::array::{ArrayRef, BooleanArray, StringViewArray};
 use arrow::buffer::BooleanBuffer;
@@ -79,6 +80,7 @@ pub const OPERATORS: &[&dyn Operator] = &[
     &cat::Cat,
     &join::Join,
     &translate::Translate,
+    &wrap::Wrap,
     &normalize::Normalize,
     &coding::Encode,
     &coding::Decode,
