@@ -19,7 +19,7 @@ pub struct Question {
 impl Question {
     /// A grouping that would be run more than once, and none of whose inputs would; its own scalars must be known.
     ///
-    /// Only groupings: their answers are small beside what they read.
+    /// Only groupings, with the bins of time that are filled in: their answers are small beside what they read.
     pub fn common(&self) -> Option<Arc<Node>> {
         let mut census = Census::default();
         for (_, expr) in &self.outputs {
@@ -29,10 +29,17 @@ impl Question {
         census.evaluations(&self.domain);
         let many = |node: &Arc<Node>| census.runs.get(&Arc::as_ptr(node)).is_some_and(|runs| *runs > 1);
         // Inputs come before what reads them.
-        let mut grouped = census
-            .order
-            .iter()
-            .filter(|node| matches!(&***node, Node::Group { keys, .. } if !keys.is_empty()));
+        // Bins are filled in where they are made: both together are one grouping.
+        let filled = |node: &Arc<Node>| {
+            let below =
+                |other: &Arc<Node>| matches!(&**other, Node::Fill { input, .. } if Arc::ptr_eq(input, node));
+            census.order.iter().any(below)
+        };
+        let mut grouped = census.order.iter().filter(|node| match &***node {
+            Node::Group { keys, .. } => !keys.is_empty() && !filled(node),
+            Node::Fill { .. } => true,
+            _ => false,
+        });
         grouped.find(|node| many(node) && !waits(node)).cloned()
     }
 
@@ -268,6 +275,15 @@ mod tests {
         assert!(Arc::ptr_eq(&asked.common().unwrap(), &inner));
         let next = asked.with(&inner, &scan()).unwrap();
         assert!(matches!(&*next.common().unwrap(), Node::Group { .. }));
+    }
+
+    #[test]
+    fn bins_that_are_filled_in_are_common_with_their_grouping() {
+        let filled = Arc::new(Node::Fill { input: group(&scan(), Some("k")), freq: "D".into() });
+        let twice = Node::Concat { inputs: vec![filled.clone(), filled.clone()], fields: Arc::new([]) };
+        let asked = question(Arc::new(twice));
+        assert!(Arc::ptr_eq(&asked.common().unwrap(), &filled));
+        assert!(asked.with(&filled, &scan()).unwrap().common().is_none());
     }
 
     #[test]

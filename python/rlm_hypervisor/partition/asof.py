@@ -13,10 +13,10 @@ from rlm_hypervisor.partition.refusal import boolean, is_label, labels_of, missi
 from rlm_hypervisor.partition.tables import table
 
 _CALL = "pandas.merge_asof"
-_KEY, _SIDE, _LEFT, _RIGHT = ("rlm", "key"), ("rlm", "side"), ("rlm", "left"), ("rlm", "right")
+KEY, _SIDE, LEFT, RIGHT = ("rlm", "key"), ("rlm", "side"), ("rlm", "left"), ("rlm", "right")
 
 
-class _Side(NamedTuple):
+class Side(NamedTuple):
     """One of the tables: its rows numbered, its key, and the columns that have to be equal."""
 
     frame: _core.Frame
@@ -49,15 +49,20 @@ def merge_asof(
     if direction not in ("backward", "forward", "nearest"):
         refuse(
             f"`{_CALL}` takes 'backward', 'forward' or 'nearest' for `direction`, not {direction!r}",
+            "Give one of these words; 'backward' is the default",
             call=_CALL,
         )
     exact = boolean(_CALL, "allow_exact_matches", allow_exact_matches)
-    first = _side(left, on if left_on is None else left_on, by if left_by is None else left_by, "left", _LEFT)
+    first = _side(left, on if left_on is None else left_on, by if left_by is None else left_by, "left", LEFT)
     second = _side(
-        right, on if right_on is None else right_on, by if right_by is None else right_by, "right", _RIGHT
+        right, on if right_on is None else right_on, by if right_by is None else right_by, "right", RIGHT
     )
     if len(first.by) != len(second.by):
-        refuse(f"`{_CALL}` takes as many columns in `left_by` as in `right_by`", call=_CALL)
+        refuse(
+            f"`{_CALL}` takes as many columns in `left_by` as in `right_by`",
+            "Name them in pairs: `left_by=['a'], right_by=['b']`",
+            call=_CALL,
+        )
     kinds = [side.frame.column(side.on).dtypes[0] for side in (first, second)]
     if kinds[0] != kinds[1] or not kinds[0].startswith(("int", "uint", "float", "datetime", "timedelta")):
         refuse(
@@ -69,7 +74,7 @@ def merge_asof(
     return _brought(first, second, found, suffixes)
 
 
-def _side(given: Any, on: Any, by: Any, which: str, number: Any) -> _Side:
+def _side(given: Any, on: Any, by: Any, which: str, number: Any) -> Side:
     frame = table(given, f"`{_CALL}`")._frame.reset_index(True)
     if not is_label(on):
         refuse(
@@ -79,7 +84,11 @@ def _side(given: Any, on: Any, by: Any, which: str, number: Any) -> _Side:
         )
     keys = [] if by is None else [by] if is_label(by) else labels_of(by)
     if keys is None:
-        refuse(f"`{_CALL}` takes labels of columns for `by`, not `{clipped(by)}`", call=_CALL)
+        refuse(
+            f"`{_CALL}` takes labels of columns for `by`, not `{clipped(by)}`",
+            "Name a column, or a list of them: `by='symbol'`",
+            call=_CALL,
+        )
     for label in [on, *keys]:
         if label not in frame.columns:
             raise missing_column(label, frame.columns, f"`{_CALL}`")
@@ -88,66 +97,66 @@ def _side(given: Any, on: Any, by: Any, which: str, number: Any) -> _Side:
         "ensure", key, key.is_monotonic_increasing, f"`{_CALL}`: the {which} keys have to be in order"
     )
     frame = frame.assign(on, in_order._frame).assign(number, frame.level(0))
-    return _Side(frame, on, keys)
+    return Side(frame, on, keys)
 
 
-def _found(first: _Side, second: _Side, direction: str, exact: bool, tolerance: Any) -> _core.Frame:
+def _found(first: Side, second: Side, direction: str, exact: bool, tolerance: Any) -> _core.Frame:
     """The numbers of the left rows, and of the right row that each was given."""
     if direction != "nearest":
-        return _towards(first, second, direction == "backward", exact, tolerance).select([_LEFT, _RIGHT])
-    before = _towards(first, second, True, exact, tolerance)
-    after = _towards(first, second, False, exact, tolerance)
-    pairs = before.rename([(_RIGHT, ("rlm", "before")), (_KEY, ("rlm", "distance"))])
-    pairs = pairs.merge(after, "inner", [_LEFT], [_LEFT], (None, None), None, False, (False, False))
-    behind, ahead = Column(pairs.column(("rlm", "distance"))), Column(pairs.column(_KEY))
+        return towards(first, second, direction == "backward", exact, tolerance).select([LEFT, RIGHT])
+    before = towards(first, second, True, exact, tolerance)
+    after = towards(first, second, False, exact, tolerance)
+    pairs = before.rename([(RIGHT, ("rlm", "before")), (KEY, ("rlm", "distance"))])
+    pairs = pairs.merge(after, "inner", [LEFT], [LEFT], (None, None), None, False, (False, False))
+    behind, ahead = Column(pairs.column(("rlm", "distance"))), Column(pairs.column(KEY))
     chosen = apply(
         "select",
         ahead.isna() | (behind <= ahead),
         Column(pairs.column(("rlm", "before"))),
-        Column(pairs.column(_RIGHT)),
+        Column(pairs.column(RIGHT)),
     )
-    return pairs.select([_LEFT]).assign(_RIGHT, chosen._frame)
+    return pairs.select([LEFT]).assign(RIGHT, chosen._frame)
 
 
-def _towards(first: _Side, second: _Side, backward: bool, exact: bool, tolerance: Any) -> _core.Frame:
+def towards(first: Side, second: Side, backward: bool, exact: bool, tolerance: Any) -> _core.Frame:
     """Of each left row the right one before it, or after it, and the distance between them."""
     # Among equal keys the right rows come first where they are to be found.
     right_first = backward == exact
     parts = []
-    for side, number, place in ((first, _LEFT, int(right_first)), (second, _RIGHT, int(not right_first))):
+    for side, number, place in ((first, LEFT, int(right_first)), (second, RIGHT, int(not right_first))):
         rows = Partition(side.frame)
-        part = Partition(rows._frame.column(side.on).to_frame(_KEY))
+        part = Partition(rows._frame.column(side.on).to_frame(KEY))
         for at, label in enumerate(side.by):
             part[("rlm", "by", at)] = rows[label]
         part[number] = rows[number]
-        if number is _RIGHT:
+        if number is RIGHT:
             part[("rlm", "found")] = rows[side.on]
         part[_SIDE] = place
         parts.append(part._frame)
-    rows = Partition(_core.Frame.concat(parts, True, False)).sort_values([_KEY, _SIDE])
+    rows = Partition(_core.Frame.concat(parts, True, False)).sort_values([KEY, _SIDE])
     keys = [("rlm", "by", at) for at in range(len(first.by))]
-    for label in (_RIGHT, ("rlm", "found")):
+    for label in (RIGHT, ("rlm", "found")):
         column = rows.groupby(keys)[label] if keys else rows[label]
         rows[label] = column.ffill() if backward else column.bfill()
-    rows = rows[rows[_LEFT].notna()]
-    distance = rows[_KEY] - rows[("rlm", "found")] if backward else rows[("rlm", "found")] - rows[_KEY]
+    rows = rows[rows[LEFT].notna()]
+    distance = rows[KEY] - rows[("rlm", "found")] if backward else rows[("rlm", "found")] - rows[KEY]
     if tolerance is not None:
         near = distance <= tolerance
-        rows[_RIGHT] = apply("given", rows[_RIGHT], near)
+        rows[RIGHT] = apply("given", rows[RIGHT], near)
         distance = apply("given", distance, near)
-    rows[_KEY] = distance
-    rows[_LEFT] = rows[_LEFT].astype("int64")
+    rows[KEY] = distance
+    rows[LEFT] = rows[LEFT].astype("int64")
     frame: _core.Frame = rows._frame
-    return frame.select([_LEFT, _RIGHT, _KEY])
+    return frame.select([LEFT, RIGHT, KEY])
 
 
-def _brought(first: _Side, second: _Side, found: _core.Frame, suffixes: Any) -> Partition:
+def _brought(first: Side, second: Side, found: _core.Frame, suffixes: Any) -> Partition:
     """The left rows in their order, beside the right ones that were found."""
     ours = {first.on, *first.by}
     shared = [second.on] if first.on == second.on else []
     shared += [theirs for mine, theirs in zip(first.by, second.by, strict=True) if mine == theirs]
-    rows = first.frame.merge(found, "left", [_LEFT], [_LEFT], (None, None), None, False, (False, False))
+    rows = first.frame.merge(found, "left", [LEFT], [LEFT], (None, None), None, False, (False, False))
     right = second.frame.drop([label for label in dict.fromkeys(shared) if label in ours])
     given = [None if suffix is None else str(suffix) for suffix in suffixes]
-    whole = rows.merge(right, "left", [_RIGHT], [_RIGHT], (given[0], given[1]), None, False, (False, False))
-    return Partition(whole.drop([_LEFT, _RIGHT]))
+    whole = rows.merge(right, "left", [RIGHT], [RIGHT], (given[0], given[1]), None, False, (False, False))
+    return Partition(whole.drop([LEFT, RIGHT]))
