@@ -483,6 +483,8 @@ class Answer:
     header: tuple[list[_Label], list[list[_Label]], Any, list[bool], str, bool, int] | None
     """Of a wide table: names of the columns' levels, what the values are called, the levels as an Arrow table, which
     columns are margins, what those are called, whether the last row is one, how many columns were the index."""
+    mixed: tuple[list[tuple[int, int]], Any] | None
+    """Of columns with values of several types, text in the table: each value's row and column, and a table of one row."""
     def scalar(self) -> Any:
         """A Python bool, int, float, str or None; ("timestamp" | "duration" | "date", int | None, unit, tz) for times."""
 

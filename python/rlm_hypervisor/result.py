@@ -113,6 +113,8 @@ class Result:
             index = _index(pandas, arrays[: len(levels)], levels)
             plain = plain.iloc[:, len(levels) :]
             plain.index = index
+        if self._answer.mixed is not None:
+            plain = _with_objects(pandas, plain, *self._answer.mixed)
         if self.is_series:
             series = plain.iloc[:, 0]
             series.name = self.name
@@ -179,8 +181,17 @@ class Result:
     def _columns(self) -> list[list[Any]]:
         """The columns' values, those of the index first; without pyarrow as far as the base install goes."""
         try:
-            return [column.to_pylist() for column in self._table("to_dict()").columns]
+            columns = [column.to_pylist() for column in self._table("to_dict()").columns]
+            if self._answer.mixed is not None:
+                places, values = self._answer.mixed
+                levels = len(self._answer.index or [])
+                values = require("pyarrow", "to_dict()").table(values)
+                for (row, place), value in zip(places, values.columns, strict=True):
+                    columns[levels + place][row] = value.to_pylist()[0]
+            return columns
         except ImportError:
+            if self._answer.mixed is not None:
+                raise
             from rlm_hypervisor._scalar import python_value
 
             width = len(self._answer.index or []) + self._answer.num_columns
@@ -258,6 +269,23 @@ class Result:
             f"<thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody></table>"
             f'<small style="opacity:0.7">{escape(self._footer())}</small></div>'
         )
+
+
+def _with_objects(pandas: Any, plain: Any, places: list[tuple[int, int]], values: Any) -> Any:
+    """The frame with columns of objects where values are of several types."""
+    from rlm_hypervisor._exact import to_frame
+
+    one = to_frame(pandas, require("pyarrow", "to_pandas()").table(values))
+    columns: dict[int, list[Any]] = {}
+    for number, (row, place) in enumerate(places):
+        columns.setdefault(place, [float("nan")] * len(plain))[row] = one.iloc[:, number].tolist()[0]
+    parts = [
+        pandas.Series(columns[place], index=plain.index, dtype=object)
+        if place in columns
+        else plain.iloc[:, place]
+        for place in range(plain.shape[1])
+    ]
+    return pandas.concat(parts, axis=1, keys=range(len(parts)))
 
 
 def _index(pandas: Any, arrays: list[Any], names: list[Any]) -> Any:

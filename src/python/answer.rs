@@ -113,6 +113,16 @@ impl PyAnswer {
         Ok(Some(PyTuple::new(py, parts)?))
     }
 
+    /// Of columns whose values are of several types: each value's row and column, and a table of one row with them.
+    #[getter]
+    fn mixed<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let Some(mixed) = &self.table()?.mixed else { return Ok(None) };
+        let values = out(py, || handed_out_batch(&mixed.values))?;
+        let values = PyTable::try_new(vec![values.clone()], values.schema())?.into_pyobject(py)?;
+        let parts = [mixed.places.clone().into_bound_py_any(py)?, values.into_any()];
+        Ok(Some(PyTuple::new(py, parts)?))
+    }
+
     fn size_bytes(&self) -> PyResult<usize> {
         Ok(self.table()?.size_bytes())
     }

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray,
-    new_null_array,
 };
-use arrow::compute::{cast, concat, concat_batches};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::cells::Mixed;
 use super::texts::converted;
 use super::wide::Header;
 use crate::error::{Error, Result};
 use crate::io::sink;
 use crate::io::sink::target::{Target, Written};
 use crate::plan::Label;
-use crate::plan::frame::{Cells, Frame, Kind};
+use crate::plan::frame::{Frame, Kind};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -32,6 +32,8 @@ pub struct Answer {
     pub columns: Vec<Label>,
     /// Of a wide table what its columns are called, with types.
     pub header: Option<Header>,
+    /// What is text in the table because its column has values of several types.
+    pub mixed: Option<Box<Mixed>>,
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
 }
@@ -39,7 +41,7 @@ pub struct Answer {
 impl Answer {
     pub(super) fn scalar(batches: Vec<RecordBatch>) -> Self {
         let schema = batches.first().map_or_else(|| Arc::new(Schema::empty()), |batch| batch.schema());
-        Self { shape: Shape::Scalar, index: None, columns: Vec::new(), header: None, schema, batches }
+        Self::of(Shape::Scalar, None, Vec::new(), schema, batches)
     }
 
     /// An answer that was put together elsewhere: `index` are the labels of the leading columns that are the index.
@@ -50,7 +52,7 @@ impl Answer {
         schema: SchemaRef,
         batches: Vec<RecordBatch>,
     ) -> Self {
-        Self { shape, index, columns, header: None, schema, batches }
+        Self { shape, index, columns, header: None, mixed: None, schema, batches }
     }
 
     pub(super) fn new(frame: &Frame, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<Self> {
@@ -64,7 +66,7 @@ impl Answer {
             }
         };
         let (index, columns) = (frame.index_names(), frame.labels());
-        Ok(Self { shape, index, columns, header: None, schema, batches })
+        Ok(Self::of(shape, index, columns, schema, batches))
     }
 
     /// The same with what its columns are called.
@@ -72,44 +74,9 @@ impl Answer {
         Self { header: Some(header), ..self }
     }
 
-    /// Turns one row of scalars into the small table they belong to.
-    fn of_cells(cells: &Cells, batches: &[RecordBatch]) -> Result<Self> {
-        let row = batches.iter().find(|batch| batch.num_rows() > 0);
-        let scalars: &[ArrayRef] = row.map_or(&[], |row| row.columns());
-        let mut scalars = scalars.iter();
-        let mut table: Vec<Vec<Option<ArrayRef>>> = Vec::with_capacity(cells.cells.len());
-        for row in &cells.cells {
-            let mut line = Vec::with_capacity(row.len());
-            for cell in row {
-                line.push(match cell {
-                    None => None,
-                    Some(_) => {
-                        Some(scalars.next().ok_or_else(|| Error::internal("a cell went missing"))?.clone())
-                    }
-                });
-            }
-            table.push(line);
-        }
-        let mut arrays: Vec<ArrayRef> = vec![row_labels(&cells.index)];
-        let mut fields = vec![Field::new("index", arrays[0].data_type().clone(), true)];
-        let labels = cells.columns.clone().unwrap_or_else(|| vec![cells.name.clone()]);
-        for (place, label) in labels.iter().enumerate() {
-            let dtype = cells.dtype(place)?;
-            let arrow = dtype.arrow().ok_or_else(|| Error::internal(format!("cells of type {dtype}")))?;
-            let column = table.iter().map(|row| match row.get(place) {
-                Some(Some(value)) => cast(value, &arrow).map_err(Error::from),
-                _ => Ok(new_null_array(&arrow, 1)),
-            });
-            let column = column.collect::<Result<Vec<_>>>()?;
-            let parts: Vec<&dyn Array> = column.iter().map(AsRef::as_ref).collect();
-            arrays.push(if parts.is_empty() { new_null_array(&arrow, 0) } else { concat(&parts)? });
-            fields.push(Field::new(label.arrow_name("value"), arrow, true));
-        }
-        let schema = Arc::new(Schema::new(fields));
-        let batch = RecordBatch::try_new(schema.clone(), arrays)?;
-        let shape = if cells.columns.is_some() { Shape::Frame } else { Shape::Series };
-        let (index, batches) = (Some(vec![Label::None]), vec![batch]);
-        Ok(Self { shape, index, columns: labels, header: None, schema, batches })
+    /// The same with the values of columns that are of several types.
+    pub(super) fn with_mixed(self, mixed: Mixed) -> Self {
+        Self { mixed: Some(Box::new(mixed)), ..self }
     }
 
     pub fn num_rows(&self) -> usize {
@@ -229,7 +196,7 @@ pub(super) fn handed_out(batch: &RecordBatch, schema: &SchemaRef) -> Result<Reco
 }
 
 /// Labels as a column: of floats or of integers where all of them are, else of text.
-fn row_labels(labels: &[Label]) -> ArrayRef {
+pub(super) fn row_labels(labels: &[Label]) -> ArrayRef {
     let floats = labels.iter().map(|label| match label {
         Label::Float(bits) => Some(f64::from_bits(*bits)),
         _ => None,

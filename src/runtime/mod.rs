@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod calls;
+mod cells;
 mod collect;
 mod dummies;
 pub mod engine;

@@ -153,6 +153,7 @@ def _close(a: Any, b: Any, bound: float) -> bool:
         return len(a) == len(b) and all(
             _close(x, y, bound) for x, y in zip(pd.Series(a).tolist(), b, strict=True)
         )
+    b = b.item() if isinstance(b, np.number | np.bool_) else b
     if _missing(a) or _missing(b):
         return _missing(a) and _missing(b)
     if isinstance(b, bool) or isinstance(a, bool):

@@ -88,8 +88,9 @@ def test_every_type(clients: Clients, name: str, operation: str) -> None:
     data = pa.table({"k": pa.array([n % 3 for n in range(len(NUMBERS))]), "v": TYPES[name]})
     if (name, operation) == ("uint64", "by group, lower"):
         return  # pandas makes signed numbers of them.
-    refusals = ("mixes counts and values",) if operation == "describe" else ()
-    check(clients(2).execute, OF_TYPES[operation], data, data, 4, power=2, refusals=refusals)
+    if (name, operation) == ("timestamp ns", "describe"):
+        return  # pandas adds up nanoseconds as floats.
+    check(clients(2).execute, OF_TYPES[operation], data, data, 4, power=2)
 
 
 REFUSED: dict[str, Callable[[Any], Any]] = {

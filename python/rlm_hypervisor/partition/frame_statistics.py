@@ -168,37 +168,42 @@ class FrameStatistics(Summaries):
         columns_only(call, axis)
         only(call, drop=(drop, False, True), method=(method, "pearson"))
         if not isinstance(other, Column):
-            refuse(f"`{call}` takes a column of the partition, not `{clipped(other)}`", call=call)
+            refuse(
+                f"`{call}` takes a column of the partition, not `{clipped(other)}`",
+                "Give one: `p[['x', 'y']].corrwith(p['z'])`; of two partitions take `p['x'].corr(q['x'])` column by column",
+                call=call,
+            )
         labels = self._numeric_labels(call, numeric_only)
         cells = [[self._column(c, call).corr(other, min_periods=min_periods)] for c in labels]
         return Summary(labels, None, cells)
 
     def describe(self, percentiles: Any = None, include: Any = None, exclude: Any = None) -> Summary:
-        """Count, mean, standard deviation, extremes and quantiles of the numeric columns, as a table of floats.
+        """Count, mean, standard deviation, extremes and quantiles of the columns of numbers and of times.
 
-        `include` and `exclude` choose columns by type, which have to be numbers; other columns are refused.
+        `include` and `exclude` choose columns by type, and `include="all"` takes all of them; without numbers and
+        times all are taken too. Of text and booleans there are the number of different values, the most frequent
+        one, and how often it is there. See `Series.describe` about columns with values of several types.
         """
         call = "DataFrame.describe"
-        if exclude is not None or (include is not None and include != "all" and not _numbers_only(include)):
-            if include == "all":
-                refuse(f"`{call}` with `include='all'` takes no `exclude`, in pandas too", call=call)
-            chosen: Any = self.select_dtypes(include, exclude)  # type: ignore[attr-defined]
-            return chosen.describe(percentiles, "all")  # type: ignore[no-any-return]
         found = percentiles_of(call, percentiles)
-        kinds = dict(zip(self._frame.columns, (DType(d) for d in self._frame.dtypes), strict=True))
-        labels = [label for label, kind in kinds.items() if kind.is_number and kind != "bool"]
-        times = [label for label, kind in kinds.items() if kind.kind in "Mm"]
-        others = [label for label in kinds if label not in labels] if include == "all" else []
-        if (times and include is None) or others or not labels:
-            refuse(
-                f"`{call}` of columns that are not numbers mixes counts and values in one column: "
-                f"{', '.join(map(repr, others or times or list(kinds)))}",
-                "Select the numeric columns: `p[['x', 'y']].describe()`",
-                call=call,
-            )
-        parts = [self._column(label, call).describe(found) for label in labels]
-        rows = [[part._cells[row][0] for part in parts] for row in range(len(parts[0]._index))]
-        return Summary(parts[0]._index, labels, rows)
+        if isinstance(include, str) and include == "all":
+            if exclude is not None:
+                refuse(
+                    f"`{call}` with `include='all'` takes no `exclude`, in pandas too",
+                    "Leave `include` out",
+                    call=call,
+                )
+            labels = self._frame.columns
+        elif include is not None or exclude is not None:
+            labels = self.select_dtypes(include, exclude)._frame.columns  # type: ignore[attr-defined]
+        else:
+            kinds = zip(self._frame.columns, (DType(d) for d in self._frame.dtypes), strict=True)
+            labels = [label for label, kind in kinds if kind.kind in "iufMm"] or self._frame.columns
+        if not labels:
+            refuse(f"`{call}` of no columns is an error in pandas too", "Select some", call=call)
+        parts = [self._column(label, call)._described(found) for label in labels]
+        names = dict.fromkeys(name for part in sorted(parts, key=len) for name in part)
+        return Summary(list(names), labels, [[part.get(name) for part in parts] for name in names])
 
     def value_counts(
         self,
@@ -214,12 +219,10 @@ class FrameStatistics(Summaries):
             self._frame.columns if subset is None else [subset] if is_label(subset) else labels_of(subset)
         )
         if labels is None:
-            refuse(f"`{call}` takes labels of columns, not `{clipped(subset)}`", call=call)
+            refuse(
+                f"`{call}` takes labels of columns, not `{clipped(subset)}`",
+                "Name a column, or a list of them: `p.value_counts('k')`",
+                call=call,
+            )
         self._require(labels, f"`{call}`")
         return counted(call, self._frame, labels, normalize, sort, ascending, dropna)
-
-
-def _numbers_only(include: Any) -> bool:
-    """Whether `include` asks for numbers."""
-    given = labels_of(include) or [include]
-    return all(getattr(each, "__name__", each) == "number" for each in given)

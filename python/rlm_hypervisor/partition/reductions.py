@@ -44,7 +44,11 @@ class Reductions(Operators):
         call = f"Series.{name}"
         only(call, axis=(axis, None, 0, "index"))
         if boolean(call, "numeric_only", numeric_only) and not self.dtype.is_number:  # type: ignore[attr-defined]
-            refuse(f"`{call}` with `numeric_only=True` is given a {self._frame.dtypes[0]} column", call=call)
+            refuse(
+                f"`{call}` with `numeric_only=True` is given a {self._frame.dtypes[0]} column",
+                "Leave `numeric_only` out, or convert the column: `.astype('float64')`",
+                call=call,
+            )
         return self._reduce(name, skipna=boolean(call, "skipna", skipna), **params)
 
     def sum(
@@ -80,7 +84,13 @@ class Reductions(Operators):
     def std(
         self, *, axis: object = None, skipna: bool = True, ddof: int = 1, numeric_only: bool = False
     ) -> Scalar:
-        """The standard deviation, with `n - ddof` in the denominator."""
+        """The standard deviation, with `n - ddof` in the denominator; of spans it is a span."""
+        kind = self._frame.dtypes[0]
+        if kind.startswith("timedelta64"):
+            ticks = apply("given", apply("astype", self, "Int64"), apply("notna", self))
+            found = ticks.std(axis=axis, skipna=skipna, ddof=ddof, numeric_only=numeric_only)
+            whole = apply("astype", apply("fillna", apply("trunc", found), 0.0), "int64")
+            return apply("given", apply("astype", whole, kind), apply("notna", found))  # type: ignore[no-any-return]
         return self._plain("std", axis, skipna, numeric_only, ddof=whole_number("Series.std", "ddof", ddof))
 
     def var(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rlm_hypervisor._text import clipped
-from rlm_hypervisor.partition.operators import Operators, apply
+from rlm_hypervisor.partition.operators import Operators, apply, wrap
 from rlm_hypervisor.partition.reductions import Reductions
 from rlm_hypervisor.partition.refusal import boolean, labels_of, only, refuse, whole_number
 from rlm_hypervisor.partition.scalar import Scalar, Summary
@@ -19,10 +19,20 @@ _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 def fraction(call: str, q: object) -> float:
     """A quantile's `q`: from 0 to 1."""
     if isinstance(q, bool | Operators) or not hasattr(q, "__float__"):
-        refuse(f"`{call}` takes a number from 0 to 1 for `q`, not `{clipped(q)}`", call=call, argument="q")
+        refuse(
+            f"`{call}` takes a number from 0 to 1 for `q`, not `{clipped(q)}`",
+            "Give a part of 1: 0.5 for the median",
+            call=call,
+            argument="q",
+        )
     value = float(q)
     if not 0 <= value <= 1:
-        refuse(f"`{call}` takes a number from 0 to 1 for `q`, not `{clipped(q)}`", call=call, argument="q")
+        refuse(
+            f"`{call}` takes a number from 0 to 1 for `q`, not `{clipped(q)}`",
+            "Give a part of 1: 0.5 for the median",
+            call=call,
+            argument="q",
+        )
     return value
 
 
@@ -44,12 +54,20 @@ def percentiles_of(call: str, percentiles: Any) -> list[float]:
         return [0.25, 0.5, 0.75]
     given = labels_of(percentiles)
     if given is None:
-        refuse(f"`{call}` takes a list of numbers from 0 to 1 for `percentiles`", call=call)
+        refuse(
+            f"`{call}` takes a list of numbers from 0 to 1 for `percentiles`",
+            "Give a list: `percentiles=[0.1, 0.9]`",
+            call=call,
+        )
     found = [fraction(call, q) for q in given]
     if len(set(found)) != len(found):
         refuse(f"`{call}` got the same percentile twice", "Give each once", call=call)
     if len({percent(q) for q in found}) != len(found) or any(len(percent(q)) > 8 for q in found):
-        refuse(f"`{call}` with percentiles this close to each other is not native", call=call)
+        refuse(
+            f"`{call}` with percentiles this close to each other is not native",
+            "Round them to fewer digits",
+            call=call,
+        )
     return sorted(found)
 
 
@@ -130,7 +148,7 @@ class Statistics(Reductions):
     def _locate(self, name: str, axis: object, skipna: object, args: Any, kwargs: Any) -> Scalar:
         only(f"Series.{name}", axis=(axis, 0, None, "index"))
         if args or kwargs:
-            refuse(f"`Series.{name}` takes no further arguments", call=f"Series.{name}")
+            refuse(f"`Series.{name}` takes no further arguments", "Leave them out", call=f"Series.{name}")
         found = self._reduce(name)
         if boolean(f"Series.{name}", "skipna", skipna):
             return found
@@ -154,30 +172,39 @@ class Statistics(Reductions):
 
     def _related(self, name: str, other: Any, call: str, **params: Any) -> Scalar:
         if not isinstance(other, Statistics):
-            refuse(f"`{call}` takes another column of the partition, not `{clipped(other)}`", call=call)
+            refuse(
+                f"`{call}` takes another column of the partition, not `{clipped(other)}`",
+                "Give one: `p['x'].corr(p['y'])`",
+                call=call,
+            )
         return self._reduce(name, other, **params)
 
     def describe(self, percentiles: Any = None, include: object = None, exclude: object = None) -> Summary:
-        """Count, mean, standard deviation, extremes and quantiles of a numeric column, as a series of floats."""
-        call = "Series.describe"
-        found = percentiles_of(call, percentiles)
+        """Count, mean, standard deviation, extremes and quantiles of a numeric column, as a series of floats.
+
+        Of times and spans the same as times and spans (times without the deviation), and of anything else count,
+        number of different values, the most frequent value and how often it is there: values of several types, which
+        are objects in pandas and text in Arrow.
+        """
+        parts = self._described(percentiles_of("Series.describe", percentiles))
+        return Summary(list(parts), None, [[cell] for cell in parts.values()], name=self.name)
+
+    def _described(self, found: list[float]) -> dict[str, Scalar]:
+        """The parts of a description by name; `found` are the percentiles."""
         kind = self._frame.dtypes[0]
-        if not kind.startswith(("int", "uint", "float")):
-            refuse(
-                f"`{call}` of a {kind} column mixes counts and values in one column, which is not native",
-                "Ask for the parts: `p['x'].agg(['count', 'nunique'])`, `p['x'].mode()`",
-                call=call,
-            )
-        rows = [
-            ("count", self.count()),
-            ("mean", self.mean()),
-            ("std", self.std()),
-            ("min", self.min()),
-            *((percent(q), self.quantile(q)) for q in found),
-            ("max", self.max()),
-        ]
-        cells = [[apply("astype", cell, "float64")] for _, cell in rows]
-        return Summary([label for label, _ in rows], None, cells, name=self.name)
+        numbers = kind.startswith(("int", "uint", "float"))
+        if not numbers and not kind.startswith(("datetime64", "timedelta64")):
+            first = self.value_counts()._frame.head(1)
+            top: Any = wrap(first.level(0))
+            freq: Any = wrap(first)
+            return {"count": self.count(), "unique": self.nunique(), "top": top.max(), "freq": freq.max()}
+        parts = {"count": self.count(), "mean": self.mean()}
+        if not kind.startswith("datetime64"):
+            parts["std"] = self.std()
+        parts["min"] = self.min()
+        parts |= {percent(q): self.quantile(q) for q in found}
+        parts["max"] = self.max()
+        return {name: apply("astype", cell, "float64") for name, cell in parts.items()} if numbers else parts
 
     def mode(self, dropna: bool = True) -> Column:
         """The most frequent values, in order; several where they are equally frequent."""

@@ -34,30 +34,25 @@ impl Frame {
                 }
             })
             .collect::<Result<Vec<_>>>()?;
-        let cells = Cells { index, columns, name: Label::None, cells };
-        for place in 0..width {
-            cells.dtype(place)?;
-        }
-        let kind = Kind::Cells(cells);
+        let kind = Kind::Cells(Cells { index, columns, name: Label::None, cells });
         Ok(Self { domain: Arc::new(Node::Unit), index: Index::Range, columns: Vec::new(), kind })
     }
 }
 
 impl Cells {
-    /// The type that holds every cell of a column.
-    pub fn dtype(&self, place: usize) -> Result<DType> {
+    /// The type that holds every cell of a column; None where there is none.
+    pub fn common(&self, place: usize) -> Option<DType> {
         let mut common: Option<DType> = None;
         for cell in self.cells.iter().filter_map(|row| row.get(place).and_then(Option::as_ref)) {
             let dtype = cell.dtype();
             common = Some(match common {
                 None => dtype,
                 Some(so_far) if so_far == dtype => so_far,
-                Some(so_far) => promote(&so_far, &dtype).ok_or_else(|| {
-                    not_decomposable(format!("cells of type {so_far} and {dtype} do not fit one column"))
-                        .hint("Aggregate these columns one by one")
-                })?,
+                // Not even booleans and numbers are of one type.
+                Some(so_far) if so_far == DType::Bool || dtype == DType::Bool => return None,
+                Some(so_far) => promote(&so_far, &dtype)?,
             });
         }
-        Ok(common.unwrap_or(DType::Float64))
+        Some(common.unwrap_or(DType::Float64))
     }
 }
