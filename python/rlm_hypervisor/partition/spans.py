@@ -57,12 +57,20 @@ def _bound(labels: Any, end: Any, last: bool, call: str) -> Any:
 
 
 def _in_slice(frame: _core.Frame, key: slice, call: str) -> _core.Frame:
-    """Both ends included; the rows have to be in order of their labels, or the run fails."""
+    """Both ends included: by value where the rows are in order of their labels, else between the rows of both labels.
+
+    A run fails where they are in no order and a label is not there, or in several places. Times that are written as
+    text need rows in order.
+    """
     if key.step is not None:
         refuse(
             f"`{call}` of a slice with a step is not native", "Take every n-th row: `.iloc[::n]`", call=call
         )
     labels: Any = wrap(frame.level(0))
+    ends = [end for end in (key.start, key.stop) if end is not None]
+    times = str(labels._frame.dtypes[0]).startswith(("datetime", "timedelta"))
+    if ends and not (times and any(isinstance(end, str) for end in ends)):
+        return frame.filter(_between(labels, key, call)._frame)
     said = f"`{call}` of a slice: the rows are not in order of their labels; call `sort_index()` first"
     condition = apply("ensure", True, labels.is_monotonic_increasing, said) & labels.notna()
     if key.start is not None:
@@ -70,6 +78,32 @@ def _in_slice(frame: _core.Frame, key: slice, call: str) -> _core.Frame:
     if key.stop is not None:
         condition = condition & _bound(labels, key.stop, True, call)
     return frame.filter(condition._frame)
+
+
+def _between(labels: Any, key: slice, call: str) -> Any:
+    """The condition that a row is in a slice of labels."""
+    number = labels._windowed("cumcount", True)
+    up = down = labels.notna()
+    placed: Any = True
+    found: Any = True
+    for end, last in ((key.start, False), (key.stop, True)):
+        if end is None:
+            continue
+        value = constant(end, f"`{call}`")
+        up = up & apply("le" if last else "ge", labels, value)
+        down = down & apply("ge" if last else "le", labels, value)
+        here = apply("eq", labels, value)
+        at = apply("given", number, here)
+        first, final = at.min(), at.max()
+        placed = (number <= final if last else number >= first) & placed
+        found = (final - first + 1 == here.sum()) & found
+    rising, falling = labels.is_monotonic_increasing, labels.is_monotonic_decreasing
+    said = (
+        f"`{call}` of a slice: the rows are not in order of their labels, and an end of the slice is not there, or there "
+        "in several places; call `sort_index()` first"
+    )
+    condition = apply("select", rising, up, falling, down, placed)
+    return apply("ensure", condition, rising | falling | found, said)
 
 
 def several(frame: _core.Frame, key: Any, call: str) -> _core.Frame | None:

@@ -1,4 +1,4 @@
-"""Columns as rows under the labels of their rows: `p.stack()`."""
+"""Columns as rows, and rows as columns: `p.stack()`, `p.T`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rlm_hypervisor.partition.refusal import only, refuse
 
 if TYPE_CHECKING:
     from rlm_hypervisor.partition.column import Column
+    from rlm_hypervisor.partition.wide import Wide
 
 _LEVEL, _VALUE = ("rlm", "level"), ("rlm", "value")
 
@@ -30,8 +31,6 @@ class Stacking:
 
         Columns have to be of one type, or numbers. `dropna`, `sort` and columns of several levels are refused.
         """
-        from rlm_hypervisor.partition.column import Column
-
         call = "DataFrame.stack"
         only(
             call,
@@ -40,6 +39,11 @@ class Stacking:
             sort=(sort, None),
             future_stack=(future_stack, True),
         )
+        return self._stacked(call)
+
+    def _stacked(self, call: str) -> Column:
+        from rlm_hypervisor.partition.column import Column
+
         frame = self._frame
         labels = list(frame.columns)
         kinds = {type(label) for label in labels}
@@ -69,3 +73,25 @@ class Stacking:
         frame = frame.select([_LEVEL, _VALUE]).explode([_LEVEL, _VALUE], False)
         frame = frame.set_index([_LEVEL], True, True).with_level_names([*own, None])
         return Column(frame.column(_VALUE).with_name(None))
+
+    @property
+    def T(self) -> Wide:
+        """Rows as columns, which are called by the rows' labels: the last step of an operation. See `transpose`."""
+        return self.transpose()
+
+    def transpose(self, *args: object, copy: object = None) -> Wide:
+        """Rows as columns, which are called by the rows' labels: the last step of an operation.
+
+        Columns have to be of one type, or numbers; a run fails where two rows have one label, and where there are more
+        rows than a table may have columns.
+        """
+        from rlm_hypervisor.partition.spreading import spread
+
+        call = "DataFrame.transpose"
+        if args:
+            refuse(f"`{call}` takes no axes", "Leave them out", call=call)
+        only(call, copy=(copy, None, True, False))
+        long = self._stacked(call)._frame
+        names = long.index_names or [None]
+        levels = [(name, long.level(number)) for number, name in enumerate(names)]
+        return spread(levels[-1:], levels[:-1], [(None, long)], False, sorted=False, missing="last")

@@ -136,3 +136,15 @@ pd.cut(p["g"], 2, labels=False, right=False) #ne
 pd.cut(p["i"], 5, labels=False) #ne
 p.assign(bin=pd.cut(p["x"], [-20, 0, 20], labels=False)).groupby("bin")["x"].count() #ne
 """
+
+TURNED = """
+p[["x", "y"]].T
+p[["i", "g"]].T
+p[["x", "i"]].head(7).transpose()
+p[["k", "s"]].T
+p.groupby("g")[["x", "i"]].sum().T
+p.groupby("g").agg({"x": "mean", "i": "max"}).transpose()
+p.groupby(["g", "b"])[["x", "y"]].max().T
+p.sort_values("i")[["x"]].head(3).T
+p["x"].T
+"""
