@@ -1,10 +1,11 @@
-"""Every NOT_DECOMPOSABLE error that is made in Rust says by a hint what to do instead."""
+"""Every NOT_DECOMPOSABLE error says what to do instead: those made in Rust by a hint, those in Python by their advice."""
 
 from __future__ import annotations
 
+import ast
 import re
 
-from tests.guards._sources import name, rust
+from tests.guards._sources import files, name, rust
 
 _CHARACTER = re.compile(r"'(?:\\.|[^\\'])'")
 
@@ -52,6 +53,55 @@ def test_each_says_what_to_do() -> None:
 def test_all_are_made_by_the_one_function() -> None:
     made = [name(path) for path, code in rust() if re.search(r"new\(\s*Code::NotDecomposable", code)]
     assert made == ["src/error.rs"]
+
+
+_SAYING_NO = ("refuse", "_refuse", "refusal", "refuse_value", "sentence")
+"""What is called to say no, besides the method `fail`: with what happened, and what to do."""
+
+
+def without_advice(code: str) -> list[int]:
+    """The lines of refusals in Python that have no advice, or an empty one."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if not isinstance(node, ast.Call):
+            continue
+        named = isinstance(node.func, ast.Name) and node.func.id in _SAYING_NO
+        if named or (isinstance(node.func, ast.Attribute) and node.func.attr == "fail"):
+            given = dict(enumerate(node.args)) | {k.arg: k.value for k in node.keywords}
+            advice = given.get(1, given.get("advice"))
+            if advice is None or (isinstance(advice, ast.Constant) and not str(advice.value or "").strip()):
+                found.append(node.lineno)
+    return sorted(found)
+
+
+def test_each_of_python_says_what_to_do() -> None:
+    texts = {name(path): path.read_text(encoding="utf-8") for path in files(".py", "python")}
+    texts = {path: text for path, text in texts.items() if "/partition/" in path}
+    assert len(texts) > 50
+    bare = {path: lines for path, text in texts.items() if (lines := without_advice(text))}
+    assert not bare, "say as the second argument what to do: the nearest native way, or what to give instead"
+
+
+def test_all_of_python_are_made_by_the_one_function() -> None:
+    made = [
+        name(path)
+        for path in files(".py", "python")
+        if re.search(r"\bNotDecomposableError\((?!RLMError)", path.read_text(encoding="utf-8"))
+    ]
+    assert made == ["python/rlm_hypervisor/partition/refusal.py"]
+
+
+def test_the_reader_of_python_is_right() -> None:
+    code = """
+refuse("a")
+refuse("b", "do")
+refuse("c", "", call="x")
+path.fail(f"{d}", "")
+refuse("e", advice=f"{hint}")
+refuse("f", "do" if x else "")
+refuse(what, None)
+"""
+    assert without_advice(code) == [2, 4, 5, 8]
 
 
 def test_the_reader_is_right() -> None:

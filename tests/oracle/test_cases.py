@@ -103,6 +103,36 @@ BEYOND = {
         )
         for table in ("empty", "all_null")
     ),
+    # Without a text, there is no column of flags, and pandas raises.
+    *(
+        (case, "all_null")
+        for case in (
+            'p["s"].str.get_dummies(sep=" ")',
+            'p["s"].str.get_dummies("t", dtype=bool)',
+            'p["k"].str.get_dummies()',
+            'p["s"].str.get_dummies("te", dtype="float32")',
+        )
+    ),
+    ('p["k"].str.get_dummies()', "null_keys"),
+    # A dict has each missing key of pandas' as one of its own.
+    ('p["g"].map(p.set_index("g")["i"].to_dict())', "nulls"),
+    # An index of nothing keeps its type, and what is looked up in nothing is of floats.
+    *(
+        (case, "empty")
+        for case in (
+            'p["g"].map(p.groupby("g")["i"].sum().to_dict())',
+            'p["g"].map(p.set_index("g")["i"].to_dict())',
+            'p["g"].map(p["g"].value_counts().to_dict()).sum()',
+            'p.groupby("g")["i"].sum().add_prefix("g_")',
+            'p["i"].add_suffix("_row")',
+            'p["i"].values.max() - p["i"].values.min()',
+            "p.drop(index=[0, 2])",
+        )
+    ),
+    ('p.groupby("g")["i"].sum().add_prefix("g_")', "nulls"),
+    ('p["i"].equals(p["y"])', "all_null"),
+    # Of two missing values pandas makes floats, whatever they are of.
+    *(('p.agg({"x": "max", "k": "min"})', table) for table in ("empty", "all_null", "null_keys")),
     # pandas 3.1 returns all rows where a key is nothing but missing.
     ('p.nlargest(3, ["x", "i"])', "all_null"),
 }
@@ -139,6 +169,8 @@ _OF_OBJECTS = [
     'p["s"].str.encode("utf8").str.decode("utf8")',
     'p["s"].str.encode("utf8").str.len()',
 ]
+# Of no rows, what were the columns are no rows.
+BEYOND |= {(case.name, "empty") for case in CASES if case.name.endswith((".T", ".transpose()"))}
 # Without a text, pandas makes fewer columns.
 BEYOND |= {(case, table) for case in _PIECES for table in ("empty", "all_null")}
 # A column of objects without a value is one of floats to pandas, which have no text methods.

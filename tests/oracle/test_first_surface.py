@@ -165,7 +165,7 @@ def test_aggregates_of_large_whole_numbers_share_no_column(client: RLMClient) ->
     assert answer["max"] == 2**64 - 1
 
 
-@pytest.mark.parametrize("name", ["T", "values", "style", "plot"])
+@pytest.mark.parametrize("name", ["info", "values", "style", "plot"])
 def test_a_column_called_like_something_of_pandas(client: RLMClient, name: str) -> None:
     """`p.T` is the transposed table in pandas, whatever columns there are."""
     data = pd.DataFrame({"k": ["a", "b"], name: [1, 2]})

@@ -119,7 +119,11 @@ class Aligning:
         numbers = level_numbers(self._frame, order if labels_of(order) is None else list(order), call)
         names = self._frame.index_names or [None]
         if sorted(numbers) != list(range(len(names))) or len(names) < 2:
-            refuse(f"`{call}` takes every level of an index of several once", call=call)
+            refuse(
+                f"`{call}` takes every level of an index of several once",
+                "Name each level once, by name or number: `p.reorder_levels([1, 0])`",
+                call=call,
+            )
         levels = [self._frame.level(number) for number in numbers]
         frame = self._frame.set_index(levels, False, False).with_level_names([names[n] for n in numbers])
         return type(self)(frame)  # type: ignore[call-arg]
@@ -127,7 +131,11 @@ class Aligning:
     def _swapped(self: _Own, i: Any, j: Any, call: str) -> _Own:
         count = len(self._frame.index_names or [None])
         if count < 2:
-            refuse(f"`{call}` needs an index of several levels", call=call)
+            refuse(
+                f"`{call}` needs an index of several levels",
+                "Set one first: `p.set_index(['k', 'g'])`",
+                call=call,
+            )
         first, second = level_numbers(self._frame, [i, j], call)
         order = list(range(count))
         order[first], order[second] = second, first
@@ -215,7 +223,7 @@ class AligningColumn(Aligning):
         call = "Series.update"
         column = series(other, f"`{call}`")
         if column is None:
-            refuse(f"`{call}` takes a column", call=call)
+            refuse(f"`{call}` takes a column", "Give a column of a partition: `p['x']`", call=call)
         label = self._frame.columns[0]
         found = _updated(self._frame, column._frame, True, call)
         object.__setattr__(self, "_frame", found._frame.with_name(label))

@@ -35,7 +35,11 @@ def cut(
     if edges is None:
         count = whole_number(call, "bins", bins)
         if count < 1:
-            refuse(f"`{call}` takes one interval or more, not {count}", call=call)
+            refuse(
+                f"`{call}` takes one interval or more, not {count}",
+                "Give the number of intervals, or a list of edges",
+                call=call,
+            )
         if labels is None:
             refuse(
                 f"`{call}` into {count} intervals names them by edges, which only the data knows",
@@ -44,11 +48,23 @@ def cut(
             )
         return _binned(x, _equal(x, count, closed), closed, lowest, _names(labels, count, call))
     if not edges or not all(isinstance(edge, int | float) and edge == edge for edge in edges):
-        refuse(f"`{call}` takes numbers as edges, not `{clipped(bins)}`", call=call)
+        refuse(
+            f"`{call}` takes numbers as edges, not `{clipped(bins)}`",
+            "Give a list of numbers: `[0, 10, 100]`",
+            call=call,
+        )
     if any(low >= high for low, high in itertools.pairwise(edges)):
-        refuse(f"`{call}` takes edges that increase, not `{clipped(bins)}`", call=call)
+        refuse(
+            f"`{call}` takes edges that increase, not `{clipped(bins)}`",
+            "Sort the edges, and leave out those that are there twice",
+            call=call,
+        )
     if kind.startswith("int") and any(isinstance(edge, int) and abs(edge) > 2**53 for edge in edges):
-        refuse(f"`{call}` with edges beyond 2**53 is not native", call=call)
+        refuse(
+            f"`{call}` with edges beyond 2**53 is not native",
+            "Convert the column and the edges to floats first: `p['x'].astype('float64')`",
+            call=call,
+        )
     names = _names(labels, len(edges) - 1, call)
     if labels is None:
         names = _intervals(edges, closed, lowest, whole_number(call, "precision", precision))
@@ -83,7 +99,11 @@ def qcut(
 
 def _number(x: Any, call: str) -> str:
     if not isinstance(x, Operators) or x._frame.kind != "series":
-        refuse(f"`{call}` takes a column of numbers, not `{clipped(x)}`", call=call)
+        refuse(
+            f"`{call}` takes a column of numbers, not `{clipped(x)}`",
+            "Give a column of the partition: `p['x']`; of text make numbers first: `pd.to_numeric(p['x'])`",
+            call=call,
+        )
     kind: str = x._frame.dtypes[0]
     if not kind.startswith(("int", "uint", "float")):
         refuse(f"`{call}` of {kind} is not native in this version", "Convert it to numbers first", call=call)
@@ -96,7 +116,11 @@ def _names(labels: Any, count: int, call: str) -> list[Any] | None:
         return None
     names = labels_of(labels)
     if names is None or len(names) != count:
-        refuse(f"`{call}` takes {count} labels, one for each interval, not `{clipped(labels)}`", call=call)
+        refuse(
+            f"`{call}` takes {count} labels, one for each interval, not `{clipped(labels)}`",
+            "Give one label less than there are edges, or leave `labels` out",
+            call=call,
+        )
     numbers = all(isinstance(name, int | float) and not isinstance(name, bool) for name in names)
     if not numbers and not all(isinstance(name, str) for name in names):
         refuse(

@@ -10,7 +10,10 @@ from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.aligning import AligningColumn
 from rlm_hypervisor.partition.alignment import by_labels
+from rlm_hypervisor.partition.arrays import Takeable, as_column
+from rlm_hypervisor.partition.column_pairs import ColumnPairs
 from rlm_hypervisor.partition.constant import constants
+from rlm_hypervisor.partition.dropping import Dropping
 from rlm_hypervisor.partition.dtypes import DType, target
 from rlm_hypervisor.partition.factorizing import Factorizing
 from rlm_hypervisor.partition.levels import Levelled
@@ -69,6 +72,9 @@ def reflection(op: str, reflected: bool, name: str) -> Callable[..., Any]:
 
 class Column(
     HasText,
+    Takeable,
+    Dropping,
+    ColumnPairs,
     Nested,
     Temporal,
     Levelled,
@@ -183,7 +189,10 @@ class Column(
     ) -> Column:
         """True where `left <= value <= right`; `inclusive` says which of the bounds count."""
         if inclusive not in ("both", "neither", "left", "right"):
-            refuse(f"`Series.between` takes 'both', 'neither', 'left' or 'right', not {inclusive!r}")
+            refuse(
+                f"`Series.between` takes 'both', 'neither', 'left' or 'right', not {inclusive!r}",
+                "Give one of these words; 'both' is the default",
+            )
         return apply("between", self, left, right, inclusive)  # type: ignore[no-any-return]
 
     def astype(self, dtype: object, copy: object = None, errors: str = "raise") -> Column:
@@ -209,6 +218,7 @@ class Column(
     def __getitem__(self, key: object) -> Any:
         if callable(key):
             key = key(self)
+        key = as_column(key)
         if isinstance(key, Column):
             return Column(self._frame.filter(boolean_mask(key, "Series")))
         if isinstance(key, slice) and all(end is None or type(end) is int for end in (key.start, key.stop)):
@@ -433,6 +443,7 @@ class ColumnLoc:
         self._column = column
 
     def __getitem__(self, key: object) -> Any:
+        key = as_column(key)
         if isinstance(key, slice) and key == slice(None):
             return self._column.copy()
         if is_row_labels(key):
@@ -464,7 +475,10 @@ def kept(call: str, keep: object) -> Literal["first", "last", "none"]:
         return "first"
     if keep == "last":
         return "last"
-    refuse(f"`{call}` takes 'first', 'last' or False for `keep`, not {clipped(keep)}")
+    refuse(
+        f"`{call}` takes 'first', 'last' or False for `keep`, not {clipped(keep)}",
+        "Give one of these; 'first' is the default",
+    )
 
 
 def piped(owner: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

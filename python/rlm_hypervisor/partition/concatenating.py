@@ -42,7 +42,7 @@ def concat(
         keys, objs = list(objs), list(objs.values())
     parts = [part for part in objs if part is not None]
     if not parts:
-        refuse(f"`{call}` of nothing", call=call)
+        refuse(f"`{call}` of nothing", "Give at least one frame or column", call=call)
     found: list[Any] = [
         column if (column := series(part, f"`{call}`")) is not None else part for part in parts
     ]
@@ -93,7 +93,10 @@ def _side_by_side(parts: list[Any], ignore_index: bool, keys: Any, how: str, sor
     first = parts[0]._frame
     labels = None if keys is None else labels_of(keys)
     if keys is not None and (labels is None or any(isinstance(part, Partition) for part in parts)):
-        refuse(f"`pd.concat` of frames with `axis=1` and `keys={clipped(keys)}` is not native")
+        refuse(
+            f"`pd.concat` of frames with `axis=1` and `keys={clipped(keys)}` is not native",
+            "Leave `keys` out, and rename the columns: `p.add_prefix('a_')`",
+        )
     apart = not all(first.same_rows(part._frame) for part in parts)
     if sort and not apart and not _core.in_label_order(first):
         refuse(
@@ -120,7 +123,10 @@ def _side_by_side(parts: list[Any], ignore_index: bool, keys: Any, how: str, sor
         made = _by_label(made, how, sort)
     names = [label for label, _ in made]
     if len(set(names)) != len(names):
-        refuse(f"`pd.concat` with `axis=1` would give several columns one name: {clipped(names)}")
+        refuse(
+            f"`pd.concat` with `axis=1` would give several columns one name: {clipped(names)}",
+            "Rename them first: `column.rename('name')`",
+        )
     frame = made[0][1].to_frame(names[0])
     for label, column in made[1:]:
         frame = frame.assign(label, column)

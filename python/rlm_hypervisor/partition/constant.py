@@ -52,7 +52,9 @@ def constant(value: object, call: str) -> Any:
 def constants(values: Any, call: str) -> list[Any]:
     """The values of a list-like, as `isin` takes them."""
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
-        refuse(f"{call} takes a list of values, not `{clipped(values)}`", call=call)
+        refuse(
+            f"{call} takes a list of values, not `{clipped(values)}`", "Give a list: `[1, 2, 3]`", call=call
+        )
     if type(values).__module__.startswith("rlm_hypervisor"):
         refuse(
             f"{call} with a column or partition is not native in this version",

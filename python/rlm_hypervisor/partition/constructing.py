@@ -56,7 +56,11 @@ def frame(
 def _labels(columns: Any) -> list[Any]:
     found = labels_of(columns)
     if found is None:
-        refuse(f"`{_CALL}` takes a list of labels for `columns`, not `{clipped(columns)}`", call=_CALL)
+        refuse(
+            f"`{_CALL}` takes a list of labels for `columns`, not `{clipped(columns)}`",
+            "Give a list: `columns=['a', 'b']`",
+            call=_CALL,
+        )
     return found
 
 
@@ -123,6 +127,7 @@ def _table(data: dict[Any, Any], index: Any) -> Summary:
             if values is not None and len(values) != len(labels):
                 refuse(
                     f"`{_CALL}`: `{label}` has {len(values)} values for {len(labels)} rows, which pandas refuses too",
+                    "Give as many values as there are rows",
                     call=_CALL,
                 )
             row.append(_scalar(data[label] if values is None else values[number], some))

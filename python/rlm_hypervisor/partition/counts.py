@@ -65,7 +65,11 @@ def counted_in_groups(
     if boolean(call, "normalize", normalize):
         label = "proportion"
         if len(set(groups.keys)) < len(groups.keys) or None in groups.keys:
-            refuse(f"`{call}` with `normalize=True` needs keys with names of their own", call=call)
+            refuse(
+                f"`{call}` with `normalize=True` needs keys with names of their own",
+                "Rename the column first: `p['x'].rename('name')`",
+                call=call,
+            )
         totals = counts.group(groups.keys, True, False, False).window("sum", counts, [])
         counts = apply("truediv", Column(counts), Column(totals))._frame
     counts = counts.with_name(label)

@@ -44,7 +44,11 @@ def frequency(freq: object, call: str) -> str:
     text = getattr(freq, "freqstr", None)
     if isinstance(text, str) and type(freq).__module__.startswith("pandas."):
         return text
-    refuse(f"`{call}` takes a frequency such as 'D' or '15min', not `{clipped(freq)}`", call=call)
+    refuse(
+        f"`{call}` takes a frequency such as 'D' or '15min', not `{clipped(freq)}`",
+        "Write it as text, such as '1h30min', 'W' or 'MS'",
+        call=call,
+    )
 
 
 def zone(tz: object, call: str) -> str:
@@ -274,7 +278,10 @@ class DatetimeProperties(_Properties):
     def strftime(self, date_format: str) -> Column:
         """Written by the codes of Python, e.g. `"%Y-%m"`; names are English."""
         if not isinstance(date_format, str):
-            refuse(f"`DatetimeProperties.strftime` takes a string, not `{clipped(date_format)}`")
+            refuse(
+                f"`DatetimeProperties.strftime` takes a string, not `{clipped(date_format)}`",
+                "Give a format, such as '%Y-%m-%d'",
+            )
         return self._part("strftime", date_format)
 
     def to_period(self, freq: Any = None) -> Periods:

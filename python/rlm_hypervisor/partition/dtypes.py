@@ -185,7 +185,7 @@ def chosen_by_dtype(frame: Any, include: Any, exclude: Any) -> list[Any]:
     call = "DataFrame.select_dtypes"
     wanted = [_prefixes(include, call), _prefixes(exclude, call)]
     if wanted == [None, None]:
-        refuse(f"`{call}` needs `include` or `exclude`", call=call)
+        refuse(f"`{call}` needs `include` or `exclude`", "Name types: `p.select_dtypes('number')`", call=call)
     kept, gone = wanted
     return [
         label

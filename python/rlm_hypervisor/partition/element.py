@@ -269,7 +269,11 @@ def isinstance_of(value: Any) -> bool:
 def _path() -> exploring.Path:
     path = exploring.current()
     if path is None:
-        refuse("a value outlived the function of single values it belongs to", call="apply")
+        refuse(
+            "a value outlived the function of single values it belongs to",
+            "Return what you need of it from the function",
+            call="apply",
+        )
     return path
 
 

@@ -140,7 +140,9 @@ def _mathematical(name: str) -> Callable[..., Any]:
         if args or not isinstance_of(x):
             if name == "log" and len(args) == 1 and not isinstance_of(args[0]):
                 return function(x) / math.log(args[0])
-            _path().fail(f"`math.{name}` with these arguments is not native", "", f"math.{name}")
+            _path().fail(
+                f"`math.{name}` with these arguments is not native", "Give one number", f"math.{name}"
+            )
         column = _float(x)._column
         outside = _DOMAINS.get(name)
         if outside is not None and _path().decide(outside(column)):
@@ -185,7 +187,7 @@ def _pair(name: str, operator: str) -> Callable[..., Any]:
         if not any(map(isinstance_of, args)):
             return original(*args)
         if len(args) != 2:
-            _path().fail(f"`math.{name}` of {len(args)} values is not native", "", f"math.{name}")
+            _path().fail(f"`math.{name}` of {len(args)} values is not native", "Give two", f"math.{name}")
         if operator == "pow":
             return _float(args[0]) ** (_float(args[1]) if isinstance_of(args[1]) else float(args[1]))
         parts = [_float(arg)._column if isinstance_of(arg) else float(arg) for arg in args]

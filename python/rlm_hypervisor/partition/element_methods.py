@@ -53,17 +53,21 @@ def attribute(value: Element, name: str) -> Any:
         "time",
         "span",
     ):
-        _path().fail(f"`.{name}` of a value of type {value._kind} is not native", "", name)
+        _path().fail(
+            f"`.{name}` of a value of type {value._kind} is not native",
+            "Take it of the whole column: `p['x'].str`, `p['t'].dt`",
+            name,
+        )
     raise AttributeError(f"'{value._kind}' object has no attribute '{name}'")
 
 
 def _called(value: Element, name: str, args: tuple[Any, ...]) -> Any:
     if not all(isinstance(arg, str | int | tuple) and not isinstance_of(arg) for arg in args):
-        _path().fail(f"`.{name}` with an argument that is a value is not native", "", name)
+        _path().fail(f"`.{name}` with an argument that is a value is not native", "Give a constant", name)
     text = value._column.str
     if name == "replace":
         if len(args) != 2:
-            _path().fail("`.replace` of text with a count is not native", "", name)
+            _path().fail("`.replace` of text with a count is not native", "Leave the count out", name)
         return Element(text.replace(args[0], args[1], regex=False), "str")
     found = getattr(text, name)(*args)
     if name in _FLAGS:

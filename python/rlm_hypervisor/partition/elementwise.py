@@ -82,7 +82,10 @@ class Elementwise:
         """The operator on every column, missing cells filled unless both are missing."""
         frame = self._frame
         if isinstance(other, Elementwise) and other._frame.columns != frame.columns:
-            refuse("an operator between partitions of different columns is not native")
+            refuse(
+                "an operator between partitions of different columns is not native",
+                "Select the same columns of both first: `p[['x', 'y']] - q[['x', 'y']]`",
+            )
         for label in self._frame.columns:
             part = Column(other._frame.column(label)) if isinstance(other, Elementwise) else other
             value = filled_binary(op, Column(self._frame.column(label)), part, fill, reflected)
@@ -119,7 +122,9 @@ class Elementwise:
             return type(self)(frame)  # type: ignore[call-arg]
         if isinstance(value, Column | Elementwise) or value is None:
             refuse(
-                "`DataFrame.fillna` takes one value, or a dict of values by column", call="DataFrame.fillna"
+                "`DataFrame.fillna` takes one value, or a dict of values by column",
+                "Give a constant, or `{'x': 0, 'y': ''}`",
+                call="DataFrame.fillna",
             )
         return self._map(lambda column: column.fillna(value))
 
@@ -273,7 +278,10 @@ def _method(op: str, reflected: bool, name: str) -> Callable[..., Any]:
         only(f"DataFrame.{name}", level=(level, None), axis=(axis, "columns", 1, 0, "index"))
         if fill_value is not None:
             if isinstance(other, Column | Summary):
-                refuse(f"`DataFrame.{name}` with `fill_value` takes a value or a partition, in pandas too")
+                refuse(
+                    f"`DataFrame.{name}` with `fill_value` takes a value or a partition, in pandas too",
+                    "Fill the column first: `column.fillna(value)`",
+                )
             return self._filled(op, other, fill_value, reflected)
         return self._each(op, other, reflected, down=axis in (0, "index"))
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from rlm_hypervisor.errors import NotDecomposableError, RLMError
+from rlm_hypervisor.errors import RLMError
 from rlm_hypervisor.partition.operators import apply
-from rlm_hypervisor.partition.refusal import refuse
+from rlm_hypervisor.partition.refusal import refusal, refuse
 from rlm_hypervisor.partition.swallowed import forgiven, is_foreign, watching
 
 MOST_PATHS = 128
@@ -53,7 +53,7 @@ class Path:
             found = part if found is None else apply("and", found, part)
         return found
 
-    def fail(self, what: str, advice: str = "", call: str = "") -> Any:
+    def fail(self, what: str, advice: str, call: str = "") -> Any:
         """Refuses, even if the function catches all exceptions."""
         try:
             refuse(what, advice, call=call or what)
@@ -66,11 +66,11 @@ class Path:
         if self.failure is not None:
             return
         with forgiven():
-            self.failure = NotDecomposableError(
-                f"a function of single values hands one to code that needs the value itself, which raised {said}. "
+            self.failure = refusal(
+                f"a function of single values hands one to code that needs the value itself, which raised {said}",
                 "Write it with the methods of text and numbers and column arithmetic, or let it run in workers: "
                 '`mode: "python"`',
-                details={"call": "apply"},
+                call="apply",
             )
         self.failure.__traceback__ = traceback
 
@@ -97,7 +97,11 @@ def current() -> Path | None:
 def explore(run: Callable[[], Any], call: str) -> Any:
     """What the function returns: a value where it never decides, else a tree of forks."""
     if current() is not None:
-        refuse(f"{call} within a function of single values is not native", call=call)
+        refuse(
+            f"{call} within a function of single values is not native",
+            "Call it outside of the function, on whole columns",
+            call=call,
+        )
     leaves: list[tuple[list[tuple[Any, bool]], Any]] = []
     todo: list[tuple[bool, ...]] = [()]
     while todo:

@@ -112,24 +112,44 @@ def _scope(local: Any, globals_: Any) -> Mapping[str, Any]:
 
 def _evaluated(owner: Any, expr: Any, scope: Mapping[str, Any], call: str, assigns: bool) -> Any:
     if not isinstance(expr, str) or not expr.strip():
-        refuse(f"`{call}` takes an expression as text, not `{clipped(expr)}`", call=call)
+        refuse(
+            f"`{call}` takes an expression as text, not `{clipped(expr)}`",
+            "Give a string: `p.query('x > 3')`",
+            call=call,
+        )
     text, names = _plain(expr)
     try:
         body = ast.parse(text.strip()).body
     except SyntaxError as error:
-        refuse(f"`{call}` cannot read {expr!r}: {error.msg}", call=call)
+        refuse(
+            f"`{call}` cannot read {expr!r}: {error.msg}",
+            "Write it as one Python expression, with names that are no identifiers in backticks",
+            call=call,
+        )
     statements = [statement for statement in body if isinstance(statement, ast.Assign)]
     if not statements:
         if len(body) != 1 or not isinstance(body[0], ast.Expr):
-            refuse(f"`{call}` takes one expression, not {expr!r}", call=call)
+            refuse(
+                f"`{call}` takes one expression, not {expr!r}",
+                "Call it once for each, or assign: `p.eval('a = x + y')`",
+                call=call,
+            )
         return _Reader(owner, names, scope, call).read(body[0].value)
     if not assigns or len(statements) != len(body):
-        refuse(f"`{call}` of {expr!r} mixes assignments and others", call=call)
+        refuse(
+            f"`{call}` of {expr!r} mixes assignments and others",
+            "Call `eval` once with the assignments, and once with the rest",
+            call=call,
+        )
     result = owner.copy()
     for statement in statements:
         target = statement.targets[0]
         if len(statement.targets) != 1 or not isinstance(target, ast.Name):
-            refuse(f"`{call}` assigns to one column at a time", call=call)
+            refuse(
+                f"`{call}` assigns to one column at a time",
+                "Write each assignment on a line of its own",
+                call=call,
+            )
         result[names.get(target.id, target.id)] = _Reader(result, names, scope, call).read(statement.value)
     return result
 
@@ -186,7 +206,10 @@ class _Reader:
         if name.startswith("__local_"):
             name = name.removeprefix("__local_")
             if name not in self.scope:
-                self.refuse(f"the variable @{name} is not there")
+                self.refuse(
+                    f"the variable @{name} is not there",
+                    "Name a variable of the function that calls it, or pass `local_dict={'name': value}`",
+                )
             return self.scope[name]
         label = self.names.get(name, name)
         if label in self.owner:
@@ -227,7 +250,10 @@ class _Reader:
     def read_binop(self, node: ast.BinOp) -> Any:
         """Arithmetic."""
         if type(node.op) not in _BINARY:
-            self.refuse(f"the operator {type(node.op).__name__} is not native in an expression")
+            self.refuse(
+                f"the operator {type(node.op).__name__} is not native in an expression",
+                "Write it with columns: `p[p['x'] ... ]`",
+            )
         return _BINARY[type(node.op)](self.read(node.left), self.read(node.right))
 
     def read_compare(self, node: ast.Compare) -> Any:
@@ -251,17 +277,26 @@ class _Reader:
                     return left == right if wanted else left != right
                 left, right = right, left
             if not hasattr(left, "isin"):
-                self.refuse("`in` takes a column on its left and a list on its right")
+                self.refuse(
+                    "`in` takes a column on its left and a list on its right",
+                    "Write `x in [1, 2]`, or `p[p['x'].isin(values)]`",
+                )
             found = left.isin(right if not isinstance(right, str) else [right])
             return found if wanted else ~found
         if type(op) not in _COMPARE:
-            self.refuse(f"the comparison {type(op).__name__} is not native in an expression")
+            self.refuse(
+                f"the comparison {type(op).__name__} is not native in an expression",
+                "Write it with columns: `p[p['x'].isin([...])]`",
+            )
         return _COMPARE[type(op)](left, right)
 
     def read_attribute(self, node: ast.Attribute) -> Any:
         """A method or accessor of a column, an attribute of a variable."""
         if node.attr.startswith("_"):
-            self.refuse(f"`.{node.attr}` is not native in an expression")
+            self.refuse(
+                f"`.{node.attr}` is not native in an expression",
+                "Write it with columns: `p[p['x'].str.startswith('a')]`",
+            )
         return getattr(self.read(node.value), node.attr)
 
     def read_subscript(self, node: ast.Subscript) -> Any:
@@ -274,6 +309,9 @@ class _Reader:
         kwargs = {item.arg: self.read(item.value) for item in node.keywords if item.arg is not None}
         if isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
             if kwargs or not any(isinstance(arg, Operators) for arg in args):
-                self.refuse(f"`{node.func.id}` takes columns")
+                self.refuse(
+                    f"`{node.func.id}` takes columns",
+                    "Name a column in it, or compute the constant outside and use `@name`",
+                )
             return apply(node.func.id, *args)
         return self.read(node.func)(*args, **kwargs)

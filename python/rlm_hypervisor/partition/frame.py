@@ -10,10 +10,12 @@ from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.aligning import AligningFrame
 from rlm_hypervisor.partition.alignment import by_labels
+from rlm_hypervisor.partition.arrays import Array, Listing, as_column
 from rlm_hypervisor.partition.column import _SORTS, Column, boolean_mask, kept, piped
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.dtypes import DType, DTypes
 from rlm_hypervisor.partition.expressions import Expressions
+from rlm_hypervisor.partition.frame_pairs import FramePairs
 from rlm_hypervisor.partition.frame_replacing import FrameReplacing
 from rlm_hypervisor.partition.frame_statistics import FrameStatistics
 from rlm_hypervisor.partition.frame_windows import FrameWindows
@@ -54,6 +56,7 @@ __all__ = ["Partition"]
 
 class Partition(
     Expressions,
+    FramePairs,
     Shaping,
     RowFunctions,
     TemporalFrame,
@@ -123,7 +126,8 @@ class Partition(
         old = self._frame.columns
         if new is None or len(new) != len(old) or len(set(new)) != len(new):
             refuse(
-                f"`p.columns = {clipped(labels)}` must be {len(old)} different labels, one for each column"
+                f"`p.columns = {clipped(labels)}` must be {len(old)} different labels, one for each column",
+                "Give a list of different labels, or rename some: `p.rename(columns={'old': 'new'})`",
             )
         self._replace(self._frame.rename(list(zip(old, new, strict=True))))
 
@@ -165,6 +169,7 @@ class Partition(
 
     # Columns and rows chosen.
     def __getitem__(self, key: Any) -> Any:
+        key = as_column(key)
         if callable(key) and not isinstance(key, Column):
             key = key(self)
         if isinstance(key, Column):
@@ -239,6 +244,13 @@ class Partition(
                 # As pandas does: the value that it has for the label of each row.
                 found = by_labels(self._frame, found, call)
             return self._frame.assign(label, found)
+        if isinstance(value, Array | Listing):
+            if not self._frame.same_rows(value._frame):
+                refuse(
+                    f"{call} of the values of other rows puts them in by position, which is not native",
+                    "Assign the column itself, or bring the rows together by a key: `p.merge(q, on='key')`",
+                )
+            return self._frame.assign(label, value._frame)
         if isinstance(value, Partition | Summary):
             refuse(f"{call} assigns {value!r} to one column", "Pick a column or a scalar of it")
         return self._frame.assign(label, constant(value, call))
@@ -255,7 +267,10 @@ class Partition(
             )
         if isinstance(value, Partition):
             if len(value._frame.columns) != len(labels):
-                refuse(f"`p[{labels!r}] = ...` assigns {len(value._frame.columns)} columns to these")
+                refuse(
+                    f"`p[{labels!r}] = ...` assigns {len(value._frame.columns)} columns to these",
+                    "Give as many columns as labels",
+                )
             parts: list[Any] = [column for _, column in value.items()]
         elif isinstance(value, Split):
             parts = list(value.columns_for(len(labels)))
@@ -326,13 +341,21 @@ class Partition(
         only(call, na_position=(na_position, "last", "first"))
         labels = [by] if is_label(by) else labels_of(by)
         if not labels:
-            refuse(f"`{call}` takes labels of columns, not `{clipped(by)}`", call=call)
+            refuse(
+                f"`{call}` takes labels of columns, not `{clipped(by)}`",
+                "Name a column, or a list of them: `p.sort_values('x')`",
+                call=call,
+            )
         for label in labels:
             if label not in (self._frame.index_names or ()):
                 self._require([label], f"`{call}`")
         flags = list(ascending) if isinstance(ascending, list | tuple) else [ascending] * len(labels)
         if len(flags) != len(labels):
-            refuse(f"`{call}` got {len(flags)} directions for {len(labels)} columns", call=call)
+            refuse(
+                f"`{call}` got {len(flags)} directions for {len(labels)} columns",
+                "Give True or False once, or once for each column",
+                call=call,
+            )
         ways = [boolean(call, "ascending", flag) for flag in flags]
         frame = sorted_by_key(self._frame, labels, ways, na_position == "first", key, call)
         return Partition(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
@@ -341,7 +364,11 @@ class Partition(
         only(call, keep=(keep, "first"))
         labels = [columns] if is_label(columns) else labels_of(columns)
         if not labels:
-            refuse(f"`{call}` takes labels of columns, not `{clipped(columns)}`", call=call)
+            refuse(
+                f"`{call}` takes labels of columns, not `{clipped(columns)}`",
+                "Name a column, or a list of them: `p.nlargest(3, 'x')`",
+                call=call,
+            )
         return Partition(
             self._frame.top(max(whole_number(call, "n", n), 0), self._require(labels, f"`{call}`"), largest)
         )
@@ -369,7 +396,11 @@ class Partition(
         if labels is not None:
             self._require(labels, f"`{call}`")
         elif subset is not None:
-            refuse(f"`{call}` takes labels of columns, not `{clipped(subset)}`", call=call)
+            refuse(
+                f"`{call}` takes labels of columns, not `{clipped(subset)}`",
+                "Name a column, or a list of them: `subset=['x']`",
+                call=call,
+            )
         frame = self._frame.distinct(labels, kept(call, keep))
         return Partition(frame.reset_index(True) if boolean(call, "ignore_index", ignore_index) else frame)
 

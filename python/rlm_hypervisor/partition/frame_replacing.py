@@ -135,7 +135,11 @@ class FrameReplacing:
                     )
                 )
             if any(nested):
-                refuse(f"`{call}` mixes dicts and values", call=call)
+                refuse(
+                    f"`{call}` mixes dicts and values",
+                    "Give either values, or a dict for each column",
+                    call=call,
+                )
             if value is not GIVEN_NOTHING:
                 given = value if isinstance(value, dict) else dict.fromkeys(to_replace, value)
                 return self._by_column(
@@ -174,12 +178,16 @@ class FrameReplacing:
         if axis not in (0, "index"):
             refuse(f"`{call}` of columns depends on the rows", "Drop columns by label", call=call)
         if how is not GIVEN_NOTHING and thresh is not GIVEN_NOTHING:
-            refuse(f"`{call}` takes `how` or `thresh`, not both", call=call)
+            refuse(f"`{call}` takes `how` or `thresh`, not both", "Leave one of them out", call=call)
         labels = self._frame.columns
         if subset is not None:
             found = [subset] if is_label(subset) else labels_of(subset)
             if found is None:
-                refuse(f"`{call}` takes labels of columns, not `{clipped(subset)}`", call=call)
+                refuse(
+                    f"`{call}` takes labels of columns, not `{clipped(subset)}`",
+                    "Name a column, or a list of them: `subset=['x']`",
+                    call=call,
+                )
             labels = self._require(found, f"`{call}`")
         there = [apply("notna", Column(self._frame.column(label))) for label in labels]
         frame = self._frame
@@ -190,7 +198,11 @@ class FrameReplacing:
             frame = frame.filter((count >= whole_number(call, "thresh", thresh))._frame)
         elif there:
             if how not in (GIVEN_NOTHING, "any", "all"):
-                refuse(f"`{call}` takes 'any' or 'all' for `how`, not {clipped(how)}", call=call)
+                refuse(
+                    f"`{call}` takes 'any' or 'all' for `how`, not {clipped(how)}",
+                    "Give one of these words; 'any' is the default",
+                    call=call,
+                )
             kept = there[0]
             for part in there[1:]:
                 kept = kept | part if how == "all" else kept & part
@@ -200,5 +212,9 @@ class FrameReplacing:
     def map(self: _Self, func: Any, na_action: Any = None, **kwargs: Any) -> _Self:
         """A function of single values applied to every cell; see `Series.map`."""
         if not callable(func):
-            refuse(f"`DataFrame.map` takes a function, not `{clipped(func)}`", call="DataFrame.map")
+            refuse(
+                f"`DataFrame.map` takes a function, not `{clipped(func)}`",
+                "Give a function of single values: `p.map(lambda v: v * 2)`",
+                call="DataFrame.map",
+            )
         return self._by_column(lambda label, column: column.map(func, na_action, **kwargs))

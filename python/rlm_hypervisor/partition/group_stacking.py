@@ -96,7 +96,11 @@ class GroupMatrices:
                 call=call,
             )
         if not kept or not all(isinstance(label, str) for label in kept):
-            refuse(f"`{call}` needs numeric columns that are called by strings", call=call)
+            refuse(
+                f"`{call}` needs numeric columns that are called by strings",
+                "Select and rename them first: `p[['k', 'x', 'y']].groupby('k')`",
+                call=call,
+            )
         wanted = [
             (label, [([one, column], function, {"min_count": least}) for one in kept.values()])
             for label, column in kept.items()

@@ -84,7 +84,9 @@ class GroupStatistics:
 
     def _no_more(self, name: str, kwargs: dict[str, object]) -> None:
         if kwargs:
-            refuse(f"`{self._call(name)}` takes no `{next(iter(kwargs))}`", call=self._call(name))
+            refuse(
+                f"`{self._call(name)}` takes no `{next(iter(kwargs))}`", "Leave it out", call=self._call(name)
+            )
 
     def prod(self, numeric_only: bool = False, min_count: int = 0, skipna: bool = True) -> Any:
         """The product of each group; missing where a group has fewer than `min_count` values."""
@@ -135,7 +137,11 @@ class GroupStatistics:
         columns = self._columns()
         for label, column in columns.items():
             if not DType(column.dtypes[0]).is_number:
-                refuse(f"`{call}` needs numbers, and column {label!r} is {column.dtypes[0]}", call=call)
+                refuse(
+                    f"`{call}` needs numbers, and column {label!r} is {column.dtypes[0]}",
+                    "Select the numeric columns first: `p.groupby('k')[['x', 'y']]`",
+                    call=call,
+                )
         parts = (("open", "first"), ("high", "max"), ("low", "min"), ("close", "last"))
         one = self._surface == "SeriesGroupBy"  # type: ignore[attr-defined]
         items: list[Any] = [
@@ -193,7 +199,11 @@ class SeriesGroupStatistics(GroupStatistics):
         from rlm_hypervisor.partition.column import Column
 
         if not isinstance(other, Column):
-            refuse(f"`{call}` takes a column of the partition, not `{clipped(other)}`", call=call)
+            refuse(
+                f"`{call}` takes a column of the partition, not `{clipped(other)}`",
+                "Give a column of the same partition: `p.groupby('k')['x'].corr(p['y'])`",
+                call=call,
+            )
         label = self._frame.columns[0]
         return self._aggregate([(label, [self._frame, other._frame], name, params)], series=True)
 
@@ -226,7 +236,11 @@ class FrameGroupStatistics(GroupMatrices, GroupStatistics):
         columns = self._columns()
         wanted = list(columns) if subset is None else labels_of(subset)
         if wanted is None:
-            refuse(f"`{call}` takes a list of labels for `subset`, not `{clipped(subset)}`", call=call)
+            refuse(
+                f"`{call}` takes a list of labels for `subset`, not `{clipped(subset)}`",
+                "Name a list of columns: `subset=['x']`",
+                call=call,
+            )
         for label in wanted:
             if label not in columns:
                 raise missing_column(label, columns, f"`{call}`")

@@ -143,7 +143,10 @@ class GroupWindows:
         if self._groups.sort:
             return Column(self._groups.window("ngroup", None, [up]))
         if not up:
-            refuse("`ngroup` of groups in order of appearance with `ascending=False` is not native")
+            refuse(
+                "`ngroup` of groups in order of appearance with `ascending=False` is not native",
+                "Leave `ascending` out, or let the groups be sorted",
+            )
         return Column(self._groups.window("group_number", None, []))
 
     def _broadcast(self, given: fn.Function) -> Any:

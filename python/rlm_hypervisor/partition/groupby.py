@@ -212,7 +212,11 @@ class GroupBy(GroupFunctions, GroupStatistics):
         names = list(name) if isinstance(name, tuple) else [name]
         keys = [Column(frame) for frame in self._groups.key_columns()]
         if len(names) != len(keys):
-            refuse(f"`{call}` takes a tuple of {len(keys)} key(s), not `{clipped(name)}`", call=call)
+            refuse(
+                f"`{call}` takes a tuple of {len(keys)} key(s), not `{clipped(name)}`",
+                "Give one value for each key, in their order",
+                call=call,
+            )
         found: Any = True
         for key, value in zip(keys, names, strict=True):
             found = (key == value) & found
@@ -397,7 +401,10 @@ class SeriesGroupBy(SeriesGroupStatistics, GroupBy, SeriesGroupRows):
             boolean(self._call(name), "numeric_only", numeric_only)
             and not DType(self._frame.dtypes[0]).is_number
         ):
-            refuse(f"`{self._call(name)}` with `numeric_only=True` is given a {self._frame.dtypes[0]} column")
+            refuse(
+                f"`{self._call(name)}` with `numeric_only=True` is given a {self._frame.dtypes[0]} column",
+                "Leave `numeric_only` out, or convert the column: `.astype('float64')`",
+            )
         return self._aggregate([(self._label, [self._frame], name, params)], series=True)
 
     def _columns(self) -> dict[Any, _core.Frame]:

@@ -81,7 +81,10 @@ class GroupValue:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: object, **kwargs: object) -> Any:
         op = UFUNCS.get(ufunc.__name__)
         if op is None or method != "__call__" or kwargs:
-            refuse(f"`numpy.{ufunc.__name__}` of a group's value is not native in this version")
+            refuse(
+                f"`numpy.{ufunc.__name__}` of a group's value is not native in this version",
+                "Use the methods of the group's columns: `.mean()`, `.abs()`, arithmetic",
+            )
         return self._call(op, *inputs)
 
     def __getattr__(self, name: str) -> Any:
@@ -306,7 +309,10 @@ class _Positions:
     def __getitem__(self, key: object) -> GroupValue:
         if key in (0, -1) and isinstance(key, int) and not isinstance(key, bool):
             return GroupValue((None, [self._column._frame], "row_first" if key == 0 else "row_last", {}))
-        refuse("`iloc` within a group is native for the first row (0) and the last (-1) only")
+        refuse(
+            "`iloc` within a group is native for the first row (0) and the last (-1) only",
+            "Sort the group first and take its first or last row: `g.sort_values('x').iloc[0]`",
+        )
 
 
 def _plain(value: Any) -> Any:

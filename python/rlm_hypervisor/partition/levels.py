@@ -31,6 +31,7 @@ def level_numbers(frame: _core.Frame, level: Any, call: str) -> list[int]:
         else:
             refuse(
                 f"`{call}`: the index has no level {clipped(item)}, only {names!r}",
+                "Name one of these, or its number from 0",
                 call=call,
                 level=str(item),
             )
@@ -47,9 +48,17 @@ def sorted_index(
     flags = list(ascending) if isinstance(ascending, list | tuple) else [ascending]
     ways = [boolean(call, "ascending", flag) for flag in flags]
     if len(ways) not in (1, len(numbers)):
-        refuse(f"`{call}` got {len(ways)} directions for {len(numbers)} level(s)", call=call)
+        refuse(
+            f"`{call}` got {len(ways)} directions for {len(numbers)} level(s)",
+            "Give True or False once, or once for each level",
+            call=call,
+        )
     if na_position == "first" and count > 1:
-        refuse(f"`{call}` with `na_position='first'` is for an index of one level, in pandas too", call=call)
+        refuse(
+            f"`{call}` with `na_position='first'` is for an index of one level, in pandas too",
+            "Leave `na_position` out, or call `reset_index()` and sort by the columns",
+            call=call,
+        )
     if frame.index_names is None and ways[0]:
         return frame
     ways = ways * len(numbers) if len(ways) == 1 else ways
@@ -58,6 +67,16 @@ def sorted_index(
         ways += [ways[0] if len(set(ways)) == 1 else True] * len(rest)
         numbers += rest
     return frame.sort_levels(numbers, ways, na_position == "first")
+
+
+_OF_LABELS = frozenset(
+    (
+        *("isna", "isnull", "notna", "notnull", "min", "max", "nunique", "str", "map", "astype", "unique"),
+        *("is_unique", "is_monotonic_increasing", "is_monotonic_decreasing", "duplicated", "value_counts"),
+        *("values", "array", "to_numpy", "tolist", "to_list", "size", "shape", "where", "fillna", "dropna"),
+    )
+)
+"""What an index has as a column has it."""
 
 
 class RowIndex(Operators):
@@ -145,7 +164,7 @@ class RowIndex(Operators):
         if name.startswith("_"):
             raise AttributeError(name)
         column = self.to_series()
-        if name in ("isna", "notna", "min", "max", "nunique", "str", "map", "astype"):
+        if name in _OF_LABELS:
             return getattr(column, name)
         if self.dtype.kind == "M":
             return getattr(column.dt, name)

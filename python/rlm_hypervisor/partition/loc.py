@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.alignment import by_labels
+from rlm_hypervisor.partition.arrays import as_column
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.operators import Operators, apply
@@ -34,8 +35,9 @@ class Loc:
     def __getitem__(self, key: Any) -> Any:
         rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, slice(None))
         partition = self._partition
+        rows = as_column(rows)
         if callable(rows) and not isinstance(rows, Column):
-            rows = rows(partition)
+            rows = as_column(rows(partition))
         if not _everything(rows):
             found = several(partition._frame, rows, "DataFrame.loc")
             if found is not None:
@@ -77,8 +79,9 @@ class Loc:
             self._partition[columns] = value
             return
         partition = self._partition
+        rows = as_column(rows)
         if callable(rows) and not isinstance(rows, Column):
-            rows = rows(partition)
+            rows = as_column(rows(partition))
         if not isinstance(rows, Column):
             _refuse_assignment()
         if is_label(columns):
@@ -127,7 +130,11 @@ def _between(partition: Partition, key: slice) -> list[Any]:
     labels = list(partition.columns)
     for end in (key.start, key.stop):
         if end is not None and end not in labels:
-            refuse(f"`p.loc[:, ...]` names column {end!r}, which is not there", call="DataFrame.loc")
+            refuse(
+                f"`p.loc[:, ...]` names column {end!r}, which is not there",
+                "Name one of the columns, or list them: `p[['x', 'y']]`",
+                call="DataFrame.loc",
+            )
     if key.step is not None:
         refuse("`p.loc[:, a:b:step]` is not native", "Give labels of columns", call="DataFrame.loc")
     first = 0 if key.start is None else labels.index(key.start)

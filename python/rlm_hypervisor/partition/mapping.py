@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
-from rlm_hypervisor.errors import NotDecomposableError, RLMError
+from rlm_hypervisor.errors import RLMError
 from rlm_hypervisor.partition import exploring
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.element import element, isinstance_of, kind_of
@@ -156,7 +156,11 @@ class Mapping:
             found = self._mapped(func, call)
             return self._named(apply("given", found, self.notna())) if na_action == "ignore" else found
         if not callable(func):
-            refuse(f"`{call}` takes a dict, a series or a function, not `{clipped(func)}`", call=call)
+            refuse(
+                f"`{call}` takes a dict, a series or a function, not `{clipped(func)}`",
+                "Give a dict, a column with an index, or a function of single values",
+                call=call,
+            )
         return self._by_value(func, f"`{call}`", (), kwargs, na_action == "ignore")
 
     def apply(self, func: Any, args: tuple[Any, ...] = (), *, by_row: Any = "compat", **kwargs: Any) -> Any:
@@ -175,7 +179,11 @@ class Mapping:
         if type(func).__name__ == "ufunc" or by_row is False:
             return func(self, *args, **kwargs)
         if not callable(func):
-            refuse(f"`{call}` takes a function, not `{clipped(func)}`", call=call)
+            refuse(
+                f"`{call}` takes a function, not `{clipped(func)}`",
+                "Give a function: `p['x'].apply(lambda v: v * 2)`",
+                call=call,
+            )
         return self._by_value(func, f"`{call}`", args, kwargs)
 
     def transform(self, func: Any, axis: object = 0, *args: Any, **kwargs: Any) -> Column:
@@ -185,7 +193,11 @@ class Mapping:
         if isinstance(func, str):
             result = _by_name(self, func, call, args, kwargs)
         elif isinstance(func, list | dict) or not callable(func):
-            refuse(f"`{call}` takes one function, not `{clipped(func)}`", call=call)
+            refuse(
+                f"`{call}` takes one function, not `{clipped(func)}`",
+                "Apply one at a time, and put the results together: `p.assign(a=..., b=...)`",
+                call=call,
+            )
         else:
             try:
                 with forgiven():
@@ -213,7 +225,9 @@ def _by_name(owner: Any, name: str, call: str, args: tuple[Any, ...], kwargs: di
     numpy = sys.modules.get("numpy")
     if numpy is not None and hasattr(numpy, name):
         return getattr(numpy, name)(owner, *args, **kwargs)
-    raise NotDecomposableError(
-        f"`{call}` of {name!r} is not native in this version. Name a native method, or pass a function",
-        details={"call": call, "function": name},
+    refuse(
+        f"`{call}` of {name!r} is not native in this version",
+        "Name a native method, or pass a function",
+        call=call,
+        function=name,
     )

@@ -46,7 +46,9 @@ def with_margins(
             given = fn.function(given, fn.WHOLE, f"`{call}`")
         if given.name not in fn.WHOLE and given.traced is None:
             refuse(
-                f"`{call}` with margins of {given.label!r}: whole columns have no such aggregate", call=call
+                f"`{call}` with margins of {given.label!r}: whole columns have no such aggregate",
+                "Leave `margins` out, or aggregate by 'sum', 'mean', 'count', 'min', 'max'",
+                call=call,
             )
         scalar = complete[value]._function(given, call)
         labels.append(label)

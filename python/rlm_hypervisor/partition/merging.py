@@ -150,24 +150,40 @@ def _merged(
     keys = (on, left_on, right_on)
     if how == "cross":
         if any(key is not None for key in keys) or left_index or right_index:
-            refuse(f"`{call}` with how='cross' takes no keys", call=call)
+            refuse(f"`{call}` with how='cross' takes no keys", "Leave the keys out", call=call)
         theirs: list[Any] | None = []
         ours: list[Any] | None = []
     else:
         ours, theirs = _keys(left, right, call, keys, left_index, right_index)
         _refuse_third_column(left, right, call, ours, theirs)
     if validate not in _VALIDATE:
-        refuse(f"`{call}`: '{validate}' is not a valid argument for `validate`", call=call)
+        refuse(
+            f"`{call}`: '{validate}' is not a valid argument for `validate`",
+            "Give '1:1', '1:m', 'm:1' or 'm:m'",
+            call=call,
+        )
     if not isinstance(suffixes, list | tuple) or len(suffixes) != 2:
-        refuse(f"`{call}` takes two suffixes, not `{clipped(suffixes)}`", call=call)
+        refuse(
+            f"`{call}` takes two suffixes, not `{clipped(suffixes)}`",
+            "Give a pair: `suffixes=('_x', '_y')`",
+            call=call,
+        )
     found = [None if suffix is None else str(suffix) for suffix in suffixes]
     label = "_merge" if indicator is True else indicator or None
     if label is not None and not isinstance(label, str):
-        refuse(f"`{call}` takes True or a name for `indicator`, not `{clipped(indicator)}`", call=call)
+        refuse(
+            f"`{call}` takes True or a name for `indicator`, not `{clipped(indicator)}`",
+            "Give True, which makes the column `_merge`, or its name",
+            call=call,
+        )
     if label is not None:
         for name in ("_left_indicator", "_right_indicator", label):
             if name in left._frame.columns or name in right._frame.columns:
-                refuse(f"`{call}` cannot add an indicator: there is a column {name!r}", call=call)
+                refuse(
+                    f"`{call}` cannot add an indicator: there is a column {name!r}",
+                    "Rename that column first, or give another name: `indicator='source'`",
+                    call=call,
+                )
     frame = left._frame.merge(
         right._frame, how, ours, theirs, (found[0], found[1]), label, sort, _VALIDATE[validate]
     )
@@ -181,7 +197,11 @@ def _keys(
     on, left_on, right_on = given
     if on is not None:
         if left_on is not None or right_on is not None or left_index or right_index:
-            refuse(f"`{call}` takes `on`, or keys for both sides, not both", call=call)
+            refuse(
+                f"`{call}` takes `on`, or keys for both sides, not both",
+                "Give `on`, or `left_on` and `right_on`",
+                call=call,
+            )
         left_on = right_on = on
     elif not any((left_index, right_index, left_on is not None, right_on is not None)):
         both = [label for label in left._frame.columns if label in right._frame.columns]
@@ -189,7 +209,7 @@ def _keys(
             refuse(f"`{call}`: there is no column that both tables have", "Pass `on`", call=call)
         left_on = right_on = both
     if (left_index and left_on is not None) or (right_index and right_on is not None):
-        refuse(f"`{call}` takes labels or the index of a side, not both", call=call)
+        refuse(f"`{call}` takes labels or the index of a side, not both", "Leave one of them out", call=call)
     if (not left_index and left_on is None) or (not right_index and right_on is None):
         refuse(f"`{call}` needs keys for both sides", "Pass `left_on` and `right_on`, or `on`", call=call)
     return (

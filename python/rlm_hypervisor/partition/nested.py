@@ -55,7 +55,10 @@ class ListAccessor:
         return apply("list_slice", self._column, *bounds, call="`list[...]`")  # type: ignore[no-any-return]
 
     def __iter__(self) -> NoReturn:
-        refuse("iteration over `column.list` is not possible, in pandas neither")
+        refuse(
+            "iteration over `column.list` is not possible, in pandas neither",
+            "Spread the lists into rows: `p.explode('x')`",
+        )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -86,7 +89,11 @@ class StructAccessor:
         call = "Series.struct.field"
         keys = labels_of(name_or_index) if not is_label(name_or_index) else [name_or_index]
         if not keys or not all(isinstance(key, str) or is_label(key) for key in keys):
-            refuse(f"`{call}` takes the name or number of a field, not `{clipped(name_or_index)}`", call=call)
+            refuse(
+                f"`{call}` takes the name or number of a field, not `{clipped(name_or_index)}`",
+                "Give one of them: `p['x'].struct.field('a')`",
+                call=call,
+            )
         found = self._column
         for key in keys:
             fields = _fields(found)
@@ -113,7 +120,11 @@ class StructAccessor:
 def _fields(column: Column) -> list[tuple[str, str]]:
     fields = column._frame.fields
     if fields is None:
-        refuse(f"`.struct` takes fields of structs, and {column!r} has none", call="Series.struct")
+        refuse(
+            f"`.struct` takes fields of structs, and {column!r} has none",
+            "Take `.str` of text, `.list` of lists",
+            call="Series.struct",
+        )
     return fields
 
 
@@ -144,7 +155,11 @@ class ListStrings:
         """The values from `start` to `stop` in steps of `step`, as Python slices."""
         call = "Series.str.slice"
         if step == 0:
-            refuse(f"`{call}` with a step of 0 is an error in pandas too", call=call)
+            refuse(
+                f"`{call}` with a step of 0 is an error in pandas too",
+                "Give a step that is not 0, or leave it out",
+                call=call,
+            )
         bounds = (place(call, "start", start), place(call, "stop", stop), place(call, "step", step))
         return apply("list_slice", self._lists("slice"), *bounds, call="`str.slice`")  # type: ignore[no-any-return]
 
@@ -163,7 +178,10 @@ class ListStrings:
         return apply("list_join", self._lists("join"), separator, call="`str.join`")  # type: ignore[no-any-return]
 
     def __iter__(self) -> NoReturn:
-        refuse("iteration over `column.str` is not possible, in pandas neither")
+        refuse(
+            "iteration over `column.str` is not possible, in pandas neither",
+            "Spread the lists into rows: `p.explode('x')`",
+        )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -240,12 +258,20 @@ class NestedFrame:
         call = "DataFrame.explode"
         labels = [column] if is_label(column) else column
         if not isinstance(labels, list) or not labels:
-            refuse(f"`{call}` takes a label or a list of labels, not `{clipped(column)}`", call=call)
+            refuse(
+                f"`{call}` takes a label or a list of labels, not `{clipped(column)}`",
+                "Name a column, or a list of them: `p.explode('x')`",
+                call=call,
+            )
         self._require(labels, f"`{call}`")
         every = self._frame.columns
         for given in (labels, every):
             if len(set(given)) != len(given):
-                refuse(f"`{call}` needs columns with different labels, in pandas too", call=call)
+                refuse(
+                    f"`{call}` needs columns with different labels, in pandas too",
+                    "Name each column once",
+                    call=call,
+                )
         frame = exploded(self._frame, labels)
         ignore = boolean(call, "ignore_index", ignore_index)
         return Partition(frame.reset_index(True) if ignore else frame)

@@ -22,7 +22,15 @@ def to_numeric(
     call = "pandas.to_numeric"
     only(call, errors=(errors, "raise", "coerce"), downcast=(downcast, None))
     if dtype_backend is not UNSET and "no_default" not in str(dtype_backend):
-        refuse(f"`{call}` with `dtype_backend` is not native: answers have pandas' default types", call=call)
+        refuse(
+            f"`{call}` with `dtype_backend` is not native: answers have pandas' default types",
+            "Leave it out, or convert afterwards: `.astype('Int64')`",
+            call=call,
+        )
     if not isinstance(arg, Column):
-        refuse(f"`{call}` takes a column, not `{clipped(arg)}`", call=call)
+        refuse(
+            f"`{call}` takes a column, not `{clipped(arg)}`",
+            "Give a column of the partition: `pd.to_numeric(p['x'])`",
+            call=call,
+        )
     return apply("to_numeric", arg, errors == "coerce", call=f"`{call}`")  # type: ignore[no-any-return]

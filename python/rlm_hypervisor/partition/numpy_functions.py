@@ -21,7 +21,11 @@ def _value(value: Any, call: str) -> Any:
 def _chosen(conditions: list[Any], values: list[Any], otherwise: Any, call: str) -> Any:
     """The value of the first condition that holds: what NumPy's functions of that kind have in common."""
     if not any(isinstance(item, Operators) and item._frame.kind == "series" for item in conditions):
-        refuse(f"`{call}` needs a condition made of the partition's columns", call=call)
+        refuse(
+            f"`{call}` needs a condition made of the partition's columns",
+            "Compare a column: `np.where(p['x'] > 0, 1, 0)`",
+            call=call,
+        )
     chosen = [_value(value, call) for value in (*values, otherwise)]
     text = any(isinstance(value, str) for value in chosen)
     columns = any(isinstance(value, Operators) for value in chosen)
@@ -55,10 +59,15 @@ def where(condition: Any, x: Any = ..., y: Any = ...) -> Any:
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """`np.select(conditions, choices, default)`."""
     if not isinstance(condlist, list | tuple) or not isinstance(choicelist, list | tuple):
-        refuse("`numpy.select` takes a list of conditions and a list of choices", call="numpy.select")
+        refuse(
+            "`numpy.select` takes a list of conditions and a list of choices",
+            "Give two lists: `np.select([p['x'] > 0], [1], default=0)`",
+            call="numpy.select",
+        )
     if len(condlist) != len(choicelist) or not condlist:
         refuse(
             f"`numpy.select` got {len(condlist)} conditions and {len(choicelist)} choices",
+            "Give one choice for each condition",
             call="numpy.select",
         )
     return _chosen(list(condlist), list(choicelist), default, "numpy.select")
@@ -73,7 +82,11 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
     """`np.nan_to_num(column)`: NaN as 0, infinities as the largest numbers."""
     kind = x._frame.dtypes[0]
     if not kind.startswith("float"):
-        refuse(f"`numpy.nan_to_num` is native on floats only, not on {kind}", call="numpy.nan_to_num")
+        refuse(
+            f"`numpy.nan_to_num` is native on floats only, not on {kind}",
+            "Convert it first: `.astype('float64')`, or use `.fillna(0)`",
+            call="numpy.nan_to_num",
+        )
     largest = 1.7976931348623157e308 if kind == "float64" else 3.4028234663852886e38
     high = largest if posinf is None else posinf
     low = -largest if neginf is None else neginf
@@ -115,7 +128,11 @@ def by_numpy(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
         return FUNCTIONS[name](*args, **kwargs)
     except TypeError as error:
-        refuse(f"`numpy.{name}` with these arguments is not native: {clipped(error)}", call=f"numpy.{name}")
+        refuse(
+            f"`numpy.{name}` with these arguments is not native: {clipped(error)}",
+            "Use the column's own methods: `.clip(...)`, `.where(...)`, `.fillna(...)`",
+            call=f"numpy.{name}",
+        )
 
 
 def _missing(obj: Any, wanted: bool, call: str) -> Any:

@@ -22,7 +22,11 @@ def _quantile(column: Any, q: Any, scale: float, skipna: bool, method: str, call
 def _percentile(name: str, scale: float, skipna: bool) -> Callable[..., Any]:
     def function(column: Any, q: Any, axis: object = None, *, method: str = "linear") -> Any:
         if axis not in (None, 0):
-            refuse(f"`numpy.{name}` with `axis={axis}` is not native", call=f"numpy.{name}")
+            refuse(
+                f"`numpy.{name}` with `axis={axis}` is not native",
+                "Leave `axis` out, or use the column's own method",
+                call=f"numpy.{name}",
+            )
         return _quantile(column, q, scale, skipna, method, f"numpy.{name}")
 
     return function
@@ -31,7 +35,10 @@ def _percentile(name: str, scale: float, skipna: bool) -> Callable[..., Any]:
 def _reduction(name: str, skipna: bool, **fixed: Any) -> Callable[..., Any]:
     def function(column: Any, axis: object = None, **kwargs: Any) -> Any:
         if axis not in (None, 0) or not set(kwargs) <= ({"ddof"} if "ddof" in fixed else set()):
-            refuse(f"`numpy` functions of a column take `axis=None` only, not {axis!r}, {kwargs!r}")
+            refuse(
+                f"`numpy` functions of a column take `axis=None` only, not {axis!r}, {kwargs!r}",
+                "Use the column's own method, which has keywords: `p['x'].quantile(0.5)`",
+            )
         return column._reduce(name, skipna=skipna, **{**fixed, **kwargs})
 
     return function
@@ -39,7 +46,11 @@ def _reduction(name: str, skipna: bool, **fixed: Any) -> Callable[..., Any]:
 
 def _ptp(column: Any, axis: object = None) -> Any:
     if axis not in (None, 0):
-        refuse("`numpy.ptp` of a column takes `axis=None` only", call="numpy.ptp")
+        refuse(
+            "`numpy.ptp` of a column takes `axis=None` only",
+            "Leave it out, or write `p['x'].max() - p['x'].min()`",
+            call="numpy.ptp",
+        )
     return apply("sub", column._reduce("max", skipna=False), column._reduce("min", skipna=False))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from rlm_hypervisor import _core
-from rlm_hypervisor.errors import NotDecomposableError
 from rlm_hypervisor.partition.alignment import ARITHMETIC, together
 from rlm_hypervisor.partition.constant import constant
 from rlm_hypervisor.partition.refusal import refuse, refuse_value
@@ -167,7 +166,8 @@ class Operators:
         self._frame = frame
 
     def _binary(self, op: str, other: object, reflected: bool = False) -> Any:
-        if getattr(other, "_takes_operators", False):  # a Partition: it works column by column
+        # A partition works column by column, and an array knows which rows it is of.
+        if getattr(other, "_takes_operators", False):
             return NotImplemented
         return apply(op, other, self) if reflected else apply(op, self, other)
 
@@ -316,7 +316,9 @@ class Operators:
         kinds = [value._frame.dtypes[0] for value in inputs if isinstance(value, Operators)]
         if name in _ONLY_BOOL and any(kind != "bool" for kind in kinds):
             refuse(
-                f"`numpy.{name}` is native on booleans only, not on {', '.join(kinds)}", call=f"numpy.{name}"
+                f"`numpy.{name}` is native on booleans only, not on {', '.join(kinds)}",
+                "Compare first: `p['x'] > 0`",
+                call=f"numpy.{name}",
             )
         if name in _ONLY_FLOAT and any(not kind.startswith("float") for kind in kinds):
             refuse(
@@ -351,8 +353,8 @@ def numpy_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
 
     if name in numpy_functions.FUNCTIONS:
         return numpy_functions.by_numpy(name, args, kwargs)
-    raise NotDecomposableError(
-        f"`numpy.{name}` on a partition's columns is not native in this version. "
+    refuse(
+        f"`numpy.{name}` on a partition's columns is not native in this version",
         "Use the partition's own methods",
-        details={"call": f"numpy.{name}"},
+        call=f"numpy.{name}",
     )

@@ -17,16 +17,26 @@ def compiled(call: str, pat: Any, flags: Any, case: bool = True) -> tuple[str, i
     bits = whole_number(call, "flags", flags)
     if isinstance(pat, re.Pattern):
         if bits or not case:
-            refuse(f"`{call}` with a compiled pattern takes neither `case` nor `flags`", call=call)
+            refuse(
+                f"`{call}` with a compiled pattern takes neither `case` nor `flags`",
+                "Say it in the pattern: `re.compile('...', re.IGNORECASE)`",
+                call=call,
+            )
         bits, pat = pat.flags, pat.pattern
     if not isinstance(pat, str):
-        refuse(f"`{call}` takes text or a compiled pattern, not `{clipped(pat)}`", call=call)
+        refuse(
+            f"`{call}` takes text or a compiled pattern, not `{clipped(pat)}`",
+            "Give a string, or `re.compile('...')`",
+            call=call,
+        )
     if not case:
         bits |= re.IGNORECASE
     try:
         re.compile(pat, bits)
     except re.error as error:
         refuse(
-            f"`{call}` is given `{clipped(pat)}`, which is no pattern of Python's `re`: {error}", call=call
+            f"`{call}` is given `{clipped(pat)}`, which is no pattern of Python's `re`: {error}",
+            "Mend the pattern, or search for plain text: `regex=False`",
+            call=call,
         )
     return pat, int(bits & ~re.UNICODE)

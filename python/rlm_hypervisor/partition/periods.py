@@ -133,7 +133,7 @@ def to_period(times: Column, freq: object) -> Periods:
     call = "dt.to_period"
     given = getattr(freq, "freqstr", freq)
     if not isinstance(given, str):
-        refuse(f"`{call}` needs a frequency, such as 'M'", call=call)
+        refuse(f"`{call}` needs a frequency, such as 'M'", "Give one: `.dt.to_period('M')`", call=call)
     found = {"Y-DEC": "Y", "Q-DEC": "Q", "W": "W-SUN"}.get(given, given)
     if found not in _STARTS and not (found.startswith("W-") and found[2:] in _DAYS):
         refuse(

@@ -10,7 +10,8 @@ from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.margins import with_margins
 from rlm_hypervisor.partition.refusal import boolean, is_label, labels_of, missing_column, only, refuse
-from rlm_hypervisor.partition.wide import PART, Wide, hidden
+from rlm_hypervisor.partition.spreading import spread, unstacked
+from rlm_hypervisor.partition.wide import Wide, hidden
 
 NO_DEFAULT = type("NoDefault", (), {"__repr__": lambda self: "<no default>"})()
 """What stands for an argument that was not given, where None means something."""
@@ -50,7 +51,11 @@ class Pivoting:
         only(call, dropna=(dropna, True), **{name: (value,) for name, value in kwargs.items()})
         ordered = boolean(call, "sort", sort)
         if not boolean(call, "observed", observed):
-            refuse(f"`{call}` with `observed=False`: only keys that occur are known here", call=call)
+            refuse(
+                f"`{call}` with `observed=False`: only keys that occur are known here",
+                "Leave `observed` out",
+                call=call,
+            )
         rows = _keys(self._frame, index, call, "index")
         across = _keys(self._frame, columns, call, "columns")
         if not rows:
@@ -115,7 +120,7 @@ class Pivoting:
             wanted = self._require(_labels(values, call, "values"), f"`{call}`")
         if not wanted:
             refuse(f"`{call}` has no values to spread out", "Name them in `values`", call=call)
-        return _spread(
+        return spread(
             rows,
             [(label, self._frame.column(label)) for label in across],
             [(label, self._frame.column(label)) for label in wanted],
@@ -127,113 +132,12 @@ class Pivoting:
         """Levels of the index as the last levels of the columns. It is the last step of an operation."""
         values = [(label, self._frame.column(label)) for label in self._frame.columns]
         if not values:
-            refuse("`DataFrame.unstack` of no columns", call="DataFrame.unstack")
+            refuse(
+                "`DataFrame.unstack` of no columns",
+                "Select the columns to spread first",
+                call="DataFrame.unstack",
+            )
         return unstacked(self._frame, values, level, fill_value, sort, "DataFrame.unstack", True)
-
-
-def unstacked(
-    frame: _core.Frame,
-    values: list[tuple[Any, _core.Frame]],
-    level: Any,
-    fill_value: Any,
-    sort: Any,
-    call: str,
-    named: bool,
-) -> Wide:
-    """What `unstack` of a partition and of a column have in common."""
-    only(call, sort=(sort, True))
-    names = frame.index_names or [None]
-    chosen = []
-    for item in level if isinstance(level, list | tuple) else [level]:
-        number = _level(item, names, call)
-        if number in chosen:
-            refuse(f"`{call}` was given the level {item!r} twice", call=call)
-        chosen.append(number)
-    rest = [number for number in range(len(names)) if number not in chosen]
-    if not rest:
-        refuse(
-            f"`{call}` of all levels of the index is not native",
-            "Leave one level, or `melt` the columns",
-            call=call,
-        )
-    options: dict[str, Any] = {"fill": "nothing" if fill_value is None else "absent", "missing": "first"}
-    levels = None
-    found = frame.grouping()
-    if found is not None:
-        known, direct, ordered, dropna = found
-        options |= {"sorted": ordered, "missing": "leave" if dropna else "last"}
-        if known is None:
-            options |= {"sorted": True, "missing": "refuse"}
-        elif direct:
-            # Rows of missing keys, which have no cells, say which values the levels have.
-            frame, values = known, [(label, known.column(label)) for label, _ in values]
-        else:
-            levels = _levels(known, names, rest), _levels(known, names, chosen)
-    return _spread(
-        _levels(frame, names, rest),
-        _levels(frame, names, chosen),
-        values,
-        named,
-        filling=fill_value,
-        levels=levels,
-        **options,
-    )
-
-
-def _levels(frame: _core.Frame, names: list[Any], numbers: list[int]) -> list[tuple[Any, _core.Frame]]:
-    return [(names[number], frame.level(number)) for number in numbers]
-
-
-def _level(item: Any, names: list[Any], call: str) -> int:
-    if item in names and item is not None:
-        return names.index(item)
-    if isinstance(item, int) and not isinstance(item, bool) and -len(names) <= item < len(names):
-        return item % len(names)
-    refuse(f"`{call}`: the index has no level {clipped(item)}; it has {names!r}", call=call)
-
-
-def _spread(
-    rows: list[tuple[Any, _core.Frame]],
-    across: list[tuple[Any, _core.Frame]],
-    values: list[tuple[Any, _core.Frame]],
-    named: bool,
-    filling: Any = None,
-    levels: tuple[list[tuple[Any, _core.Frame]], list[tuple[Any, _core.Frame]]] | None = None,
-    **options: Any,
-) -> Wide:
-    """Rows as they are; `levels` are rows of other values that the levels have."""
-    frame = _together(("row", rows), ("column", across), ("value", values))
-    if levels is not None:
-        known = _together(("row", levels[0]), ("column", levels[1])).assign(PART, 4)
-        frame = _core.Frame.concat([known, frame.assign(PART, 0)], True, False)
-        options["parts"] = True
-    parts = [list(label) if isinstance(label, tuple) else [label] for label, _ in values]
-    if len(parts[0]) > 1 and len(across) > 1:
-        refuse(
-            "several levels of the index next to columns that have levels already are not native",
-            "Unstack one level, or select one column",
-        )
-    # Keys of several levels come in order of appearance.
-    options["sorted_tuples"] = len(across) == 1
-    return Wide(
-        frame,
-        [name for name, _ in rows],
-        [name for name, _ in across],
-        parts if named else [[]],
-        [None] * len(parts[0]) if named else [],
-        filling,
-        **options,
-    )
-
-
-def _together(*parts: tuple[str, list[tuple[Any, _core.Frame]]]) -> _core.Frame:
-    frame: _core.Frame | None = None
-    for kind, columns in parts:
-        for number, (_, column) in enumerate(columns):
-            label = hidden(kind, number)
-            frame = column.to_frame(label) if frame is None else frame.assign(label, column)
-    assert frame is not None  # There is a row key.
-    return frame
 
 
 def _table(
@@ -282,13 +186,19 @@ def _table(
     long = found.reset_index(False)
     if margin is not None:
         if nested:
-            refuse(f"`{call}` with margins and lists of functions for columns is not native", call=call)
+            refuse(
+                f"`{call}` with margins and lists of functions for columns is not native",
+                "Leave `margins` out, or give one function",
+                call=call,
+            )
         long = with_margins(base, long, keys[: len(rows)], keys[len(rows) :], values, aggfunc, present, call)
     long = long.rename([(label, hidden("value", number)) for number, (label, _) in enumerate(parts)])
     depth = len(parts[0][1])
     if nested and len(across) > 1 and not ordered:
         refuse(
-            f"`{call}` with `sort=False`, lists of functions and several `columns` is not native", call=call
+            f"`{call}` with `sort=False`, lists of functions and several `columns` is not native",
+            "Leave `sort` out, or give one function",
+            call=call,
         )
     return Wide(
         long,
@@ -324,7 +234,11 @@ def _margin(margins: Any, name: Any, call: str) -> str | None:
     if not boolean(call, "margins", margins):
         return None
     if not isinstance(name, str):
-        refuse(f"`{call}` takes a string for `margins_name`, not `{clipped(name)}`", call=call)
+        refuse(
+            f"`{call}` takes a string for `margins_name`, not `{clipped(name)}`",
+            "Give a string, such as 'All'",
+            call=call,
+        )
     return name
 
 
@@ -359,14 +273,22 @@ def _keys(frame: _core.Frame, given: Any, call: str, name: str) -> list[tuple[An
         elif is_label(item):
             raise missing_column(item, frame.columns, f"`{call}`")
         else:
-            refuse(f"`{call}` takes labels and columns for `{name}`, not `{clipped(item)}`", call=call)
+            refuse(
+                f"`{call}` takes labels and columns for `{name}`, not `{clipped(item)}`",
+                "Name columns, or give columns of the same partition",
+                call=call,
+            )
     return keys
 
 
 def _labels(given: Any, call: str, name: str) -> list[Any]:
     labels = [given] if is_label(given) else labels_of(given)
     if not labels or not all(map(is_label, labels)):
-        refuse(f"`{call}` takes labels of columns for `{name}`, not `{clipped(given)}`", call=call)
+        refuse(
+            f"`{call}` takes labels of columns for `{name}`, not `{clipped(given)}`",
+            "Name a column, or a list of them",
+            call=call,
+        )
     return labels
 
 
@@ -396,7 +318,11 @@ def crosstab(
     call = "pandas.crosstab"
     only(call, dropna=(dropna, True))
     if (values is None) != (aggfunc is None):
-        refuse(f"`{call}` takes `values` and `aggfunc` together", call=call)
+        refuse(
+            f"`{call}` takes `values` and `aggfunc` together",
+            "Give both, or leave both out to count rows",
+            call=call,
+        )
     rows = _series(index, rownames, "row", call)
     across = _series(columns, colnames, "col", call)
     if isinstance(normalize, bool):
@@ -413,19 +339,35 @@ def crosstab(
             label = hidden(kind, number)
             base = column.to_frame(label) if base is None else base.assign(label, column)
     if base is None:
-        refuse(f"`{call}` needs columns", call=call)
+        refuse(
+            f"`{call}` needs columns",
+            "Give a column for the rows and one for the columns: `pd.crosstab(p['a'], p['b'])`",
+            call=call,
+        )
     value = "__dummy__"
     if values is not None and not isinstance(values, Column):
-        refuse(f"`{call}` takes a column for `values`, not `{clipped(values)}`", call=call)
+        refuse(
+            f"`{call}` takes a column for `values`, not `{clipped(values)}`",
+            "Give a column of the same partition: `values=p['x']`",
+            call=call,
+        )
     if fn.is_list(aggfunc) and how is not None:
-        refuse(f"`{call}` with `normalize` takes one function", call=call)
+        refuse(
+            f"`{call}` with `normalize` takes one function",
+            "Give one function, or leave `normalize` out",
+            call=call,
+        )
     if (
         values is not None
         and isinstance(values, Column)
         and values.dtype.kind not in "iufb"
         and how is not None
     ):
-        refuse(f"`{call}` with `normalize` takes numbers for `values`", call=call)
+        refuse(
+            f"`{call}` with `normalize` takes numbers for `values`",
+            "Give a numeric column, or leave `normalize` out",
+            call=call,
+        )
     base = base.assign(value, 0 if values is None else values._frame)
     table = _table(
         base,
@@ -447,11 +389,19 @@ def crosstab(
 def _series(given: Any, names: Any, prefix: str, call: str) -> list[tuple[Any, _core.Frame]]:
     columns = list(given) if isinstance(given, list | tuple) else [given]
     if not columns or not all(isinstance(column, Column) for column in columns):
-        refuse(f"`{call}` takes columns of a partition, not `{clipped(given)}`", call=call)
+        refuse(
+            f"`{call}` takes columns of a partition, not `{clipped(given)}`",
+            "Give a column, or a list of columns: `pd.crosstab(p['a'], p['b'])`",
+            call=call,
+        )
     if names is None:
         named = [f"{prefix}_{n}" if c.name is None else c.name for n, c in enumerate(columns)]
     else:
         named = labels_of(names) or []
         if len(named) != len(columns):
-            refuse(f"`{call}` was given {len(named)} name(s) for {len(columns)} column(s)", call=call)
+            refuse(
+                f"`{call}` was given {len(named)} name(s) for {len(columns)} column(s)",
+                "Give one name for each column",
+                call=call,
+            )
     return [(name, column._frame) for name, column in zip(named, columns, strict=True)]

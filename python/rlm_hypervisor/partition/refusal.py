@@ -13,15 +13,20 @@ UNKNOWN_VALUES = (
 )
 
 
-def sentence(what: str, advice: str = "") -> str:
+def sentence(what: str, advice: str) -> str:
     """One message out of what happened and what to do."""
     what = what.rstrip(".")
-    return f"{what}{'' if what.endswith('?') else '.'} {advice.rstrip('.')}" if advice else what
+    return f"{what}{'' if what.endswith('?') else '.'} {advice.rstrip('.')}"
 
 
-def refuse(what: str, advice: str = "", **details: Any) -> NoReturn:
+def refusal(what: str, advice: str, where: str = "", /, **details: Any) -> NotDecomposableError:
+    """The one way to say that something is not native: what happened to what, and what to do instead."""
+    return NotDecomposableError(sentence(what, advice) + where, details=details)
+
+
+def refuse(what: str, advice: str, **details: Any) -> NoReturn:
     """Ends the trace."""
-    raise NotDecomposableError(sentence(what, advice), details=details)
+    raise refusal(what, advice, **details)
 
 
 def refuse_value(call: str, advice: str) -> NoReturn:
@@ -85,7 +90,12 @@ def boolean(call: str, name: str, value: object) -> bool:
         return value
     if type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_"):
         return bool(value)
-    refuse(f"`{call}` takes True or False for `{name}`, not `{clipped(value)}`", call=call, argument=name)
+    refuse(
+        f"`{call}` takes True or False for `{name}`, not `{clipped(value)}`",
+        "Write True or False; of other values make one: `bool(value)`",
+        call=call,
+        argument=name,
+    )
 
 
 def whole_number(call: str, name: str, value: object) -> int:
@@ -97,7 +107,12 @@ def whole_number(call: str, name: str, value: object) -> int:
             return operator.index(value)  # type: ignore[arg-type]
         except TypeError:
             pass
-    refuse(f"`{call}` takes a whole number for `{name}`, not `{clipped(value)}`", call=call, argument=name)
+    refuse(
+        f"`{call}` takes a whole number for `{name}`, not `{clipped(value)}`",
+        "Write a whole number; of other values make one: `int(value)`",
+        call=call,
+        argument=name,
+    )
 
 
 def is_label(value: object) -> bool:

@@ -126,7 +126,11 @@ class Replacing:
         lower, upper = (None if nothing(bound) else bound for bound in (lower, upper))
         for bound in (lower, upper):
             if labels_of(bound) is not None:
-                refuse(f"`{call}` takes single bounds or columns, not `{clipped(bound)}`", call=call)
+                refuse(
+                    f"`{call}` takes single bounds or columns, not `{clipped(bound)}`",
+                    "Give a number, or a column of the same partition",
+                    call=call,
+                )
         if lower is not None and upper is not None and not (_is_column(lower) or _is_column(upper)):
             lower, upper = _ordered(lower, upper)
         result: Any = self
@@ -162,18 +166,28 @@ class Replacing:
                 )
             return self._replaced(list(to_replace), list(to_replace.values()), call)
         if to_replace is None or value is GIVEN_NOTHING:
-            refuse(f"`{call}` needs to know what to replace and by what", call=call)
+            refuse(
+                f"`{call}` needs to know what to replace and by what",
+                "Give both: `.replace('a', 'b')`, or a dict: `.replace({'a': 'b'})`",
+                call=call,
+            )
         keys = labels_of(to_replace)
         values = labels_of(value)
         if keys is None:
             if values is not None:
-                refuse(f"`{call}` cannot put several values in the place of one", call=call)
+                refuse(
+                    f"`{call}` cannot put several values in the place of one", "Give one new value", call=call
+                )
             if isinstance(value, Operators):
                 return self._named(apply("where", apply("eq", self, to_replace), value, self))
             return self._replaced([to_replace], [value], call)
         values = [value] * len(keys) if values is None else values
         if len(values) != len(keys):
-            refuse(f"`{call}` got {len(values)} new values for {len(keys)}", call=call)
+            refuse(
+                f"`{call}` got {len(values)} new values for {len(keys)}",
+                "Give one for each, or one for all",
+                call=call,
+            )
         return self._replaced(keys, values, call)
 
     def _replaced(self, keys: list[Any], values: list[Any], call: str) -> Column:
@@ -199,9 +213,17 @@ class Replacing:
         else:
             pairs = []
         if not pairs or not all(isinstance(part, str) for pair in pairs for part in pair):
-            refuse(f"`{call}` with `regex=True` takes a pattern and a text, or a dict of these", call=call)
+            refuse(
+                f"`{call}` with `regex=True` takes a pattern and a text, or a dict of these",
+                "Give both: `.replace('^a', 'b', regex=True)`",
+                call=call,
+            )
         if self._frame.dtypes[0] != "str":
-            refuse(f"`{call}` with `regex=True` is for text, not {self._frame.dtypes[0]}", call=call)
+            refuse(
+                f"`{call}` with `regex=True` is for text, not {self._frame.dtypes[0]}",
+                "Leave `regex` out, or convert the column to text: `.astype(str)`",
+                call=call,
+            )
         if len(pairs) > 1:
             refuse(
                 f"`{call}` with several patterns at once is not native in this version",
@@ -215,11 +237,19 @@ class Replacing:
         """The value of the first condition that holds, else the own: `[(condition, value), ...]`."""
         call = "Series.case_when"
         if not isinstance(caselist, list) or not caselist:
-            refuse(f"`{call}` takes a list of (condition, value) pairs, not `{clipped(caselist)}`", call=call)
+            refuse(
+                f"`{call}` takes a list of (condition, value) pairs, not `{clipped(caselist)}`",
+                "Give pairs: `[(p['x'] > 0, 'plus'), (p['x'] < 0, 'minus')]`",
+                call=call,
+            )
         args: list[Any] = []
         for pair in caselist:
             if not isinstance(pair, tuple) or len(pair) != 2:
-                refuse(f"`{call}` takes (condition, value) pairs, not `{clipped(pair)}`", call=call)
+                refuse(
+                    f"`{call}` takes (condition, value) pairs, not `{clipped(pair)}`",
+                    "Give pairs: `[(p['x'] > 0, 'plus')]`",
+                    call=call,
+                )
             args += [condition(pair[0], self, call), self._other(pair[1], call)]
         _one_kind([self, *args[1::2]], call)
         return self._named(apply("select", *args, self))
@@ -266,7 +296,7 @@ class Replacing:
                 call=call,
             )
         if not mapping:
-            refuse(f"`{call}` got an empty dict", call=call)
+            refuse(f"`{call}` got an empty dict", "Give at least one entry: `{'a': 'b'}`", call=call)
         own = DType(self._frame.dtypes[0])
         for key in mapping:
             if (

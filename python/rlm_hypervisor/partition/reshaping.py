@@ -51,12 +51,24 @@ class Reshaping:
         if not values:
             refuse(f"`{call}` has no columns to make rows of", "Name them in `value_vars`", call=call)
         if not isinstance(variable, str) or not isinstance(value_name, str):
-            refuse(f"`{call}` takes strings for `var_name` and `value_name`", call=call)
+            refuse(
+                f"`{call}` takes strings for `var_name` and `value_name`",
+                "Give strings, or leave them out",
+                call=call,
+            )
         made = [*ids, variable, value_name]
         if len(set(made)) != len(made):
-            refuse(f"`{call}` would give several columns one name: {made!r}", call=call)
+            refuse(
+                f"`{call}` would give several columns one name: {made!r}",
+                "Give other names: `var_name='name', value_name='amount'`",
+                call=call,
+            )
         if not all(isinstance(label, str) for label in values):
-            refuse(f"`{call}` of columns that are not called by strings: {clipped(values)}", call=call)
+            refuse(
+                f"`{call}` of columns that are not called by strings: {clipped(values)}",
+                "Rename the columns first: `p.rename(columns=str)`",
+                call=call,
+            )
         parts = []
         for label in values:
             frame = self._frame.select(ids) if ids else self._frame.column(label).to_frame(value_name)
@@ -68,7 +80,11 @@ class Reshaping:
 def _listed(given: Any, call: str, name: str) -> list[Any]:
     labels = [] if given is None else [given] if is_label(given) else labels_of(given)
     if labels is None or len(set(labels)) != len(labels):
-        refuse(f"`{call}` takes different labels for `{name}`, not `{clipped(given)}`", call=call)
+        refuse(
+            f"`{call}` takes different labels for `{name}`, not `{clipped(given)}`",
+            "Give each label once",
+            call=call,
+        )
     return labels
 
 

@@ -55,7 +55,9 @@ def nanoseconds(call: str, window: object) -> int:
         total += int(part[1] or 1) * _NANOSECONDS[part[2]]
         place = part.end()
     if total <= 0:
-        refuse(f"`{call}` takes a window of more than no time", call=call)
+        refuse(
+            f"`{call}` takes a window of more than no time", "Give a span above 0, such as '7D'", call=call
+        )
     return total
 
 
@@ -71,7 +73,11 @@ def ticks(call: str, times: _core.Frame, width: int) -> int:
         )
     found, rest = divmod(width, _NANOSECONDS[unit])
     if rest:
-        refuse(f"`{call}` with a window that is no whole number of {unit}, the unit of the times", call=call)
+        refuse(
+            f"`{call}` with a window that is no whole number of {unit}, the unit of the times",
+            "Convert the times first: `p['t'].dt.as_unit('ns')`",
+            call=call,
+        )
     return found
 
 
@@ -87,7 +93,11 @@ def times_of(frame: _core.Frame, on: Any, call: str) -> Times:
             )
         return Times(frame.level(0), None)
     if not is_label(on):
-        refuse(f"`{call}` takes a column's label for `on`, not `{clipped(on)}`", call=call)
+        refuse(
+            f"`{call}` takes a column's label for `on`, not `{clipped(on)}`",
+            "Name the column of times: `on='t'`",
+            call=call,
+        )
     if frame.kind != "frame" or on not in frame.columns:
         raise missing_column(on, frame.columns if frame.kind == "frame" else [], f"`{call}`")
     return Times(frame.column(on), on)

@@ -30,7 +30,11 @@ def _seconds(given: Any, call: str) -> float:
                 continue
             break
     if not isinstance(found, datetime.time) or found.tzinfo is not None:
-        refuse(f"`{call}` takes times of the day, such as '09:30', not `{clipped(given)}`", call=call)
+        refuse(
+            f"`{call}` takes times of the day, such as '09:30', not `{clipped(given)}`",
+            "Give text such as '09:30', or a `datetime.time` without a zone",
+            call=call,
+        )
     return found.hour * 3600 + found.minute * 60 + found.second + found.microsecond / 1e6
 
 
@@ -56,6 +60,13 @@ class RowLabels:
                 call=call,
             )
         return wrap(self._frame.level(0))
+
+    @property
+    def empty(self) -> Any:
+        """Whether there are no rows, or no columns; a scalar that is not known yet where it depends on the rows."""
+        from rlm_hypervisor.partition.scalar import Scalar
+
+        return True if not self._frame.columns else Scalar(self._frame.rows()) == 0
 
     def xs(self: _Own, key: Any, axis: Any = 0, level: Any = None, drop_level: bool = True) -> Any:
         """The rows with a label in one level of the index (default: the first), without that level.

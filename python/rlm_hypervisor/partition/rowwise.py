@@ -154,7 +154,11 @@ class RowFunctions:
         if isinstance(func, list | dict):
             return self.agg(func, axis, *args, **kwargs)
         if not callable(func):
-            refuse(f"`{call}` takes a function, not `{clipped(func)}`", call=call)
+            refuse(
+                f"`{call}` takes a function, not `{clipped(func)}`",
+                "Give a function of a row: `p.apply(lambda row: row['x'] * 2, axis=1)`",
+                call=call,
+            )
         if type(func).__name__ == "ufunc":
             return func(self, *args, **kwargs)
         if axis in (1, "columns"):
@@ -207,7 +211,11 @@ class RowFunctions:
                 frame = frame.assign(label, part._frame)
             return type(self)(frame)  # type: ignore[call-arg]
         if isinstance(func, list) or not (callable(func) or isinstance(func, str)):
-            refuse(f"`{call}` takes a function or a dict of them, not `{clipped(func)}`", call=call)
+            refuse(
+                f"`{call}` takes a function or a dict of them, not `{clipped(func)}`",
+                "Give a function, a name, or a dict of them by column",
+                call=call,
+            )
         if isinstance(func, str):
             result = _by_name(self, func, call, args, kwargs)
         elif type(func).__name__ == "ufunc":

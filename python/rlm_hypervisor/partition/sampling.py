@@ -34,7 +34,11 @@ def _seed(call: str, random_state: object) -> int:
             argument="random_state",
         )
     if not 0 <= seed < _SEEDS:
-        refuse(f"`{call}`: the seed must lie between 0 and 2**32 - 1, not `{seed}`", call=call)
+        refuse(
+            f"`{call}`: the seed must lie between 0 and 2**32 - 1, not `{seed}`",
+            "Give a seed within these bounds: `random_state=1`",
+            call=call,
+        )
     return seed
 
 
@@ -44,11 +48,19 @@ def drawn(
     """A draw as the core wants it: so many rows, or else such a share, whether they repeat, and the seed."""
     again = boolean(call, "replace", replace)
     if n is not None and frac is not None:
-        refuse(f"`{call}` takes a number of rows, `n`, or a share of them, `frac`, not both", call=call)
+        refuse(
+            f"`{call}` takes a number of rows, `n`, or a share of them, `frac`, not both",
+            "Leave one of them out",
+            call=call,
+        )
     rows, share = 1, None
     if frac is not None:
         if isinstance(frac, bool) or not isinstance(frac, int | float) or not 0 <= frac < float("inf"):
-            refuse(f"`{call}` takes a share from 0 up for `frac`, not `{clipped(frac)}`", call=call)
+            refuse(
+                f"`{call}` takes a share from 0 up for `frac`, not `{clipped(frac)}`",
+                "Give a share such as 0.1",
+                call=call,
+            )
         share = float(frac)
         if share > 1 and not again:
             refuse(
@@ -60,7 +72,11 @@ def drawn(
         whole = int(n) if isinstance(n, float) and n.is_integer() else n
         rows = whole_number(call, "n", whole)
         if rows < 0:
-            refuse(f"`{call}` takes a number of rows from 0 up for `n`, not `{rows}`", call=call)
+            refuse(
+                f"`{call}` takes a number of rows from 0 up for `n`, not `{rows}`",
+                "Give 0 or more",
+                call=call,
+            )
     return rows, share, again, _seed(call, random_state)
 
 
@@ -135,5 +151,9 @@ class Sampling:
         only(call, axis=(axis, 0, "index", None), **{name: (value, None) for name, value in kwargs.items()})
         listed = labels_of(indices)
         if listed is None:
-            refuse(f"`{call}` takes a list of places, not `{clipped(indices)}`", call=call)
+            refuse(
+                f"`{call}` takes a list of places, not `{clipped(indices)}`",
+                "Give a list of row numbers: `p.take([0, 2])`",
+                call=call,
+            )
         return type(self)(self._frame.draw(places(call, listed)))  # type: ignore[call-arg]

@@ -235,7 +235,10 @@ class Summary:
         if isinstance(other, Summary):
             others = other.scalars()
             if others is None or list(others) != list(mine):
-                refuse(f"`{SYMBOLS[op]}` between summaries of different labels is not native in this version")
+                refuse(
+                    f"`{SYMBOLS[op]}` between summaries of different labels is not native in this version",
+                    "Compute with their scalars: `a['x'] - b['y']`",
+                )
             theirs = others.__getitem__
         else:
             theirs = lambda label: other  # noqa: E731

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.arrays import Taken
 from rlm_hypervisor.partition.element import isinstance_of
 from rlm_hypervisor.partition.operators import Operators
 from rlm_hypervisor.partition.refusal import labels_of, only, refuse
@@ -25,6 +26,11 @@ def series(
     In a function of rows, single values under labels. Plain values without any of these are pandas' own.
     """
     only("Series", dtype=(dtype, None), copy=(copy, None, True, False), fastpath=(fastpath, None))
+    if isinstance(data, Taken):
+        from rlm_hypervisor.partition.column import Column
+
+        only("Series", index=(index, None))
+        return Column(data.core().with_name(name))
     if isinstance(data, Operators) and data._frame.kind == "series":
         only("Series", index=(index, None))
         return data.copy() if name is None else data.rename(name)  # type: ignore[attr-defined]
@@ -43,7 +49,10 @@ def series(
     if any(isinstance_of(value) for value in values):
         return Values(labels, values)
     if len(labels) != len(values):
-        refuse(f"`pd.Series` got {len(values)} values and {len(labels)} labels, which pandas refuses too")
+        refuse(
+            f"`pd.Series` got {len(values)} values and {len(labels)} labels, which pandas refuses too",
+            "Give one label for each value",
+        )
     for label, value in zip(labels, values, strict=True):
         if not isinstance(value, Scalar):
             refuse(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.column import _SORTS, Column
+from rlm_hypervisor.partition.dropping import without_rows
 from rlm_hypervisor.partition.dtypes import chosen_by_dtype
 from rlm_hypervisor.partition.levels import RowIndex, level_numbers, sorted_index
 from rlm_hypervisor.partition.operators import Operators
@@ -79,7 +80,11 @@ class Shaping:
                 self._require(list(columns), "`DataFrame.rename`")
             pairs = list(columns.items())
         else:
-            refuse(f"`DataFrame.rename` takes a dict or a function, not `{clipped(columns)}`", call=call)
+            refuse(
+                f"`DataFrame.rename` takes a dict or a function, not `{clipped(columns)}`",
+                "Give a dict of old and new labels: `p.rename(columns={'old': 'new'})`",
+                call=call,
+            )
         return _partition(self._frame.rename([(old, new) for old, new in pairs if old != new]))
 
     def drop(
@@ -93,25 +98,22 @@ class Shaping:
         inplace: bool = False,
         errors: str = "raise",
     ) -> Partition:
-        """Without some columns: `drop(columns=[...])` or `drop([...], axis=1)`."""
+        """Without some columns, `drop(columns=[...])` or `drop([...], axis=1)`; or without the rows of some labels.
+
+        A run fails where the index has no such label, unless `errors="ignore"`.
+        """
         call = "DataFrame.drop"
-        only(
-            call,
-            index=(index, None),
-            level=(level, None),
-            inplace=(inplace, False),
-            errors=(errors, "raise", "ignore"),
-        )
+        only(call, level=(level, None), inplace=(inplace, False), errors=(errors, "raise", "ignore"))
         if labels is not None:
-            if axis not in (1, "columns"):
-                refuse(
-                    "`DataFrame.drop` of rows by label is not native",
-                    "Select rows with a condition: `p[p['x'] != 3]`",
-                    call=call,
-                )
-            columns = labels
-        if columns is None:
+            if axis in (1, "columns"):
+                columns = labels
+            else:
+                index = labels
+        if columns is None and index is None:
             refuse("`DataFrame.drop` needs to know what to drop", "Write `drop(columns=[...])`", call=call)
+        if index is not None:
+            kept = _partition(without_rows(self._frame, index, errors, call))
+            return kept if columns is None else kept.drop(columns=columns, errors=errors)
         found = labels_of(columns) if not isinstance(columns, tuple) else [columns]
         found = [columns] if found is None else found
         if errors == "ignore":
@@ -170,7 +172,11 @@ class Shaping:
             levels = len(frame.columns) - len(self._frame.columns)
             given = [names] if is_label(names) else labels_of(names)
             if given is None or len(given) != levels:
-                refuse(f"`{call}` got `names={clipped(names)}` for {levels} level(s) of the index", call=call)
+                refuse(
+                    f"`{call}` got `names={clipped(names)}` for {levels} level(s) of the index",
+                    "Give one name for each level",
+                    call=call,
+                )
             frame = frame.rename(
                 [(old, new) for old, new in zip(frame.columns, given, strict=False) if old != new]
             )
@@ -202,9 +208,13 @@ class Shaping:
             elif is_label(key):
                 found.append(self._require([key], f"`{call}`")[0])
             else:
-                refuse(f"`{call}` takes labels or columns of the partition, not `{clipped(key)}`", call=call)
+                refuse(
+                    f"`{call}` takes labels or columns of the partition, not `{clipped(key)}`",
+                    "Name a column, or give one of the same partition: `p.set_index('k')`",
+                    call=call,
+                )
         if not found:
-            refuse(f"`{call}` needs at least one key", call=call)
+            refuse(f"`{call}` needs at least one key", "Name one: `p.set_index('k')`", call=call)
         ways = boolean(call, "drop", drop), boolean(call, "append", append)
         return _partition(self._frame.set_index(found, *ways))
 
@@ -222,7 +232,11 @@ class Shaping:
         call = "DataFrame.rename_axis"
         only(call, inplace=(inplace, False), copy=(copy, None, True, False), axis=(axis, 0, "index"))
         if columns is not GIVEN_NOTHING and columns is not None:
-            refuse(f"`{call}` of the columns is not native: their labels have no name here", call=call)
+            refuse(
+                f"`{call}` of the columns is not native: their labels have no name here",
+                "Name the columns on the answer: `result.to_pandas().rename_axis(columns='name')`",
+                call=call,
+            )
         names = mapper if index is GIVEN_NOTHING else index
         return _partition(renamed_levels(self._frame, names, call))
 
@@ -262,7 +276,11 @@ class Shaping:
         items = arg if items is None else items
         given = [value for value in (items, like, regex, cond) if value is not None]
         if len(given) != 1:
-            refuse(f"`{call}` takes one of `items`, `like`, `regex` and a condition", call=call)
+            refuse(
+                f"`{call}` takes one of `items`, `like`, `regex` and a condition",
+                "Give one of them: `p.filter(like='price')`",
+                call=call,
+            )
         if cond is not None:
             return self[cond]  # type: ignore[no-any-return]
         only(call, axis=(axis, None, 1, "columns"))
@@ -270,7 +288,11 @@ class Shaping:
         if items is not None:
             wanted = labels_of(items)
             if wanted is None:
-                refuse(f"`{call}` takes a list of labels, not `{clipped(items)}`", call=call)
+                refuse(
+                    f"`{call}` takes a list of labels, not `{clipped(items)}`",
+                    "Give a list: `items=['x', 'y']`",
+                    call=call,
+                )
             found = [label for label in wanted if label in labels]
         elif like is not None:
             found = [label for label in labels if like in str(label)]
@@ -297,7 +319,11 @@ class Shaping:
             refuse(f"`{call}` of the rows takes a label for each", "Use `set_index` with a column", call=call)
         new, old = labels_of(labels), self._frame.columns
         if new is None or len(new) != len(old) or len(set(new)) != len(new):
-            refuse(f"`{call}` takes {len(old)} different labels, one for each column", call=call)
+            refuse(
+                f"`{call}` takes {len(old)} different labels, one for each column",
+                "Give a list of different labels, or rename some: `p.rename(columns={'old': 'new'})`",
+                call=call,
+            )
         return _partition(self._frame.rename(list(zip(old, new, strict=True))))
 
     def insert(self, loc: int, column: Any, value: Any, allow_duplicates: bool = False) -> None:
@@ -309,6 +335,7 @@ class Shaping:
         if column in labels or not 0 <= at <= len(labels):
             refuse(
                 f"`{call}` takes a new label and a place from 0 to {len(labels)}, not {column!r} at {at}",
+                "Give a label that is not there, and a place within these bounds",
                 call=call,
             )
         frame = self._assigned(column, value, f"`{call}`")
@@ -378,7 +405,11 @@ def renamed_levels(frame: _core.Frame, names: Any, call: str) -> _core.Frame:
     else:
         new = labels_of(names) or []
     if len(new) != len(own):
-        refuse(f"`{call}` got {len(new)} name(s) for an index of {len(own)} level(s)", call=call)
+        refuse(
+            f"`{call}` got {len(new)} name(s) for an index of {len(own)} level(s)",
+            "Give one name for each level",
+            call=call,
+        )
     return frame.with_level_names(new)
 
 
@@ -389,13 +420,21 @@ def sorted_by_key(
     if key is None:
         return frame.sort(labels, ways, missing_first)
     if not callable(key):
-        refuse(f"`{call}` takes a function for `key`, not `{clipped(key)}`", call=call)
+        refuse(
+            f"`{call}` takes a function for `key`, not `{clipped(key)}`",
+            "Give a function of a whole column: `key=lambda s: s.str.lower()`",
+            call=call,
+        )
     own = list(frame.columns)
     keys: list[Any] = []
     for number, label in enumerate(labels):
         made = key(Column(frame.column(label)))
         if not isinstance(made, Operators) or made._frame.kind != "series":
-            refuse(f"`{call}`: the key function gives no column of the same rows", call=call)
+            refuse(
+                f"`{call}`: the key function gives no column of the same rows",
+                "Use methods that keep the rows: `lambda s: s.str.lower()`, `lambda s: s.abs()`",
+                call=call,
+            )
         keys.append(("__key", number))
         frame = frame.assign(keys[-1], made._frame)
     return frame.sort(keys, ways, missing_first).select(own)

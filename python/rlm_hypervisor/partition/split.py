@@ -40,7 +40,10 @@ class Split:
     def columns_for(self, count: int) -> list[Column]:
         """As many columns as labels they are assigned to."""
         if count != self._limit + 1:
-            refuse(f"{self._call} with `n={self._limit}` gives {self._limit + 1} columns, not {count}")
+            refuse(
+                f"{self._call} with `n={self._limit}` gives {self._limit + 1} columns, not {count}",
+                "Assign to as many labels, or give another `n`",
+            )
         return [self._piece(number).rename(number) for number in range(count)]
 
     def whole(self) -> Any:
@@ -55,7 +58,10 @@ class Split:
         numbers = key if isinstance(key, list) else [key]
         for number in numbers:
             if not 0 <= whole_number(self._call, "column", number) <= self._limit:
-                refuse(f"{self._call} with `n={self._limit}` has no column {clipped(number)}")
+                refuse(
+                    f"{self._call} with `n={self._limit}` has no column {clipped(number)}",
+                    "Take a column from 0 to `n`, or give a larger `n`",
+                )
         if not isinstance(key, list):
             return self._piece(int(key)).rename(int(key))
         from rlm_hypervisor.partition.text_arguments import frame_of

@@ -8,6 +8,7 @@ from rlm_hypervisor import _core
 from rlm_hypervisor._document import has_index
 from rlm_hypervisor._lazy import is_instance
 from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.arrays import Lookup, Taken
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.frame import Partition
 from rlm_hypervisor.partition.levels import RowIndex
@@ -49,7 +50,8 @@ def in_memory(table: Any, call: str) -> _core.Frame:
         return _core.Frame.table(table, index)
     except TypeError as error:
         refuse(
-            f"{call} cannot take a {type(table).__name__} as a table: {' '.join(_core.redact(str(error)).split())[:200]}"
+            f"{call} cannot take a {type(table).__name__} as a table: {' '.join(_core.redact(str(error)).split())[:200]}",
+            "Give a DataFrame, a table of pyarrow or Polars, or `client.table(source)`",
         )
 
 
@@ -82,6 +84,10 @@ def series(value: Any, call: str) -> Column | None:
     """A column as it is; a pandas or Polars Series, or a pyarrow array, as one; None for anything else."""
     if isinstance(value, Column):
         return value
+    if isinstance(value, Lookup):
+        return Column(value.by_label())
+    if isinstance(value, Taken):
+        return Column(value._frame)
     if isinstance(value, RowIndex):
         return value.to_series()  # type: ignore[no-any-return]
     if is_instance(value, "pandas", "Series"):

@@ -18,7 +18,9 @@ def text(call: str, name: str, value: object) -> str:
     """A text argument."""
     if isinstance(value, str):
         return str(value)
-    refuse(f"`{call}` takes text for `{name}`, not `{clipped(value)}`", call=call, argument=name)
+    refuse(
+        f"`{call}` takes text for `{name}`, not `{clipped(value)}`", "Give a string", call=call, argument=name
+    )
 
 
 def place(call: str, name: str, value: object) -> int | None:
@@ -30,7 +32,12 @@ def filler(call: str, value: object) -> str:
     """The one character to fill with."""
     if isinstance(value, str) and len(value) == 1:
         return value
-    refuse(f"`{call}` fills with one character, not `{clipped(value)}`", call=call, argument="fillchar")
+    refuse(
+        f"`{call}` fills with one character, not `{clipped(value)}`",
+        "Give one character: `fillchar='0'`",
+        call=call,
+        argument="fillchar",
+    )
 
 
 def answer_for_missing(call: str, na: object) -> bool:

@@ -64,7 +64,7 @@ def to_datetime(
         refuse(f"`{call}` with `format={clipped(format)}` is not native", "Name one format", call=call)
     text = arg.dtype == "str"
     if format is not None and unit is not None:
-        refuse(f"`{call}` takes a format or a unit, not both", call=call)
+        refuse(f"`{call}` takes a format or a unit, not both", "Leave one of them out", call=call)
     if text and unit is not None:
         refuse(f"`{call}` of strings with a unit", "Convert them to numbers first", call=call)
     if text and format is None and errors == "coerce":
@@ -116,5 +116,9 @@ def to_timedelta(arg: Any, unit: Any = None, errors: Any = "raise") -> Column:
     call = "pandas.to_timedelta"
     only(call, errors=(errors, "raise", "coerce"), unit=(unit, None, *_UNITS, "W"))
     if not isinstance(arg, Column):
-        refuse(f"`{call}` takes a column, not `{clipped(arg)}`", call=call)
+        refuse(
+            f"`{call}` takes a column, not `{clipped(arg)}`",
+            "Give a column of the partition: `pd.to_datetime(p['t'])`",
+            call=call,
+        )
     return apply("to_timedelta", arg, unit or "ns", errors, call=f"`{call}`")  # type: ignore[no-any-return]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import os
 import re
@@ -12,13 +13,8 @@ from types import CodeType, TracebackType
 from typing import Any, NamedTuple, NoReturn
 
 from rlm_hypervisor import _core
-from rlm_hypervisor.errors import (
-    NotDecomposableError,
-    OperationFailedError,
-    RLMError,
-    SchemaMismatchError,
-    exposed,
-)
+from rlm_hypervisor.errors import OperationFailedError, RLMError, SchemaMismatchError, exposed
+from rlm_hypervisor.partition.arrays import Taken
 from rlm_hypervisor.partition.column import Column, ColumnLoc
 from rlm_hypervisor.partition.dtypes import DType, DTypes
 from rlm_hypervisor.partition.dummies import Dummies
@@ -31,7 +27,7 @@ from rlm_hypervisor.partition.loc import Loc
 from rlm_hypervisor.partition.operators import Operators
 from rlm_hypervisor.partition.pandas_functions import dispatched
 from rlm_hypervisor.partition.periods import Periods
-from rlm_hypervisor.partition.refusal import sentence
+from rlm_hypervisor.partition.refusal import refusal
 from rlm_hypervisor.partition.scalar import Scalar, Summary
 from rlm_hypervisor.partition.split import Split
 from rlm_hypervisor.partition.surface import UnknownAttribute
@@ -40,9 +36,11 @@ from rlm_hypervisor.partition.wide import Wide
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LIBRARIES = ("numpy", "pandas", "pyarrow", "polars")
-_SYMBOLIC = (Elementwise, Operators, Summary, GroupBy, Wide, Dummies, Periods)
+_SYMBOLIC = (Elementwise, Operators, Summary, GroupBy, Wide, Dummies, Periods, Taken)
 _KNOWN = (Labels, DTypes, DType, Loc, ColumnLoc, RowIndex)
 
+
+_ADVICE = "Use the partition's own methods, or do it on the answer: `result.to_pandas()`"
 
 _SYMBOLIC_TEXT = "not known while tracing"
 """What the `repr` of everything symbolic says."""
@@ -80,7 +78,7 @@ def trace(operation: Callable[..., Any], frame: _core.Frame) -> _core.Frame | Co
 
 def _swallowed(noted: Noted, operation: Callable[..., Any]) -> RLMError:
     """The error of a function that caught a refusal, or called something that did."""
-    error = NotDecomposableError(noted.error.message, details=noted.error.details)
+    error = copy.copy(noted.error)
     _locate(error.with_traceback(noted.traceback), operation)
     return error.with_traceback(None)
 
@@ -92,7 +90,7 @@ def _plan(returned: Any, operation: Callable[..., Any]) -> _core.Frame | Constan
         returned = returned.whole()
     if isinstance(returned, Partition | Column | Scalar):
         return returned._frame
-    if isinstance(returned, Summary | Wide | Dummies):
+    if isinstance(returned, Summary | Wide | Dummies | Taken):
         return returned.core()
     if returned is None:
         _refuse(f"`{name}` returned None: did you forget `return`?", "Return what the answer is to be")
@@ -181,7 +179,7 @@ def _holds_symbolic(value: Any, depth: int = 4) -> bool:
 
 
 def _refuse(what: str, advice: str) -> NoReturn:
-    raise NotDecomposableError(sentence(what, advice), details={"returned": True})
+    raise refusal(what, advice, returned=True)
 
 
 class Place(NamedTuple):
@@ -230,19 +228,16 @@ def _translated(error: Exception, operation: Callable[..., Any]) -> RLMError:
     if isinstance(error, UnknownAttribute):
         return SchemaMismatchError(f"{error}{where}", details=details)
     if isinstance(error, AttributeError) and isinstance(error.obj, (*_SYMBOLIC, *_KNOWN)):
-        return NotDecomposableError(
-            f"`.{error.name}` of `{_words(error.obj)}` is not native in this version{where}",
-            details=details,
-        )
+        what = f"`.{error.name}` of `{_words(error.obj)}` is not native in this version"
+        return refusal(what, _ADVICE, where, **details)
     if isinstance(error, TypeError) and _SIGNATURE.match(str(error)):
         said = _SIGNATURE.sub(lambda found: f"`{_PANDAS[found[1]]}.{found[2]}` {found[3]}", _sentence(error))
-        return NotDecomposableError(f"{said}: that is not native in this version{where}", details=details)
+        return refusal(f"{said}: that is not native in this version", "Leave it out", where, **details)
     if isinstance(error, TypeError | ValueError) and _about_us(str(error)):
-        return NotDecomposableError(
-            f"{_sentence(error)}: the function needs real rows, and a partition has none while it is traced. "
-            f"Use the partition's own methods, or do it on the answer{where}",
-            details=details,
+        what = (
+            f"{_sentence(error)}: the function needs real rows, and a partition has none while it is traced"
         )
+        return refusal(what, _ADVICE, where, **details)
     return OperationFailedError(
         f"`{_name(operation)}` raised {type(error).__name__} while it was traced: {_sentence(error)}{where}",
         details=details,

@@ -22,7 +22,7 @@ class Unstacking:
 
         `fill_value` is for cells that there is no row for.
         """
-        from rlm_hypervisor.partition.pivoting import unstacked
+        from rlm_hypervisor.partition.spreading import unstacked
 
         values = [(self._frame.columns[0], self._frame)]
         return unstacked(self._frame, values, level, fill_value, sort, "Series.unstack", False)

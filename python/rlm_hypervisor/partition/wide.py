@@ -127,10 +127,16 @@ class Wide:
         if self._options["normalize"] is not None:
             return self
         if value is None or isinstance(value, dict) or getattr(value, "_is_symbolic", False):
-            refuse(f"`{call}` of a wide table takes one constant, not `{clipped(value)}`", call=call)
+            refuse(
+                f"`{call}` of a wide table takes one constant, not `{clipped(value)}`",
+                "Give a constant: `.fillna(0)`",
+                call=call,
+            )
         if self._options["fill"] != "nothing" and self._filling != value:
             refuse(
-                f"`{call}` of a wide table that was filled with `{clipped(self._filling)}` already", call=call
+                f"`{call}` of a wide table that was filled with `{clipped(self._filling)}` already",
+                "Fill once",
+                call=call,
             )
         made = self._with(fill="all")
         made._filling = value
@@ -141,11 +147,10 @@ class Wide:
         places = whole_number("DataFrame.round", "decimals", decimals)
         if self._options["normalize"] is not None:
             return self._with(round=places)
-        if self._options["fill"] != "nothing":
-            refuse(
-                "`DataFrame.round` of a wide table that was filled", "Round it before", call="DataFrame.round"
-            )
-        return self._each(lambda column: column.round(places) if column.dtype.is_number else column)
+        made = self._each(lambda column: column.round(places) if column.dtype.is_number else column)
+        if isinstance(self._filling, float):
+            made._filling = round(self._filling, places)
+        return made
 
     def astype(self, dtype: Any, copy: object = None, errors: str = "raise") -> Wide:
         """Every value converted; whole numbers need that missing cells are filled first."""
@@ -261,8 +266,13 @@ def _names(given: Any, old: list[Any], call: str) -> list[Any]:
     if len(old) > 1 and not isinstance(given, list | tuple):
         refuse(
             f"`{call}` of columns with {len(old)} levels takes a list of names, not `{clipped(given)}`",
+            "Give a list with one name for each level",
             call=call,
         )
     if len(names) != len(old):
-        refuse(f"`{call}` was given {len(names)} name(s) for {len(old)} level(s)", call=call)
+        refuse(
+            f"`{call}` was given {len(names)} name(s) for {len(old)} level(s)",
+            "Give one name for each level",
+            call=call,
+        )
     return names
