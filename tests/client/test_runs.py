@@ -134,7 +134,7 @@ def test_explain_is_for_people(client: RLMClient, data: pa.Table, tmp_path: Any)
 
 def test_a_failed_trace_never_becomes_a_run(client: RLMClient, data: pa.Table) -> None:
     with pytest.raises(NotDecomposableError):
-        client.submit(make_task(data, lambda p: p["x"].to_numpy())).result(timeout=60)
+        client.submit(make_task(data, lambda p: p["x"].tolist())).result(timeout=60)
 
 
 def test_aexecute_under_a_running_loop(client: RLMClient, data: pa.Table) -> None:

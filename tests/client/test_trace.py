@@ -23,18 +23,17 @@ Operation = Callable[[Any], Any]
 REFUSED: list[tuple[str, Operation]] = [
     ("apply", lambda p: p.groupby("k").apply(len)),
     ("get_dummies", lambda p: pd.get_dummies(p["k"])["a"]),
-    ("searchsorted", lambda p: p["x"].searchsorted(3)),
+    ("argsort", lambda p: p["x"].argsort()),
     ("iloc", lambda p: p.iloc[0]),
     ("iterrows", lambda p: list(p.iterrows())),
     ("itertuples", lambda p: list(p.itertuples())),
     ("unstack", lambda p: p.groupby(["k", "k2"])["x"].sum().unstack(["k", "k2"])),
-    ("describe", lambda p: p.describe(include="all")),
+    ("info", lambda p: p.info()),
     ("kendall", lambda p: p["x"].corr(p["i"], method="kendall")),
     ("pivot_table", lambda p: p.pivot_table(columns="k", values="x")),
-    ("StringMethods.get_dummies", lambda p: p["k"].str.get_dummies()),
     ("periods", lambda p: p["t"].dt.to_period("M")),
-    ("values", lambda p: p["x"].values),
-    ("to_numpy", lambda p: p["x"].to_numpy()),
+    ("values", lambda p: p.values),
+    ("to_numpy", lambda p: p.to_numpy()),
     ("len", lambda p: len(p)),
     ("bool", lambda p: 1 if p["x"].sum() > 3 else 0),
     ("bool", lambda p: p["x"] > 1 and p["i"] > 2),
@@ -106,12 +105,12 @@ def _marked(function: Operation) -> int:
 def _in_the_middle(p: Any) -> Any:
     p = p[p["x"] > 1]
     p = p.assign(z=p["x"] * 2)
-    half = p["z"].to_numpy()[0]  # here
+    half = p["z"].argsort()[0]  # here
     return p[p["z"] > half]
 
 
 def _helper(p: Any) -> Any:
-    return p["x"].to_numpy()  # here
+    return p["x"].argsort()  # here
 
 
 def _through_a_helper(p: Any) -> Any:

@@ -68,10 +68,17 @@ class Taken:
 
 
 class Listing(Taken):
-    """What `p["x"].tolist()` gives: what `isin` takes, and an answer."""
+    """What `p["x"].tolist()` gives: what `isin` takes."""
 
     __slots__ = ()
     _called = "list"
+
+    def core(self) -> _core.Frame:
+        """An answer is a series, which has a `to_pandas().tolist()` of its own."""
+        refuse(
+            "the operation returns a list made of a column",
+            "Return the column, and make the list of the answer: `result.to_pandas().tolist()`",
+        )
 
 
 class Lookup(Taken):
@@ -301,7 +308,10 @@ class Takeable:
         return Array(self._frame)
 
     def tolist(self) -> Listing:
-        """The values as a list, which `isin` takes: `p[p["k"].isin(q["k"].tolist())]`; as an answer a series."""
+        """The values as a list, which `isin` takes: `p[p["k"].isin(q["k"].tolist())]`.
+
+        Returned from an operation it is refused.
+        """
         return Listing(self._frame)
 
     to_list = tolist
