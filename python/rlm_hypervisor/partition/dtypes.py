@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from rlm_hypervisor._text import clipped
+from rlm_hypervisor.partition.labels import Flags, Labels, flagged
 from rlm_hypervisor.partition.refusal import missing_column, refuse
 
 _PYTHON = {bool: "bool", int: "int64", float: "float64", str: "str"}
@@ -90,7 +91,10 @@ class DTypes:
     def __init__(self, pairs: Mapping[Any, DType]) -> None:
         self._pairs: dict[Any, DType] = dict(pairs)
 
-    def __getitem__(self, label: Any) -> DType:
+    def __getitem__(self, label: Any) -> Any:
+        chosen = flagged(self._pairs, label, "DataFrame.dtypes") if isinstance(label, Flags | list) else None
+        if chosen is not None:
+            return DTypes({name: self._pairs[name] for name in chosen})
         if label not in self._pairs:
             raise missing_column(label, self._pairs, f"`p.dtypes[{label!r}]`")
         return self._pairs[label]
@@ -104,9 +108,9 @@ class DTypes:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def keys(self) -> list[Any]:
+    def keys(self) -> Labels:
         """The labels."""
-        return list(self._pairs)
+        return Labels(self._pairs)
 
     index = property(keys)
 
@@ -118,15 +122,18 @@ class DTypes:
         """The same as a dict."""
         return dict(self._pairs)
 
-    def __eq__(self, other: object) -> NoReturn:
-        refuse(
-            "comparing all of `p.dtypes` at once is not native in this version",
-            "Compare one by one: `[c for c, d in p.dtypes.items() if d == 'float64']`",
-            call="DataFrame.dtypes",
-        )
+    def __eq__(self, other: object) -> Any:
+        """Which columns have this type."""
+        if isinstance(other, DTypes):
+            refuse(
+                "comparing `p.dtypes` with those of another partition is not native",
+                "Compare one by one: `p.dtypes.to_dict() == q.dtypes.to_dict()`",
+                call="DataFrame.dtypes",
+            )
+        return Flags(bool(dtype == other) for dtype in self._pairs.values())
 
-    def __ne__(self, other: object) -> NoReturn:
-        self.__eq__(other)
+    def __ne__(self, other: object) -> Any:
+        return ~(self == other)
 
     def __repr__(self) -> str:
         return "\n".join(f"{label}    {dtype!s}" for label, dtype in self._pairs.items())

@@ -9,6 +9,7 @@ from rlm_hypervisor.partition.alignment import by_labels
 from rlm_hypervisor.partition.arrays import as_column
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.constant import constant
+from rlm_hypervisor.partition.labels import flagged
 from rlm_hypervisor.partition.operators import Operators, apply
 from rlm_hypervisor.partition.picking import at_label, at_labels, is_row_label, is_row_labels, row_at_label
 from rlm_hypervisor.partition.refusal import is_label, labels_of, only, refuse
@@ -35,6 +36,8 @@ class Loc:
     def __getitem__(self, key: Any) -> Any:
         rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, slice(None))
         partition = self._partition
+        chosen = flagged(partition._frame.columns, columns, "DataFrame.loc")
+        columns = columns if chosen is None else chosen
         rows = as_column(rows)
         if callable(rows) and not isinstance(rows, Column):
             rows = as_column(rows(partition))
@@ -79,6 +82,8 @@ class Loc:
             self._partition[columns] = value
             return
         partition = self._partition
+        chosen = flagged(partition._frame.columns, columns, "DataFrame.loc")
+        columns = columns if chosen is None else chosen
         rows = as_column(rows)
         if callable(rows) and not isinstance(rows, Column):
             rows = as_column(rows(partition))
