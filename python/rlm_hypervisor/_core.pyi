@@ -338,10 +338,7 @@ class Frame:
         sort: bool,
         unique: tuple[bool, bool],
     ) -> Frame:
-        """Rows of two frames by key; `left_on`, `right_on`: labels of columns, None for the levels of the index.
-
-        `indicator`: the label of a column that names the sides a row has. `unique`: sides whose keys must not repeat.
-        """
+        """Rows of two frames by key (None: the index); `indicator` labels a row's sides, keys of `unique` sides differ."""
 
     def lookup(self, other: Frame, contains: bool) -> Frame:
         """Each value of a series: whether another series has it, or what that has under it as label."""
@@ -481,8 +478,7 @@ class Answer:
     num_rows: int
     num_columns: int
     header: tuple[list[_Label], list[list[_Label]], Any, list[bool], str, bool, int] | None
-    """Of a wide table: names of the columns' levels, what the values are called, the levels as an Arrow table, which
-    columns are margins, what those are called, whether the last row is one, how many columns were the index."""
+    """Of a wide table: level names, value labels, levels as a table, margins, their name, a last one, index columns."""
     mixed: tuple[list[tuple[int, int]], Any] | None
     """Of columns with values of several types, text in the table: each value's row and column, and a table of one row."""
     def scalar(self) -> Any:
