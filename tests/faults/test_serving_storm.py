@@ -6,8 +6,10 @@ import os
 import random
 import threading
 import time
+import tracemalloc  # noqa: F401  pytest imports it when an exception is raised where nobody can catch it
 from typing import Any
 
+import pytest
 from rlm_hypervisor import RLMClient, TaskCancelledError, TaskTimeoutError
 
 from tests.faults._workers import PATIENCE, books, still_serves
@@ -30,6 +32,7 @@ def _operation(crashes: bool) -> Any:
     return operation
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_every_caller_has_its_own_answer(worker_kind: str) -> None:
     crashes = worker_kind == "processes"
     bad = {RAISES, HANGS, IS_TOLD} | ({CRASHES} if crashes else set())

@@ -252,3 +252,30 @@ def test_what_is_left_out_on_threads_is_a_test_and_stands_in_the_guide() -> None
             module, _, test = name.partition("::")
             (path,) = ROOT.glob(f"tests/*/{module}.py")
             assert not test or f"def {test.partition('[')[0]}(" in path.read_text(), name
+
+
+def test_who_prints_while_calls_begin_and_end_elsewhere_is_not_harmed() -> None:
+    program = """
+import os, sys, threading
+from rlm_hypervisor.worker.threads import capture
+
+sys.stdout = open(os.devnull, "w")
+over = threading.Event()
+
+def calls():
+    while not over.is_set():
+        with capture:
+            pass
+
+thread = threading.Thread(target=calls)
+sys.setswitchinterval(1e-6)
+thread.start()
+for number in range(50_000):
+    print(number, number)
+over.set()
+thread.join()
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")

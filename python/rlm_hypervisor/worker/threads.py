@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from rlm_hypervisor.worker import context
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _PIECES = 1_000
 """Pieces of text that wait for the end of their line."""
+_ROUTED = 32
+"""Outputs that are kept after they were put back."""
 
 
 class Stopped(BaseException):
@@ -157,6 +160,9 @@ class Capture:
         self._calls = 0
         self._handler = _Forwarding()
         self._routed: dict[str, _Routed] = {}
+        # Before Python 3.13.3 `print` borrows `sys.stdout` while it writes: one that is put back and freed meanwhile would
+        # end the process (https://github.com/python/cpython/issues/130163). So the last ones are kept.
+        self._kept: deque[_Routed] = deque(maxlen=_ROUTED)
 
     def __enter__(self) -> None:
         with self._lock:
@@ -165,10 +171,17 @@ class Capture:
                 stream = getattr(sys, name)
                 # Somebody may have put another one in its place meanwhile.
                 if stream is not None and stream is not self._routed.get(name):
-                    self._routed[name] = _Routed(stream, name)
+                    self._routed[name] = self._of(stream, name)
                     setattr(sys, name, self._routed[name])
             if self._calls == 1:
                 logging.getLogger().addHandler(self._handler)
+
+    def _of(self, stream: Any, name: str) -> _Routed:
+        for routed in self._kept:
+            if routed._stream is stream and routed._name == name:
+                return routed
+        self._kept.append(_Routed(stream, name))
+        return self._kept[-1]
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
