@@ -24,9 +24,11 @@ pytestmark = linux
 _FIRST = """
 import os, signal, sys
 mark, how, first, last = sys.argv[1:5]
-with open(mark, "a") as file:
-    file.write("x")
-if int(first) <= os.path.getsize(mark) <= int(last):
+with open(mark, "ab", buffering=0) as file:
+    # Where its own letter ends: others may write at the same time.
+    file.write(b"x")
+    number = file.tell()
+if int(first) <= number <= int(last):
     if how == "import":
         import nothing_like_it
     elif how == "exit":
@@ -182,15 +184,17 @@ def test_a_call_that_waits_for_a_start_takes_the_worker_that_another_one_leaves(
     tmp_path: Path, starts: Starts, make: Callable[..., RLMClient]
 ) -> None:
     client = make(workers=2)
-    go = tmp_path / "go"
+    begun, go = tmp_path / "begun", tmp_path / "go"
 
     def waits(item: int) -> int:
+        begun.touch()
         while not go.exists():
             time.sleep(0.001)
         return item
 
     starts.do("9", MOST, first=2)
     run = client.submit(task(waits, [1]))
+    until(begun.exists)
     other = client.submit(task(abs, [-2]))
     until(lambda: starts.count() > 4)
     assert not other.done
