@@ -51,6 +51,39 @@ JOINS: dict[str, Any] = {
 # In the others the side that is collected is small.
 LARGE = {"inner", "outer, which", "one to many, checked"}
 
+# Put in another order after the join, by a column with many ties: among these pandas' order of the join is to be seen.
+SORTED: dict[str, Any] = {
+    "inner": lambda p, q: _ties(p.merge(q, on="n")),
+    "left, descending": lambda p, q: _ties(p.merge(q, on="n", how="left"), ascending=False),
+    "right": lambda p, q: _ties(p.merge(q, on=["n", "f"], how="right")),
+    "outer": lambda p, q: _ties(p.merge(q, on=["n", "f"], how="outer", indicator=True)),
+    "one to many, checked": lambda p, q: _ties(
+        p.drop_duplicates("n").merge(q, on="n", validate="one_to_many")
+    ),
+    "rows with a partner": lambda p, q: (
+        p[p["n"].isin(q["n"])].assign(of=lambda j: j["n"] % 7).sort_values("of", kind="stable")
+    ),
+}
+
+
+def _ties(joined: Any, ascending: bool = True) -> Any:
+    narrow = joined.assign(left=joined["left"].str[-9:], right=joined["right"].str[-9:], of=joined["n"] % 7)
+    ordered = narrow[["n", "left", "right", "of"]].sort_values("of", ascending=ascending, kind="stable")
+    return ordered.reset_index(drop=True)
+
+
+@pytest.mark.parametrize("kind", SORTED)
+def test_rows_of_a_join_that_does_not_fit_have_its_order_where_a_sort_leaves_it(kind: str) -> None:
+    with RLMClient(threads=2, memory_limit="24MB", grouping="auto") as client:
+        other = client.table(RIGHT)
+        run = client.submit(make_task(LEFT, lambda p: SORTED[kind](p, other)))
+        answer = run.result()
+        explained = str(run.explain())
+    if kind != "rows with a partner":
+        assert "a join went to disk" in explained, explained
+        assert "started again" not in explained, explained
+    assert_same(answer, SORTED[kind](LEFT, RIGHT), ALLOWED)
+
 
 @pytest.mark.parametrize("kind", JOINS)
 @pytest.mark.parametrize("grouping", ["auto", "merging"])

@@ -13,7 +13,7 @@ use arrow::datatypes::{ArrowNativeType, UInt64Type};
 use super::appearance::Places;
 use super::numbers::Meaning;
 use super::table::Finished;
-use super::{GroupSpec, limit, order};
+use super::{GroupOrder, GroupSpec, limit, order};
 use crate::engine::control::Control;
 use crate::error::{Error, Result};
 
@@ -61,7 +61,8 @@ impl Arranged {
         let mut values: Vec<Vec<ArrayRef>> = vec![Vec::new(); spec.aggregates.len()];
         for table in finished {
             first.extend(table.first);
-            let table_keys = if spec.sorted { meaning.ids(table.keys)? } else { table.keys };
+            let by_keys = spec.order == GroupOrder::Keys;
+            let table_keys = if by_keys { meaning.ids(table.keys)? } else { table.keys };
             keys.resize(table_keys.len(), Vec::new());
             for (column, part) in keys.iter_mut().zip(table_keys).chain(values.iter_mut().zip(table.values)) {
                 column.push(part);
@@ -70,9 +71,9 @@ impl Arranged {
         let mut sorted: Vec<Column> = Vec::new();
         let order = if spec.keys.is_empty() {
             Order::AsTheyLie(1)
-        } else if spec.sorted && in_order {
-            Order::AsTheyLie(keys.iter().flatten().map(|part| part.len()).sum())
-        } else if spec.sorted {
+        } else if spec.order == GroupOrder::Any || spec.order == GroupOrder::Keys && in_order {
+            Order::AsTheyLie(keys.first().into_iter().flatten().map(|part| part.len()).sum())
+        } else if spec.order == GroupOrder::Keys {
             let columns = keys.into_iter().map(joined).collect::<Result<Vec<_>>>()?;
             keys = Vec::new();
             let order = order::by_keys(&columns, &meaning.values, threads, control)?;
@@ -133,7 +134,7 @@ impl Arranged {
         let part = number * BATCH..self.rows.min((number + 1) * BATCH);
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.spec.keys.len() + self.values.len());
         match self.keys.as_slice() {
-            [words] if self.meaning.is_packed() && !self.spec.sorted => {
+            [words] if self.meaning.is_packed() && self.spec.order != GroupOrder::Keys => {
                 let words = self.order.of(words, part.clone())?;
                 let words = words.as_primitive::<UInt64Type>();
                 for number in 0..self.spec.keys.len() {

@@ -13,10 +13,10 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 
-use super::GroupSpec;
 use super::arrange::batch;
 use super::exec::blocking;
 use super::shares::{SHARES, Shares};
+use super::{GroupOrder, GroupSpec};
 use crate::engine::control::Control;
 use crate::engine::owned_exec::owned_pieces;
 use crate::engine::sort::Order;
@@ -56,10 +56,11 @@ impl External {
             |place: usize| PhysicalSortExpr::new(Arc::new(Column::new(fields[place].name(), place)), ORDER);
         let keys = by.map(key).collect();
         let external = Self { spec: spec.clone(), keys, schema: Arc::new(Schema::new(fields)) };
-        Ok(Order::is_supported(&external.keys, &external.schema)?.then_some(external))
+        let in_any = external.spec.order == GroupOrder::Any;
+        Ok((in_any || Order::is_supported(&external.keys, &external.schema)?).then_some(external))
     }
 
-    /// The groups of all shares, in order.
+    /// The groups of all shares, in order if there is to be one.
     pub fn answer(
         self,
         shares: Arc<Shares>,
@@ -69,10 +70,9 @@ impl External {
     ) -> Result<BoxStream<'static, DataFusionResult<RecordBatch>>> {
         let meaning = Arc::new(shares.meaning()?);
         let parts = threads.clamp(1, SHARES);
-        let open = |part: usize| -> DataFusionResult<SendableRecordBatchStream> {
-            let (external, shares, control, meaning) =
-                (self.clone(), shares.clone(), control.clone(), meaning.clone());
-            let finish = move |share| {
+        let finish = {
+            let (external, control) = (self.clone(), control.clone());
+            move |share| {
                 let (external, shares, control, meaning) =
                     (external.clone(), shares.clone(), control.clone(), meaning.clone());
                 let finish = move || {
@@ -82,9 +82,17 @@ impl External {
                     external.with_first(&groups, first).map(Some)
                 };
                 async move { Ok(blocking(finish).await?) }
-            };
+            }
+        };
+        if self.spec.order == GroupOrder::Any {
+            let groups = stream::iter(0..SHARES).map(finish).buffered(parts);
+            let groups = groups.try_filter_map(|groups| async { Ok(groups) });
+            return Ok(owned_pieces(groups, parts, context));
+        }
+        let open = |part: usize| -> DataFusionResult<SendableRecordBatchStream> {
             let mine = part * SHARES / parts..(part + 1) * SHARES / parts;
-            let groups = stream::iter(mine).then(finish).try_filter_map(|groups| async { Ok(groups) });
+            let groups = stream::iter(mine).then(finish.clone());
+            let groups = groups.try_filter_map(|groups| async { Ok(groups) });
             let groups = owned_pieces(groups.boxed(), parts, context);
             Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), groups)))
         };

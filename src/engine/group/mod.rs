@@ -53,8 +53,25 @@ pub const fn limit(release: usize, development: usize) -> usize {
 pub struct GroupSpec {
     pub keys: Vec<KeySpec>,
     pub aggregates: Vec<AggregateSpec>,
-    pub sorted: bool,
+    pub order: GroupOrder,
     pub dropna: bool,
+}
+
+/// In which order groups come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupOrder {
+    Keys,
+    /// That of their first rows.
+    Appearance,
+    /// Whoever takes them does not ask.
+    Any,
+}
+
+impl GroupOrder {
+    /// That of a plan.
+    pub fn of(sorted: bool) -> Self {
+        if sorted { Self::Keys } else { Self::Appearance }
+    }
 }
 
 pub struct KeySpec {
@@ -83,13 +100,13 @@ impl GroupSpec {
     }
 
     pub fn needs_first(&self) -> bool {
-        !self.sorted && !self.keys.is_empty()
+        self.order == GroupOrder::Appearance && !self.keys.is_empty()
     }
 
     /// The same groups by one key that all keys are packed into; a row with none is left out.
     fn packed(&self) -> Self {
         let key = KeySpec { name: "keys".into(), arrow: DataType::UInt64 };
-        Self { keys: vec![key], aggregates: self.aggregates.clone(), sorted: self.sorted, dropna: true }
+        Self { keys: vec![key], aggregates: self.aggregates.clone(), order: self.order, dropna: true }
     }
 
     /// Which aggregates' arguments are looked at: those of the first of each unit.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -26,11 +26,13 @@ use super::filter::KeyFilter;
 use super::keys::{Keys, picked};
 use super::output::{Cursor, Keeps, Origin, Pairs, held, unmatched};
 use super::parts::Side;
+use super::placed::Placed;
 use super::spilled::{Joining, Room, Spilled, scatter};
 use super::table::JoinTable;
 use super::unique::{Seen, not_unique};
 use crate::engine::control::{Control, Stage};
 use crate::engine::group::exec::blocking;
+use crate::engine::placed_exec::{Rising, placed};
 use crate::error::{Error, Result};
 
 /// Batches made ahead of whoever consumes them, per partition.
@@ -38,6 +40,9 @@ const AHEAD: usize = 2;
 
 pub struct JoinSpec {
     pub keeps: Keeps,
+    /// A column that tells the order of what comes out is called so, and is the last one. Rows of a join on disk come in
+    /// any order then.
+    pub place: Option<Arc<str>>,
     /// Collected rows without a partner come out after all others.
     pub unmatched: bool,
     pub probe_keys: Vec<usize>,
@@ -73,6 +78,8 @@ enum Ready {
     Memory(Arc<Built>),
     /// The sides did not fit, and have been joined.
     Disk(Arc<Spilled>),
+    /// The sides did not fit, and are joined as their rows are taken.
+    Placed(Arc<Placed>),
 }
 
 pub struct JoinExec {
@@ -96,8 +103,12 @@ impl JoinExec {
         threads: usize,
     ) -> Self {
         let partitions = probe.properties().partitioning.partition_count() + usize::from(spec.unmatched);
+        let schema = match &spec.place {
+            Some(name) => placed(&spec.schema, name),
+            None => spec.schema.clone(),
+        };
         let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(spec.schema.clone()),
+            EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(partitions),
             EmissionType::Incremental,
             Boundedness::Bounded,
@@ -115,7 +126,8 @@ impl fmt::Debug for JoinExec {
 
 impl DisplayAs for JoinExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "JoinExec: {}; the second input is collected", self.spec.display)
+        write!(f, "JoinExec: {}; the second input is collected", self.spec.display)?;
+        self.spec.place.as_ref().map_or(Ok(()), |name| write!(f, "; order as {name}"))
     }
 }
 
@@ -158,7 +170,7 @@ impl ExecutionPlan for JoinExec {
         let partitions = self.probe.properties().partitioning.partition_count();
         let (spec, control, passed) = (self.spec.clone(), self.control.clone(), self.passed.clone());
         let (cell, build, threads) = (self.built.clone(), self.build.clone(), self.threads);
-        let probe = self.probe.clone();
+        let (probe, schema) = (self.probe.clone(), self.schema());
         stream.spawn(async move {
             let built = cell
                 .get_or_try_init(|| collect((&probe, build), &spec, &control, threads, context.clone()))
@@ -167,8 +179,17 @@ impl ExecutionPlan for JoinExec {
             let built = match built {
                 Ready::Memory(built) => built,
                 Ready::Disk(spilled) => {
-                    return Ok(blocking(move || spilled.send(partition, &sender)).await?);
+                    let rising = numbers(&spec, partition, schema)?;
+                    return Ok(blocking(move || spilled.send(partition, rising, &sender)).await?);
                 }
+                Ready::Placed(placed) => {
+                    return Ok(blocking(move || placed.send(partition, &schema, &sender)).await?);
+                }
+            };
+            let mut rising = numbers(&spec, partition, schema)?;
+            let mut number = |output| match &mut rising {
+                Some(rising) => rising.number(&output),
+                None => Ok(output),
             };
             if partition < partitions {
                 let mut rows = match built.begun.rest(partition) {
@@ -195,7 +216,7 @@ impl ExecutionPlan for JoinExec {
                             continue;
                         }
                         let output = pairs.gather(&batch, &built.batch, &spec.columns, &spec.schema)?;
-                        if sender.send(Ok(output)).await.is_err() {
+                        if sender.send(Ok(number(output)?)).await.is_err() {
                             return Ok(());
                         }
                     }
@@ -209,7 +230,7 @@ impl ExecutionPlan for JoinExec {
             let types = |place: usize| -> DataType { input.field(place).data_type().clone() };
             for output in unmatched(&built.batch, &built.matched, &spec.columns, &spec.schema, types)? {
                 control.check()?;
-                if sender.send(Ok(output)).await.is_err() {
+                if sender.send(Ok(number(output)?)).await.is_err() {
                     break;
                 }
             }
@@ -244,9 +265,12 @@ async fn collect(
     let room = if spec.build_keys.is_empty() { None } else { Room::of(&context) };
     let side = room.as_ref().map(|room| room.side(&schema, &spec.build_keys, partitions, control));
     let short = Arc::new(AtomicBool::new(spec.short && cfg!(debug_assertions)));
+    // Rows of more than half of the limit do not fit in one piece beside their batches: whoever makes them has the room.
+    let most = room.as_ref().map_or(usize::MAX, |room| room.limit() / 2);
+    let collected = Arc::new(AtomicUsize::new(0));
     let parts = (0..partitions).map(|partition| {
         let (plan, context) = (plan.clone(), context.clone());
-        let (side, short) = (side.clone(), short.clone());
+        let (side, short, collected) = (side.clone(), short.clone(), collected.clone());
         let reservation = reservation.new_empty();
         tokio::spawn(async move {
             let mut rows = plan.execute(partition, context)?;
@@ -255,7 +279,12 @@ async fn collect(
                 let batch = batch?;
                 let fits = match &side {
                     None => reservation.try_grow(held(&batch)).map(|()| true)?,
-                    Some(_) => !short.load(Ordering::Relaxed) && reservation.try_grow(held(&batch)).is_ok(),
+                    Some(_) => {
+                        let bytes = held(&batch);
+                        !short.load(Ordering::Relaxed)
+                            && collected.fetch_add(bytes, Ordering::Relaxed) + bytes <= most
+                            && reservation.try_grow(bytes).is_ok()
+                    }
                 };
                 batches.push(batch);
                 if let (false, Some(side)) = (fits, &side) {
@@ -363,13 +392,22 @@ async fn on_disk(
     let joining = Joining {
         spec: spec.clone(),
         build,
+        longest: side.longest(),
         probe: blocking(move || side.finish()).await?,
         schemas: [build_schema, probe.schema()],
         partitions,
         threads,
         control: control.clone(),
     };
-    Ok(Ready::Disk(Arc::new(joining.run(room, context).await?)))
+    match Placed::new(joining, room, context) {
+        Ok(placed) => Ok(Ready::Placed(Arc::new(placed))),
+        Err(joining) => Ok(Ready::Disk(Arc::new(joining.run(room, context).await?))),
+    }
+}
+
+/// What tells the order of a partition's rows, if that is asked for.
+fn numbers(spec: &JoinSpec, partition: usize, schema: SchemaRef) -> Result<Option<Rising>> {
+    spec.place.is_some().then(|| Rising::new(partition, schema)).transpose()
 }
 
 /// Lets scans know of the keys that there are, if there is room for that.

@@ -7,7 +7,8 @@
 //!
 //! Scans below one side leave out rows whose key the other side does not have ([`filter`]). So the side that is
 //! collected is read first, unless the streaming one has few rows: then these are, and held meanwhile ([`begin`]).
-//! If it does not fit memory, both go to disk in shares ([`parts`], [`spilled`]).
+//! If it does not fit memory, both go to disk in shares ([`parts`], [`spilled`]). Whoever puts what comes out in another
+//! order takes it share by share ([`placed`]).
 
 pub mod begin;
 pub mod exec;
@@ -16,6 +17,7 @@ pub mod keys;
 pub mod lookup;
 pub mod output;
 mod parts;
+mod placed;
 mod runs;
 mod spilled;
 pub mod table;

@@ -1,6 +1,7 @@
 //! The rows of one side of a join on disk, in shares by the hash of their keys.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::compute::interleave_record_batch;
@@ -29,9 +30,19 @@ const ROW_BITS: u32 = 40;
 /// Bytes that are read at once where a buffer's own are not.
 const READ: usize = 8 << 10;
 
-/// A place, of which the last bits are zero, to a partition.
+/// The place of a row of a partition.
+pub fn place_of(partition: usize, row: i64) -> i64 {
+    ((partition as i64) << ROW_BITS) | row
+}
+
+/// The number of a place's partition.
 pub fn partition_of(place: i64) -> usize {
     (place >> ROW_BITS) as usize
+}
+
+/// The number of a place's row in its partition.
+pub fn row_of(place: i64) -> i64 {
+    place & ((1 << ROW_BITS) - 1)
 }
 
 /// A schema with the rows' places behind its columns.
@@ -49,6 +60,8 @@ pub struct Side {
     shares: Vec<Mutex<Share>>,
     /// Bytes of rows that a partition sets apart at a time.
     pub apart: usize,
+    /// Rows of the partition that has most.
+    longest: AtomicI64,
 }
 
 #[derive(Default)]
@@ -75,7 +88,13 @@ impl Side {
         apart: usize,
     ) -> Self {
         let shares = (0..SHARES).map(|_| Mutex::default()).collect();
-        Self { disk, control, keys, schema: placed(schema), shares, apart }
+        let longest = AtomicI64::new(0);
+        Self { disk, control, keys, schema: placed(schema), shares, apart, longest }
+    }
+
+    /// How many rows the partition has that has most.
+    pub fn longest(&self) -> i64 {
+        self.longest.load(Ordering::Relaxed)
     }
 
     fn add(&self, share: usize, rows: &RecordBatch) -> Result<()> {
@@ -133,9 +152,10 @@ pub struct Scattering {
 
 impl Scattering {
     pub fn new(side: Arc<Side>, partition: usize) -> Result<Self> {
-        let partition = i64::try_from(partition).ok().filter(|partition| *partition < 1 << (62 - ROW_BITS));
-        let partition = partition.ok_or_else(|| Error::internal("too many partitions"))?;
-        Ok(Self { side, next: partition << ROW_BITS, batches: Vec::new(), bytes: 0 })
+        if partition >= 1 << (62 - ROW_BITS) {
+            return Err(Error::internal("too many partitions"));
+        }
+        Ok(Self { side, next: place_of(partition, 0), batches: Vec::new(), bytes: 0 })
     }
 
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -151,6 +171,7 @@ impl Scattering {
     /// Everything that was added is in the shares.
     pub fn flush(&mut self) -> Result<()> {
         self.side.control.check()?;
+        self.side.longest.fetch_max(row_of(self.next), Ordering::Relaxed);
         let batches = std::mem::take(&mut self.batches);
         self.bytes = 0;
         let mut rows: Vec<Vec<(usize, usize)>> = vec![Vec::new(); SHARES];

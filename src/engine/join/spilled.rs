@@ -28,6 +28,7 @@ use crate::engine::control::{Control, Stage};
 use crate::engine::group::exec::blocking;
 use crate::engine::group::shares::in_parallel;
 use crate::engine::owned_exec::compacted;
+use crate::engine::placed_exec::Rising;
 use crate::engine::sort::{Merge, Order, Piece, Run, Writing};
 use crate::error::{Error, Result};
 
@@ -58,6 +59,16 @@ impl Room {
             _ => usize::MAX,
         };
         disk.tmp_files_enabled().then_some(Self { disk, limit })
+    }
+
+    /// The memory limit.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Bytes of rows that come out of a share at a time, about.
+    pub fn output(&self) -> usize {
+        (self.limit / APART / SHARES).clamp(LEAST_APART, BLOCK.1)
     }
 
     /// The side whose rows have this schema and these keys, in so many partitions.
@@ -117,103 +128,35 @@ pub struct Joining {
     pub probe: Vec<Option<Part>>,
     pub schemas: [SchemaRef; 2],
     pub partitions: usize,
+    /// Rows of the longest partition of the streaming side.
+    pub longest: i64,
     pub threads: usize,
     pub control: Arc<Control>,
 }
 
 impl Joining {
-    pub async fn run(self, room: &Room, context: &Arc<TaskContext>) -> Result<Spilled> {
-        let started = Instant::now();
-        let outputs = self.partitions + usize::from(self.spec.unmatched);
-        let schema = placed(&self.spec.schema);
-        let place = Column::new(PLACE, schema.fields().len() - 1);
-        let ascending = SortOptions { descending: false, nulls_first: false };
-        let keys = vec![PhysicalSortExpr::new(Arc::new(place), ascending)];
-        let reservation = || MemoryConsumer::new("join").register(context.memory_pool());
-        let work = Work {
-            block: (room.limit / MERGED / (2 * SHARES * outputs)).clamp(BLOCK.0, BLOCK.1),
-            disk: room.disk.clone(),
-            pieces: (0..outputs).map(|_| Mutex::default()).collect(),
-            schema: schema.clone(),
-            joining: self,
-            rows: AtomicUsize::new(0),
-        };
-        let threads = work.joining.threads.clamp(1, SHARES);
-        let rooms: Vec<MemoryReservation> = (0..threads).map(|_| reservation()).collect();
-        let work = blocking(move || work.all(rooms)).await?;
-        let Work { joining, pieces, rows, .. } = work;
-        joining.control.note("a join went to disk: its rows did not fit the memory limit");
-        joining.control.stage(Stage {
-            name: "join".to_owned(),
-            rows: rows.into_inner() as u64,
-            seconds: started.elapsed().as_secs_f64(),
-            details: format!("{}: {SHARES} shares on disk, joined one by one", joining.spec.display),
-        });
-        let held = reservation();
-        held.try_grow(
-            pieces
-                .iter()
-                .flat_map(|pieces| pieces.lock().iter().map(|piece| 2 * piece.block).collect::<Vec<_>>())
-                .sum(),
-        )?;
-        Ok(Spilled { pieces, order: Order { keys, schema }, control: joining.control, _room: held })
-    }
-}
-
-struct Work {
-    joining: Joining,
-    schema: SchemaRef,
-    disk: Arc<DiskManager>,
-    block: usize,
-    pieces: Vec<Mutex<Vec<Piece>>>,
-    rows: AtomicUsize,
-}
-
-/// Two parts of a share.
-type Pair = (Option<Part>, Option<Part>);
-
-impl Work {
-    fn all(mut self, rooms: Vec<MemoryReservation>) -> Result<Self> {
-        let build = std::mem::take(&mut self.joining.build);
-        let probe = std::mem::take(&mut self.joining.probe);
+    /// The shares' parts, those last that take most.
+    pub fn pairs(&mut self) -> Vec<Pair> {
+        let (build, probe) = (std::mem::take(&mut self.build), std::mem::take(&mut self.probe));
         let mut pairs: Vec<Pair> = build.into_iter().zip(probe).collect();
-        // Large ones first, so that none is left at the end alone.
         pairs.sort_by_key(|(build, _)| build.as_ref().map_or(0, |part| part.bytes));
-        let (pairs, left) = (Mutex::new(pairs), Mutex::new(Vec::new()));
-        let threads = rooms.iter().map(|room| {
-            let (work, pairs, left) = (&self, &pairs, &left);
-            move || -> Result<()> {
-                loop {
-                    let Some((build, probe)) = pairs.lock().pop() else { return Ok(()) };
-                    match room.try_resize(work.needed(build.as_ref())) {
-                        Ok(()) => work.one(build, probe)?,
-                        Err(_) => left.lock().push((build, probe)),
-                    }
-                    room.free();
-                }
-            }
+        pairs
+    }
+
+    /// What was done, in so long.
+    pub fn done(&self, rows: usize, started: Instant) {
+        self.control.note("a join went to disk: its rows did not fit the memory limit");
+        self.control.stage(Stage {
+            name: "join".to_owned(),
+            rows: rows as u64,
+            seconds: started.elapsed().as_secs_f64(),
+            details: format!("{}: {SHARES} shares on disk, joined one by one", self.spec.display),
         });
-        in_parallel(threads.collect())?;
-        // Those for which there was no room beside others.
-        for (build, probe) in left.into_inner() {
-            if let Some(room) = rooms.first() {
-                room.try_resize(self.needed(build.as_ref()))?;
-                self.one(build, probe)?;
-                room.free();
-            }
-        }
-        drop(rooms);
-        Ok(self)
     }
 
-    /// Bytes that a share takes while it is joined.
-    fn needed(&self, build: Option<&Part>) -> usize {
-        let (rows, bytes) = build.map_or((0, 0), |part| (part.rows, part.bytes));
-        2 * bytes + JoinTable::estimate(rows, false) + 4 * self.block
-    }
-
-    fn one(&self, build: Option<Part>, probe: Option<Part>) -> Result<()> {
-        let Joining { spec, schemas: [build_schema, probe_schema], partitions, control, .. } = &self.joining;
+    /// Joins a share's parts; what takes the rows that come out says whether it wants more.
+    pub fn one(&self, (build, probe): Pair, schema: &SchemaRef, to: &mut dyn Taking) -> Result<()> {
+        let Self { spec, schemas: [build_schema, probe_schema], partitions, control, .. } = self;
         let batches = build.map(Part::read_in_order).transpose()?.unwrap_or_default();
         let build = concat_batches(&placed(build_schema), &batches)?;
         drop(batches);
@@ -230,7 +173,6 @@ impl Work {
         };
         let marks = if spec.unmatched { build.num_rows() } else { 0 };
         let matched: Vec<AtomicBool> = (0..marks).map(|_| AtomicBool::new(false)).collect();
-        let mut outputs: Vec<Option<Writing>> = self.pieces.iter().map(|_| None).collect();
         let probed = self.with_place(Origin::Probe(probe_schema.fields().len()));
         let mut heads = Vec::new();
         for batch in probe.map(Part::read).transpose()?.into_iter().flatten() {
@@ -255,31 +197,131 @@ impl Work {
                     pairs.mark(&matched);
                 }
                 if !pairs.build.is_empty() {
-                    let output = pairs.gather(&batch, &build, &probed, &self.schema)?;
-                    self.write(&mut outputs, partition, &output)?;
+                    let output = pairs.gather(&batch, &build, &probed, schema)?;
+                    if !to.take(partition, output)? {
+                        return Ok(());
+                    }
                 }
             }
         }
         if spec.unmatched {
             let alone = self.with_place(Origin::Build(build_schema.fields().len()));
             let types = |place: usize| probe_schema.field(place).data_type().clone();
-            for output in unmatched(&build, &matched, &alone, &self.schema, types)? {
+            for output in unmatched(&build, &matched, &alone, schema, types)? {
                 control.check()?;
-                self.write(&mut outputs, *partitions, &output)?;
-            }
-        }
-        for (pieces, output) in self.pieces.iter().zip(outputs) {
-            if let Some(output) = output {
-                let piece = output.finish()?;
-                control.memory.spill(piece.on_disk);
-                pieces.lock().push(piece);
+                if !to.take(*partitions, output)? {
+                    return Ok(());
+                }
             }
         }
         Ok(())
     }
 
     fn with_place(&self, place: Origin) -> Vec<Origin> {
-        self.joining.spec.columns.iter().copied().chain([place]).collect()
+        self.spec.columns.iter().copied().chain([place]).collect()
+    }
+
+    pub async fn run(self, room: &Room, context: &Arc<TaskContext>) -> Result<Spilled> {
+        let started = Instant::now();
+        let outputs = self.partitions + usize::from(self.spec.unmatched);
+        let schema = placed(&self.spec.schema);
+        let place = Column::new(PLACE, schema.fields().len() - 1);
+        let ascending = SortOptions { descending: false, nulls_first: false };
+        let keys = vec![PhysicalSortExpr::new(Arc::new(place), ascending)];
+        let reservation = || MemoryConsumer::new("join").register(context.memory_pool());
+        let work = Work {
+            block: (room.limit / MERGED / (2 * SHARES * outputs)).clamp(BLOCK.0, BLOCK.1),
+            disk: room.disk.clone(),
+            pieces: (0..outputs).map(|_| Mutex::default()).collect(),
+            schema: schema.clone(),
+            joining: self,
+            rows: AtomicUsize::new(0),
+        };
+        let threads = work.joining.threads.clamp(1, SHARES);
+        let rooms: Vec<MemoryReservation> = (0..threads).map(|_| reservation()).collect();
+        let work = blocking(move || work.all(rooms)).await?;
+        let Work { joining, pieces, rows, .. } = work;
+        joining.done(rows.into_inner(), started);
+        let held = reservation();
+        held.try_grow(
+            pieces
+                .iter()
+                .flat_map(|pieces| pieces.lock().iter().map(|piece| 2 * piece.block).collect::<Vec<_>>())
+                .sum(),
+        )?;
+        Ok(Spilled { pieces, order: Order { keys, schema }, control: joining.control, _room: held })
+    }
+}
+
+struct Work {
+    joining: Joining,
+    schema: SchemaRef,
+    disk: Arc<DiskManager>,
+    block: usize,
+    pieces: Vec<Mutex<Vec<Piece>>>,
+    rows: AtomicUsize,
+}
+
+/// Two parts of a share: of the collected side and of the streaming one.
+pub type Pair = (Option<Part>, Option<Part>);
+
+/// What takes the rows that come out of shares, each with its place behind its columns.
+pub trait Taking {
+    /// Rows of one partition, in order within a share; false if no more are wanted.
+    fn take(&mut self, partition: usize, rows: RecordBatch) -> Result<bool>;
+}
+
+/// Bytes that a share takes while it is joined.
+pub fn needed(build: Option<&Part>) -> usize {
+    let (rows, bytes) = build.map_or((0, 0), |part| (part.rows, part.bytes));
+    2 * bytes + JoinTable::estimate(rows, false)
+}
+
+impl Work {
+    fn all(mut self, rooms: Vec<MemoryReservation>) -> Result<Self> {
+        // Large ones first, so that none is left at the end alone.
+        let (pairs, left) = (Mutex::new(self.joining.pairs()), Mutex::new(Vec::new()));
+        let threads = rooms.iter().map(|room| {
+            let (work, pairs, left) = (&self, &pairs, &left);
+            move || -> Result<()> {
+                loop {
+                    let Some(pair) = pairs.lock().pop() else { return Ok(()) };
+                    match room.try_resize(work.needed(&pair)) {
+                        Ok(()) => work.one(pair)?,
+                        Err(_) => left.lock().push(pair),
+                    }
+                    room.free();
+                }
+            }
+        });
+        in_parallel(threads.collect())?;
+        // Those for which there was no room beside others.
+        for pair in left.into_inner() {
+            if let Some(room) = rooms.first() {
+                room.try_resize(self.needed(&pair))?;
+                self.one(pair)?;
+                room.free();
+            }
+        }
+        drop(rooms);
+        Ok(self)
+    }
+
+    fn needed(&self, pair: &Pair) -> usize {
+        needed(pair.0.as_ref()) + 4 * self.block
+    }
+
+    fn one(&self, pair: Pair) -> Result<()> {
+        let mut outputs = Outputs { work: self, writing: self.pieces.iter().map(|_| None).collect() };
+        self.joining.one(pair, &self.schema, &mut outputs)?;
+        for (pieces, output) in self.pieces.iter().zip(outputs.writing) {
+            if let Some(output) = output {
+                let piece = output.finish()?;
+                self.joining.control.memory.spill(piece.on_disk);
+                pieces.lock().push(piece);
+            }
+        }
+        Ok(())
     }
 
     /// Writes rows that come out, in blocks of moderate size.
@@ -298,19 +340,42 @@ impl Work {
     }
 }
 
+/// Pieces of all partitions, being written.
+struct Outputs<'a> {
+    work: &'a Work,
+    writing: Vec<Option<Writing>>,
+}
+
+impl Taking for Outputs<'_> {
+    fn take(&mut self, partition: usize, rows: RecordBatch) -> Result<bool> {
+        self.work.write(&mut self.writing, partition, &rows)?;
+        Ok(true)
+    }
+}
+
 /// Bytes of a place as a key.
 const KEY: usize = 9 + size_of::<usize>();
 
 impl Spilled {
     /// The rows of one partition, in order. Blocks.
-    pub fn send(&self, partition: usize, to: &Sender<DataFusionResult<RecordBatch>>) -> Result<()> {
+    pub fn send(
+        &self,
+        partition: usize,
+        mut rising: Option<Rising>,
+        to: &Sender<DataFusionResult<RecordBatch>>,
+    ) -> Result<()> {
         let pieces = self.pieces.get(partition).map(|pieces| std::mem::take(&mut *pieces.lock()));
         let runs = pieces.into_iter().flatten().map(Run::Disk).collect();
         let encoder = self.order.encoder()?;
         let mut merge = Merge::new(runs, &encoder, ROWS)?;
         let columns: Vec<usize> = (0..self.order.schema.fields().len() - 1).collect();
         while let Some(picked) = merge.next(&self.control)? {
-            if to.blocking_send(Ok(picked.batch()?.project(&columns)?)).is_err() {
+            let rows = picked.batch()?.project(&columns)?;
+            let rows = match &mut rising {
+                Some(rising) => rising.number(&rows)?,
+                None => rows,
+            };
+            if to.blocking_send(Ok(rows)).is_err() {
                 break;
             }
         }

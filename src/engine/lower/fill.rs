@@ -6,6 +6,7 @@ use arrow::compute::cast;
 
 use super::{Lowering, Plan};
 use crate::engine::fill_exec::{Fill, FillExec};
+use crate::engine::group::GroupOrder;
 use crate::error::{Error, Result};
 use crate::plan::op::Bins;
 use crate::plan::{DType, Node, reduce};
@@ -21,7 +22,7 @@ impl Lowering {
         let DType::Timestamp(unit, tz) = expr.dtype() else {
             return Err(Error::internal("bins of no times"));
         };
-        let plan = self.group(below, keys, aggregates, *sorted, *dropna)?;
+        let plan = self.group(below, keys, aggregates, (GroupOrder::of(*sorted), *dropna))?;
         let schema = plan.schema();
         let mut empty = Vec::with_capacity(schema.fields().len());
         let mut place = None;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::pipeline::Pipeline;
 use super::{Grouping, Lowering, POSITION, Plan, arrow_of, columns_of};
 use crate::engine::group::exec::{GroupExec, GroupInput, GroupWork};
-use crate::engine::group::{AggregateSpec, GroupSpec, KeySpec};
+use crate::engine::group::{AggregateSpec, GroupOrder, GroupSpec, KeySpec};
 use crate::error::{Error, Result};
 use crate::plan::eval::Program;
 use crate::plan::node::Aggregation;
@@ -19,9 +19,9 @@ impl Lowering {
         input: &Arc<Node>,
         keys: &[(Arc<str>, Expr)],
         aggregates: &[Aggregation],
-        sorted: bool,
-        dropna: bool,
+        (order, dropna): (GroupOrder, bool),
     ) -> Result<Plan> {
+        let sorted = order != GroupOrder::Appearance;
         if self.grouping == Grouping::DataFusion {
             self.control.grouped_by("datafusion");
             return self.group_by_datafusion(input, keys, aggregates, sorted, dropna);
@@ -90,7 +90,7 @@ impl Lowering {
                 arrow,
             )?);
         }
-        let spec = GroupSpec { keys: key_specs, aggregates: specs, sorted, dropna };
+        let spec = GroupSpec { keys: key_specs, aggregates: specs, order, dropna };
         let display = display(keys, aggregates);
         let exec = GroupExec::new(group_input, work, spec, self.control.clone(), self.threads, display)?;
         if self.grouping != Grouping::Spilling || keys.is_empty() {

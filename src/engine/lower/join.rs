@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema};
 
 use super::sideways::Sideways;
-use super::{Grouping, Lowering, Names, Plan};
+use super::{Grouping, Lowering, MOST_PLACED, Names, POSITION, Plan};
 use crate::engine::join::exec::{JoinExec, JoinSpec};
 use crate::engine::join::output::{Keeps, Origin};
+use crate::engine::ordered::{OrderedExec, Pass};
 use crate::error::{Error, Result};
 use crate::plan::node::{Join, JoinColumn, JoinKind, JoinSide};
 use crate::plan::{Expr, Node};
@@ -25,6 +26,23 @@ impl Lowering {
         {
             return Ok(plan);
         }
+        Ok(Arc::new(self.join_exec(join, needed, None)?.0))
+    }
+
+    /// A join with its rows' order as a column, for whoever asks for nothing else of it; none of one that is merged.
+    pub(super) fn join_placed(&self, join: &Join, needed: &Names) -> Result<Option<Plan>> {
+        if self.merging && join.is_merged() {
+            return Ok(None);
+        }
+        let (exec, placed) = self.join_exec(join, needed, Some(POSITION.into()))?;
+        Ok(Some(match placed {
+            true => Arc::new(exec),
+            false => Arc::new(OrderedExec::new(Arc::new(exec), Pass::Number(POSITION.into()))),
+        }))
+    }
+
+    /// The operator, and whether it tells its rows' order under the name that is asked for.
+    fn join_exec(&self, join: &Join, needed: &Names, place: Option<Arc<str>>) -> Result<(JoinExec, bool)> {
         let kept: Vec<&JoinColumn> =
             join.columns.iter().filter(|column| needed.contains(&column.name)).collect();
         // The side whose order leads streams; the other one is collected.
@@ -33,8 +51,6 @@ impl Lowering {
             if swapped { (JoinSide::Right, JoinSide::Left) } else { (JoinSide::Left, JoinSide::Right) };
         let Sideways { inputs: [probe, build], filters: [probe_filters, build_filters], begin } =
             self.sideways(join, [probe_side, build_side]);
-        let probe = self.side(join, (probe_side, &probe), &kept)?;
-        let build = self.side(join, (build_side, &build), &kept)?;
         let (keeps, unmatched) = match join.kind {
             JoinKind::Inner | JoinKind::Cross => (Keeps::Matched, false),
             JoinKind::Left | JoinKind::Right => (Keeps::All, false),
@@ -42,6 +58,13 @@ impl Lowering {
             JoinKind::Semi => (Keeps::WithPartner, false),
             JoinKind::Anti => (Keeps::WithoutPartner, false),
         };
+        // Of a key at most one row is collected, or none comes out: their order is nobody's.
+        let any_order = match keeps {
+            Keeps::WithPartner | Keeps::WithoutPartner => true,
+            Keeps::Matched | Keeps::All => !unmatched && has_distinct_keys(join, build_side),
+        };
+        let probe = self.side(join, (probe_side, &probe), &kept, false)?;
+        let build = self.side(join, (build_side, &build), &kept, any_order)?;
         let (probe_schema, build_schema) = (probe.plan.schema(), build.plan.schema());
         let mut columns = Vec::with_capacity(kept.len());
         let mut fields = Vec::with_capacity(kept.len());
@@ -49,10 +72,10 @@ impl Lowering {
             let (from, arrow) = if column.from == JoinSide::Which {
                 (if swapped { Origin::Which(2, 1) } else { Origin::Which(1, 2) }, DataType::Int8)
             } else if column.from == probe_side {
-                let place = probe_schema.index_of(&value(number))?;
+                let place = probe_schema.index_of(&carried(join, column, number))?;
                 (Origin::Probe(place), probe_schema.field(place).data_type().clone())
             } else {
-                let place = build_schema.index_of(&value(number))?;
+                let place = build_schema.index_of(&carried(join, column, number))?;
                 (Origin::Build(place), build_schema.field(place).data_type().clone())
             };
             columns.push(from);
@@ -72,8 +95,13 @@ impl Lowering {
         let right_unique = join.unique.1.then_some(("right", right));
         let (probe_unique, build_unique) =
             if swapped { (right_unique, left_unique) } else { (left_unique, right_unique) };
+        let partitions = probe.plan.properties().partitioning.partition_count() + usize::from(unmatched);
+        // All partitions are at work at the same time.
+        let place = place.filter(|_| partitions <= MOST_PLACED * self.threads);
+        let placed = place.is_some();
         let spec = JoinSpec {
             keeps,
+            place,
             unmatched,
             probe_keys: probe.keys,
             build_keys: build.keys,
@@ -88,13 +116,23 @@ impl Lowering {
             display: format!("{} join on {on}", format!("{:?}", join.kind).to_lowercase()),
         };
         let (spec, control) = (Arc::new(spec), self.control.clone());
-        Ok(Arc::new(JoinExec::new(probe.plan, build.plan, spec, control, self.threads)))
+        Ok((JoinExec::new(probe.plan, build.plan, spec, control, self.threads), placed))
     }
 
-    fn side(&self, join: &Join, (side, input): (JoinSide, &Arc<Node>), kept: &[&JoinColumn]) -> Result<Side> {
-        let columns = side_columns(join, side, kept);
+    fn side(
+        &self,
+        join: &Join,
+        (side, input): (JoinSide, &Arc<Node>),
+        kept: &[&JoinColumn],
+        any_order: bool,
+    ) -> Result<Side> {
+        let mut columns = side_columns(join, side, kept);
+        let carried: Vec<String> =
+            kept.iter().enumerate().map(|(number, column)| carried(join, column, number)).collect();
+        columns.retain(|(name, _)| is_key(name) || carried.iter().any(|carried| **carried == **name));
         let names: Names = columns.iter().map(|(name, _)| name.clone()).collect();
-        let plan = self.lower(&Arc::new(Node::Project { input: input.clone(), columns }), &names)?;
+        let node = Arc::new(Node::Project { input: input.clone(), columns });
+        let plan = if any_order { self.lower_any_order(&node, &names)? } else { self.lower(&node, &names)? };
         let schema = plan.schema();
         let keys = (0..join.keys.len()).map(|number| Ok(schema.index_of(&key_name(number))?));
         Ok(Side { keys: keys.collect::<Result<_>>()?, plan })
@@ -113,6 +151,57 @@ pub(super) fn side_columns(join: &Join, side: JoinSide, kept: &[&JoinColumn]) ->
 
 pub(super) fn key_name(number: usize) -> String {
     format!("key{number}")
+}
+
+fn is_key(name: &str) -> bool {
+    name.starts_with("key")
+}
+
+/// What a column that is kept is called in its side: where it is a key as it is, it is there already.
+fn carried(join: &Join, column: &JoinColumn, number: usize) -> String {
+    let is_key = |(left, right): &(Expr, Expr)| {
+        let key = if column.from == JoinSide::Left { left } else { right };
+        matches!(key, Expr::Column(name, dtype) if *name == column.column && *dtype == column.dtype)
+    };
+    join.keys.iter().position(is_key).map_or_else(|| value(number), key_name)
+}
+
+/// Whether no two rows of a side have the same keys, as they are groups of these and perhaps of others' choice.
+fn has_distinct_keys(join: &Join, side: JoinSide) -> bool {
+    let (mut node, left) = match side {
+        JoinSide::Left => (&join.left, true),
+        _ => (&join.right, false),
+    };
+    let keys = join.keys.iter().map(|(of_left, of_right)| if left { of_left } else { of_right });
+    let mut names: Vec<Arc<str>> = keys.filter_map(column_name).collect();
+    loop {
+        node = match &**node {
+            Node::Project { input, columns } => {
+                let below = |name: &Arc<str>| {
+                    let (_, expr) = columns.iter().find(|(column, _)| column == name)?;
+                    column_name(expr)
+                };
+                names = names.iter().filter_map(below).collect();
+                input
+            }
+            Node::RowNumber { input, name } => {
+                names.retain(|column| column != name);
+                input
+            }
+            Node::Filter { input, .. } => input,
+            Node::Group { keys, .. } => {
+                return keys.iter().all(|(name, key)| names.contains(name) && !key.dtype().is_float());
+            }
+            _ => return false,
+        };
+    }
+}
+
+fn column_name(expr: &Expr) -> Option<Arc<str>> {
+    match expr {
+        Expr::Column(name, _) => Some(name.clone()),
+        _ => None,
+    }
 }
 
 pub(super) fn value(number: usize) -> String {

@@ -34,6 +34,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 
 use self::pipeline::Pipeline;
 use super::control::Control;
+use super::group::GroupOrder;
 use super::ordered::{OrderedExec, Pass};
 use super::physical_expr;
 use super::placed_exec::PlacedExec;
@@ -100,11 +101,17 @@ impl Lowering {
             return self.lower(node, needed);
         }
         match &**node {
-            Node::Project { input, columns } => self.project_over(input, columns, needed, true),
+            Node::Project { input, columns } => self.project_over(input, columns, needed, Self::lower_placed),
             Node::Filter { .. } => self.lower(node, needed),
+            Node::RowNumber { input, name } if !needed.contains(name) => self.lower_placed(input, needed),
             _ => {
                 let mut below = needed.clone();
                 below.remove(POSITION);
+                if let Node::Join(join) = &**node
+                    && let Some(plan) = self.join_placed(join, &below)?
+                {
+                    return Ok(plan);
+                }
                 let plan = self.lower(node, &below)?;
                 // All partitions are at work at the same time.
                 if plan.properties().partitioning.partition_count() > MOST_PLACED * self.threads {
@@ -115,21 +122,37 @@ impl Lowering {
         }
     }
 
-    /// The columns of `needed` over a node; `placed` as in [`Self::lower_placed`].
+    /// The same as [`Self::lower`], for operators that ask for no order of rows: groups come out as they lie.
+    fn lower_any_order(&self, node: &Arc<Node>, needed: &Names) -> Result<Plan> {
+        if Pipeline::of(node).is_some() || needed.contains(POSITION) {
+            return self.lower(node, needed);
+        }
+        match &**node {
+            Node::Project { input, columns } => {
+                self.project_over(input, columns, needed, Self::lower_any_order)
+            }
+            Node::RowNumber { input, name } if !needed.contains(name) => self.lower_any_order(input, needed),
+            Node::Group { input, keys, aggregates, dropna, .. } => {
+                self.group(input, keys, aggregates, (GroupOrder::Any, *dropna))
+            }
+            _ => self.lower(node, needed),
+        }
+    }
+
+    /// The columns of `needed` over a node that is lowered so.
     fn project_over(
         &self,
         input: &Arc<Node>,
         columns: &[(Arc<str>, Expr)],
         needed: &Names,
-        placed: bool,
+        lower: fn(&Self, &Arc<Node>, &Names) -> Result<Plan>,
     ) -> Result<Plan> {
         let mut kept: Vec<_> = columns.iter().filter(|(name, _)| needed.contains(name)).cloned().collect();
         if needed.contains(POSITION) {
             kept.push((POSITION.into(), Expr::column(POSITION, DType::Int64)));
         }
         let below = columns_of(kept.iter().map(|(_, expr)| expr));
-        let plan = if placed { self.lower_placed(input, &below)? } else { self.lower(input, &below)? };
-        project(plan, &kept)
+        project(lower(self, input, &below)?, &kept)
     }
 
     /// The physical plan of a node with the columns of `needed` (at least; [`POSITION`] may be one of them).
@@ -148,7 +171,7 @@ impl Lowering {
             Node::Scan { .. } => Err(Error::internal("a scan that is no pipeline")),
             Node::Unit => Ok(Arc::new(PlaceholderRowExec::new(Arc::new(Schema::empty())))),
             Node::Draw { input, counts, draw } => self.draw(input, counts, draw),
-            Node::Project { input, columns } => self.project_over(input, columns, needed, false),
+            Node::Project { input, columns } => self.project_over(input, columns, needed, Self::lower),
             Node::Filter { input, predicate } => {
                 if let Some(plan) = self.first_of_groups(input, predicate, needed)? {
                     return Ok(plan);
@@ -170,7 +193,7 @@ impl Lowering {
             }
             Node::Window { input, calls } => self.window(input, calls, needed),
             Node::Group { input, keys, aggregates, sorted, dropna } => {
-                self.group(input, keys, aggregates, *sorted, *dropna)
+                self.group(input, keys, aggregates, (GroupOrder::of(*sorted), *dropna))
             }
             Node::Sql { query, tables, fields } => self.sql(query, tables, fields),
             Node::Fill { input, freq } => self.fill(input, freq),
