@@ -162,8 +162,16 @@ class Engine:
     def discard(self, ids: list[str]) -> int:
         """Removes some; returns how many there were."""
 
-    def warm(self, count: int, seconds: float, launch: tuple[str, list[str], list[tuple[str, str]]]) -> int:
-        """Starts workers and waits for them; returns how many live."""
+    def warm(
+        self,
+        count: int,
+        seconds: float,
+        launch: tuple[str, list[str], list[tuple[str, str]]],
+        modules: list[str],
+        setup: tuple[str, bytes] | None,
+    ) -> int:
+        """Starts workers and waits for them; returns how many live. `modules` are what processes import first; `setup` is
+        the name of what they run then, and its bytes; None for what was given last."""
 
     def close(self) -> None:
         """Cancels what runs and stops the threads. A second call does nothing."""

@@ -216,26 +216,60 @@ class RLMClient(Submitting, Sources):
             client=self,
         )
 
-    def warm(self, workers: int | None = None, *, timeout: float = 60.0) -> int:
-        """Starts worker processes before they are needed; returns how many live.
+    def warm(
+        self,
+        workers: int | None = None,
+        *,
+        setup: Callable[[], Any] | None = None,
+        timeout: float = 60.0,
+    ) -> int:
+        """Starts workers before they are needed; returns how many live.
+
+        They stay until the client is closed, and one that ends is replaced. Worker processes import at once what this
+        process has imported of numpy, pandas, pyarrow and polars, so that the first call does not have to.
 
         Args:
             workers: how many; default the setting `workers`, which is also the most there are.
-            timeout: seconds to wait until they are ready.
+            setup: a function without arguments that each worker calls before its first call: for imports, connections,
+                models. Workers that start later call it too, and those that have called another one, or none, are
+                replaced, after their call if they have one. What it returns is `current_task().setup` in operations.
+                Default: what was given the last time.
+            timeout: seconds to wait until they are ready. A worker whose `setup` takes longer than this, and than a
+                minute, is given up.
 
         Raises:
+            OperationFailedError: `setup` raised, with its exception as the cause. Workers are as before.
             WorkerCrashedError: a worker cannot start; the message has what it wrote last.
+            InvalidTaskError: `workers` or `timeout` is no such number; `setup` is not callable, needs arguments, or cannot
+                be sent to a worker.
 
-        >>> from rlm_hypervisor import RLMClient
+        >>> from rlm_hypervisor import RLMClient, current_task
+        >>> def model():
+        ...     return {"a": 1, "b": 2}
+        >>> def answer(item):
+        ...     return current_task().setup[item]
         >>> with RLMClient(workers=1) as client:
-        ...     client.warm()
+        ...     client.warm(setup=model)
+        ...     client.execute({"type": "parallel", "input": {"items": ["b", "a"], "operation": answer}})
         1
+        [2, 1]
         """
+        from rlm_hypervisor import warming
         from rlm_hypervisor.packing import launch
 
         self._check()
         most = int(self._engine.settings()["workers"])
-        return self._engine.warm(most if workers is None else min(workers, most), timeout, launch())
+        for name, value, kinds in (("workers", workers, int), ("timeout", timeout, (int, float))):
+            if value is None or (isinstance(value, kinds) and not isinstance(value, bool) and value >= 0):
+                continue
+            raise InvalidTaskError(
+                f"`{name}` of `client.warm()` is {value!r}; it has to be a number from 0 on",
+                details={"path": name},
+            )
+        packed = None if setup is None else warming.packed(setup)
+        warming.rehearse()
+        count = most if workers is None else min(workers, most)
+        return self._engine.warm(count, timeout, launch(), warming.imported(), packed)
 
     async def aexecute(self, task: AnyTask) -> Any:
         """`execute` for a running event loop, such as a notebook's; cancelling it cancels the run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlm_hypervisor.errors import InvalidTaskError
 
@@ -81,6 +81,11 @@ class CurrentTask:
         from rlm_hypervisor.secrets import TaskSecrets
 
         return TaskSecrets(self._current.secrets)
+
+    @property
+    def setup(self) -> Any:
+        """What the `setup` of `client.warm()` returned in this worker; None where none was given."""
+        return self._current.setup
 
     def report(self, done: float, note: str | None = None) -> None:
         """Says how far the call is, for `Run.output()`.

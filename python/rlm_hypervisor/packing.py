@@ -59,7 +59,7 @@ def _paths() -> list[str]:
     return [path or os.getcwd() for path in sys.path if isinstance(path, str)]
 
 
-def pack(function: Callable[..., Any], what: str = "the operation") -> bytes:
+def pack(function: Callable[..., Any], what: str = "the operation", path: str = "input.operation") -> bytes:
     """A function for workers: by name where its module can be imported, else with its code and what it closes over."""
     paths, name = _paths(), _name(function)
     known = None if name is None else _named.get(name)
@@ -77,7 +77,7 @@ def pack(function: Callable[..., Any], what: str = "the operation") -> bytes:
         raise InvalidTaskError(
             f"{what} `{name}` cannot be sent to a worker: {type(error).__name__}: {error}. "
             "It closes over something that belongs to this process; make that inside the function",
-            details={"path": "input.operation"},
+            details={"path": path},
         ) from exposed(error)
 
 

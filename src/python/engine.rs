@@ -36,6 +36,7 @@ use crate::runtime::writes::{Keyed, fingerprint};
 use crate::runtime::{Engine, RunOptions};
 use crate::store::letters::discard;
 use crate::task;
+use crate::worker::{Function, Wanted};
 
 /// Program, arguments, environment.
 type LaunchArguments = (String, Vec<String>, Vec<(String, String)>);
@@ -285,12 +286,23 @@ impl PyEngine {
         py.detach(|| discard(&place, &ids)).map_err(|error| raised(py, error))
     }
 
-    fn warm(&self, py: Python<'_>, count: usize, seconds: f64, launch: LaunchArguments) -> PyResult<usize> {
+    /// `modules`: what processes import before their first call; `setup`: the name of a function, and its bytes.
+    fn warm(
+        &self,
+        py: Python<'_>,
+        count: usize,
+        seconds: f64,
+        launch: LaunchArguments,
+        modules: Vec<String>,
+        setup: Option<(String, Bound<'_, PyBytes>)>,
+    ) -> PyResult<usize> {
         let engine = self.engine()?;
         let patience = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+        let setup = setup.map(|(name, bytes)| Function::new(name, bytes.as_bytes())).transpose()?;
+        let wanted = Wanted { count, patience, modules, setup };
         let warmed = py.detach(|| {
             let pool = engine.pool(|| threads::launch(engine, launch))?;
-            pool.warm(count, patience).map_err(unwarmed)
+            pool.warm(wanted).map_err(unwarmed)
         });
         warmed.map_err(|error| raised(py, error))
     }

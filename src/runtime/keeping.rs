@@ -28,8 +28,9 @@ impl Engine {
     /// When a worker is replaced.
     pub(super) fn wear(&self) -> Wear {
         let Settings { workers, memory_limit, worker_max_tasks, worker_max_growth, .. } = self.settings();
+        let idle = Duration::from_secs(self.settings().worker_idle_seconds);
         let growth = worker_max_growth.unwrap_or(memory_limit / *workers as u64 / 2);
-        Wear { items: *worker_max_tasks, growth: Some(growth) }
+        Wear { items: *worker_max_tasks, growth: Some(growth), idle }
     }
 
     /// How long a worker is started anew.

@@ -74,6 +74,10 @@ pub struct Head {
 pub enum Said {
     /// It is ready for calls.
     Ready,
+    /// It is not, for its setup raised.
+    Unready {
+        failure: Failure,
+    },
     Part(Part),
     /// A record of the user's logging.
     Log {

@@ -19,6 +19,7 @@ use super::nobody::Nobody;
 use super::output::Outputs;
 use super::pool::Wear;
 use super::process::Launch;
+use super::setup::{Setup, Unready};
 use super::shared::{Blob, Page};
 use super::starting::Setback;
 use super::watch::{CLOSED, Crash, Crashed, End, StopCause, Stream, Watch};
@@ -58,6 +59,8 @@ pub struct Host {
     functions: HashSet<String>,
     outputs: Outputs,
     open: [bool; 2],
+    /// What it did before its first call.
+    setup: Arc<Setup>,
     /// The last runs that it had calls of.
     runs: VecDeque<Arc<str>>,
     /// Items that it has run.
@@ -87,14 +90,15 @@ enum Heard {
 
 impl Host {
     /// Starts a worker and waits until it is ready.
-    pub fn start(launch: &Launch, watch: &dyn Watch) -> Result<Self, End> {
-        let failed = |why, how: String, stderr: String, signal| {
-            End::Died(Crash { what: Crashed::Starting(why), how, item: None, stderr, signal })
+    pub fn start(launch: &Launch, setup: Arc<Setup>, watch: &dyn Watch) -> Result<Self, End> {
+        let failed = |why, how: String, stderr: String, raised| {
+            End::Died(Crash { what: Crashed::Starting(why), how, item: None, stderr, signal: None, raised })
         };
         let cannot = |error: io::Error| {
             let how = format!("cannot be started: {error}");
             failed(Setback::of_error(&error), how, String::new(), None)
         };
+        let longest = START.max(setup.patience);
         let mut body = Body::start(launch).map_err(cannot)?;
         let moment = Duration::from_millis(TICK_MS.into());
         body.socket().set_read_timeout(Some(moment)).map_err(cannot)?;
@@ -107,13 +111,14 @@ impl Host {
             page,
             functions: HashSet::new(),
             outputs: Outputs::default(),
+            setup,
             runs: VecDeque::new(),
             items: 0,
             held: None,
         };
-        let start = json!({ "t": "start" });
+        let (start, blobs) = host.setup.message(shared);
         let gone = |host: &mut Self, why: String| End::Died(host.crash(why, None, watch));
-        let sent = wire::send(host.body.socket(), &start, &[shared], &mut patience(watch));
+        let sent = wire::send(host.body.socket(), &start, &blobs, &mut patience(watch));
         match sent {
             Ok(()) => {}
             // Somebody ended it before it was told anything.
@@ -123,15 +128,27 @@ impl Host {
         let began = Instant::now();
         loop {
             match host.hear(moment, watch) {
-                Heard::Said(Said::Ready, _) => return Ok(host),
-                Heard::Said(..) => {}
+                Heard::Said(Said::Ready, _) => {
+                    host.finish(watch);
+                    return Ok(host);
+                }
+                Heard::Said(Said::Unready { failure }, blobs) => {
+                    host.kill(watch);
+                    let function = host.setup.function.as_ref().map(|function| function.name.clone());
+                    let function = function.unwrap_or_default();
+                    let raised = Some(Arc::new(Unready { function, failure, blobs }));
+                    let how = "raised in its setup".to_owned();
+                    return Err(failed(Setback::Unable, how, host.stderr(), raised));
+                }
+                Heard::Said(said, _) => watch.said(said),
                 Heard::Nothing => {
                     let now = Instant::now();
                     if let Some(cause) = watch.stop(now) {
-                        return Err(End::Stopped(cause));
+                        return Err(host.end(cause, watch));
                     }
-                    if now.duration_since(began) > START {
-                        let how = format!("was not ready after {} s", START.as_secs());
+                    if now.duration_since(began) > longest {
+                        let how = format!("was not ready after {} s", longest.as_secs());
+                        host.kill(watch);
                         return Err(failed(Setback::Unable, how, host.stderr(), None));
                     }
                 }
@@ -276,6 +293,11 @@ impl Host {
     /// The item that a call was at.
     pub fn item_of(&self, call: u64) -> Option<u64> {
         self.page.item_of(call)
+    }
+
+    /// Whether it did before its first call what workers are to do now.
+    pub fn is_set_up(&self, setup: &Setup) -> bool {
+        self.setup.is_as(setup)
     }
 
     /// Whether it has had calls of this run.
@@ -447,7 +469,7 @@ impl Host {
             (None, Some(_)) => Crashed::Starting(signal.map_or(Setback::Unable, Setback::of_signal)),
             (None, None) => Crashed::Starting(Setback::Crashed),
         };
-        Crash { what, how, item, stderr: self.stderr(), signal }
+        Crash { what, how, item, stderr: self.stderr(), signal, raised: None }
     }
 }
 

@@ -14,6 +14,7 @@ mod output;
 pub mod pool;
 pub mod process;
 pub mod queue;
+pub mod setup;
 pub mod shared;
 mod starting;
 pub mod thread;
@@ -21,7 +22,7 @@ pub mod watch;
 pub mod wire;
 
 pub use call::{Call, Failure, Function, Head, Part, Said};
-pub use pool::{Brought, Pool, Ready, Unit, Unwarmed, Wear, Work};
+pub use pool::{Brought, Pool, Ready, Unit, Unwarmed, Wanted, Wear, Work};
 pub use process::Launch;
 pub use shared::Blob;
 pub use starting::Setback;

@@ -20,14 +20,12 @@ use parking_lot::{Condvar, Mutex};
 pub use here::Brought;
 use short::Short;
 
-use super::call::{Call, Part, Said};
+use super::call::{Call, Function, Part, Said};
 use super::host::{Going, Host};
 use super::process::Launch;
+use super::setup::Setup;
 use super::thread::Here;
 use super::watch::{Crash, End, StopCause, Stream};
-
-/// How long a worker that nobody needs is kept.
-const IDLE: Duration = Duration::from_secs(60);
 
 /// How long a thread waits for a run's items until another may take its place.
 const AWAY: Duration = Duration::from_millis(100);
@@ -85,13 +83,27 @@ pub struct Pool {
     inner: Arc<Inner>,
 }
 
-/// When a worker has done enough and is replaced, between two calls.
-#[derive(Debug, Clone, Copy, Default)]
+/// When a worker has done enough and is replaced, between two calls, or goes.
+#[derive(Debug, Clone, Copy)]
 pub struct Wear {
     /// Items that it has run.
     pub items: Option<u64>,
     /// Bytes that it holds more than after its first call.
     pub growth: Option<u64>,
+    /// How long one that nobody needs is kept.
+    pub idle: Duration,
+}
+
+/// What somebody wants of workers before they are needed.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    pub count: usize,
+    /// How long they are waited for, and may take to be ready.
+    pub patience: Duration,
+    /// Modules that they import.
+    pub modules: Vec<String>,
+    /// What they run first; None for what was said the last time.
+    pub setup: Option<Function>,
 }
 
 /// Why there are no workers before they are needed.
@@ -149,8 +161,10 @@ struct State {
     starting: usize,
     /// How many workers are to live although there may be nothing to do.
     warming: usize,
-    /// Whether somebody asked for workers before they were needed.
-    warmed: bool,
+    /// How many somebody asked for before they were needed: as many stay.
+    kept: usize,
+    /// What workers do first.
+    setup: Arc<Setup>,
     /// How the last one ended that did not become ready.
     unable: Option<Crash>,
     /// Runs that were stopped: a worker that had their calls may still have threads of theirs.
@@ -245,15 +259,52 @@ impl Pool {
     }
 
     /// Sees to it that as many workers live, and returns how many do when they are ready or the time is over.
-    pub fn warm(&self, count: usize, patience: Duration) -> Result<usize, Unwarmed> {
-        let deadline = Instant::now().checked_add(patience);
+    ///
+    /// A setup that raises is not kept.
+    pub fn warm(&self, wanted: Wanted) -> Result<usize, Unwarmed> {
+        let deadline = Instant::now().checked_add(wanted.patience);
+        let (before, setup) = self.set_up(wanted.modules, wanted.setup, wanted.patience);
+        let warmed = self.warm_until(wanted.count, deadline);
+        if warmed.is_err() {
+            let mut state = self.inner.state.lock();
+            if Arc::ptr_eq(&state.setup, &setup) {
+                state.setup = before;
+            }
+        }
+        warmed
+    }
+
+    /// From now on workers do this first; what they did until now, and what they do. Those that did something else and
+    /// have no call end.
+    fn set_up(
+        &self,
+        modules: Vec<String>,
+        function: Option<Function>,
+        patience: Duration,
+    ) -> (Arc<Setup>, Arc<Setup>) {
         let mut state = self.inner.state.lock();
-        let before = state.hosts.len();
-        // What died while nobody needed it.
-        state.hosts.retain_mut(Host::alive);
-        state.ready -= before - state.hosts.len();
+        let before = state.setup.clone();
+        let setup = match function {
+            Some(function) => Setup { modules, function: Some(Arc::new(function)), patience },
+            None => Setup { modules, ..Setup::clone(&before) },
+        };
+        state.setup = Arc::new(setup);
+        let (setup, hosts) = (state.setup.clone(), std::mem::take(&mut state.hosts));
+        // Some may have died while nobody needed them.
+        let (kept, gone): (Vec<_>, Vec<_>) = hosts
+            .into_iter()
+            .map(|mut host| (host.alive() && host.is_set_up(&setup), host))
+            .partition(|(stays, _)| *stays);
+        state.hosts = kept.into_iter().map(|(_, host)| host).collect();
+        state.ready -= gone.len();
+        drop(state);
+        drop(gone);
+        (before, setup)
+    }
+
+    fn warm_until(&self, count: usize, deadline: Option<Instant>) -> Result<usize, Unwarmed> {
+        let mut state = self.inner.state.lock();
         state.warming = count.min(state.limit);
-        state.warmed |= state.warming > 0;
         state.unable = None;
         let wanted = state.warming;
         while state.living < wanted {
@@ -275,7 +326,10 @@ impl Pool {
         state.warming = 0;
         match state.unable.take().filter(|_| state.ready < wanted) {
             Some(crash) => Err(Unwarmed::Died(crash)),
-            None => Ok(state.ready),
+            None => {
+                state.kept = state.kept.max(wanted);
+                Ok(state.ready)
+            }
         }
     }
 

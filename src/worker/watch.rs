@@ -1,8 +1,10 @@
 //! Who looks after a call while it runs, and how it can end.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::call::{Part, Said};
+use super::setup::Unready;
 use super::starting::Setback;
 
 /// Why a call was ended from outside.
@@ -28,6 +30,8 @@ pub struct Crash {
     /// The end of what it wrote to its error output.
     pub stderr: String,
     pub signal: Option<i32>,
+    /// What its setup raised.
+    pub raised: Option<Arc<Unready>>,
 }
 
 /// How a worker is gone that lived when it could not be talked to any more. What its code did after that is not known.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import pickle
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from rlm_hypervisor._core import Secret, redact
-from rlm_hypervisor.worker import context, programs, trees
+from rlm_hypervisor.worker import context, programs, rows, trees
 from rlm_hypervisor.worker.codec import dump, load
 from rlm_hypervisor.worker.process import Process
 from rlm_hypervisor.worker.rows import Encoded
@@ -62,6 +63,8 @@ class Server:
         self._pid = os.getpid()
         self._outputs = sys.stdout, sys.stderr
         self._process = Process() if thread is None else None
+        self._made: Any = None
+        """What the setup of the worker returned."""
 
     def serve_in(self, thread: AnyThread) -> None:
         """The next call runs in this thread."""
@@ -79,6 +82,35 @@ class Server:
         """Takes the page that the supervisor reads."""
         self._page = context.Page(page)
 
+    def set_up(self, head: dict[str, Any], blobs: list[Any]) -> tuple[dict[str, Any], list[bytes]]:
+        """Does what comes before the first call; what is said of it."""
+        if self._process is not None:
+            modules = head.get("modules", ())
+            # What is missing or broken is for calls that need it to say.
+            for module in modules:
+                with contextlib.suppress(Exception):
+                    importlib.import_module(module)
+            if "pandas" in modules:
+                with contextlib.suppress(Exception):
+                    rows.rehearse()
+        pickles: list[bytes] = []
+        if blobs:
+            try:
+                self._made = load(bytes(blobs[0]))()
+            except BaseException as error:
+                if self._thread is not None:
+                    self._thread.check()
+                return {"t": "unready", "failure": failure_of(0, error, pickles)}, pickles
+            finally:
+                if os.getpid() != self._pid:
+                    # A forked child that came back from it.
+                    os._exit(0)
+            if self._process is not None:
+                # Calls find the process as it was left.
+                self._process = Process()
+                self._outputs = sys.stdout, sys.stderr
+        return {"t": "ready"}, pickles
+
     def function(self, head: dict[str, Any], blob: Any) -> None:
         """Keeps a function; it is unpickled when it is first called, so that an error has its call."""
         self._functions[head["id"]] = bytes(blob)
@@ -92,6 +124,7 @@ class Server:
         assert self._page is not None
         current = context.Current(head, self._page, self._channel)
         current.secrets, self._secrets = self._secrets, {}
+        current.setup = self._made
         context.begin(current, self._thread is not None)
         if self._process is None:
             try:

@@ -51,6 +51,8 @@ class Current:
         """What the operation may read, by name."""
         self.written: list[tuple[str, str]] = []
         """Of a call in a thread: what it wrote, and to which output, that was not sent yet."""
+        self.setup: Any = None
+        """What the worker's own setup returned."""
         self.unready: BaseException | None = None
         """What the operation's setup raised."""
 

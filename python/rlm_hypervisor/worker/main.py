@@ -93,4 +93,5 @@ def serve(server: Any, channel: Any) -> None:
             server.secrets(blobs[0])
         elif kind == "start":
             server.start(blobs[0])
-            channel.send({"t": "ready"})
+            said, pickles = server.set_up(head, blobs[1:])
+            channel.send(said, pickles)

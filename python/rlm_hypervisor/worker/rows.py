@@ -112,6 +112,14 @@ def of_table(table: Any, gaps: Iterable[int], first_row: int) -> Any:
     return frame
 
 
+def rehearse() -> None:
+    """A table there and back, so that the first call does not wait for what is imported or made on the way."""
+    import pyarrow
+
+    frame = of_table(pyarrow.table({"number": [1, 2], "text": ["a", "b"]}), (), 0)
+    as_arrow(plain(frame), frame._fields)
+
+
 def as_arrow(frame: Any, fields: Mapping[str, Any]) -> Any:
     """A frame without its index as Arrow.
 

@@ -51,24 +51,28 @@ fn details(error: Error, function: &str, slice: &Slice, item: u64) -> Error {
 /// User code raised.
 pub fn raised(function: &str, slice: &Slice, failure: &Failure, blobs: &[Blob], single: bool) -> Error {
     let item = failure.item;
+    let (who, on) = match failure.setup {
+        true => (format!("the `setup` of `{function}`"), String::new()),
+        false => (format!("`{function}`"), subject(slice, item, single)),
+    };
+    details(exception(&who, &format!("{on}{}", attempt(slice)), failure, blobs), function, slice, item)
+}
+
+/// What is told of an exception of user code.
+fn exception(who: &str, on: &str, failure: &Failure, blobs: &[Blob]) -> Error {
     let (type_name, traceback) = (first(&failure.type_name, MESSAGE), last(&failure.traceback, TRACEBACK));
     let whole = first(&failure.message, MESSAGE);
     let said = match whole.trim() {
         "" => String::new(),
         text => format!(": {text}"),
     };
-    let (who, on) = match failure.setup {
-        true => (format!("the `setup` of `{function}`"), String::new()),
-        false => (format!("`{function}`"), subject(slice, item, single)),
-    };
-    let message = format!("{who} raised {type_name}{on}{}{said}", attempt(slice));
+    let message = format!("{who} raised {type_name}{on}{said}");
     let pickled = failure.blob.and_then(|place| blobs.get(place)).map(|blob| blob.bytes().into());
     let cause =
         Cause { type_name: type_name.clone(), message: whole.clone(), traceback: traceback.clone(), pickled };
     let code = failure.code.unwrap_or(Code::OperationFailed);
     let error = Error::new(code, message).detail("exception", type_name);
-    let error = error.detail("traceback", traceback);
-    details(error, function, slice, item).caused_by(Some(cause.into()))
+    error.detail("traceback", traceback).caused_by(Some(cause.into()))
 }
 
 /// The worker died.
@@ -96,6 +100,12 @@ pub fn crashed(function: &str, slice: &Slice, crash: &Crash, item: u64, single: 
 
 /// A worker did not come to be ready.
 pub fn unstarted(who: &str, crash: &Crash, why: Setback) -> Error {
+    if let Some(raised) = &crash.raised {
+        let setup = format!("`{}`, the `setup` of `client.warm()`,", raised.function);
+        return exception(&setup, "", &raised.failure, &raised.blobs)
+            .detail("operation", raised.function.as_str())
+            .hint("No worker is ready before it returns. Try it in this process, then give it to `client.warm()` again");
+    }
     // The last line of a traceback has the exception.
     let said =
         crash.stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).map(|line| first(line, 300));

@@ -33,7 +33,7 @@ impl CallRun {
                 self.run.latency.lock().abandoned += 1;
                 self.state.lock().abandoned.push(unit);
             }
-            Said::Ready | Said::Part(_) | Said::Wrote { .. } => {}
+            Said::Ready | Said::Unready { .. } | Said::Part(_) | Said::Wrote { .. } => {}
         }
     }
 }

@@ -278,7 +278,7 @@ impl Work for Joint {
                     run.latency.lock().abandoned += 1;
                 }
             }
-            Said::Ready | Said::Part(_) | Said::Wrote { .. } => {}
+            Said::Ready | Said::Unready { .. } | Said::Part(_) | Said::Wrote { .. } => {}
         }
     }
 

@@ -37,6 +37,8 @@ impl Pool {
         let threads = self.inner.launch.threads.as_deref();
         if let Some(threads) = threads.filter(|_| whole)
             && self.inner.short.lock().is(function)
+            // Threads that bring calls have not been set up.
+            && self.inner.state.lock().setup.function.is_none()
         {
             let begun = Instant::now();
             if self.inner.call_here(threads, &work, cancel) {
@@ -156,7 +158,7 @@ impl Inner {
                 }
                 Left::Lost(how) => {
                     let (what, stderr) = (Crashed::Calling, outputs.stderr());
-                    End::Died(Crash { what, how, item: None, stderr, signal: None })
+                    End::Died(Crash { what, how, item: None, stderr, signal: None, raised: None })
                 }
             },
         };

@@ -14,10 +14,16 @@ impl Inner {
     pub(super) fn obtain(&self, watch: &dyn Watch, spare: bool) -> Result<Host, End> {
         let mut starting = Starting::new(self.starts);
         loop {
-            let crash = match Host::start(&self.launch, watch) {
+            let setup = self.state.lock().setup.clone();
+            let crash = match Host::start(&self.launch, setup, watch) {
                 Ok(host) => {
-                    self.state.lock().ready += 1;
-                    return Ok(host);
+                    let mut state = self.state.lock();
+                    if host.is_set_up(&state.setup) {
+                        state.ready += 1;
+                        return Ok(host);
+                    }
+                    // Meanwhile workers are to do something else first.
+                    continue;
                 }
                 Err(End::Died(crash)) => crash,
                 Err(end) => return Err(end),

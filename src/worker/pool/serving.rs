@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Attended, IDLE, Inner, Next, Ready, SEAT, State, Unit, Work};
+use super::{Attended, Inner, Next, Ready, SEAT, State, Unit, Work};
 use crate::worker::call::{Part, Said};
 use crate::worker::host::Host;
 use crate::worker::queue::{self, Waiting};
@@ -81,6 +81,7 @@ impl Inner {
     }
 
     fn warm_one(&self) {
+        let setup = self.state.lock().setup.clone();
         let started = self.obtain(&Alone(self), true);
         let mut state = self.state.lock();
         state.starting -= 1;
@@ -92,13 +93,14 @@ impl Inner {
                 }
                 self.put_back(state, host, false);
             }
-            Err(end) => {
+            // Who asked for another setup since then has nothing to do with it.
+            Err(end) if Arc::ptr_eq(&setup, &state.setup) => {
                 state.warming = 0;
                 if let End::Died(crash) = end {
                     state.unable = Some(crash);
                 }
-                drop(state);
             }
+            Err(_) => {}
         }
         self.wake.notify_all();
     }
@@ -126,12 +128,9 @@ impl Inner {
 
     /// A worker after its call.
     pub(super) fn put_back(&self, mut state: parking_lot::MutexGuard<'_, State>, host: Host, worn: bool) {
-        if worn || state.closed || state.living == 0 || state.purged.iter().any(|run| host.has_run(run)) {
-            state.ready -= 1;
-            if state.warmed {
-                // Who asked for workers before they are needed has as many again.
-                state.warming = state.warming.max(state.ready + state.starting + 1).min(state.limit);
-            }
+        let done = worn || !host.is_set_up(&state.setup) || state.purged.iter().any(|run| host.has_run(run));
+        if done || state.closed || state.living == 0 {
+            self.one_less(&mut state);
             drop(state);
             drop(host);
         } else {
@@ -204,9 +203,18 @@ impl Inner {
             drop(host);
             let mut state = self.state.lock();
             self.leave(&mut state);
-            state.ready -= 1;
+            self.one_less(&mut state);
         }
         work.ended(unit.id, end, item);
+    }
+
+    /// A worker is gone. Who asked for workers before they are needed has as many again.
+    fn one_less(&self, state: &mut State) {
+        state.ready -= 1;
+        if state.ready + state.starting < state.kept {
+            state.warming = state.warming.max(state.kept);
+            self.wake.notify_one();
+        }
     }
 
     /// The place of a call is free.
@@ -227,14 +235,16 @@ impl Inner {
             }
             let now = Instant::now();
             // As long as workers are used, threads are there for them.
-            let idle_until = idle_since.max(state.used.unwrap_or(idle_since)) + IDLE;
+            let idle_until = idle_since.max(state.used.unwrap_or(idle_since)) + self.wear.idle;
             if state.closed || state.present(now) > state.limit {
                 break;
             }
             state.works.retain(|entry| entry.running > 0 || entry.work.ready(now) != Ready::Over);
             let mut waiting = Vec::new();
             let mut places = Vec::new();
-            let mut wake_at = idle_until;
+            // Those that somebody asked for stay as long as the client.
+            let stays = state.living <= state.kept;
+            let mut wake_at = if stays { now + self.wear.idle } else { idle_until };
             for (place, entry) in state.works.iter().enumerate() {
                 match entry.work.ready(now) {
                     Ready::Now => {
@@ -256,7 +266,7 @@ impl Inner {
                 state.busy += 1;
                 return Some(Next::Warm);
             }
-            if now >= idle_until {
+            if now >= idle_until && !stays {
                 break;
             }
             state.idle += 1;
