@@ -59,6 +59,8 @@ def redacts() -> bool:
 def resolve(settings: dict[str, Any]) -> dict[str, Any]:
     """All settings of a client: those given, else the environment's, else the defaults."""
 
+_Launch: TypeAlias = tuple[str, list[str], list[tuple[str, str]]]
+
 @final
 class Secret:
     """A value that only `reveal()` shows. Two are equal if their values are, found out in a time that does not depend on them."""
@@ -163,15 +165,9 @@ class Engine:
         """Removes some; returns how many there were."""
 
     def warm(
-        self,
-        count: int,
-        seconds: float,
-        launch: tuple[str, list[str], list[tuple[str, str]]],
-        modules: list[str],
-        setup: tuple[str, bytes] | None,
+        self, count: int, seconds: float, launch: _Launch, modules: list[str], setup: tuple[str, bytes] | None
     ) -> int:
-        """Starts workers and waits for them; returns how many live. `modules` are what processes import first; `setup` is
-        the name of what they run then, and its bytes; None for what was given last."""
+        """Starts workers and waits for them; how many live. `setup` is a name and bytes, None for what was said last."""
 
     def close(self) -> None:
         """Cancels what runs and stops the threads. A second call does nothing."""
