@@ -1,7 +1,4 @@
-"""The compiled core: symbolic frames, the engine that runs them, runs and answers.
-
-Everything here is private to the package; the public names are in `rlm_hypervisor`.
-"""
+"""The compiled core: symbolic frames, the engine, runs, answers. All of it is private: public names are elsewhere."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Literal as L, TypeAlias, final
@@ -370,9 +367,7 @@ class Groups:
     def binned(self, on: _Label, freq: str, closed: str | None, label: str | None) -> Groups: ...
     def filled(self, freq: str) -> Groups: ...
     def aggregate(
-        self,
-        items: Sequence[tuple[_Label, Sequence[Frame], str, dict[str, Any]]],
-        series: bool,
+        self, items: Sequence[tuple[_Label, Sequence[Frame], str, dict[str, Any]]], series: bool
     ) -> Frame:
         """One output column per item: (label, input series, function, parameters); no input for `size`.
 
