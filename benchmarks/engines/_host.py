@@ -75,12 +75,15 @@ class Host:
         self._tidy()
         baseline = _process.resident()
         exact = _process.reset_peak()
-        elapsed, result = self.engine.run(spec)
+        with _process.Watch() as watch:
+            elapsed, result = self.engine.run(spec)
         peak = _process.peak()
         groups = len(result) if self.engine.answers else None
         return {
             "baseline": baseline,
             "peak": peak,
+            "anonymous": watch.anonymous,
+            "files": watch.files,
             "exact": exact,
             "seconds": elapsed,
             "groups": groups,

@@ -7,7 +7,9 @@ import ctypes
 import os
 import resource
 import sys
+import threading
 from pathlib import Path
+from types import TracebackType
 
 
 def pin(threads: int) -> list[int]:
@@ -98,3 +100,35 @@ def peak() -> int:
         return high
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+class Watch:
+    """The most memory of its own, and the most of mapped files, that this process and its children hold meanwhile.
+
+    The kernel keeps a high-water mark of both together only, so they are looked at every few milliseconds.
+    """
+
+    SECONDS = 0.005
+
+    def __init__(self) -> None:
+        self.anonymous = 0
+        self.files = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def _look(self) -> None:
+        while True:
+            self.anonymous = max(self.anonymous, _status_bytes("RssAnon"))
+            self.files = max(self.files, _status_bytes("RssFile"))
+            if self._done.wait(self.SECONDS):
+                return
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()

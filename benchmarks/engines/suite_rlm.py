@@ -14,9 +14,9 @@ from engines._suite import SuiteEngine, one_value
 
 
 class Rlm(SuiteEngine):
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, **settings: Any) -> None:
         super().__init__(threads)
-        self.client = RLMClient(threads=threads)
+        self.client = RLMClient(threads=threads, **settings)
 
     def versions(self) -> dict[str, str]:
         return {"rlm-hypervisor": rlm_hypervisor.__version__}
