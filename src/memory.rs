@@ -1,7 +1,7 @@
 //! Memory between us, the allocator and the system: how long freed pages are kept, and large pages for large tables.
 
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -16,6 +16,32 @@ const KEPT: libc::c_long = 60_000;
 
 /// The same while a run has not enough memory: what it freed would stand beside what it needs next.
 const KEPT_IF_SHORT: libc::c_long = 10;
+
+/// `mi_option_allow_thp`, and what it is by default.
+#[cfg(target_os = "linux")]
+const LARGE_PAGES: (libc::c_int, libc::c_long) = (43, 1);
+
+/// Has the allocator's memory made of pages of the common size, before any of it is there. Else it asks for large ones
+/// below all of it: each is filled with zeros whole when its first byte is written, which costs most where a hypervisor
+/// has to find memory for it first, and a process holds more than it uses. Tables ask for theirs: [`advise_huge`].
+#[cfg(target_os = "linux")]
+extern "C" fn common_pages() {
+    let (option, default) = LARGE_PAGES;
+    // SAFETY: the allocator is made ready once, by whoever comes first: after that, options are plain numbers behind
+    // atomics. Before it, the same number would forbid large pages to the whole process.
+    unsafe {
+        libmimalloc_sys::mi_process_init();
+        if libmimalloc_sys::mi_option_get(option) == default {
+            libmimalloc_sys::mi_option_set(option, 0);
+        }
+    }
+}
+
+/// Runs when the library is loaded, before anything is allocated.
+#[cfg(target_os = "linux")]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static COMMON_PAGES: extern "C" fn() = common_pages;
 
 /// Whether it is for us to say how long freed pages are kept: not where the user has said it.
 static OURS: AtomicBool = AtomicBool::new(false);
@@ -38,6 +64,7 @@ pub fn keep_freed_pages() {
         // SAFETY: options are plain numbers behind atomics. One that is not what we take it for is left alone.
         let ours = unsafe { libmimalloc_sys::mi_option_get(option) } == default;
         OURS.store(ours, Ordering::Relaxed);
+        BEFORE.store(resident(), Ordering::Relaxed);
         keep_for(KEPT);
     });
 }
@@ -70,6 +97,56 @@ impl Drop for ShortOfMemory {
 pub fn give_back_freed_pages() {
     // SAFETY: may be called by any thread at any time.
     unsafe { libmimalloc_sys::mi_collect(true) };
+}
+
+/// Bytes of memory that this process has of the system, files that it reads not counted.
+#[cfg(target_os = "linux")]
+fn resident() -> usize {
+    let pages = || {
+        let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+        let mut pages = text.split(' ').skip(1).map_while(|pages| pages.parse::<usize>().ok());
+        Some(pages.next()?.saturating_sub(pages.next()?))
+    };
+    // SAFETY: asks for a number.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    pages().unwrap_or(0).saturating_mul(usize::try_from(page).unwrap_or(0))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn resident() -> usize {
+    let mut bytes = 0;
+    // SAFETY: every place to write to is one of ours, or none.
+    unsafe {
+        libmimalloc_sys::mi_process_info(
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &raw mut bytes,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+        );
+    }
+    bytes
+}
+
+/// What the process held before the first engine.
+static BEFORE: AtomicUsize = AtomicUsize::new(0);
+
+/// What it held when freed pages were last given back by [`hold_at_most`].
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// Gives freed pages back if the process holds more than so many bytes beyond what it held before the first engine, and
+/// `step` more than after the last time: what was left then was in use, and asking at once again would free nothing.
+pub fn hold_at_most(limit: usize, step: usize) {
+    let held = resident();
+    if held <= BEFORE.load(Ordering::Relaxed).saturating_add(limit) {
+        HELD.store(0, Ordering::Relaxed);
+    } else if held >= HELD.load(Ordering::Relaxed).saturating_add(step) {
+        give_back_freed_pages();
+        HELD.store(resident(), Ordering::Relaxed);
+    }
 }
 
 /// Smaller ones are not worth a call.
@@ -116,4 +193,58 @@ pub fn prefetch_all<T>(table: &[T]) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = table;
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// What the kernel says of the mapping that an address lies in.
+    #[cfg(target_os = "linux")]
+    fn flags_of(address: usize) -> String {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut inside = false;
+        for line in maps.lines() {
+            let range = line.split_once(' ').and_then(|(range, _)| range.split_once('-'));
+            if let Some((from, to)) = range
+                && let (Ok(from), Ok(to)) = (usize::from_str_radix(from, 16), usize::from_str_radix(to, 16))
+            {
+                inside = (from..to).contains(&address);
+            } else if inside && let Some(flags) = line.strip_prefix("VmFlags:") {
+                return flags.to_owned();
+            }
+        }
+        String::new()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn large_pages_are_asked_for_below_tables_alone() {
+        let is_large = |slots: &Vec<u64>| {
+            let flags = flags_of(slots.as_ptr() as usize + (slots.capacity() * 8) / 2);
+            assert!(flags.contains(" rd"), "the kernel did not say: {flags:?}");
+            flags.split(' ').any(|flag| flag == "hg")
+        };
+        let plain = vec![1_u64; 4 << 20];
+        assert!(!is_large(&plain));
+        let table: Vec<u64> = Vec::with_capacity(4 << 20);
+        advise_huge(&table);
+        let supported = std::fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap();
+        assert_eq!(is_large(&table), supported);
+    }
+
+    #[test]
+    fn what_is_freed_goes_back_above_the_limit() {
+        const PART: usize = 64 << 10;
+        let parts: Vec<Vec<u8>> = (0..4 << 10).map(|_| vec![1; PART]).collect();
+        let before = resident();
+        assert!(before >= parts.len() * PART);
+        drop(parts);
+        keep_for(KEPT);
+        hold_at_most(usize::MAX, 0);
+        hold_at_most(0, 0);
+        assert!(resident() < before - (128 << 20), "{before}, {}", resident());
+    }
 }

@@ -8,10 +8,13 @@ use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 
 use crate::error::out_of_memory;
-use crate::memory::ShortOfMemory;
+use crate::memory::{ShortOfMemory, hold_at_most};
 
 /// The share of the memory limit that bytes fetched ahead of their decoding may take.
 const AHEAD_SHARE: u64 = 4;
+
+/// How often it is looked at what the allocator has of the system: when so many parts of the limit more are held.
+const LOOKS: u64 = 32;
 
 /// Bytes of one run.
 #[derive(Debug, Default)]
@@ -20,6 +23,8 @@ pub struct Memory {
     /// The most that operators held at one time.
     peak: AtomicU64,
     spilled: AtomicU64,
+    /// What operators asked for so far, one byte counted as often as it was.
+    asked: AtomicU64,
     /// Fetched and not decoded yet.
     fetched: AtomicU64,
 }
@@ -83,8 +88,20 @@ pub struct WatchedPool {
 }
 
 impl WatchedPool {
-    fn note(&self) {
-        self.memory.peak.fetch_max(self.inner.reserved() as u64, Ordering::Relaxed);
+    /// Takes note of bytes that were granted. Freed pages are kept for what comes next, as long as they and what is
+    /// used stay within the limit.
+    fn note(&self, additional: usize) {
+        let (held, limit) = (self.inner.reserved() as u64, self.memory.limit());
+        self.memory.peak.fetch_max(held, Ordering::Relaxed);
+        let step = limit / LOOKS;
+        if step == 0 || held < limit / 4 {
+            return;
+        }
+        let before = self.memory.asked.fetch_add(additional as u64, Ordering::Relaxed);
+        if before / step != (before + additional as u64) / step {
+            let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+            hold_at_most(size(limit), size(step));
+        }
     }
 }
 
@@ -109,7 +126,7 @@ impl MemoryPool for WatchedPool {
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
         self.inner.grow(reservation, additional);
-        self.note();
+        self.note(additional);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
@@ -132,7 +149,7 @@ impl MemoryPool for WatchedPool {
             );
             return Err(DataFusionError::ResourcesExhausted(text));
         }
-        self.note();
+        self.note(additional);
         grown
     }
 

@@ -1,20 +1,43 @@
 //! The order of appearance without a sort: a group's place is how many others appeared before it.
 
-use std::ops::Range;
-
 use arrow::array::Int64Array;
+use parking_lot::Mutex;
 
+use super::arrange::BATCH;
 use crate::engine::control::Control;
 use crate::error::Result;
 
 /// Positions that lie further apart than so many for each group are sorted.
 const SPARSE: usize = 64;
 
-/// The groups of several tables in order, each as the number of its table and its row there.
+/// The groups of several tables in order, each as the number of its table and its row there, in pieces that are taken
+/// one by one.
 pub struct Places {
-    places: Vec<u32>,
+    pieces: Vec<Mutex<Vec<u32>>>,
+    total: usize,
     /// Bits of a row.
     shift: u32,
+}
+
+/// The places of one batch.
+pub struct Piece {
+    places: Vec<u32>,
+    shift: u32,
+}
+
+impl Piece {
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// For each group its table and its row there.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (usize, usize)> + Clone {
+        let (shift, mask) = (self.shift, (1u64 << self.shift) - 1);
+        self.places.iter().map(move |place| {
+            let place = u64::from(*place);
+            ((place >> shift) as usize, (place & mask) as usize)
+        })
+    }
 }
 
 /// A word of positions: which of them are a group's first, and how many such lie before the word.
@@ -61,29 +84,28 @@ impl Places {
             // Several groups appeared at one position.
             return Ok(None);
         }
-        let mut places = vec![0; total];
+        let rows = |piece: usize| BATCH.min(total - piece * BATCH);
+        let mut pieces: Vec<Vec<u32>> =
+            (0..total.div_ceil(BATCH)).map(|piece| vec![0; rows(piece)]).collect();
         for (table, firsts) in tables.iter().enumerate() {
             control.check()?;
             for (row, (word, bit)) in firsts.values().iter().map(place).enumerate() {
                 let word = words[word];
-                let rank = word.before + (word.first & ((1 << bit) - 1)).count_ones();
-                places[rank as usize] = ((table as u64) << shift) as u32 | row as u32;
+                let rank = (word.before + (word.first & ((1 << bit) - 1)).count_ones()) as usize;
+                pieces[rank / BATCH][rank % BATCH] = ((table as u64) << shift) as u32 | row as u32;
             }
         }
-        Ok(Some(Self { places, shift }))
+        Ok(Some(Self { pieces: pieces.into_iter().map(Mutex::new).collect(), total, shift }))
     }
 
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.total
     }
 
-    /// For each group of a part of the order its table and its row there.
-    pub fn iter(&self, part: Range<usize>) -> impl ExactSizeIterator<Item = (usize, usize)> + Clone {
-        let (shift, mask) = (self.shift, (1u64 << self.shift) - 1);
-        self.places[part].iter().map(move |place| {
-            let place = u64::from(*place);
-            ((place >> shift) as usize, (place & mask) as usize)
-        })
+    /// The places of the batch of this number, which nobody can have once more.
+    pub fn take(&self, number: usize) -> Piece {
+        let places = self.pieces.get(number).map(|piece| std::mem::take(&mut *piece.lock()));
+        Piece { places: places.unwrap_or_default(), shift: self.shift }
     }
 }
 
@@ -109,7 +131,9 @@ mod tests {
             }
             let arrays: Vec<Int64Array> = parts.iter().map(|part| Int64Array::from(part.clone())).collect();
             if let Some(places) = Places::by_first(&arrays, &Control::default()).unwrap() {
-                let found: Vec<i64> = places.iter(0..places.len()).map(|(table, row)| parts[table][row]).collect();
+                prop_assert_eq!(places.len(), firsts.len());
+                let pieces: Vec<Piece> = (0..firsts.len().div_ceil(BATCH)).map(|number| places.take(number)).collect();
+                let found: Vec<i64> = pieces.iter().flat_map(Piece::iter).map(|(table, row)| parts[table][row]).collect();
                 prop_assert_eq!(found, firsts.into_iter().collect::<Vec<_>>());
             } else {
                 prop_assert!(firsts.len() < 10);

@@ -10,7 +10,8 @@ use arrow::buffer::{Buffer, NullBuffer};
 use arrow::compute::{concat, take};
 use arrow::datatypes::{ArrowNativeType, UInt64Type};
 
-use super::appearance::Places;
+use super::appearance::{Piece, Places};
+use super::narrow::{alike, widened};
 use super::numbers::Meaning;
 use super::table::Finished;
 use super::{GroupOrder, GroupSpec, limit, order};
@@ -18,7 +19,7 @@ use crate::engine::control::Control;
 use crate::error::{Error, Result};
 
 /// Groups are handed out in batches of so many: what follows works on one while the next is put in order.
-const BATCH: usize = limit(512 * 1024, 48);
+pub(super) const BATCH: usize = limit(512 * 1024, 48);
 
 /// The groups of one table as they lie there.
 pub fn batch(spec: &GroupSpec, finished: Finished, meaning: &Meaning) -> Result<RecordBatch> {
@@ -101,7 +102,7 @@ impl Arranged {
             columns.collect::<Result<Vec<_>>>()
         };
         sorted.extend(columns(keys)?);
-        let values = columns(values)?;
+        let values = columns(values.into_iter().map(alike).collect::<Result<_>>()?)?;
         let rows = match &order {
             Order::AsTheyLie(rows) => *rows,
             Order::Rows(rows) => rows.len(),
@@ -124,18 +125,24 @@ impl Arranged {
         columns.sum::<usize>() + self.rows * size_of::<u32>()
     }
 
+    /// Bytes that are let go with one of the batches.
+    pub fn let_go_with(&self, number: usize) -> usize {
+        let rows = BATCH.min(self.rows.saturating_sub(number * BATCH));
+        if matches!(self.order, Order::Places { .. }) { rows * size_of::<u32>() } else { 0 }
+    }
+
     /// How many batches they are handed out in.
     pub fn batches(&self) -> usize {
         self.rows.div_ceil(BATCH)
     }
 
-    /// One of the batches.
+    /// One of the batches, each of which is asked for once: the places of its rows are let go.
     pub fn batch(&self, number: usize) -> Result<RecordBatch> {
-        let part = number * BATCH..self.rows.min((number + 1) * BATCH);
+        let part = self.order.part(number, number * BATCH..self.rows.min((number + 1) * BATCH));
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.spec.keys.len() + self.values.len());
         match self.keys.as_slice() {
             [words] if self.meaning.is_packed() && self.spec.order != GroupOrder::Keys => {
-                let words = self.order.of(words, part.clone())?;
+                let words = part.of(words)?;
                 let words = words.as_primitive::<UInt64Type>();
                 for number in 0..self.spec.keys.len() {
                     columns.push(self.meaning.value_of_words(number, words)?);
@@ -143,12 +150,12 @@ impl Arranged {
             }
             keys => {
                 for (number, key) in keys.iter().enumerate() {
-                    columns.push(self.meaning.value(number, self.order.of(key, part.clone())?)?);
+                    columns.push(self.meaning.value(number, part.of(key)?)?);
                 }
             }
         }
-        for column in &self.values {
-            columns.push(self.order.of(column, part.clone())?);
+        for (column, aggregate) in self.values.iter().zip(&self.spec.aggregates) {
+            columns.push(widened(part.of(column)?, &aggregate.arrow)?);
         }
         record(&self.spec, columns)
     }
@@ -165,7 +172,7 @@ impl Column {
     fn of(parts: Vec<ArrayRef>, in_parts: bool) -> Result<Self> {
         let width = parts.first().and_then(|part| part.data_type().primitive_width());
         match width {
-            Some(4 | 8 | 16) if in_parts => Ok(Self::Parts(parts)),
+            Some(1 | 4 | 8 | 16) if in_parts => Ok(Self::Parts(parts)),
             _ => joined(parts).map(Self::Whole),
         }
     }
@@ -182,44 +189,61 @@ enum Order {
 }
 
 impl Order {
-    /// A part of a column of the answer.
-    fn of(&self, column: &Column, part: Range<usize>) -> Result<ArrayRef> {
+    /// One of the batches, whose rows are these.
+    fn part(&self, number: usize, rows: Range<usize>) -> Part<'_> {
+        match self {
+            Self::AsTheyLie(_) => Part::AsTheyLie(rows),
+            Self::Rows(all) => Part::Rows(all.slice(rows.start, rows.len())),
+            Self::Places { places, from } => Part::Places { places: places.take(number), from },
+        }
+    }
+}
+
+/// Where the rows of a batch come from.
+enum Part<'a> {
+    AsTheyLie(Range<usize>),
+    Rows(UInt32Array),
+    Places { places: Piece, from: &'a [u32] },
+}
+
+impl Part<'_> {
+    /// These rows of a column.
+    fn of(&self, column: &Column) -> Result<ArrayRef> {
         match (self, column) {
-            (Self::AsTheyLie(_), Column::Whole(column)) => Ok(column.slice(part.start, part.len())),
-            (Self::Rows(rows), Column::Whole(column)) => {
-                Ok(take(column, &rows.slice(part.start, part.len()), None)?)
-            }
+            (Self::AsTheyLie(rows), Column::Whole(column)) => Ok(column.slice(rows.start, rows.len())),
+            (Self::Rows(rows), Column::Whole(column)) => Ok(take(column, rows, None)?),
             (Self::Places { places, from }, Column::Whole(column)) => {
-                let rows = places.iter(part).map(|(table, row)| from[table] + row as u32);
+                let rows = places.iter().map(|(table, row)| from[table] + row as u32);
                 Ok(take(column, &UInt32Array::from_iter_values(rows), None)?)
             }
-            (Self::Places { places, .. }, Column::Parts(parts)) => gathered(parts, places, part),
+            (Self::Places { places, .. }, Column::Parts(parts)) => gathered(parts, places),
             (_, Column::Parts(_)) => Err(Error::internal("parts of a column in no order")),
         }
     }
 }
 
-fn gathered(parts: &[ArrayRef], places: &Places, part: Range<usize>) -> Result<ArrayRef> {
+fn gathered(parts: &[ArrayRef], places: &Piece) -> Result<ArrayRef> {
     let Some(first) = parts.first() else { return Err(Error::internal("a column without parts")) };
     let values = match first.data_type().primitive_width() {
-        Some(4) => values_of::<u32>(parts, places, part.clone()),
-        Some(8) => values_of::<u64>(parts, places, part.clone()),
-        _ => values_of::<i128>(parts, places, part.clone()),
+        Some(1) => values_of::<u8>(parts, places),
+        Some(4) => values_of::<u32>(parts, places),
+        Some(8) => values_of::<u64>(parts, places),
+        _ => values_of::<i128>(parts, places),
     };
     let nulls = parts.iter().any(|part| part.null_count() > 0).then(|| {
         let nulls: Vec<Option<&NullBuffer>> = parts.iter().map(|part| part.nulls()).collect();
         let valid = |(table, row): (usize, usize)| nulls[table].is_none_or(|nulls| nulls.is_valid(row));
-        places.iter(part.clone()).map(valid).collect::<NullBuffer>()
+        places.iter().map(valid).collect::<NullBuffer>()
     });
-    let data = ArrayData::builder(first.data_type().clone()).len(part.len()).nulls(nulls);
+    let data = ArrayData::builder(first.data_type().clone()).len(places.len()).nulls(nulls);
     Ok(make_array(data.add_buffer(values).build()?))
 }
 
-fn values_of<T: ArrowNativeType>(parts: &[ArrayRef], places: &Places, part: Range<usize>) -> Buffer {
+fn values_of<T: ArrowNativeType>(parts: &[ArrayRef], places: &Piece) -> Buffer {
     let data: Vec<_> = parts.iter().map(|part| part.to_data()).collect();
     let values: Vec<&[T]> =
         data.iter().map(|data| &data.buffers()[0].typed_data::<T>()[data.offset()..][..data.len()]).collect();
-    Buffer::from_vec(places.iter(part).map(|(table, row)| values[table][row]).collect::<Vec<T>>())
+    Buffer::from_vec(places.iter().map(|(table, row)| values[table][row]).collect::<Vec<T>>())
 }
 
 fn joined(parts: Vec<ArrayRef>) -> Result<ArrayRef> {

@@ -286,7 +286,9 @@ fn in_batches(
         let (groups, control) = (groups.clone(), control.clone());
         let batch = move || {
             control.check()?;
-            groups.0.batch(number)
+            let batch = groups.0.batch(number)?;
+            groups.1.try_shrink(groups.0.let_go_with(number))?;
+            Ok(batch)
         };
         async move { Ok(blocking(batch).await?) }
     });

@@ -20,6 +20,7 @@ mod external;
 pub mod fixed;
 pub mod intern;
 pub mod merge;
+mod narrow;
 mod numbers;
 pub mod order;
 mod packed;

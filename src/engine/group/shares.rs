@@ -431,7 +431,7 @@ impl Shares {
         Ok(finished)
     }
 
-    /// Finishes every share, several at once.
+    /// Finishes every share, several at once. Their values are narrowed.
     pub fn finish(&self, threads: usize, control: &Control) -> Result<Vec<Finished>> {
         let next = AtomicUsize::new(0);
         let work = || -> Result<Vec<Finished>> {
@@ -442,7 +442,7 @@ impl Shares {
                 if share >= SHARES {
                     return Ok(finished);
                 }
-                finished.extend(self.finish_one(share, control)?);
+                finished.extend(self.finish_one(share, control)?.map(Finished::narrowed));
             }
         };
         let finished = in_parallel((0..threads.max(1)).map(|_| &work).collect())?;

@@ -9,6 +9,7 @@ use arrow::datatypes::UInt32Type;
 use super::ascending::Ascending;
 use super::codes::Codes;
 use super::intern::{Interner, interner, interner_of_share};
+use super::narrow::narrowed;
 use super::pairs::Pairs;
 use super::words::Words;
 use super::{GroupSpec, Unit};
@@ -73,6 +74,14 @@ pub struct Finished {
     pub keys: Vec<ArrayRef>,
     pub values: Vec<ArrayRef>,
     pub first: Option<Int64Array>,
+}
+
+impl Finished {
+    /// The same with whole numbers in as few bytes as they need.
+    pub fn narrowed(mut self) -> Self {
+        self.values = self.values.into_iter().map(narrowed).collect();
+        self
+    }
 }
 
 impl GroupTable {
