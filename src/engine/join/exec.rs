@@ -1,6 +1,7 @@
 //! The physical operator: collects one side, and lets the partitions of the other one stream past it.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -72,10 +73,50 @@ struct Built {
     _reservation: MemoryReservation,
 }
 
+/// What goes when so many parts that were made with it have ended, however long the plan lives.
+struct Kept<T> {
+    kept: Mutex<Option<Arc<T>>>,
+    parts: AtomicUsize,
+}
+
+/// What a part is made with.
+struct Lent<T> {
+    lent: Arc<T>,
+    of: Arc<Kept<T>>,
+}
+
+impl<T> Kept<T> {
+    fn until(kept: T, parts: usize) -> Arc<Self> {
+        Arc::new(Self { kept: Mutex::new(Some(Arc::new(kept))), parts: AtomicUsize::new(parts) })
+    }
+
+    fn part(self: Arc<Self>) -> Result<Lent<T>> {
+        let lent = self.kept.lock().clone();
+        let lent = lent.ok_or_else(|| Error::internal("a part of a join was asked for twice"))?;
+        Ok(Lent { lent, of: self })
+    }
+}
+
+impl<T> Drop for Lent<T> {
+    fn drop(&mut self) {
+        if self.of.parts.fetch_sub(1, Ordering::AcqRel) == 1 {
+            *self.of.kept.lock() = None;
+        }
+    }
+}
+
+impl<T> Deref for Lent<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.lent
+    }
+}
+
 /// What partitions of the output are made of.
 #[derive(Clone)]
 enum Ready {
-    Memory(Arc<Built>),
+    Memory(Arc<Kept<Built>>),
     /// The sides did not fit, and have been joined.
     Disk(Arc<Spilled>),
     /// The sides did not fit, and are joined as their rows are taken.
@@ -172,12 +213,12 @@ impl ExecutionPlan for JoinExec {
         let (cell, build, threads) = (self.built.clone(), self.build.clone(), self.threads);
         let (probe, schema) = (self.probe.clone(), self.schema());
         stream.spawn(async move {
-            let built = cell
+            let ready = cell
                 .get_or_try_init(|| collect((&probe, build), &spec, &control, threads, context.clone()))
                 .await?
                 .clone();
-            let built = match built {
-                Ready::Memory(built) => built,
+            let built = match ready {
+                Ready::Memory(kept) => kept.part()?,
                 Ready::Disk(spilled) => {
                     let rising = numbers(&spec, partition, schema)?;
                     return Ok(blocking(move || spilled.send(partition, rising, &sender)).await?);
@@ -362,7 +403,9 @@ async fn collect(
     }
     reservation.grow(reservation_of_filters.free());
     let matched = (0..marks).map(|_| AtomicBool::new(false)).collect();
-    Ok(Ready::Memory(Arc::new(Built { batch, table, matched, seen, begun, _reservation: reservation })))
+    let built = Built { batch, table, matched, seen, begun, _reservation: reservation };
+    let outputs = probe.properties().partitioning.partition_count() + usize::from(spec.unmatched);
+    Ok(Ready::Memory(Kept::until(built, outputs)))
 }
 
 /// Brings the streaming side to disk as well, and joins both.

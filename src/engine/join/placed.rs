@@ -105,7 +105,7 @@ struct Layout {
 impl Layout {
     /// None if there are more rows than there are numbers. A row has no more partners than rows were collected.
     fn new(partitions: usize, longest: i64, partners: usize) -> Option<Self> {
-        let bits = |count: u64| u64::BITS - count.leading_zeros();
+        let bits = |count: u64| u64::BITS - count.saturating_sub(1).leading_zeros();
         let (row, partner) = (bits(longest as u64), bits(partners as u64));
         (bits(partitions as u64) + row + partner <= BITS).then_some(Self { row, partner })
     }

@@ -79,8 +79,8 @@ impl Buffer {
             }
         }
         let first = keys.iter().flat_map(Rows::iter).next();
-        let head = first.map_or(0, |key| prefix(&key.data()[..common.min(key.data().len())], 0));
-        Ok(Sorted { batches, keys, entries, bytes, common, head })
+        let start = first.map_or_else(Vec::new, |key| key.data()[..common].to_vec());
+        Ok(Sorted { batches, keys, entries, bytes, start })
     }
 }
 
@@ -144,9 +144,15 @@ pub struct Sorted {
     keys: Vec<Rows>,
     entries: Vec<Entry>,
     pub bytes: usize,
-    /// How many first bytes all keys have in common, and the first of these.
-    common: usize,
-    head: u64,
+    /// The first bytes, which all keys have in common.
+    start: Vec<u8>,
+}
+
+/// Tells eight bytes of a key without a look at it.
+#[derive(Debug, Clone, Copy)]
+pub struct Prefixes {
+    start: u64,
+    shift: u32,
 }
 
 impl Sorted {
@@ -163,12 +169,16 @@ impl Sorted {
         self.keys[entry.batch as usize].row(entry.row as usize).data()
     }
 
-    /// The first bytes of the key of the row at a place, without a look at the key.
-    pub fn prefix(&self, place: usize) -> u64 {
-        let rest = u32::try_from(8 * self.common)
-            .ok()
-            .and_then(|shift| self.entries[place].prefix.checked_shr(shift));
-        self.head | rest.unwrap_or(0)
+    /// What tells the bytes of keys from one on that is not behind those that all have in common.
+    pub fn prefixes(&self, from: usize) -> Prefixes {
+        let common = self.start.len().saturating_sub(from);
+        let shift = u32::try_from(8 * common).unwrap_or(u32::MAX);
+        Prefixes { start: prefix(&self.start, from), shift }
+    }
+
+    /// These bytes of the key of the row at a place.
+    pub fn prefix(&self, prefixes: Prefixes, place: usize) -> u64 {
+        prefixes.start | self.entries[place].prefix.checked_shr(prefixes.shift).unwrap_or(0)
     }
 
     /// The batch of the row at a place in the order, and which of its rows it is.
@@ -214,8 +224,11 @@ mod tests {
             expected.sort();
             let sorted = buffer.sort(&Control::default()).unwrap();
             let found: Vec<Vec<u8>> = (0..sorted.len()).map(|place| sorted.key(place).to_vec()).collect();
-            for place in 0..sorted.len() {
-                prop_assert_eq!(sorted.prefix(place), prefix(sorted.key(place), 0));
+            for from in 0..=sorted.start.len() {
+                let prefixes = sorted.prefixes(from);
+                for place in 0..sorted.len() {
+                    prop_assert_eq!(sorted.prefix(prefixes, place), prefix(sorted.key(place), from));
+                }
             }
             prop_assert_eq!(found, expected);
         }

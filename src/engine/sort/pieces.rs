@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::execution::disk_manager::DiskManager;
 
+use crate::engine::owned_exec::compacted;
 use crate::engine::spill_file::{self, Reading, Written};
 use crate::error::{Error, Result};
 
@@ -21,6 +22,8 @@ pub struct Piece {
     pub on_disk: u64,
     /// What its largest block takes in memory.
     pub block: usize,
+    /// Its first row and its last one.
+    pub ends: [RecordBatch; 2],
 }
 
 /// A piece that is being written.
@@ -31,15 +34,24 @@ pub struct Writing {
     rows: usize,
     bytes: usize,
     block: usize,
+    ends: Option<[RecordBatch; 2]>,
 }
 
 impl Writing {
     pub fn begin(disk: &Arc<DiskManager>) -> Self {
-        Self { disk: disk.clone(), writing: None, rows: 0, bytes: 0, block: 0 }
+        Self { disk: disk.clone(), writing: None, rows: 0, bytes: 0, block: 0, ends: None }
     }
 
     /// `keys` are the bytes that the block's keys take.
     pub fn add(&mut self, block: &RecordBatch, keys: usize) -> Result<()> {
+        if block.num_rows() == 0 {
+            return Ok(());
+        }
+        let last = block.slice(block.num_rows() - 1, 1);
+        match &mut self.ends {
+            Some([_, end]) => *end = last,
+            none => *none = Some([compacted(&block.slice(0, 1))?, last]),
+        }
         self.rows += block.num_rows();
         let bytes = block.get_array_memory_size();
         self.bytes += bytes;
@@ -52,10 +64,13 @@ impl Writing {
     }
 
     pub fn finish(self) -> Result<Piece> {
-        let Some(writing) = self.writing else { return Err(Error::internal("a sorted piece without rows")) };
+        let (Some(writing), Some([first, last])) = (self.writing, self.ends) else {
+            return Err(Error::internal("a sorted piece without rows"));
+        };
+        let ends = [first, compacted(&last)?];
         let written = writing.finish()?;
         let on_disk = written.bytes;
-        Ok(Piece { written, rows: self.rows, bytes: self.bytes, on_disk, block: self.block })
+        Ok(Piece { written, rows: self.rows, bytes: self.bytes, on_disk, block: self.block, ends })
     }
 }
 
