@@ -122,6 +122,9 @@ class Engine:
     ) -> Frame:
         """A frame over the Parquet files of a table with a log: its schema, and a row of a file's own values for each."""
 
+    def query(self, query: str, tables: Sequence[tuple[str, Frame]]) -> Frame:
+        """The answer of a query over whole sources as tables; nothing of it is run. Errors have the place in the query."""
+
     def objects(self) -> Objects:
         """Those of `memory://`."""
 
@@ -222,10 +225,6 @@ class Frame:
     @staticmethod
     def call(op: str, args: Sequence[Frame | _Constant]) -> Frame:
         """A row-wise operator over series, scalars and constants; a series, named as pandas does, if any of them is one."""
-
-    @staticmethod
-    def sql(query: str, tables: Sequence[tuple[str, Frame]]) -> Frame:
-        """The answer of a query over whole sources as tables; nothing of it is run. Errors have the place in the query."""
 
     def select(self, labels: Sequence[_Label]) -> Frame: ...
     def assign(self, label: _Label, value: Frame | _Constant) -> Frame:

@@ -341,7 +341,7 @@ class RLMClient(Submitting, Sources):
         for table in sql["tables"]:
             place = f"operation.tables.{table['name']}"
             opened.append((table["name"], self._open({"source": table}, objects, timeout_ms, place=place)))
-        return _core.Frame.sql(sql["query"], opened)
+        return self._engine.query(sql["query"], opened)
 
     def _operation(self, found: Mapping[str, Any], objects: list[Any]) -> Callable[..., Any]:
         if "callable" in found:

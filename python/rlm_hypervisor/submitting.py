@@ -53,7 +53,9 @@ class Submitting:
         """Numbers of all runs of this client together, whether they have ended or not.
 
         `runs` has how many there are in each state, `chunks` the sums of their accounting, and `latency` how long items
-        waited for workers and ran in them, as `Run.metrics` has it of one run.
+        waited for workers and ran in them, as `Run.metrics` has it of one run. `plans` has how many native runs had
+        their plan `made`, wholly or in part, and how many had it `kept` from an earlier one: the same question asked
+        twice is planned once, whether it is asked of the same rows or of others that have the same columns.
 
         >>> from rlm_hypervisor import RLMClient
         >>> with RLMClient(workers=1) as client:

@@ -47,6 +47,15 @@ pub struct Stage {
     pub details: String,
 }
 
+/// How many plans a run has needed: of its answer, and of what is computed before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Planning {
+    /// Those made for this run.
+    pub made: u64,
+    /// Those that were made for an earlier run of the client, and kept.
+    pub kept: u64,
+}
+
 /// Facts of one scan, for `explain()`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ScanFacts {
@@ -88,6 +97,7 @@ pub struct Control {
     scans: Mutex<Vec<ScanFacts>>,
     notes: Mutex<Vec<String>>,
     grouping: Mutex<Option<&'static str>>,
+    planning: Mutex<Planning>,
     /// What failed, where siblings were told to give up for it.
     cause: Mutex<Option<Error>>,
 }
@@ -110,6 +120,7 @@ impl Default for Control {
             scans: Mutex::default(),
             notes: Mutex::default(),
             grouping: Mutex::default(),
+            planning: Mutex::default(),
             cause: Mutex::default(),
         }
     }
@@ -287,6 +298,20 @@ impl Control {
 
     pub fn note(&self, note: impl Into<String>) {
         self.notes.lock().push(note.into());
+    }
+
+    /// A plan was made.
+    pub fn made_plan(&self) {
+        self.planning.lock().made += 1;
+    }
+
+    /// A plan was there.
+    pub fn kept_plan(&self) {
+        self.planning.lock().kept += 1;
+    }
+
+    pub fn planning(&self) -> Planning {
+        *self.planning.lock()
     }
 
     /// The operator that grouped rows; the last one counts.

@@ -20,6 +20,7 @@ pub mod ordered;
 pub mod owned_exec;
 pub mod physical_expr;
 mod placed_exec;
+pub mod plans;
 pub mod predicate;
 pub mod sample;
 pub mod scalars;

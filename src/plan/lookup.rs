@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::dtype::DType;
 use super::expr::Expr;
 use super::node::Node;
-use crate::error::Result;
+use crate::error;
 
 /// The call that looks its first argument up in its second, an [`Expr::Table`](super::Expr::Table).
 pub const LOOKUP: &str = "lookup";
@@ -33,13 +33,14 @@ pub struct Table {
     /// Whether there is such a key, instead of its value.
     pub contains: bool,
     pub dtype: DType,
-    #[serde(skip)]
+    /// Of a plan that is written down only whether there is one.
+    #[serde(skip_deserializing)]
     pub found: Found,
 }
 
 /// Finds the values for keys, row by row.
 pub trait Finds: Send + Sync {
-    fn find(&self, keys: &ArrayRef) -> Result<ArrayRef>;
+    fn find(&self, keys: &ArrayRef) -> error::Result<ArrayRef>;
 
     /// The least and the largest key that is found, as whole numbers; the former above the latter where there is none.
     /// `None` where that is not known.
@@ -51,6 +52,21 @@ pub trait Finds: Send + Sync {
 /// The table's rows, once its plan has been run.
 #[derive(Clone, Default)]
 pub struct Found(pub Option<Arc<dyn Finds>>);
+
+impl Found {
+    /// What its variants are called where it is written.
+    pub const NAME: &'static str = "Found";
+    pub const KNOWN: u32 = 1;
+}
+
+impl Serialize for Found {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            None => serializer.serialize_unit_variant(Self::NAME, 0, "unknown"),
+            Some(_) => serializer.serialize_unit_variant(Self::NAME, Self::KNOWN, "known"),
+        }
+    }
+}
 
 impl fmt::Debug for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

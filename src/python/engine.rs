@@ -17,12 +17,14 @@ use super::exploring::{self, PySpool};
 use super::frame::PyFrame;
 use super::json;
 use super::letters;
+use super::literal::misuse;
 use super::looking;
 use super::objects::PyObjects;
 use super::run::{PyRun, SIGNALS_EVERY};
 use super::secrets::{PySecrets, settings_of};
 use super::threads;
 use crate::config::Settings;
+use crate::engine::lower::sql;
 use crate::error::{Code, Error};
 use crate::io::sink::target::Asked;
 use crate::io::sink::witness::Witness;
@@ -165,6 +167,28 @@ impl PyEngine {
     ) -> PyResult<PyFrame> {
         let stores = settings_of(storage_options.unwrap_or_default())?;
         exploring::open_log(py, self.engine()?, self.pid, paths, schema, values, stores, timeout_ms)
+    }
+
+    /// The answer of a query over whole sources, each a table of that name.
+    fn query(
+        &self,
+        py: Python<'_>,
+        query: &str,
+        tables: Vec<(String, Bound<'_, PyFrame>)>,
+    ) -> PyResult<PyFrame> {
+        let mut sources = Sources::default();
+        let mut named = Vec::with_capacity(tables.len());
+        for (name, table) in tables {
+            let table = table.get();
+            if !matches!(&*table.frame.domain, Node::Scan { .. }) {
+                return Err(misuse(py, "a table of a query that is no source"));
+            }
+            sources.unite(&table.sources);
+            named.push((name.into(), table.frame.domain.clone()));
+        }
+        let engine = self.engine()?;
+        let frame = py.detach(|| sql::frame(query, named, &sources, &engine.plans));
+        Ok(PyFrame { frame: frame.map_err(|error| raised(py, error))?, sources })
     }
 
     /// The objects of `memory://`.

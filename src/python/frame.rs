@@ -10,7 +10,6 @@ use super::engine::exported;
 use super::errors::raised;
 use super::groups::PyGroups;
 use super::literal::{from_labels, label, labels, literal, misuse};
-use crate::engine;
 use crate::io::source::{MemorySource, Source, Sources};
 use crate::plan::dummies::Dummies;
 use crate::plan::frame::{Arg, Frame, Grouping, Key, Merge, Told};
@@ -204,24 +203,6 @@ impl PyFrame {
         frames.iter().for_each(|frame| sources.unite(&frame.get().sources));
         let frames: Vec<Frame> = frames.iter().map(|frame| frame.get().frame.clone()).collect();
         let frame = Frame::concat(&frames, ignore_index, inner).map_err(|error| raised(py, error))?;
-        Ok(Self { frame, sources })
-    }
-
-    /// The answer of a query over whole sources, each a table of that name.
-    #[staticmethod]
-    fn sql(py: Python<'_>, query: &str, tables: Vec<(String, Bound<'_, Self>)>) -> PyResult<Self> {
-        let mut sources = Sources::default();
-        let mut named = Vec::with_capacity(tables.len());
-        for (name, table) in tables {
-            let table = table.get();
-            if !matches!(&*table.frame.domain, Node::Scan { .. }) {
-                return Err(misuse(py, "a table of a query that is no source"));
-            }
-            sources.unite(&table.sources);
-            named.push((name.into(), table.frame.domain.clone()));
-        }
-        let frame = py.detach(|| engine::lower::sql::frame(query, named, &sources));
-        let frame = frame.map_err(|error| raised(py, error))?;
         Ok(Self { frame, sources })
     }
 

@@ -21,6 +21,7 @@ use super::supervised::supervised;
 use super::totals::Totals;
 use crate::config::Settings;
 use crate::engine::control::Stop;
+use crate::engine::plans::Plans;
 use crate::engine::shared_pool::ClientMemory;
 use crate::error::{Code, Error, Result};
 use crate::io::memory_store::MemoryStore;
@@ -67,6 +68,7 @@ pub struct Engine {
     /// Where what does not fit memory goes, from the first use on.
     pub(super) spill: Arc<SpillPlace>,
     pub(super) learnt: Learnt,
+    pub(crate) plans: Arc<Plans>,
     /// Worker processes, from their first use on.
     pool: Mutex<Option<Arc<Pool>>>,
     /// What runs that share batches have joined.
@@ -136,6 +138,7 @@ impl Engine {
             memory,
             spill,
             learnt: Learnt::default(),
+            plans: Arc::default(),
             pool: Mutex::default(),
             joints: Joints::default(),
         })
@@ -272,9 +275,8 @@ impl Engine {
     /// The worker processes of this engine; the first call says how they are started.
     pub fn pool(&self, launch: impl FnOnce() -> Launch) -> Result<Arc<Pool>> {
         Self::handle(&self.compute)?;
-        let mut pool = self.pool.lock();
         let made = || Arc::new(Pool::new(launch(), self.settings.workers, self.wear(), self.starts()));
-        Ok(pool.get_or_insert_with(made).clone())
+        Ok(self.pool.lock().get_or_insert_with(made).clone())
     }
 
     /// A run that is to be started.
@@ -467,6 +469,7 @@ impl Engine {
             }
         }
         self.stores.memory().clear();
+        self.plans.clear();
         self.spill.close();
     }
 

@@ -71,6 +71,7 @@ pub(super) async fn execute(
         chunk_rows,
         grouping: Grouping::Own,
         merging: false,
+        plans: engine.plans.clone(),
     };
     let fastest = Rung::first(settings.grouping);
     let (sources, threads) = (lowering.sources.clone(), lowering.threads);

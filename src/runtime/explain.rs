@@ -61,6 +61,17 @@ pub fn explain(run: &Run) -> Result<Value> {
     for Stage { name, rows, seconds, details } in &stages {
         let _ = writeln!(text, "stage {name}: {seconds:.3} s, {} rows ({details})", grouped(*rows));
     }
+    let planning = run.control.planning();
+    let _ = match (planning.made, planning.kept) {
+        (0, 0) => Ok(()),
+        (0, _) => writeln!(text, "planning: none, the plan was kept from an earlier run"),
+        (_, 0) => writeln!(text, "planning: the plan was made"),
+        (made, kept) => writeln!(
+            text,
+            "planning: {made} of {} parts of the plan were made, the others kept from earlier runs",
+            made + kept
+        ),
+    };
     if let Some(operator) = run.control.grouping() {
         let _ = writeln!(text, "grouping: {operator} operator");
     }
@@ -79,6 +90,7 @@ pub fn explain(run: &Run) -> Result<Value> {
         "scans": scans,
         "stages": stages,
         "notes": notes,
+        "planning": planning,
         "grouping": run.control.grouping(),
         "progress": progress,
         "text": text,

@@ -4,13 +4,15 @@ use serde_json::{Value, json};
 
 use super::calls::Latency;
 use super::run::{Run, State};
-use crate::engine::control::Accounting;
+use crate::engine::control::{Accounting, Planning};
 
 #[derive(Debug, Clone, Default)]
 pub struct Totals {
     /// By state, in the order of `State`.
     runs: [u64; 5],
     chunks: Accounting,
+    /// Runs by whether some part of their plan was made for them, or all of it kept.
+    planned: Planning,
     latency: Latency,
 }
 
@@ -18,6 +20,11 @@ impl Totals {
     /// Takes in what a run has come to by now.
     pub fn add(&mut self, run: &Run) {
         self.runs[run.state() as usize] += 1;
+        match run.control.planning() {
+            Planning { made: 0, kept: 0 } => {}
+            Planning { made: 0, .. } => self.planned.kept += 1,
+            _ => self.planned.made += 1,
+        }
         let found = run.control.accounting();
         let Accounting { accepted, pending, succeeded, failed, dead_lettered, cancelled, skipped, restored } =
             &mut self.chunks;
@@ -46,6 +53,7 @@ impl Totals {
                 "cancelled": count(State::Cancelled),
             },
             "chunks": chunks,
+            "plans": self.planned,
             "latency": self.latency.to_json(),
         })
     }

@@ -38,10 +38,11 @@ use super::group::GroupOrder;
 use super::ordered::{OrderedExec, Pass};
 use super::physical_expr;
 use super::placed_exec::PlacedExec;
+use super::plans::{Key, Plans};
 use crate::error::{Error, Result};
 use crate::io::source::Sources;
 use crate::plan::node::ROW;
-use crate::plan::{DType, Expr, Node};
+use crate::plan::{DType, Expr, Node, window as windows};
 
 /// The column by which operators know the order of their input's rows, where they ask for it.
 pub const POSITION: &str = "__position";
@@ -71,6 +72,8 @@ pub struct Lowering {
     pub grouping: Grouping,
     /// Joins are of sorted sides, which spill.
     pub merging: bool,
+    /// What planning came to before.
+    pub plans: Arc<Plans>,
 }
 
 type Plan = Arc<dyn ExecutionPlan>;
@@ -79,11 +82,9 @@ type Names = BTreeSet<Arc<str>>;
 impl Lowering {
     /// The physical plan that delivers these columns of a node, in this order, its partitions in order.
     pub fn columns(&self, node: &Arc<Node>, columns: &[(Arc<str>, Expr)]) -> Result<Plan> {
-        let node = Arc::new(Node::Project { input: node.clone(), columns: columns.to_vec() });
-        let node = crate::plan::window::extract::extract(&node)?;
+        let asked = Node::Project { input: node.clone(), columns: columns.to_vec() };
         let names: Names = columns.iter().map(|(name, _)| name.clone()).collect();
-        let node = push::pushed(&trim::trimmed(&node, &names));
-        let plan = self.lower(&node, &names)?;
+        let plan = self.prepared(asked, &names, |lowering, node| lowering.lower(node, &names))?;
         let order: Vec<_> = columns
             .iter()
             .map(|(name, expr)| (name.clone(), Expr::Column(name.clone(), expr.dtype())))
@@ -92,6 +93,30 @@ impl Lowering {
         let in_order = schema.fields().len() == order.len()
             && schema.fields().iter().zip(&order).all(|(field, (name, _))| *field.name() == **name);
         if in_order { Ok(plan) } else { project(plan, &order) }
+    }
+
+    /// Lowers a node whose window functions, columns and filters are where they belong: as it was kept, or made now.
+    fn prepared(
+        &self,
+        asked: Node,
+        names: &Names,
+        lower: impl Fn(&Self, &Arc<Node>) -> Result<Plan>,
+    ) -> Result<Plan> {
+        let key = Key::of(&asked);
+        if let Some(key) = &key
+            && let Some(kept) = self.plans.rewritten(key)
+        {
+            self.control.kept_plan();
+            let sources = self.sources.called(&key.sources, &kept.sources)?;
+            return lower(&Self { sources, ..self.clone() }, &kept.node(key)?);
+        }
+        self.control.made_plan();
+        let node = windows::extract::extract(&Arc::new(asked))?;
+        let node = push::pushed(&trim::trimmed(&node, names));
+        if let Some(key) = key {
+            self.plans.keep_rewritten(key, &node);
+        }
+        lower(self, &node)
     }
 
     /// The same as [`Self::lower`], for operators that ask [`POSITION`] for nothing but the rows' order: partitions stay

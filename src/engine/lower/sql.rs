@@ -6,12 +6,17 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::Transformed;
+use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::error::Result as DataFusionResult;
-use datafusion::logical_expr::{Expr as SqlExpr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{
+    Expr as SqlExpr, LogicalPlan, TableProviderFilterPushDown, TableSource, TableType,
+};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::sql_filter::translated;
 use super::{Grouping, Lowering, Plan};
+use crate::engine::plans::{Manner, Plans, Query};
 use crate::engine::sql_exec::SqlExec;
 use crate::engine::stop_exec::stoppable;
 use crate::error::{Error, Result, not_decomposable};
@@ -21,18 +26,25 @@ use crate::plan::op::lists::has_structs;
 use crate::plan::{DType, Expr, Label, Node, frame, sql};
 
 /// The frame that a query answers with. `tables` are whole sources.
-pub fn frame(query: &str, tables: Vec<(Arc<str>, Arc<Node>)>, sources: &Sources) -> Result<frame::Frame> {
+pub fn frame(
+    query: &str,
+    tables: Vec<(Arc<str>, Arc<Node>)>,
+    sources: &Sources,
+    plans: &Plans,
+) -> Result<frame::Frame> {
     let schemas = tables
         .iter()
         .map(|(name, node)| Ok((name.clone(), schema_of(node, sources)?)))
         .collect::<Result<Vec<_>>>()?;
-    let (fields, labels) = sql::on_large_stack(|| sql::check(query, &schemas))?;
+    let asked = Query { text: query.into(), tables: schemas };
+    let answers = plans.answers(&asked, || sql::on_large_stack(|| sql::check(query, &asked.tables)))?;
+    let (fields, labels) = &*answers;
     let columns = fields.iter().zip(labels).map(|(field, label)| frame::Column {
-        label: Label::Str(label),
+        label: Label::Str(label.clone()),
         expr: Expr::Column(field.name.clone(), field.dtype.clone()),
     });
     let columns = columns.collect();
-    let domain = Arc::new(Node::Sql { query: query.into(), tables, fields: fields.into() });
+    let domain = Arc::new(Node::Sql { query: asked.text.clone(), tables, fields: fields.as_slice().into() });
     Ok(frame::Frame { domain, index: frame::Index::Range, columns, kind: frame::Kind::Frame })
 }
 
@@ -64,23 +76,21 @@ fn schema_of(node: &Node, sources: &Sources) -> Result<SchemaRef> {
 impl Lowering {
     pub(super) fn sql(
         &self,
-        query: &str,
+        query: &Arc<str>,
         tables: &[(Arc<str>, Arc<Node>)],
         fields: &[Field],
     ) -> Result<Plan> {
-        let tables = tables
+        let schemas = tables
             .iter()
-            .map(|(name, node)| {
-                let schema = schema_of(node, &self.sources)?;
-                let table =
-                    SqlTable { name: name.clone(), schema, node: node.clone(), lowering: self.clone() };
-                let table: Arc<dyn TableProvider> = Arc::new(table);
-                Ok((name.clone(), table))
-            })
+            .map(|(name, node)| Ok((name.clone(), schema_of(node, &self.sources)?)))
             .collect::<Result<Vec<_>>>()?;
         let spills = self.grouping == Grouping::DataFusion;
-        let config = sql::config(self.threads, spills);
-        let physical = sql::on_large_stack(|| sql::planned(query, tables, config)?.physical())?;
+        let asked =
+            (Query { text: query.clone(), tables: schemas }, Manner { threads: self.threads, spills });
+        let physical = sql::on_large_stack(|| {
+            let logical = self.optimised(asked)?;
+            sql::physical(&self.filled(&logical, tables)?, sql::config(self.threads, spills))
+        })?;
         if spills && repartitions(physical.as_ref()) {
             return Err(Error::internal("a query that may spill is repartitioned"));
         }
@@ -97,6 +107,52 @@ impl Lowering {
     }
 }
 
+impl Lowering {
+    /// The plan of a query over tables that have no rows yet: as it was kept, or made now.
+    fn optimised(&self, asked: (Query, Manner)) -> Result<Arc<LogicalPlan>> {
+        if let Some(kept) = self.plans.query(&asked) {
+            self.control.kept_plan();
+            return Ok(kept);
+        }
+        self.control.made_plan();
+        let (Query { text, tables }, Manner { threads, spills }) = &asked;
+        let tables = tables.iter().map(|(name, schema)| {
+            let table = SqlTable { name: name.clone(), schema: schema.clone(), rows: None };
+            (name.clone(), Arc::new(table) as Arc<dyn TableProvider>)
+        });
+        let planned = sql::planned(text, tables.collect(), sql::config(*threads, *spills))?;
+        let (logical, settled) = planned.optimised(&|source| empty(source).is_some())?;
+        let logical = Arc::new(logical);
+        if settled {
+            self.plans.keep_query(asked, &logical);
+        }
+        Ok(logical)
+    }
+
+    /// The same plan over tables with rows.
+    fn filled(&self, logical: &LogicalPlan, tables: &[(Arc<str>, Arc<Node>)]) -> Result<LogicalPlan> {
+        let filled = logical.clone().transform_up_with_subqueries(|plan| {
+            let LogicalPlan::TableScan(mut scan) = plan else { return Ok(Transformed::no(plan)) };
+            let Some((name, schema)) = empty(&scan.source) else {
+                return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+            };
+            let node = tables.iter().find(|(known, _)| *known == name).map(|(_, node)| node.clone());
+            let node = node.ok_or_else(|| Error::internal("a query over a table that is not there"))?;
+            let table = SqlTable { name, schema, rows: Some((node, self.clone())) };
+            scan.source = provider_as_source(Arc::new(table));
+            Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+        })?;
+        Ok(filled.data)
+    }
+}
+
+/// The name and the columns of a table of ours that has no rows yet.
+fn empty(source: &Arc<dyn TableSource>) -> Option<(Arc<str>, SchemaRef)> {
+    let provider = source_as_provider(source).ok()?;
+    let table = provider.downcast_ref::<SqlTable>()?;
+    table.rows.is_none().then(|| (table.name.clone(), table.schema.clone()))
+}
+
 fn repartitions(plan: &dyn ExecutionPlan) -> bool {
     plan.name() == "RepartitionExec" || plan.children().iter().any(|child| repartitions(child.as_ref()))
 }
@@ -105,8 +161,8 @@ fn repartitions(plan: &dyn ExecutionPlan) -> bool {
 struct SqlTable {
     name: Arc<str>,
     schema: SchemaRef,
-    node: Arc<Node>,
-    lowering: Lowering,
+    /// None while the query is planned: what is kept of it holds no rows.
+    rows: Option<(Arc<Node>, Lowering)>,
 }
 
 impl fmt::Debug for SqlTable {
@@ -122,7 +178,8 @@ impl SqlTable {
     }
 
     fn lowered(&self, projection: Option<&Vec<usize>>, filters: &[SqlExpr]) -> Result<Plan> {
-        let mut node = self.node.clone();
+        let rows = self.rows.clone();
+        let (mut node, lowering) = rows.ok_or_else(|| Error::internal("a table of a query without rows"))?;
         for filter in filters {
             let predicate = translated(filter, &|name| self.dtype_of(name))?
                 .ok_or_else(|| Error::internal(format!("a filter that was not offered: {filter}")))?;
@@ -143,7 +200,7 @@ impl SqlTable {
                 Ok((name, column))
             })
             .collect::<Result<_>>()?;
-        self.lowering.columns(&node, &columns)
+        lowering.columns(&node, &columns)
     }
 }
 

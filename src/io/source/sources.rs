@@ -46,6 +46,16 @@ impl Sources {
         Self(Arc::new(all))
     }
 
+    /// Those of some ids, each under another id instead.
+    pub fn called(&self, ids: &[SourceId], others: &[SourceId]) -> Result<Self> {
+        let unknown = || Error::internal("a plan over a source that is not there");
+        if ids.len() != others.len() {
+            return Err(unknown());
+        }
+        let known = ids.iter().zip(others).map(|(id, other)| Some((*other, self.0.get(id)?.clone())));
+        Ok(Self(Arc::new(known.collect::<Option<_>>().ok_or_else(unknown)?)))
+    }
+
     /// Whether one of them is a table in memory.
     pub fn any_in_memory(&self) -> bool {
         self.0.values().any(|(source, _)| matches!(source, Source::Memory(_)))

@@ -8,6 +8,7 @@ mod fields;
 mod labels;
 mod reads;
 mod session;
+mod settled;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -18,7 +19,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::empty::EmptyTable;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as Parsed;
@@ -67,6 +68,19 @@ impl Planned {
     pub fn physical(&self) -> Result<Arc<dyn ExecutionPlan>> {
         futures::executor::block_on(self.state.create_physical_plan(&self.logical)).map_err(errors::planning)
     }
+
+    /// The plan as [`physical`] takes it; and whether it would be the same at any other time.
+    pub fn optimised(&self, is_given: &dyn Fn(&Arc<dyn TableSource>) -> bool) -> Result<(LogicalPlan, bool)> {
+        let settled = settled::is_settled(&self.logical, is_given).map_err(errors::planning)?;
+        Ok((self.state.optimize(&self.logical).map_err(errors::planning)?, settled))
+    }
+}
+
+/// What runs a plan that is optimised.
+pub fn physical(logical: &LogicalPlan, config: SessionConfig) -> Result<Arc<dyn ExecutionPlan>> {
+    let state = session::state(Vec::new(), config)?;
+    let made = state.query_planner().create_physical_plan(logical, &state);
+    futures::executor::block_on(made).map_err(errors::planning)
 }
 
 /// Does the planning of a query on a stack that is large enough for the deepest ones.
