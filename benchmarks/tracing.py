@@ -1,4 +1,4 @@
-"""One command: how long recording a function of twenty steps takes, and the same question asked twice.
+"""One command: how long recording a function of twenty steps takes, and questions asked for the first and for the second time.
 
 python benchmarks/tracing.py
 """
@@ -65,14 +65,51 @@ def tracing(client: RLMClient, task: Callable[[Any], dict[str, Any]], repeats: i
     return taken
 
 
-def asked(client: RLMClient, task: dict[str, Any], repeats: int) -> list[float]:
-    """Seconds of the whole call: check, trace, run, answer in memory."""
-    taken = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        client.execute(task).to_arrow()
-        taken.append(time.perf_counter() - started)
-    return taken
+def asked(ask: Callable[[], Any]) -> float:
+    """Seconds of a whole call: check, trace, plan, run, answer in memory."""
+    started = time.perf_counter()
+    ask()
+    return time.perf_counter() - started
+
+
+def function(client: RLMClient, rows: pa.Table) -> Callable[[int], Callable[[], Any]]:
+    """The twenty steps, a constant of which makes them another question."""
+
+    def question(number: int) -> Callable[[], Any]:
+        def operation(partition: Any) -> Any:
+            return twenty_steps(partition[partition["y"] > -10.0 - number])
+
+        task = {"type": "parallel", "input": {"source": rows, "operation": operation}}
+        return lambda: client.execute(task).to_arrow()
+
+    return question
+
+
+def query(client: RLMClient, rows: pa.Table) -> Callable[[int], Callable[[], Any]]:
+    """A query over four tables with a subquery, a constant of which makes it another one."""
+    tables = {name: rows.select(["k", "g", name[0]]).slice(0, 40) for name in ("x1", "x2", "y1")}
+
+    def question(number: int) -> Callable[[], Any]:
+        text = f"""
+            select p.k, sum(p.x * x1.x) as total, count(distinct p.g) as many
+            from partition p join x1 on p.g = x1.g join x2 on p.k = x2.k join y1 on y1.g = p.g and y1.k = p.k
+            where p.y > {-10 - number} and x2.x < (select max(x) from x2)
+            group by p.k having sum(p.x) > -1000 order by total desc limit 3"""
+        return lambda: client.sql(text, source=rows, tables=tables).to_arrow()
+
+    return question
+
+
+def twice(question: Callable[[int], Callable[[], Any]], repeats: int) -> tuple[list[float], list[float]]:
+    """Seconds of many questions, each asked for the first time, and right after for the second."""
+    for place in range(3):
+        question(-1 - place)()
+    first, second = [], []
+    for place in range(repeats):
+        ask = question(place)
+        first.append(asked(ask))
+        second.append(asked(ask))
+    return first, second
 
 
 def main() -> int:
@@ -87,28 +124,33 @@ def main() -> int:
 
     told = environment()
     with RLMClient(threads=options.threads) as client:
-        calls = asked(client, task(twenty_steps), 2)
         traced = tracing(client, task, options.repeats)
-        warm = asked(client, task(twenty_steps), options.repeats)
+        steps = twice(function(client, rows), options.repeats)
+        queries = twice(query(client, rows), options.repeats)
     goal = of_tracing(median(traced))
     results = {
         "environment": told,
         "tracing": traced,
-        "first": calls[0],
-        "second": calls[1],
-        "calls": warm,
+        "function": {"first": steps[0], "second": steps[1]},
+        "query": {"first": queries[0], "second": queries[1]},
         "measure": {"value": goal.value, "goal": goal.goal, "verdict": goal.verdict},
     }
     path = data.cache_dir() / "results" / "tracing.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")
     milliseconds = [
-        ["tracing twenty steps, median", number(goal.value and goal.value * 1e3), goal.verdict],
-        ["the question for the first time", number(calls[0] * 1e3), ""],
-        ["the same question again", number(calls[1] * 1e3), ""],
-        [f"the same question, median of {options.repeats}", number(median(warm) * 1e3), ""],
+        ["tracing twenty steps", number(goal.value and goal.value * 1e3), goal.verdict],
+        ["a function of twenty steps, asked for the first time", number(median(steps[0]) * 1e3), ""],
+        ["the same asked again", number(median(steps[1]) * 1e3), ""],
+        ["a query over four tables, asked for the first time", number(median(queries[0]) * 1e3), ""],
+        ["the same asked again", number(median(queries[1]) * 1e3), ""],
     ]
-    print(table([f"{ROWS:,} rows in memory", "milliseconds", f"goal: at most {goal.goal} s"], milliseconds))
+    heads = [
+        f"{ROWS:,} rows in memory, median of {options.repeats}",
+        "milliseconds",
+        f"goal: at most {goal.goal} s",
+    ]
+    print(table(heads, milliseconds))
     return 0
 
 
