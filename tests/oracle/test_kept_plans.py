@@ -27,11 +27,8 @@ def asked() -> Iterator[RLMClient]:
 
 
 def other_types(data: pa.Table) -> pa.Table:
-    """The same columns, whole numbers and floating ones having changed places."""
-    for name, dtype in (("i", pa.float64()), ("f", pa.int64())):
-        place = data.schema.get_field_index(name)
-        data = data.set_column(place, name, data[name].cast(dtype))
-    return data
+    """The same columns, the whole numbers as floating ones."""
+    return data.set_column(data.schema.get_field_index("i"), "i", data["i"].cast(pa.float64()))
 
 
 @search
@@ -46,7 +43,7 @@ def test_pipelines_asked_again(asked: RLMClient, pipeline: Pipeline, one: pa.Tab
     def ask(data: pa.Table) -> dict[str, int] | None:
         """How many parts of the plan were made and kept; None where the question is refused."""
         before = len(runs)
-        check(run, operation, data, data, power=2, refusals=REFUSALS)
+        check(run, operation, data, data, power=2, refusals=REFUSALS, noop=True)
         if len(runs) == before or runs[-1].state != "succeeded":
             return None
         planning: dict[str, int] = runs[-1].explain().to_dict().get("planning", {"made": 0, "kept": 0})
