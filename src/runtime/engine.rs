@@ -13,7 +13,6 @@ use super::calls::{CallRun, CallSpec, Feed, Gathered, JointSpec, Joints, joint, 
 use super::execute;
 use super::keeping::Keeping;
 use super::learnt::Learnt;
-use super::opening::{self, Given, Opening, in_time};
 use super::output;
 use super::run::{Finished, Finisher, Run};
 use super::spill::{SpillPlace, sweep};
@@ -30,7 +29,6 @@ use crate::io::sink::target::{Asked, Target};
 use crate::io::sink::witness::Witness;
 use crate::io::source::Sources;
 use crate::io::source::footers::Footers;
-use crate::io::source::options::ReadOptions;
 use crate::io::store::Stores;
 use crate::memory::{give_back_freed_pages, keep_freed_pages};
 use crate::plan::frame::Frame;
@@ -184,31 +182,6 @@ impl Engine {
 
     pub fn io(&self) -> Result<tokio::runtime::Handle> {
         Self::handle(&self.io)
-    }
-
-    /// Finds and opens what a source stands for: lists, and reads footers, as long as `timeout` allows. `options` go
-    /// before those of the client. `lazily`: files below directories by value may be left for later; `soon`: what is
-    /// opened is read once, and right after.
-    pub fn open(
-        self: &Arc<Self>,
-        given: Vec<Given>,
-        format: Option<String>,
-        stores: BTreeMap<String, Setting>,
-        options: ReadOptions,
-        timeout: Option<Duration>,
-        (lazily, soon): (bool, bool),
-    ) -> Result<Opening> {
-        let io = Self::handle(&self.io)?;
-        if !stores.is_empty() {
-            opening::in_stores(&given)?;
-        }
-        let engine = self.clone();
-        let work = async move {
-            let own = (!stores.is_empty()).then(|| engine.stores.with(stores));
-            let stores = own.as_ref().unwrap_or(&engine.stores);
-            in_time(timeout, engine.opened(given, format.as_deref(), stores, options, (lazily, soon))).await
-        };
-        Ok(Opening::new(io.spawn(work), io))
     }
 
     /// Where a task's answer is to be written.

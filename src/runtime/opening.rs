@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::task::JoinHandle;
 
 use super::engine::Engine;
@@ -32,7 +33,39 @@ pub enum Given {
 }
 
 impl Engine {
-    pub(super) async fn opened(
+    /// Finds and opens what a source stands for: lists, and reads footers, as long as `timeout` allows. `options` go
+    /// before those of the client. `lazily`: files below directories by value may be left for later; `soon`: what is
+    /// opened is read once, and right after.
+    pub fn open(
+        self: &Arc<Self>,
+        given: Vec<Given>,
+        format: Option<String>,
+        stores: BTreeMap<String, Setting>,
+        options: ReadOptions,
+        timeout: Option<Duration>,
+        (lazily, soon): (bool, bool),
+    ) -> Result<Opening> {
+        let io = self.io()?;
+        if !stores.is_empty() {
+            in_stores(&given)?;
+        }
+        if given.iter().all(|given| matches!(given, Given::Table(..))) {
+            // Nothing is waited for: handing it to another thread would take longer than the work.
+            let opened =
+                self.opened(given, format.as_deref(), &self.stores, options, (lazily, soon)).now_or_never();
+            let opened = opened.unwrap_or_else(|| Err(Error::internal("tables in memory were waited for")));
+            return Ok(Opening { opened: Some(opened), work: None, io });
+        }
+        let engine = self.clone();
+        let work = async move {
+            let own = (!stores.is_empty()).then(|| engine.stores.with(stores));
+            let stores = own.as_ref().unwrap_or(&engine.stores);
+            in_time(timeout, engine.opened(given, format.as_deref(), stores, options, (lazily, soon))).await
+        };
+        Ok(Opening::new(io.spawn(work), io))
+    }
+
+    async fn opened(
         &self,
         given: Vec<Given>,
         format: Option<&str>,
@@ -183,17 +216,22 @@ impl Engine {
 
 /// A source that is being opened. Dropping it gives up.
 pub struct Opening {
+    /// What needed no work.
+    opened: Option<Result<Source>>,
     work: Option<JoinHandle<Result<Source>>>,
     io: tokio::runtime::Handle,
 }
 
 impl Opening {
     pub(super) fn new(work: JoinHandle<Result<Source>>, io: tokio::runtime::Handle) -> Self {
-        Self { work: Some(work), io }
+        Self { opened: None, work: Some(work), io }
     }
 
     /// The source, if it is open within this time.
     pub fn wait(&mut self, time: Duration) -> Option<Result<Source>> {
+        if let Some(opened) = self.opened.take() {
+            return Some(opened);
+        }
         let Some(work) = &mut self.work else {
             return Some(Err(Error::internal("a source is opened once")));
         };
@@ -212,10 +250,7 @@ impl Opening {
 }
 
 /// What is opened within a time.
-pub(super) async fn in_time(
-    timeout: Option<Duration>,
-    opened: impl Future<Output = Result<Source>>,
-) -> Result<Source> {
+async fn in_time(timeout: Option<Duration>, opened: impl Future<Output = Result<Source>>) -> Result<Source> {
     let Some(timeout) = timeout else { return opened.await };
     tokio::time::timeout(timeout, opened).await.unwrap_or_else(|_| {
         Err(Error::new(Code::Timeout, "the deadline (`timeoutMs`) passed while the source was opened")
@@ -224,7 +259,7 @@ pub(super) async fn in_time(
 }
 
 /// Refuses options of an object store for what is in none.
-pub(super) fn in_stores(given: &[Given]) -> Result<()> {
+fn in_stores(given: &[Given]) -> Result<()> {
     let stored = |given: &Given| match given {
         Given::Path(path) => {
             path.contains("://") && !path.starts_with("file:") && !path.starts_with("memory:")
