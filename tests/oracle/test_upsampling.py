@@ -87,10 +87,14 @@ def test_as_fixed_frequencies(
     check(client.execute, operation, data, data, 3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     seconds=unique,
-    freq=st.sampled_from(CALENDAR),
+    freq=st.builds(
+        lambda many, unit: f"{many}{unit}",
+        st.sampled_from(["", 1, 2, 3, 5, 12]),
+        st.sampled_from([*CALENDAR, "B"]),
+    ),
     method=st.sampled_from([None, "ffill", "bfill"]),
     midnight=st.booleans(),
 )
@@ -184,7 +188,8 @@ def test_a_method_needs_times_in_order(client: RLMClient) -> None:
     [
         (lambda p: p.resample("D", on="t").ffill(), "set_index"),
         (lambda p: p.set_index("t").groupby("i").resample("D").ffill(), "groupby"),
-        (lambda p: p.set_index("t").asfreq("2MS"), "resample"),
+        (lambda p: p.set_index("t").asfreq("2SMS"), "resample"),
+        (lambda p: p.set_index("t").asfreq("MSD"), "frequency"),
         (lambda p: p.set_index("t").tz_localize("Europe/Berlin").asfreq("D"), "tz_localize"),
         (lambda p: p.asfreq("D"), "set_index"),
         (lambda p: p.set_index("t")["x"].resample("D").interpolate("spline"), "method"),

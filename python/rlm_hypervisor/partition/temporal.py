@@ -33,7 +33,7 @@ class TimedRows:
 
         Where there is no row values are missing, or `fill_value`, or by `method` ("ffill", "bfill", "nearest") those
         of the row before, after, or nearest; then times have to be in order. A run fails where a time is there twice.
-        Frequencies are fixed spans, "B", and single weeks, months, quarters and years.
+        Frequencies are fixed spans, business days ("B"), weeks, months, quarters and years, or so many of one of them.
         """
         from rlm_hypervisor.partition.upsampling import as_frequency
 

@@ -19,7 +19,7 @@ from rlm_hypervisor.partition.windows import limit_of
 TIME, VALUE, AT = ("rlm", "time"), ("rlm", "value"), ("rlm", "at")
 _METHODS = {"ffill": "ffill", "pad": "ffill", "bfill": "bfill", "backfill": "bfill", "nearest": "nearest"}
 _FIXED = re.compile(r"(\s*[\d.]*\s*(D|h|min|s|ms|us|ns)\b)+\s*|(\s*\d+(h|min|s|ms|us|ns))+\s*")
-_CALENDAR = re.compile(r"(W|MS|ME|QS|QE|YS|YE)(-[A-Z]{3})?")
+_CALENDAR = re.compile(r"\s*([1-9]\d{0,5})?\s*(B|(?:W|MS|ME|QS|QE|YS|YE)(?:-[A-Z]{3})?)\s*")
 
 
 class Timed(NamedTuple):
@@ -165,14 +165,16 @@ def as_frequency(
 
 def _steps(frame: _core.Frame, freq: str, call: str) -> Partition:
     """The times of a frequency from the first one of the index on; calendar ones keep its time of the day."""
-    fixed, days = _FIXED.fullmatch(freq), freq.strip().endswith("D") or freq == "B"
-    if not fixed and freq != "B" and not _CALENDAR.fullmatch(freq):
+    fixed, calendar = _FIXED.fullmatch(freq), _CALENDAR.fullmatch(freq)
+    if not fixed and not calendar:
         refuse(
             f"`{call}` with the frequency {freq!r} is not native",
-            "Native are fixed spans, 'B', and one 'W', 'MS', 'ME', 'QS', 'QE', 'YS' or 'YE' at a time; "
+            "Native are fixed spans, and so many 'B', 'W', 'MS', 'ME', 'QS', 'QE', 'YS' or 'YE'; "
             "or take `resample(...).first()`",
             call=call,
         )
+    every, unit = (1, freq) if calendar is None else (int(calendar[1] or 1), calendar[2])
+    days = freq.strip().endswith("D") or unit == "B"
     times = Column(frame.level(0))
     zone = str(times.dtype).partition(", ")[2].rstrip("]")
     if zone not in ("", "UTC") and (days or not fixed):
@@ -185,10 +187,15 @@ def _steps(frame: _core.Frame, freq: str, call: str) -> Partition:
     late = first - first.normalize()
     # Seen from the first time's midnight, bins begin with it.
     moved = (times - late)._frame.to_frame(TIME).set_index([TIME], True, False)
-    grid = bins(moved.assign(VALUE, 0), "D" if freq == "B" else freq, None)
-    if freq == "B":
+    grid = bins(moved.assign(VALUE, 0), "D" if unit == "B" else unit, None)
+    if unit == "B":
         grid = grid[grid[TIME].dt.dayofweek < 5]
     if not fixed:
         grid = grid[(grid[TIME] >= first - late) & (grid[TIME] <= times.max() - late)]
+    if every > 1:
+        # Counted from the first one that is in the grid.
+        frame = grid._frame.reset_index(True)
+        grid = Partition(frame)
+        grid = grid[Column(frame.level(0)) % every == 0]
     grid[TIME] = grid[TIME] + late
     return Partition(grid._frame.reset_index(True))
