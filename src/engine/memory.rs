@@ -16,6 +16,9 @@ const AHEAD_SHARE: u64 = 4;
 /// How often it is looked at what the allocator has of the system: when so many parts of the limit more are held.
 const LOOKS: u64 = 32;
 
+/// Of so many parts of the limit one is left to what is held between two looks.
+const LEFT: u64 = 8;
+
 /// Bytes of one run.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -94,13 +97,13 @@ impl WatchedPool {
         let (held, limit) = (self.inner.reserved() as u64, self.memory.limit());
         self.memory.peak.fetch_max(held, Ordering::Relaxed);
         let step = limit / LOOKS;
-        if step == 0 || held < limit / 4 {
+        if step == 0 {
             return;
         }
         let before = self.memory.asked.fetch_add(additional as u64, Ordering::Relaxed);
         if before / step != (before + additional as u64) / step {
             let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-            hold_at_most(size(limit), size(step));
+            hold_at_most(size(limit - limit / LEFT), size(step));
         }
     }
 }

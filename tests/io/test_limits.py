@@ -18,9 +18,8 @@ MIB = 1 << 20
 
 LIMIT = 64 * MIB
 
-# What threads, decoders, encoders and the allocator hold beside what is counted. Groups: development builds set few rows
-# apart at a time, each lot with arrays of its own.
-SLACK = {"filter": 112 * MIB, "group": 256 * MIB, "sort": 128 * MIB, "join": 128 * MIB}
+# What threads, decoders, encoders and the allocator hold beside what is counted, and between two looks at it.
+SLACK = {"filter": 32 * MIB, "group": 48 * MIB, "sort": 64 * MIB, "join": 64 * MIB}
 
 ROWS = 3_000_000
 

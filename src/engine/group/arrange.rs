@@ -19,7 +19,7 @@ use crate::engine::control::Control;
 use crate::error::{Error, Result};
 
 /// Groups are handed out in batches of so many: what follows works on one while the next is put in order.
-pub(super) const BATCH: usize = limit(512 * 1024, 48);
+pub(super) const BATCH: usize = limit(128 * 1024, 48);
 
 /// The groups of one table as they lie there.
 pub fn batch(spec: &GroupSpec, finished: Finished, meaning: &Meaning) -> Result<RecordBatch> {

@@ -33,6 +33,8 @@ const WAITING: usize = limit(8 << 20, 64 << 10);
 const MOST_APART: usize = limit(96 << 20, 1 << 20);
 /// Tables of their own may take one of so many parts of the memory limit together, where they can be any size.
 const MOST_OWN: usize = 2;
+/// Bytes of an array that it does not tell: its buffers' heads, and who shares them.
+const ARRAY: usize = 128;
 /// No share has room for fewer rows than this.
 const LEAST_ROOM: usize = limit(64, 4);
 
@@ -66,9 +68,10 @@ impl Rows {
         Ok(self)
     }
 
-    /// Bytes that the rows take.
+    /// Bytes that the rows take, with what arrays of few rows are beside them.
     pub fn size(&self) -> usize {
-        self.columns().iter().map(|column| column.get_buffer_memory_size()).sum()
+        let columns = self.columns();
+        columns.iter().map(|column| column.get_array_memory_size() + ARRAY).sum::<usize>() + size_of::<Self>()
     }
 
     /// Rows of one layout, one after the other.
