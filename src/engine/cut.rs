@@ -1,5 +1,7 @@
 //! Where a source is cut: runs of rows that threads share.
 
+use std::ops::Range;
+
 use crate::io::location::Place;
 use crate::io::source::Source;
 
@@ -21,6 +23,16 @@ pub struct Morsel {
 
 /// Cuts what is left of a source into morsels, enough for `threads` to share.
 pub fn morsels(source: &Source, keep: impl Fn(usize, usize) -> bool, threads: usize) -> Vec<Morsel> {
+    morsels_of_rows(source, keep, |_, _| None, threads)
+}
+
+/// The same where of some row groups only these runs of rows are left.
+pub fn morsels_of_rows<'a>(
+    source: &Source,
+    keep: impl Fn(usize, usize) -> bool,
+    runs: impl Fn(usize, usize) -> Option<&'a [Range<usize>]>,
+    threads: usize,
+) -> Vec<Morsel> {
     let mut whole = Vec::new();
     let mut splittable = true;
     match source {
@@ -30,9 +42,19 @@ pub fn morsels(source: &Source, keep: impl Fn(usize, usize) -> bool, threads: us
                 let mut first_row = parquet_file.first_row;
                 for (row_group, group) in parquet_file.footer.row_groups().iter().enumerate() {
                     let rows = group.num_rows().max(0) as usize;
-                    if rows > 0 && keep(file, row_group) {
-                        whole.push(Morsel { file, row_group, offset: 0, rows, first_row });
-                    }
+                    let all = 0..rows;
+                    let left = if keep(file, row_group) {
+                        runs(file, row_group).unwrap_or(std::slice::from_ref(&all))
+                    } else {
+                        &[]
+                    };
+                    whole.extend(left.iter().filter(|run| !run.is_empty()).map(|run| Morsel {
+                        file,
+                        row_group,
+                        offset: run.start,
+                        rows: run.len(),
+                        first_row: first_row + run.start as u64,
+                    }));
                     first_row += rows as u64;
                 }
             }
@@ -69,11 +91,11 @@ pub fn morsels(source: &Source, keep: impl Fn(usize, usize) -> bool, threads: us
         // A piece costs a skip to its start: worth it only for few, large morsels.
         let cuts = if morsel.rows >= 2 * piece { morsel.rows.div_ceil(piece) } else { 1 };
         let size = morsel.rows.div_ceil(cuts);
-        let mut offset = 0;
-        while offset < morsel.rows {
-            let rows = size.min(morsel.rows - offset);
-            pieces.push(Morsel { offset, rows, first_row: morsel.first_row + offset as u64, ..morsel });
-            offset += rows;
+        let mut done = 0;
+        while done < morsel.rows {
+            let (offset, rows) = (morsel.offset + done, size.min(morsel.rows - done));
+            pieces.push(Morsel { offset, rows, first_row: morsel.first_row + done as u64, ..morsel });
+            done += rows;
         }
     }
     pieces

@@ -10,7 +10,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use parquet::errors::ParquetError;
 
 use super::control::Control;
-pub use super::cut::{Morsel, morsels};
+pub use super::cut::{Morsel, morsels, morsels_of_rows};
 use super::flat::FlatMorsel;
 use super::flat_scan::part;
 use super::key_ranges::KeyColumn;

@@ -12,6 +12,7 @@ mod join_spilling;
 pub mod needed;
 mod pipeline;
 mod prune;
+mod prune_pages;
 mod push;
 mod semi;
 mod sideways;

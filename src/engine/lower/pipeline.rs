@@ -8,7 +8,7 @@ use super::{Lowering, Names, POSITION, Plan, columns_of, prune, push, schema_of,
 use crate::engine::control::ScanFacts;
 use crate::engine::key_ranges::KeyColumn;
 use crate::engine::predicate::{Early, Predicate};
-use crate::engine::scan::{Scan, morsels};
+use crate::engine::scan::{Scan, morsels_of_rows};
 use crate::engine::scan_cost::Cost;
 use crate::engine::scan_exec::ScanExec;
 use crate::engine::stages::Stages;
@@ -96,7 +96,8 @@ impl Lowering {
         let columns = positions_of(&mut names.iter());
         let dictionaries = positions_of(&mut dictionaries.iter());
         let pruned = prune::prune(&source, &pipeline.predicates)?;
-        let morsels = morsels(&source, |file, group| pruned.keeps(file, group), self.threads);
+        let runs = |file, group| pruned.rows.get(&(file, group)).map(Vec::as_slice);
+        let morsels = morsels_of_rows(&source, |file, group| pruned.keeps(file, group), runs, self.threads);
         let row_numbers = names.iter().any(|name| virtual_column(name));
         let read = columns_of(&pipeline.predicates);
         // Rows are numbered as they are decoded, and what fails has to fail by itself.

@@ -13,9 +13,12 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{self, Literal as PhysicalLiteral};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+use parquet::file::metadata::RowGroupMetaData;
 
+use super::prune_pages::{self, PageRows};
 use super::{columns_of, push};
 use crate::error::Result;
+use crate::io::source::pages::PageBounds;
 use crate::io::source::parquet::ParquetFile;
 use crate::io::source::reconcile::Origin;
 use crate::io::source::widen::conform;
@@ -32,6 +35,8 @@ pub struct Pruned {
     pub files: HashSet<usize>,
     /// (file, row group) of other files, by their statistics.
     pub row_groups: HashSet<(usize, usize)>,
+    /// Of some of the others the rows that are left, by the statistics of their pages.
+    pub rows: PageRows,
 }
 
 impl Pruned {
@@ -47,7 +52,11 @@ pub fn prune(source: &Source, predicates: &[Expr]) -> Result<Pruned> {
         Source::Files(_) | Source::Memory(_) => HashSet::new(),
     };
     row_groups.retain(|(file, _)| !files.contains(file));
-    Ok(Pruned { files, row_groups })
+    let mut pruned = Pruned { files, row_groups, rows: PageRows::new() };
+    if let Source::Parquet(source) = source {
+        pruned.rows = prune_pages::rows(source, predicates, &pruned)?;
+    }
+    Ok(pruned)
 }
 
 /// Files of which some condition is false in every row, because it reads only what the names of directories say: any
@@ -90,21 +99,12 @@ pub(super) fn files(source: &Source, predicates: &[Expr]) -> Result<HashSet<usiz
 /// (file, row group) of those that can be left out.
 fn row_groups(source: &ParquetSource, predicates: &[Expr]) -> Result<HashSet<(usize, usize)>> {
     let mut pruned = HashSet::new();
-    let fields: Vec<_> = source
-        .columns
-        .iter()
-        .map(|column| Field::new(&*column.field.name, column.arrow.clone(), true))
-        .collect();
-    let schema = Arc::new(Schema::new(fields));
-    let mut bounds = Vec::new();
-    for predicate in predicates {
-        collect(predicate, &schema, &mut bounds)?;
-    }
+    let (schema, bounds) = bounds(source, predicates)?;
     for bound in bounds {
         let builder = PruningPredicateBuilder::new().with_file_schema(schema.clone());
-        let Some(predicate) = builder.build(bound) else { continue };
+        let Some(predicate) = builder.build(bound.expr) else { continue };
         for (number, file) in source.files.iter().enumerate() {
-            let statistics = FileStatistics { source, file };
+            let statistics = FileStatistics::of_groups(source, file);
             // Statistics that cannot be made use of prune nothing.
             let Ok(kept) = predicate.prune(&statistics) else { continue };
             let groups = kept.iter().enumerate().filter(|(_, keep)| !**keep);
@@ -114,11 +114,29 @@ fn row_groups(source: &ParquetSource, predicates: &[Expr]) -> Result<HashSet<(us
     Ok(pruned)
 }
 
-/// The parts of a conjunction that bound a column by a constant, as DataFusion writes them.
+/// What a condition says of one column, as DataFusion writes it, and the contrary.
+pub(super) struct Bound {
+    pub column: Arc<str>,
+    pub expr: Arc<dyn PhysicalExpr>,
+    pub contrary: Arc<dyn PhysicalExpr>,
+}
+
+/// The bounds of all conditions, over this schema.
+pub(super) fn bounds(source: &ParquetSource, predicates: &[Expr]) -> Result<(Arc<Schema>, Vec<Bound>)> {
+    let field = |column: &SourceColumn| Field::new(&*column.field.name, column.arrow.clone(), true);
+    let schema = Arc::new(Schema::new(source.columns.iter().map(field).collect::<Vec<_>>()));
+    let mut bounds = Vec::new();
+    for predicate in predicates {
+        collect(predicate, &schema, &mut bounds)?;
+    }
+    Ok((schema, bounds))
+}
+
+/// The parts of a conjunction that bound a column by a constant.
 ///
 /// Only comparisons that a missing value fails (`!=` is true for it), and only with a constant that
 /// the column's type holds exactly.
-fn collect(predicate: &Expr, schema: &Schema, bounds: &mut Vec<Arc<dyn PhysicalExpr>>) -> Result<()> {
+fn collect(predicate: &Expr, schema: &Schema, bounds: &mut Vec<Bound>) -> Result<()> {
     let Expr::Call { op, args, .. } = predicate else { return Ok(()) };
     match (&**op, args.as_slice()) {
         ("and", [left, right]) => {
@@ -155,7 +173,7 @@ fn bound(
     op: Operator,
     literal: &Literal,
     schema: &Schema,
-) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+) -> Result<Option<Bound>> {
     let plain = match literal {
         Literal::Typed(plain, _) => plain,
         other => other,
@@ -178,7 +196,9 @@ fn bound(
     let value = ScalarValue::try_from_array(&array, 0)?;
     let column = expressions::col(name, schema)?;
     let value: Arc<dyn PhysicalExpr> = Arc::new(PhysicalLiteral::new(value));
-    Ok(Some(expressions::binary(column, op, value, schema)?))
+    let expr = expressions::binary(column.clone(), op, value.clone(), schema)?;
+    let contrary = expressions::binary(column, op.negate().unwrap_or(op), value, schema)?;
+    Ok(Some(Bound { column: name.clone(), expr, contrary }))
 }
 
 /// A point in time in the unit of a column, if it is one there.
@@ -201,9 +221,18 @@ fn in_unit(literal: &Literal, dtype: &DType) -> Option<Literal> {
     Some(Literal::Timestamp(count, *own, zone.clone()))
 }
 
-struct FileStatistics<'a> {
-    source: &'a ParquetSource,
-    file: &'a ParquetFile,
+pub(super) struct FileStatistics<'a> {
+    pub source: &'a ParquetSource,
+    pub file: &'a ParquetFile,
+    /// The row groups, or the pages of one column as if they were some, in a file that has only this one.
+    pub groups: &'a [RowGroupMetaData],
+    pub pages: Option<&'a PageBounds>,
+}
+
+impl<'a> FileStatistics<'a> {
+    pub fn of_groups(source: &'a ParquetSource, file: &'a ParquetFile) -> Self {
+        Self { source, file, groups: file.footer.row_groups(), pages: None }
+    }
 }
 
 impl FileStatistics<'_> {
@@ -221,11 +250,14 @@ impl FileStatistics<'_> {
             true => SourceColumn::new("", self.file.found(position)?).arrow,
             false => known.arrow.clone(),
         };
+        let (place, fields, parquet) = match self.pages {
+            Some(pages) => (0, 1, &*pages.schema),
+            None => (place, self.file.schema.fields().len(), self.file.footer.file_metadata().schema_descr()),
+        };
         let other = Field::new(format!("not {}", column.name), DataType::Null, true);
-        let mut fields = vec![other; self.file.schema.fields().len()];
+        let mut fields = vec![other; fields];
         *fields.get_mut(place)? = Field::new(&*known.field.name, arrow, true);
         let schema = Schema::new(fields);
-        let parquet = self.file.footer.file_metadata().schema_descr();
         let converter = StatisticsConverter::try_new(&column.name, &schema, parquet).ok()?;
         read(&converter)
     }
@@ -257,21 +289,19 @@ fn without_nan(array: ArrayRef) -> Option<ArrayRef> {
 
 impl PruningStatistics for FileStatistics<'_> {
     fn min_values(&self, column: &Column) -> Option<ArrayRef> {
-        let groups = self.file.footer.row_groups();
-        self.bounds(column, |converter| converter.row_group_mins(groups.iter()).ok())
+        self.bounds(column, |converter| converter.row_group_mins(self.groups.iter()).ok())
     }
 
     fn max_values(&self, column: &Column) -> Option<ArrayRef> {
-        let groups = self.file.footer.row_groups();
-        self.bounds(column, |converter| converter.row_group_maxes(groups.iter()).ok())
+        self.bounds(column, |converter| converter.row_group_maxes(self.groups.iter()).ok())
     }
 
     fn num_containers(&self) -> usize {
-        self.file.footer.num_row_groups()
+        self.groups.len()
     }
 
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        let groups = self.file.footer.row_groups();
+        let groups = self.groups;
         let missing = match self.file.origins.get(self.position(column)?)? {
             Origin::At(_) => None,
             Origin::Missing => Some(true),
@@ -286,7 +316,7 @@ impl PruningStatistics for FileStatistics<'_> {
     }
 
     fn row_counts(&self) -> Option<ArrayRef> {
-        let rows = self.file.footer.row_groups().iter().map(|group| group.num_rows().max(0) as u64);
+        let rows = self.groups.iter().map(|group| group.num_rows().max(0) as u64);
         Some(Arc::new(UInt64Array::from_iter_values(rows)))
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -305,13 +306,16 @@ impl ParquetFile {
         outcome().is_err()
     }
 
+    /// A local file opened for positioned reads.
+    pub fn local(&self, path: &Path, read: &Arc<AtomicU64>) -> Result<Ranged> {
+        let file = File::open(path).map_err(|error| unreadable(&self.file.name, &error))?;
+        Ok(Ranged::Local { file: Arc::new(file), size: self.file.size, read: read.clone() })
+    }
+
     /// Opens the file for positioned reads, or fetches the byte ranges of these leaves of a row group.
     pub async fn bytes(&self, row_group: usize, leaves: &[usize], read: &Arc<AtomicU64>) -> Result<Ranged> {
         match &self.file.place {
-            Place::Local(path) => {
-                let file = File::open(path).map_err(|error| unreadable(&self.file.name, &error))?;
-                Ok(Ranged::Local { file: Arc::new(file), size: self.file.size, read: read.clone() })
-            }
+            Place::Local(path) => self.local(path, read),
             Place::Remote(store, path) => {
                 let group = self.footer.row_group(row_group);
                 let ranges: Vec<_> = leaves

@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayData, ArrayRef, BinaryViewArray, BooleanBufferBuilder, StringViewArray, UInt32Array, make_array,
-};
+use arrow::array::{ArrayData, ArrayRef, BinaryViewArray, BooleanBufferBuilder, StringViewArray, make_array};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
-use arrow::compute::{concat, take};
+use arrow::compute::concat;
 use arrow::datatypes::{DataType, TimeUnit};
-use arrow::error::ArrowError;
 use parquet::basic::{ConvertedType, Encoding, LogicalType, TimeUnit as ParquetUnit, Type};
 use parquet::column::page::{Page, PageReader};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::block::Block;
 use super::dictionary::Dictionary;
 use super::page::{Open, Values, Width};
 use super::spread::Spread;
@@ -72,58 +70,17 @@ fn width(chunk: &ColumnChunkMetaData, arrow: &DataType) -> Option<Width> {
     }
 }
 
-/// Rows of a column.
-#[derive(Clone)]
-pub enum Block {
-    /// Numbers of a dictionary's values, and which rows have one where some have not.
-    Codes(Arc<Dictionary>, Vec<u32>, Option<BooleanBuffer>),
-    Values(ArrayRef),
-}
-
-impl Block {
-    pub fn rows(&self) -> usize {
-        match self {
-            Block::Codes(_, codes, _) => codes.len(),
-            Block::Values(values) => values.len(),
-        }
-    }
-
-    /// Some of the rows.
-    pub fn picked(self, places: &[u32]) -> Result<Self, ArrowError> {
-        Ok(match self {
-            Block::Codes(dictionary, codes, valid) => {
-                let codes = places.iter().map(|place| codes[*place as usize]).collect();
-                let valid =
-                    valid.map(|valid| places.iter().map(|place| valid.value(*place as usize)).collect());
-                Block::Codes(dictionary, codes, valid)
-            }
-            Block::Values(values) => Block::Values(take(&values, &UInt32Array::from(places.to_vec()), None)?),
-        })
-    }
-
-    pub fn decoded(self) -> Result<ArrayRef> {
-        match self {
-            Block::Codes(dictionary, codes, valid) => dictionary.decoded(codes, valid.map(NullBuffer::new)),
-            Block::Values(values) => Ok(values),
-        }
-    }
-
-    /// As an array with a dictionary of texts, if the rows have one.
-    pub fn coded(self) -> Result<ArrayRef> {
-        match self {
-            Block::Codes(dictionary, codes, valid) => dictionary.coded(codes, valid.map(NullBuffer::new)),
-            Block::Values(values) => Ok(values),
-        }
-    }
-}
-
 pub struct Column {
     pages: SerializedPageReader<Ranged>,
     arrow: DataType,
     width: Width,
     nullable: bool,
     dictionary: Option<Arc<Dictionary>>,
+    /// A reader that is still before the dictionary, which the other has passed over.
+    before_dictionary: Option<SerializedPageReader<Ranged>>,
     page: Option<Open>,
+    /// No page was passed yet.
+    is_new: bool,
     /// About what a row costs.
     cost: f32,
 }
@@ -134,13 +91,27 @@ impl Column {
         let width = width(chunk, arrow).ok_or_else(|| damaged("a column of another type was expected"))?;
         let nullable = chunk.column_descr().max_def_level() > 0;
         let rows = usize::try_from(chunk.num_values()).unwrap_or(0);
-        let pages = SerializedPageReader::new(bytes, chunk, rows, None)?;
+        let pages = SerializedPageReader::new(bytes.clone(), chunk, rows, None)?;
+        let before_dictionary = match chunk.dictionary_page_offset() {
+            Some(_) => Some(SerializedPageReader::new(bytes, chunk, rows, None)?),
+            None => None,
+        };
         let cost = match width {
             _ if chunk.dictionary_page_offset().is_some() => 1.0,
             Width::Four | Width::Eight => 1.5,
             Width::Any { .. } => 6.0,
         };
-        Ok(Self { pages, arrow: arrow.clone(), width, nullable, dictionary: None, page: None, cost })
+        Ok(Self {
+            pages,
+            arrow: arrow.clone(),
+            width,
+            nullable,
+            dictionary: None,
+            before_dictionary,
+            page: None,
+            is_new: true,
+            cost,
+        })
     }
 
     pub fn cost(&self) -> f32 {
@@ -188,39 +159,50 @@ impl Column {
         made.block(&self.arrow, self.dictionary.as_ref())
     }
 
-    /// How many rows the next data page has. The dictionary is read on the way.
+    /// How many rows the next data page has. A dictionary that is not where it belongs is read on the way.
     fn next_page(&mut self) -> Result<Option<usize>> {
         loop {
             let Some(page) = self.pages.peek_next_page()? else { return Ok(None) };
             if !page.is_dict {
+                self.is_new = false;
                 let rows = page.num_rows.or(page.num_levels);
                 return rows.map(Some).ok_or_else(|| damaged("a page does not say how many rows it has"));
             }
-            let Some(Page::DictionaryPage { buf, num_values, encoding, .. }) = self.pages.get_next_page()?
-            else {
-                return Err(damaged("a dictionary is announced that is not there"));
-            };
-            if self.dictionary.is_some() || !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY)
-            {
-                return Err(damaged("a column has two dictionaries, or one of an unknown encoding"));
+            if self.is_new && self.before_dictionary.is_some() {
+                // Perhaps no page that is opened needs it.
+                self.is_new = false;
+                self.pages.skip_next_page()?;
+                continue;
             }
-            let count = num_values as usize;
-            let mut made = Made::default();
-            match self.width {
-                Width::Any { are_texts } => {
-                    // Every text is at least its length.
-                    if count > buf.len() / 4 {
-                        return Err(damaged("a dictionary has too few values"));
-                    }
-                    let mut texts = Texts::new(buf, 0, are_texts);
-                    let buffer = made.buffer(&texts);
-                    texts.read(count, buffer, &mut made.views)?;
-                    made.rows = count;
-                }
-                _ => made.plain(&buf, self.width, count, None, 0)?,
-            }
-            self.dictionary = Some(Arc::new(Dictionary::new(made.array(&self.arrow)?)));
+            let page = self.pages.get_next_page()?;
+            self.take_dictionary(page)?;
         }
+    }
+
+    fn take_dictionary(&mut self, page: Option<Page>) -> Result<()> {
+        let Some(Page::DictionaryPage { buf, num_values, encoding, .. }) = page else {
+            return Err(damaged("a dictionary is announced that is not there"));
+        };
+        if self.dictionary.is_some() || !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
+            return Err(damaged("a column has two dictionaries, or one of an unknown encoding"));
+        }
+        let count = num_values as usize;
+        let mut made = Made::default();
+        match self.width {
+            Width::Any { are_texts } => {
+                // Every text is at least its length.
+                if count > buf.len() / 4 {
+                    return Err(damaged("a dictionary has too few values"));
+                }
+                let mut texts = Texts::new(buf, 0, are_texts);
+                let buffer = made.buffer(&texts);
+                texts.read(count, buffer, &mut made.views)?;
+                made.rows = count;
+            }
+            _ => made.plain(&buf, self.width, count, None, 0)?,
+        }
+        self.dictionary = Some(Arc::new(Dictionary::new(made.array(&self.arrow)?)));
+        Ok(())
     }
 
     fn open(&mut self) -> Result<()> {
@@ -232,7 +214,10 @@ impl Column {
             return Ok(());
         }
         if matches!(page.values, Values::Codes(_)) && self.dictionary.is_none() {
-            return Err(damaged("a column has no dictionary"));
+            let Some(mut before) = self.before_dictionary.take() else {
+                return Err(damaged("a column has no dictionary"));
+            };
+            self.take_dictionary(before.get_next_page()?)?;
         }
         self.page = Some(page);
         Ok(())

@@ -3,8 +3,11 @@
 //! A condition can be met by the numbers of a dictionary's values, and of the other columns no more is decoded than the
 //! rows that are left. Columns of other types and encodings are left to `parquet`'s own reader.
 
+mod block;
+mod bounds;
 mod column;
 mod dictionary;
+mod header;
 mod hybrid;
 mod page;
 mod spread;
@@ -12,7 +15,9 @@ mod spread;
 mod tests;
 mod texts;
 
-pub use self::column::{Block, Column, takes};
+pub use self::block::Block;
+pub use self::bounds::{PageBounds, page_bounds};
+pub use self::column::{Column, takes};
 pub use self::dictionary::Dictionary;
 
 use parquet::errors::ParquetError;

@@ -6,6 +6,7 @@
 mod chunk;
 mod dictionary;
 mod hybrid;
+mod known_texts;
 mod numbers;
 mod packer;
 #[cfg(test)]

@@ -1,17 +1,15 @@
 //! A column of texts or bytes: plain, or as codes of a dictionary where values repeat.
 
-use std::hash::BuildHasher;
-
 use arrow::array::{Array, ArrayRef, AsArray, GenericByteViewArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{ByteViewType, DataType};
-use foldhash::fast::FixedState;
 use parquet::basic::Encoding;
 use parquet::data_type::ByteArray;
 use parquet::file::statistics::ValueStatistics;
 
 use super::super::Fault;
 use super::chunk::{Chunk, PAGE_BYTES, PAGE_ROWS, Pages, Rows};
+use super::known_texts::Dictionary;
 use super::packer::Packer;
 use super::views::Views;
 use super::{Column, DICTIONARY, hybrid};
@@ -34,7 +32,6 @@ pub fn column(pages: Pages, repeats: bool, are_texts: bool) -> Box<dyn Column> {
         bounds: Bounds::default(),
         before: Bounds::default(),
         overall: Bounds::default(),
-        page: 0,
     })
 }
 
@@ -48,11 +45,10 @@ struct Texts {
     /// Pages are: then there is a dictionary, if only an empty one.
     has_codes: bool,
     are_texts: bool,
-    /// Of the page in work, and its number from 1.
+    /// Of the page in work.
     codes: Vec<u32>,
     plain: Vec<u8>,
     bounds: Bounds,
-    page: u32,
     /// Of the page before.
     before: Bounds,
     /// Of all pages.
@@ -113,8 +109,8 @@ impl Column for Texts {
     fn close(mut self: Box<Self>, packer: &mut Packer) -> Result<Chunk, Fault> {
         self.end_page(packer)?;
         let Self { pages, dictionary, overall, are_texts, has_codes, .. } = *self;
-        let values = dictionary.ends.len();
-        let dictionary = has_codes.then_some((dictionary.page, values));
+        let values = dictionary.len();
+        let dictionary = has_codes.then(|| (dictionary.into_page(), values));
         let statistics = |nulls| {
             let bounds =
                 overall.0.map(|(least, most)| (least_of(least, are_texts), most_of(most, are_texts)));
@@ -174,7 +170,7 @@ impl Texts {
             let most = (PAGE_ROWS - self.rows.count()).min(rows - from);
             let mut row = from;
             let is_full = |texts: &Self| match texts.coded {
-                true => texts.dictionary.page.len() >= DICTIONARY,
+                true => texts.dictionary.bytes() >= DICTIONARY,
                 false => texts.plain.len() >= PAGE_BYTES,
             };
             while row < from + most && !is_full(self) {
@@ -213,16 +209,18 @@ impl Texts {
         if counts.0 == 0 {
             return Ok(());
         }
-        self.page += 1;
         self.has_codes |= self.coded;
         let encoding = if self.coded { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN };
-        let width = hybrid::width(self.dictionary.ends.len().saturating_sub(1) as u32);
+        let width = hybrid::width(self.dictionary.len().saturating_sub(1) as u32);
         let room = if self.coded { self.codes.len() * usize::from(width) / 8 + 64 } else { self.plain.len() };
         let mut page = self.rows.page(self.pages.is_nullable(), room);
         if self.coded {
             page.push(width);
             hybrid::encode(&self.codes, width, &mut page);
-            self.dictionary.bounds(&self.codes, self.page, &mut self.bounds);
+            if let Some((least, most)) = self.dictionary.bounds(&self.codes) {
+                self.bounds.add(least);
+                self.bounds.add(most);
+            }
         } else {
             page.extend_from_slice(&self.plain);
         }
@@ -291,98 +289,4 @@ fn next_bytes(bytes: &[u8]) -> Option<Vec<u8>> {
     next[last] += 1;
     next[last + 1..].fill(0);
     Some(next)
-}
-
-/// The distinct values, numbered as they come.
-#[derive(Default)]
-struct Dictionary {
-    /// As the format has them: each behind its length.
-    page: Vec<u8>,
-    /// Where each ends there.
-    ends: Vec<usize>,
-    /// Half a hash, and the number of the value above it; a power of two, at least half of them free.
-    slots: Vec<u64>,
-    /// The last page in which a value was met.
-    met: Vec<u32>,
-    hasher: FixedState,
-}
-
-const FREE: u64 = u64::MAX;
-const SLOTS: usize = 64;
-
-impl Dictionary {
-    fn held(&self) -> usize {
-        self.page.capacity() + self.met.capacity() * 4 + (self.ends.capacity() + self.slots.capacity()) * 8
-    }
-
-    #[inline]
-    fn value(&self, number: usize) -> &[u8] {
-        let from = if number == 0 { 0 } else { self.ends[number - 1] };
-        &self.page[from + 4..self.ends[number]]
-    }
-
-    #[inline]
-    fn code(&mut self, value: &[u8]) -> u32 {
-        if self.ends.len() * 2 >= self.slots.len() {
-            self.grow();
-        }
-        let mask = self.slots.len() - 1;
-        let hash = self.hasher.hash_one(value);
-        let half = hash >> 32;
-        let mut at = hash as usize & mask;
-        loop {
-            let slot = self.slots[at];
-            if slot == FREE {
-                let number = self.ends.len();
-                self.slots[at] = (number as u64) << 32 | half;
-                self.page.extend_from_slice(&(value.len() as u32).to_le_bytes());
-                self.page.extend_from_slice(value);
-                self.ends.push(self.page.len());
-                return number as u32;
-            }
-            let number = (slot >> 32) as usize;
-            if slot as u32 == half as u32 && self.value(number) == value {
-                return number as u32;
-            }
-            at = (at + 1) & mask;
-        }
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        let slots = (self.slots.len() * 4).max(SLOTS);
-        let mut grown = vec![FREE; slots];
-        for number in 0..self.ends.len() {
-            let hash = self.hasher.hash_one(self.value(number));
-            let mut at = hash as usize & (slots - 1);
-            while grown[at] != FREE {
-                at = (at + 1) & (slots - 1);
-            }
-            grown[at] = (number as u64) << 32 | hash >> 32;
-        }
-        self.slots = grown;
-    }
-
-    /// Adds the values of a page to its bounds, each once.
-    fn bounds(&mut self, codes: &[u32], page: u32, bounds: &mut Bounds) {
-        self.met.resize(self.ends.len(), 0);
-        let mut own: Option<(usize, usize)> = None;
-        for code in codes {
-            let code = *code as usize;
-            if self.met[code] == page {
-                continue;
-            }
-            self.met[code] = page;
-            let (least, most) = own.unwrap_or((code, code));
-            let value = self.value(code);
-            own = Some((
-                if value < self.value(least) { code } else { least },
-                if value > self.value(most) { code } else { most },
-            ));
-        }
-        if let Some((least, most)) = own {
-            bounds.add(self.value(least));
-            bounds.add(self.value(most));
-        }
-    }
 }
