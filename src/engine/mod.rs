@@ -1,6 +1,7 @@
 //! Execution of plans: aggregates, grouping, scanning in chunks, and the lowering to physical plans.
 
 pub mod common;
+mod compute_exec;
 pub mod control;
 mod cut;
 mod draw_exec;

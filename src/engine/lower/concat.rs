@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field as ArrowField, Schema};
-use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::{Lowering, Names, Plan};
+use crate::engine::compute_exec::ComputeExec;
 use crate::engine::physical_expr;
 use crate::error::{Error, Result};
 use crate::plan::node::Field;
@@ -25,7 +25,7 @@ impl Lowering {
                 let column = Expr::Column(field.name.clone(), field.dtype.clone());
                 Ok((physical_expr::physical_expr(&column, &schema)?, field.name.to_string()))
             });
-            let plan: Plan = Arc::new(ProjectionExec::try_new(columns.collect::<Result<Vec<_>>>()?, plan)?);
+            let plan: Plan = Arc::new(ComputeExec::new(plan, columns.collect::<Result<Vec<_>>>()?)?);
             plans.push(plan);
         }
         let [first, ..] = plans.as_slice() else { return Err(Error::internal("no tables to put together")) };

@@ -9,9 +9,10 @@ use datafusion::physical_expr::expressions::{Column, IsNotNullExpr};
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
 
 use super::sort::as_key;
-use super::{Lowering, POSITION, Plan, columns_of, project};
+use super::{Lowering, POSITION, Plan, columns_of, compiled};
 use crate::error::Result;
 use crate::plan::node::{Aggregation, Params, SortKey};
 use crate::plan::reduce::{self, udaf};
@@ -59,7 +60,9 @@ impl Lowering {
             arguments.push(names);
         }
         let plan = self.lower(input, &columns_of(columns.iter().map(|(_, expr)| expr)))?;
-        let mut plan = project(plan, &columns)?;
+        // Orders that are kept spare its operators memory.
+        let columns = compiled(&columns, &plan.schema())?;
+        let mut plan: Plan = Arc::new(ProjectionExec::try_new(columns, plan)?);
         if dropna {
             for (name, _) in keys {
                 let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new_with_schema(name, &plan.schema())?);

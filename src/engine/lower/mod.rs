@@ -31,9 +31,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
-use datafusion::physical_plan::projection::ProjectionExec;
 
 use self::pipeline::Pipeline;
+use super::compute_exec::ComputeExec;
 use super::control::Control;
 use super::group::GroupOrder;
 use super::ordered::{OrderedExec, Pass};
@@ -264,12 +264,14 @@ fn columns_of<'a>(exprs: impl IntoIterator<Item = &'a Expr>) -> Names {
 
 /// Computes expressions over a plan's columns.
 fn project(plan: Plan, columns: &[(Arc<str>, Expr)]) -> Result<Plan> {
-    let schema = plan.schema();
-    let exprs = columns
-        .iter()
-        .map(|(name, expr)| Ok((physical_expr::physical_expr(expr, &schema)?, name.to_string())))
-        .collect::<Result<Vec<(Arc<dyn PhysicalExpr>, String)>>>()?;
-    Ok(Arc::new(ProjectionExec::try_new(exprs, plan)?))
+    let exprs = compiled(columns, &plan.schema())?;
+    Ok(Arc::new(ComputeExec::new(plan, exprs)?))
+}
+
+/// Expressions over the columns of a schema, ready to be computed, and their names.
+fn compiled(columns: &[(Arc<str>, Expr)], schema: &Schema) -> Result<Vec<(Arc<dyn PhysicalExpr>, String)>> {
+    let exprs = columns.iter();
+    exprs.map(|(name, expr)| Ok((physical_expr::physical_expr(expr, schema)?, name.to_string()))).collect()
 }
 
 /// The Arrow type of an expression over a schema: its `DType`'s form, or that of the column it is.
