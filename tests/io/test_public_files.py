@@ -12,7 +12,9 @@ import pytest
 from rlm_hypervisor import RLMClient
 
 FOLDER = Path(pa.__file__).parent / "tests" / "data" / "parquet"
-FILES = sorted(FOLDER.glob("*.parquet"))
+# And what Rust's own crate carries, where it was fetched for the build.
+CRATES = Path.home() / ".cargo" / "registry" / "src"
+FILES = sorted(FOLDER.glob("*.parquet")) + sorted(CRATES.glob("*/parquet-*/tests/**/*.parquet"))
 
 
 @pytest.fixture(scope="module")

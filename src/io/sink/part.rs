@@ -40,6 +40,11 @@ pub struct Part {
 /// Rows of a row group, at most.
 pub const ROW_GROUP: usize = 1 << 20;
 
+/// What is kept to the end of a file may take one half of a lane's bytes: then the file is ended where another may follow,
+/// and rows have the other half in any case. Where memory is short, one part in so many is worth to be written.
+const HALF: usize = 2;
+const LITTLE: usize = 8;
+
 /// What a format's type cannot hold is an error, not a missing value.
 const EXACT: CastOptions<'static> =
     CastOptions { safe: false, format_options: arrow::util::display::FormatOptions::new() };
@@ -205,12 +210,20 @@ impl Lane for PartWriter {
             wrote.map_err(|error| problem(&self.stage, &error))?;
             open.rows += rows as u64;
             rest = rest.slice(rows, rest.num_rows() - rows);
-            let held = open.encoder.held();
-            if held > self.budget || !self.room.resize(held + size) {
+            let (held, kept) = (open.encoder.held(), open.encoder.kept());
+            let free = held.saturating_sub(kept);
+            // What stays to the end of the file leaves less room for rows, but never so little that it grows by itself:
+            // the smaller the row groups, the more there is to say of them.
+            let most = self.budget.saturating_sub(kept).max(self.budget / HALF);
+            if free > most || !self.room.resize(held + size) && free > self.budget / LITTLE {
                 open.encoder.flush().map_err(|error| problem(&self.stage, &error))?;
-                self.room.insist(open.encoder.held());
             }
-            if Some(open.rows) == self.stage.target.max_rows {
+            let held = open.encoder.held() + size;
+            if !self.room.resize(held) {
+                self.room.insist(held);
+            }
+            let is_long = !self.stage.target.single && open.encoder.kept() > self.budget / HALF;
+            if is_long || Some(open.rows) == self.stage.target.max_rows {
                 self.end(open)?;
             } else {
                 self.open = Some(open);

@@ -88,7 +88,11 @@ impl Stage {
         let (lane, id, ending) = (self.first + lane, &self.id, self.target.ending());
         let slash = if directory.is_empty() { "" } else { "/" };
         if self.target.max_rows.is_none() && self.target.partition_by.is_empty() {
-            return format!("part-{lane:05}-{id}{ending}");
+            return match number {
+                0 => format!("part-{lane:05}-{id}{ending}"),
+                // Behind the first one by name.
+                more => format!("part-{lane:05}-{id}_{more:06}{ending}"),
+            };
         }
         format!("{directory}{slash}part-{lane:05}-{id}-{number:06}{ending}")
     }

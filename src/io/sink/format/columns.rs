@@ -224,9 +224,13 @@ impl Encoder for Columns {
     }
 
     fn held(&self) -> usize {
-        let described = self.file.flushed_row_groups().len() * self.schema.fields().len() * DESCRIBED;
         let encoded: usize = self.columns.iter().map(Writer::held).sum();
-        encoded + self.waiting_bytes + described + self.file.inner().held()
+        encoded + self.waiting_bytes + self.kept() + self.file.inner().held()
+    }
+
+    /// What is said of the row groups that are written.
+    fn kept(&self) -> usize {
+        self.file.flushed_row_groups().len() * self.schema.fields().len() * DESCRIBED
     }
 
     fn flush(&mut self) -> Result<(), Fault> {

@@ -87,6 +87,11 @@ pub trait Encoder: Send {
     /// Bytes of memory that it holds.
     fn held(&self) -> usize;
 
+    /// Of these the bytes that only the end of the file sets free.
+    fn kept(&self) -> usize {
+        0
+    }
+
     /// Writes out what it holds, so that next to nothing is left.
     fn flush(&mut self) -> Result<(), Fault>;
 

@@ -15,8 +15,8 @@ use crate::io::sink::sample::Ahead;
 
 pub struct Parquet;
 
-/// About what the description of a column in a row group takes; it is kept to the end of the file.
-pub const DESCRIBED: usize = 512;
+/// About what the description of a column in a row group takes, with its indexes; it is kept to the end of the file.
+pub const DESCRIBED: usize = 1 << 10;
 
 impl Format for Parquet {
     fn name(&self) -> &'static str {
