@@ -106,6 +106,38 @@ def test_a_join_that_does_not_fit_is_right(kind: str, grouping: str) -> None:
     assert_same(answer, expected, ALLOWED)
 
 
+GROUPED: dict[str, Any] = {
+    "sums": lambda j: j.groupby("n", as_index=False).agg({"f_x": "sum", "right": "max", "f_y": "count"}),
+    "kinds": lambda j: j.groupby("of", as_index=False)[["right", "n"]].nunique(),
+    "of all": lambda j: j["f_x"].sum() + j["right"].str.len().sum(),
+    # These ask what comes before what.
+    "first": lambda j: j.groupby("n", as_index=False).agg({"left": "first", "right": "last"}),
+    "by appearance": lambda j: j.groupby("of", as_index=False, sort=False)["right"].max(),
+}
+
+
+@pytest.mark.parametrize("kind", GROUPED)
+def test_groups_of_a_join_that_does_not_fit_ask_for_its_order_only_if_they_need_it(kind: str) -> None:
+    def grouped(p: Any, q: Any) -> Any:
+        joined = p.merge(q, on="n", how="left")
+        joined = joined.assign(
+            left=joined["left"].str[-9:], right=joined["right"].str[-9:], of=joined["n"] % 7
+        )
+        return GROUPED[kind](joined)
+
+    with RLMClient(threads=2, memory_limit="16MB", grouping="auto") as client:
+        other = client.table(RIGHT)
+        run = client.submit(make_task(LEFT, lambda p: grouped(p, other)))
+        answer = run.result()
+        explained = str(run.explain())
+    if "started again" not in explained:
+        assert "a join went to disk" in explained, explained
+        asks = kind in ("first", "by appearance")
+        # Of a number alone only what was made of it is explained.
+        assert "JoinExec" not in explained or ("in any order" in explained) != asks, explained
+    assert_same(answer, grouped(LEFT, RIGHT), ALLOWED)
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_keys_that_are_not_unique_are_told_on_disk_as_well(side: str) -> None:
     """In whichever share they are."""

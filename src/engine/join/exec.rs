@@ -41,9 +41,7 @@ const AHEAD: usize = 2;
 
 pub struct JoinSpec {
     pub keeps: Keeps,
-    /// A column that tells the order of what comes out is called so, and is the last one. Rows of a join on disk come in
-    /// any order then.
-    pub place: Option<Arc<str>>,
+    pub order: JoinOrder,
     /// Collected rows without a partner come out after all others.
     pub unmatched: bool,
     pub probe_keys: Vec<usize>,
@@ -61,6 +59,27 @@ pub struct JoinSpec {
     pub display: String,
     /// Memory is known to be short: development builds go to disk at once then, so that small tests take that way.
     pub short: bool,
+}
+
+/// How the order of what comes out is told. If it is not by that of the rows, those of a join on disk come as they are
+/// made.
+#[derive(Debug, Clone)]
+pub enum JoinOrder {
+    /// By that of the rows.
+    Rows,
+    /// By a column of this name behind all others.
+    Place(Arc<str>),
+    /// Nobody asks.
+    Any,
+}
+
+impl JoinOrder {
+    pub fn place(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Place(name) => Some(name),
+            Self::Rows | Self::Any => None,
+        }
+    }
 }
 
 /// The side that was collected.
@@ -144,7 +163,7 @@ impl JoinExec {
         threads: usize,
     ) -> Self {
         let partitions = probe.properties().partitioning.partition_count() + usize::from(spec.unmatched);
-        let schema = match &spec.place {
+        let schema = match spec.order.place() {
             Some(name) => placed(&spec.schema, name),
             None => spec.schema.clone(),
         };
@@ -168,7 +187,11 @@ impl fmt::Debug for JoinExec {
 impl DisplayAs for JoinExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "JoinExec: {}; the second input is collected", self.spec.display)?;
-        self.spec.place.as_ref().map_or(Ok(()), |name| write!(f, "; order as {name}"))
+        match &self.spec.order {
+            JoinOrder::Rows => Ok(()),
+            JoinOrder::Place(name) => write!(f, "; order as {name}"),
+            JoinOrder::Any => write!(f, "; in any order"),
+        }
     }
 }
 
@@ -450,7 +473,7 @@ async fn on_disk(
 
 /// What tells the order of a partition's rows, if that is asked for.
 fn numbers(spec: &JoinSpec, partition: usize, schema: SchemaRef) -> Result<Option<Rising>> {
-    spec.place.is_some().then(|| Rising::new(partition, schema)).transpose()
+    spec.order.place().map(|_| Rising::new(partition, schema)).transpose()
 }
 
 /// Lets scans know of the keys that there are, if there is room for that.

@@ -1,5 +1,5 @@
-//! Joins on disk for whoever puts rows in another order: shares are joined as their rows are taken, and each row says
-//! its place among all.
+//! Joins on disk for whoever puts rows in another order or asks for none: shares are joined as their rows are taken, and
+//! each row says its place among all where that is wanted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +13,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use parking_lot::Mutex;
 use tokio::sync::mpsc::Sender;
 
+use super::exec::JoinOrder;
 use super::parts::{Part, SHARES, partition_of, placed, places, row_of};
 use super::spilled::{Joining, Pair, Room, Taking, needed};
 use crate::engine::group::shares::in_parallel;
@@ -34,13 +35,14 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// The same joining back if nobody asks for places, they cannot be told while shares are joined, or there is no room
+    /// The same joining back if its rows' own order is asked for, places cannot be told while shares are joined, or there is no room
     /// beside whoever takes the rows.
     pub fn new(mut joining: Joining, room: &Room, context: &TaskContext) -> Result<Self, Joining> {
         let build: Vec<&Part> = joining.build.iter().flatten().collect();
         let partners = build.iter().map(|part| part.rows).sum();
         let layout = Layout::new(joining.partitions, joining.longest, partners);
-        let (Some(layout), Some(_), false) = (layout, &joining.spec.place, joining.spec.unmatched) else {
+        let by_rows = matches!(joining.spec.order, JoinOrder::Rows);
+        let (Some(layout), false, false) = (layout, by_rows, joining.spec.unmatched) else {
             return Err(joining);
         };
         let most = build.iter().map(|part| needed(Some(part))).max().unwrap_or(0) + room.output();
@@ -140,7 +142,7 @@ impl Taking for Sending<'_> {
         let placed: ArrayRef = Arc::new(placed.collect::<Int64Array>());
         let mut columns = rows.columns().to_vec();
         columns.pop();
-        columns.push(placed);
+        columns.extend(self.of.joining.spec.order.place().map(|_| placed));
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
         self.of.rows.fetch_add(rows.num_rows(), Ordering::Relaxed);

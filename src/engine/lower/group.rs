@@ -46,7 +46,8 @@ impl Lowering {
                 (GroupInput::Scan(scan), schema, predicate, exprs)
             }
             None => {
-                let plan = self.lower(input, &columns_of(exprs.iter().copied()))?;
+                // Without places, no aggregate asks what comes before what.
+                let plan = self.lower_any_order(input, &columns_of(exprs.iter().copied()))?;
                 let schema = plan.schema();
                 (GroupInput::Plan(plan), schema, None, exprs.into_iter().cloned().collect())
             }

@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Field as ArrowField, Schema};
 
 use super::sideways::Sideways;
 use super::{Grouping, Lowering, MOST_PLACED, Names, POSITION, Plan};
-use crate::engine::join::exec::{JoinExec, JoinSpec};
+use crate::engine::join::exec::{JoinExec, JoinOrder, JoinSpec};
 use crate::engine::join::output::{Keeps, Origin};
 use crate::engine::ordered::{OrderedExec, Pass};
 use crate::error::{Error, Result};
@@ -26,7 +26,15 @@ impl Lowering {
         {
             return Ok(plan);
         }
-        Ok(Arc::new(self.join_exec(join, needed, None)?.0))
+        Ok(Arc::new(self.join_exec(join, needed, JoinOrder::Rows)?.0))
+    }
+
+    /// The same for whoever does not ask for its rows' order.
+    pub(super) fn join_any_order(&self, join: &Join, needed: &Names) -> Result<Plan> {
+        if self.merging && join.is_merged() {
+            return self.join(join, needed);
+        }
+        Ok(Arc::new(self.join_exec(join, needed, JoinOrder::Any)?.0))
     }
 
     /// A join with its rows' order as a column, for whoever asks for nothing else of it; none of one that is merged.
@@ -34,7 +42,7 @@ impl Lowering {
         if self.merging && join.is_merged() {
             return Ok(None);
         }
-        let (exec, placed) = self.join_exec(join, needed, Some(POSITION.into()))?;
+        let (exec, placed) = self.join_exec(join, needed, JoinOrder::Place(POSITION.into()))?;
         Ok(Some(match placed {
             true => Arc::new(exec),
             false => Arc::new(OrderedExec::new(Arc::new(exec), Pass::Number(POSITION.into()))),
@@ -42,7 +50,7 @@ impl Lowering {
     }
 
     /// The operator, and whether it tells its rows' order under the name that is asked for.
-    fn join_exec(&self, join: &Join, needed: &Names, place: Option<Arc<str>>) -> Result<(JoinExec, bool)> {
+    fn join_exec(&self, join: &Join, needed: &Names, order: JoinOrder) -> Result<(JoinExec, bool)> {
         let kept: Vec<&JoinColumn> =
             join.columns.iter().filter(|column| needed.contains(&column.name)).collect();
         // The side whose order leads streams; the other one is collected.
@@ -97,11 +105,14 @@ impl Lowering {
             if swapped { (right_unique, left_unique) } else { (left_unique, right_unique) };
         let partitions = probe.plan.properties().partitioning.partition_count() + usize::from(unmatched);
         // All partitions are at work at the same time.
-        let place = place.filter(|_| partitions <= MOST_PLACED * self.threads);
-        let placed = place.is_some();
+        let placed = order.place().is_some() && partitions <= MOST_PLACED * self.threads;
+        let order = match order {
+            JoinOrder::Place(_) if !placed => JoinOrder::Rows,
+            order => order,
+        };
         let spec = JoinSpec {
             keeps,
-            place,
+            order,
             unmatched,
             probe_keys: probe.keys,
             build_keys: build.keys,

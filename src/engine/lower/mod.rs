@@ -148,7 +148,8 @@ impl Lowering {
         }
     }
 
-    /// The same as [`Self::lower`], for operators that ask for no order of rows: groups come out as they lie.
+    /// The same as [`Self::lower`], for operators that ask for no order of rows: groups come out as they lie, and
+    /// rows of joins on disk as they are made.
     fn lower_any_order(&self, node: &Arc<Node>, needed: &Names) -> Result<Plan> {
         if Pipeline::of(node).is_some() || needed.contains(POSITION) {
             return self.lower(node, needed);
@@ -161,6 +162,7 @@ impl Lowering {
             Node::Group { input, keys, aggregates, dropna, .. } => {
                 self.group(input, keys, aggregates, (GroupOrder::Any, *dropna))
             }
+            Node::Join(join) => self.join_any_order(join, needed),
             _ => self.lower(node, needed),
         }
     }
