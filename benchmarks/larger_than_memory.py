@@ -1,16 +1,17 @@
 """Questions over more rows than a memory limit holds: time, peak and order, beside DuckDB and DataFusion.
 
-python benchmarks/larger_than_memory.py --rows 100000000 --limit 1.5GB --cases job
+python benchmarks/larger_than_memory.py --rows 100000000 --limit 1.5GB --cases job --output docs/benchmarks-larger-than-memory.md
 
 `job` filters, groups, joins with the groups, sorts and writes; `sort`, `group` (about as many groups as rows) and `join`
-(of two tables of which neither fits) are one step each, and write what comes out. The data is that of the seed job. Each
-engine runs in a process of its own, once: what counts is that it ends, how much of the machine's memory it held, and
+(of two tables of which neither fits) are one step each, and write what comes out. The data is that of the seed job; with
+`--key-bytes 80` it is 10 GB of text and numbers. Each engine runs in a process of its own, once: what counts is that it ends, how much of the machine's memory it held, and
 roughly how long it took. What they wrote is compared, where there is an order its order too.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import math
 import os
@@ -195,9 +196,29 @@ def one(engine: str, case: Case, sources: Sources, limit: str) -> None:
     )
 
 
-def sources_of(case: Case, rows: int) -> Sources:
+def sources_of(case: Case, rows: int, key_bytes: int) -> Sources:
     keys = int(rows * case.keys) or 1_000_000
-    return Sources(*(str(data.ensure(Dataset(count, keys, 12))) for count in (rows, rows // 2)))
+    return Sources(*(str(data.ensure(Dataset(count, keys, key_bytes))) for count in (rows, rows // 2)))
+
+
+HEAD = """# Larger than memory
+
+Written by `python benchmarks/larger_than_memory.py`, each case run once, each engine in a process of its own with 2
+threads, the same limit and the same directory to spill to; what they wrote was compared by count, sums and extremes, ours
+and DuckDB's in its order too where there is one. `job` filters, groups, joins with the groups, sorts and writes. The peak is
+that of the whole process, with its interpreter and libraries: what decoders, encoders and the allocator take comes on top
+of the limit.
+"""
+
+
+def put(page: Path, title: str, lines: list[str]) -> None:
+    """Writes one part of the page, in place of the one of the same title."""
+    text = page.read_text() if page.exists() else HEAD
+    head, *parts = text.split("\n## ")
+    parts = [part.strip("\n") for part in parts if part.split("\n", 1)[0] != title]
+    today = datetime.date.today().isoformat()
+    parts.append("\n".join([title, "", f"On {today}.", "", *lines]))
+    page.write_text("\n\n## ".join([head.rstrip("\n"), *parts]) + "\n")
 
 
 def main() -> None:
@@ -206,26 +227,34 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=100_000_000)
     parser.add_argument("--limit", default="1.5GB")
+    parser.add_argument("--key-bytes", type=int, default=12, help="how long a category is")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=["job"])
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=["rlm", "duckdb"])
     parser.add_argument("--here", action="store_true", help="the only case and engine in this process")
+    parser.add_argument("--output", type=Path, help="a page: its part about such rows is written")
     asked = parser.parse_args()
     if asked.here:
         case = CASES[asked.cases[0]]
-        return one(asked.engines[0], case, sources_of(case, asked.rows), asked.limit)
-    print(
-        f"| {asked.rows:,} rows, limit {asked.limit} | engine | seconds | of CPU | peak of the process, MiB | rows written |"
-    )
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
+        return one(asked.engines[0], case, sources_of(case, asked.rows, asked.key_bytes), asked.limit)
+    lines: list[str] = []
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+
+    tell("| case | engine | seconds | of CPU | peak of the process, MiB | rows written |")
+    tell("| --- | --- | ---: | ---: | ---: | ---: |")
     for name in asked.cases:
         right: dict[str, float] | None = None
-        sources_of(CASES[name], asked.rows)
+        sources_of(CASES[name], asked.rows, asked.key_bytes)
         for engine in asked.engines:
             options = [
                 "--rows",
                 str(asked.rows),
                 "--limit",
                 asked.limit,
+                "--key-bytes",
+                str(asked.key_bytes),
                 "--cases",
                 name,
                 "--engines",
@@ -235,16 +264,20 @@ def main() -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             sys.stderr.write(done.stderr if os.environ.get("RLM_BENCH_EXPLAIN") else "")
             if done.returncode:
-                said = (done.stderr.strip().splitlines() or ["killed"])[-1][:200]
-                print(f"| {name} | {engine} | failed: {said} | | | |", flush=True)
+                told = done.stderr.strip().splitlines() or ["killed"]
+                said = next((line for line in reversed(told) if "Error" in line), told[-1])[:200]
+                tell(f"| {name} | {engine} | failed: {said} | | | |")
                 continue
             found = json.loads(done.stdout.splitlines()[-1])
             right = right or found["answer"]
             if any(not math.isclose(found["answer"][key], right[key], rel_tol=1e-9) for key in right):
-                print(f"| {name} | {engine} | WRONG: {found['answer']}, and the first one {right} | | | |")
+                tell(f"| {name} | {engine} | WRONG: {found['answer']}, and the first one {right} | | | |")
                 continue
             row = f"{found['seconds']} | {found['cpu']} | {found['peak']:,} | {found['rows']:,}"
-            print(f"| {name} | {engine} | {row} |", flush=True)
+            tell(f"| {name} | {engine} | {row} |")
+    if asked.output:
+        title = f"{asked.rows:,} rows, limit {asked.limit}, categories of {asked.key_bytes} bytes"
+        put(asked.output, title, lines)
     return None
 
 
