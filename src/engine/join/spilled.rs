@@ -116,9 +116,10 @@ pub async fn scatter(
 /// What comes out of the shares, by partition of the streaming side; collected rows without a partner are one more.
 pub struct Spilled {
     pieces: Vec<Mutex<Vec<Piece>>>,
+    /// For the blocks of each partition's pieces, until they are merged.
+    rooms: Vec<Mutex<MemoryReservation>>,
     order: Order,
     control: Arc<Control>,
-    _room: MemoryReservation,
 }
 
 /// Joins the shares of both sides, several at once.
@@ -242,14 +243,13 @@ impl Joining {
         let work = blocking(move || work.all(rooms)).await?;
         let Work { joining, pieces, rows, .. } = work;
         joining.done(rows.into_inner(), started);
-        let held = reservation();
-        held.try_grow(
-            pieces
-                .iter()
-                .flat_map(|pieces| pieces.lock().iter().map(|piece| 2 * piece.block).collect::<Vec<_>>())
-                .sum(),
-        )?;
-        Ok(Spilled { pieces, order: Order { keys, schema }, control: joining.control, _room: held })
+        let rooms = pieces.iter().map(|pieces| {
+            let room = reservation();
+            room.try_grow(pieces.lock().iter().map(|piece| 2 * piece.block).sum())?;
+            Ok(Mutex::new(room))
+        });
+        let rooms = rooms.collect::<Result<_>>()?;
+        Ok(Spilled { pieces, rooms, order: Order { keys, schema }, control: joining.control })
     }
 }
 
@@ -378,6 +378,9 @@ impl Spilled {
             if to.blocking_send(Ok(rows)).is_err() {
                 break;
             }
+        }
+        if let Some(room) = self.rooms.get(partition) {
+            room.lock().free();
         }
         Ok(())
     }
