@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from rlm_hypervisor import _core
 from rlm_hypervisor._text import clipped
 from rlm_hypervisor.partition.constant import constant
-from rlm_hypervisor.partition.operators import SYMBOLS, Operators, apply, numpy_function
+from rlm_hypervisor.partition.operators import SYMBOLS, Operators, apply, give_operators, numpy_function
 from rlm_hypervisor.partition.refusal import boolean, only, refuse, refuse_value, whole_number
 from rlm_hypervisor.partition.scalar import Scalar
 
@@ -257,14 +257,7 @@ def _columns(value: Any) -> Any:
     return as_column(value)
 
 
-def _method(op: str, reflected: bool) -> Any:
-    return lambda self, other: self._binary(op, other, reflected)
-
-
-for _op in SYMBOLS:
-    setattr(Array, f"__{_op}__", _method(_op, False))
-    if _op not in ("eq", "ne", "lt", "le", "gt", "ge"):
-        setattr(Array, f"__r{_op}__", _method(_op, True))
+give_operators(Array)
 
 
 class Takeable:

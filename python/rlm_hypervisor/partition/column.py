@@ -19,7 +19,7 @@ from rlm_hypervisor.partition.factorizing import Factorizing
 from rlm_hypervisor.partition.levels import Levelled
 from rlm_hypervisor.partition.mapping import Mapping
 from rlm_hypervisor.partition.nested import Nested
-from rlm_hypervisor.partition.operators import apply
+from rlm_hypervisor.partition.operators import COMPARISONS, apply
 from rlm_hypervisor.partition.picking import Picking, at_label, at_labels, is_row_label, is_row_labels
 from rlm_hypervisor.partition.posing import posing
 from rlm_hypervisor.partition.refusal import (
@@ -421,7 +421,7 @@ class Column(
 METHODS: dict[str, tuple[str, bool]] = {
     **{op: (op, False) for op in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")},
     **{f"r{op}": (op, True) for op in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")},
-    **{op: (op, False) for op in ("eq", "ne", "lt", "le", "gt", "ge")},
+    **{op: (op, False) for op in COMPARISONS},
     "div": ("truediv", False),
     "rdiv": ("truediv", True),
     "divide": ("truediv", False),

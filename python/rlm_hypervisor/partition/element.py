@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from rlm_hypervisor.errors import RLMError
 from rlm_hypervisor.partition import exploring
 from rlm_hypervisor.partition.constant import constant, is_missing
-from rlm_hypervisor.partition.operators import SYMBOLS, Operators, apply
+from rlm_hypervisor.partition.operators import COMPARISONS, SYMBOLS, Operators, apply, give_operators
 from rlm_hypervisor.partition.refusal import refuse
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -277,14 +277,7 @@ def _path() -> exploring.Path:
     return path
 
 
-def _method(op: str, reflected: bool) -> Callable[..., Any]:
-    return lambda self, other: self._binary(op, other, reflected)
-
-
-for _op in SYMBOLS:
-    setattr(Element, f"__{_op}__", _method(_op, False))
-    if _op not in ("eq", "ne", "lt", "le", "gt", "ge"):
-        setattr(Element, f"__r{_op}__", _method(_op, True))
+give_operators(Element)
 
 
 class _Part:
@@ -346,14 +339,13 @@ class _Part:
 
 
 _NUMBERS = ("int", "float", "bool")
-_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
 def _operate(op: str, left: Any, right: Any) -> Any:
     a, b = _Part(left), _Part(right)
     numpy = a.numpy or b.numpy
     numbers = a.kind in _NUMBERS and b.kind in _NUMBERS
-    if op in _COMPARISONS:
+    if op in COMPARISONS:
         if op not in ("eq", "ne") and not numbers:
             if a.kind != b.kind:
                 raise TypeError(f"'{SYMBOLS[op]}' not supported between '{a.kind}' and '{b.kind}'")

@@ -11,7 +11,7 @@ from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.column import METHODS, Column
 from rlm_hypervisor.partition.constant import constants
 from rlm_hypervisor.partition.dtypes import DType, target
-from rlm_hypervisor.partition.operators import SYMBOLS, UFUNCS, apply, numpy_function
+from rlm_hypervisor.partition.operators import COMPARISONS, SYMBOLS, UFUNCS, apply, numpy_function
 from rlm_hypervisor.partition.refusal import labels_of, only, refuse
 from rlm_hypervisor.partition.replacing import filled_binary
 from rlm_hypervisor.partition.scalar import Summary
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rlm_hypervisor.partition.frame import Partition
 
 _Self = TypeVar("_Self", bound="Elementwise")
-_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
 class Elementwise:
@@ -295,8 +294,8 @@ def _method(op: str, reflected: bool, name: str) -> Callable[..., Any]:
 
 for _op in SYMBOLS:
     setattr(Elementwise, f"__{_op}__", _operator(_op, False))
-    if _op not in _COMPARISONS:
+    if _op not in COMPARISONS:
         setattr(Elementwise, f"__r{_op}__", _operator(_op, True))
 for _name, (_core_op, _swap) in METHODS.items():
-    _form = _comparison(_name) if _name in _COMPARISONS else _method(_core_op, _swap, _name)
+    _form = _comparison(_name) if _name in COMPARISONS else _method(_core_op, _swap, _name)
     setattr(Elementwise, _name, _form)

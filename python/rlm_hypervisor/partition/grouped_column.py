@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from rlm_hypervisor import _core
 from rlm_hypervisor.partition import functions as fn
 from rlm_hypervisor.partition.column import Column
-from rlm_hypervisor.partition.operators import SYMBOLS, UFUNCS, Operators, apply
+from rlm_hypervisor.partition.operators import UFUNCS, Operators, apply, give_operators
 from rlm_hypervisor.partition.refusal import refuse, refuse_value
 from rlm_hypervisor.partition.scalar import Scalar
 
@@ -53,6 +53,9 @@ class GroupValue:
             return columns.pop(0)
         args = [arg.resolve(columns) if isinstance(arg, GroupValue) else arg for arg in self._args]
         return apply(self._op, *args)
+
+    def _binary(self, op: str, other: Any, reflected: bool) -> GroupValue:
+        return self._call(op, other, self) if reflected else self._call(op, self, other)
 
     def _call(self, op: str, *args: object) -> GroupValue:
         for arg in args:
@@ -206,6 +209,11 @@ class GroupedColumn:
             _broadcast()
         return value
 
+    def _binary(self, op: str, other: Any, reflected: bool) -> Any:
+        if isinstance(other, GroupValue):
+            _broadcast()
+        return self._call(op, other, self) if reflected else self._call(op, self, other)
+
     def _call(self, op: str, *args: object) -> Any:
         plain = []
         for arg in args:
@@ -338,20 +346,8 @@ def _broadcast() -> NoReturn:
     )
 
 
-def _operator(op: str, reflected: bool) -> Callable[[Any, Any], Any]:
-    def method(self: Any, other: Any) -> Any:
-        if isinstance(self, GroupedColumn) and isinstance(other, GroupValue):
-            _broadcast()
-        return self._call(op, other, self) if reflected else self._call(op, self, other)
-
-    return method
-
-
-for _op in SYMBOLS:
-    for _class in (GroupValue, GroupedColumn):
-        setattr(_class, f"__{_op}__", _operator(_op, False))
-        if _op not in ("eq", "ne", "lt", "le", "gt", "ge"):
-            setattr(_class, f"__r{_op}__", _operator(_op, True))
+give_operators(GroupValue)
+give_operators(GroupedColumn)
 
 
 def called(function: Callable[[Any], Any], frame: _core.Frame, label: str, call: str) -> GroupValue:

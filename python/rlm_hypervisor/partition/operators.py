@@ -34,6 +34,9 @@ SYMBOLS = {
 }
 """Binary operators of the core and how Python writes them."""
 
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+"""Those that Python reflects by another of them."""
+
 UFUNCS = {
     "add": "add",
     "subtract": "sub",
@@ -358,3 +361,15 @@ def numpy_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
         "Use the partition's own methods",
         call=f"numpy.{name}",
     )
+
+
+def give_operators(kind: type) -> None:
+    """Gives a class all operators and their reflections, each by its own `_binary(op, other, reflected)`."""
+
+    def method(op: str, reflected: bool) -> Callable[..., Any]:
+        return lambda self, other: self._binary(op, other, reflected)
+
+    for op in SYMBOLS:
+        setattr(kind, f"__{op}__", method(op, False))
+        if op not in COMPARISONS:
+            setattr(kind, f"__r{op}__", method(op, True))

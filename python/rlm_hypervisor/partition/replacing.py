@@ -10,7 +10,7 @@ from rlm_hypervisor.errors import SchemaMismatchError
 from rlm_hypervisor.partition.alignment import united
 from rlm_hypervisor.partition.constant import constant, is_missing
 from rlm_hypervisor.partition.dtypes import DType
-from rlm_hypervisor.partition.operators import Operators, apply, wrap
+from rlm_hypervisor.partition.operators import COMPARISONS, Operators, apply, wrap
 from rlm_hypervisor.partition.refusal import boolean, labels_of, only, refuse
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ def filled_binary(op: str, column: Any, other: Any, fill: Any, reflected: bool) 
     column, other = wrap(own), wrap(theirs)
     left, right = apply("fillna", column, fill), apply("fillna", other, fill)
     result = apply(op, right, left) if reflected else apply(op, left, right)
-    if op in ("eq", "ne", "lt", "le", "gt", "ge"):
+    if op in COMPARISONS:
         refuse(
             f"`{op}` with `fill_value` is not native", "Fill first: `s.fillna(value)`", call=f"Series.{op}"
         )
