@@ -57,7 +57,7 @@ impl Arranged {
         threads: usize,
         control: &Control,
     ) -> Result<Self> {
-        let mut first: Vec<Int64Array> = Vec::new();
+        let mut first: Vec<ArrayRef> = Vec::new();
         let mut keys: Vec<Vec<ArrayRef>> = Vec::new();
         let mut values: Vec<Vec<ArrayRef>> = vec![Vec::new(); spec.aggregates.len()];
         for table in finished {
@@ -89,7 +89,7 @@ impl Arranged {
             });
             Order::Places { from: from.collect(), places }
         } else {
-            let first = joined(first.iter().map(|first| Arc::new(first.clone()) as ArrayRef).collect())?;
+            let first = joined(alike(first.clone())?)?;
             Order::Rows(order::by_keys(&[first], &[], threads, control)?)
         };
         drop(first);

@@ -77,7 +77,7 @@ impl External {
                     (external.clone(), shares.clone(), control.clone(), meaning.clone());
                 let finish = move || {
                     let Some(mut finished) = shares.finish_one(share, &control)? else { return Ok(None) };
-                    let first = finished.first.take().map(|first| Arc::new(first) as ArrayRef);
+                    let first = finished.first.take();
                     let groups = batch(&external.spec, finished, &meaning)?;
                     external.with_first(&groups, first).map(Some)
                 };

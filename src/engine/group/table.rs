@@ -73,13 +73,16 @@ impl Partial {
 pub struct Finished {
     pub keys: Vec<ArrayRef>,
     pub values: Vec<ArrayRef>,
-    pub first: Option<Int64Array>,
+    /// Positions of first rows.
+    pub first: Option<ArrayRef>,
 }
 
 impl Finished {
-    /// The same with whole numbers in as few bytes as they need.
+    /// The same with whole numbers in as few bytes as they need. Positions are let go before the rest: in blocks of
+    /// another size they do not leave holes between those that stay.
     pub fn narrowed(mut self) -> Self {
         self.values = self.values.into_iter().map(narrowed).collect();
+        self.first = self.first.map(narrowed);
         self
     }
 }
@@ -428,7 +431,7 @@ impl GroupTable {
             }
         }
         let values = values.into_iter().flatten().collect();
-        Ok(Finished { keys, values, first })
+        Ok(Finished { keys, values, first: first.map(|first| Arc::new(first) as ArrayRef) })
     }
 }
 
