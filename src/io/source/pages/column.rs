@@ -70,6 +70,9 @@ fn width(chunk: &ColumnChunkMetaData, arrow: &DataType) -> Option<Width> {
     }
 }
 
+/// A dictionary of so many bytes in its file is read in any case: to come back for it takes as long.
+const SMALL_DICTIONARY: i64 = 32 << 10;
+
 pub struct Column {
     pages: SerializedPageReader<Ranged>,
     arrow: DataType,
@@ -92,9 +95,10 @@ impl Column {
         let nullable = chunk.column_descr().max_def_level() > 0;
         let rows = usize::try_from(chunk.num_values()).unwrap_or(0);
         let pages = SerializedPageReader::new(bytes.clone(), chunk, rows, None)?;
-        let before_dictionary = match chunk.dictionary_page_offset() {
-            Some(_) => Some(SerializedPageReader::new(bytes, chunk, rows, None)?),
-            None => None,
+        let size = chunk.dictionary_page_offset().map(|offset| chunk.data_page_offset().saturating_sub(offset));
+        let before_dictionary = match size.is_some_and(|size| size > SMALL_DICTIONARY) {
+            true => Some(SerializedPageReader::new(bytes, chunk, rows, None)?),
+            false => None,
         };
         let cost = match width {
             _ if chunk.dictionary_page_offset().is_some() => 1.0,
