@@ -95,7 +95,8 @@ impl Column {
         let nullable = chunk.column_descr().max_def_level() > 0;
         let rows = usize::try_from(chunk.num_values()).unwrap_or(0);
         let pages = SerializedPageReader::new(bytes.clone(), chunk, rows, None)?;
-        let size = chunk.dictionary_page_offset().map(|offset| chunk.data_page_offset().saturating_sub(offset));
+        let size =
+            chunk.dictionary_page_offset().map(|offset| chunk.data_page_offset().saturating_sub(offset));
         let before_dictionary = match size.is_some_and(|size| size > SMALL_DICTIONARY) {
             true => Some(SerializedPageReader::new(bytes, chunk, rows, None)?),
             false => None,
