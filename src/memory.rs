@@ -114,6 +114,8 @@ fn resident() -> usize {
 
 #[cfg(not(target_os = "linux"))]
 fn resident() -> usize {
+    use std::ptr::null_mut;
+
     let mut bytes = 0;
     // SAFETY: every place to write to is one of ours, or none.
     unsafe {
