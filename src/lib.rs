@@ -1,5 +1,6 @@
 //! RLM Hypervisor: runs partition functions as native plans over Arrow data.
 
+pub mod allocated;
 pub mod config;
 pub mod engine;
 pub mod error;
@@ -14,6 +15,3 @@ pub mod secrets;
 pub mod store;
 pub mod task;
 pub mod worker;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -38,6 +38,9 @@ __version__: str
 def describe() -> dict[str, Any]:
     """All tables that Rust owns: `errors`, `task`, `settings`, `operators`, `aggregates`."""
 
+def allocated() -> int | None:
+    """Bytes that the core has allocated and not freed; None in release builds, which do not count them."""
+
 def decode_seconds(source: str, columns: list[str], threads: int) -> float:
     """Seconds the reader needs to decode these columns and do nothing else."""
 

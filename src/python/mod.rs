@@ -143,6 +143,11 @@ mod _core {
     }
 
     #[pyfunction]
+    fn allocated() -> Option<usize> {
+        crate::allocated::bytes()
+    }
+
+    #[pyfunction]
     fn decode_seconds(py: Python<'_>, source: String, columns: Vec<String>, threads: usize) -> PyResult<f64> {
         py.detach(|| decode(&source, &columns, threads)).map_err(|error| raised(py, error))
     }

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import random
-import re
 import subprocess
 import sys
 
 import pytest
+from rlm_hypervisor import _core
 
 from tests.conftest import ROOT
 from tests.faults._machine import ENOUGH, grows
 from tests.faults._workers import linux
 
 MIB = 1 << 20
-FILLS = 64
-"""MiB that a process of many kinds of runs comes to hold more: 47 after 169 clients, 61 after 506 at the most."""
+counting = pytest.mark.skipif(
+    _core.allocated() is None, reason="a release build does not count what it allocates"
+)
 
 
 def soaked(*arguments: str) -> tuple[int, str]:
@@ -32,40 +33,33 @@ def soaked(*arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(("workers", "minutes"), [("processes", 0.3), ("threads", 0.1)])
 def test_nothing_is_wrong_after_some_seconds_of_random_faults(workers: str, minutes: float) -> None:
     status, said = soaked("--minutes", str(minutes), "--workers", workers)
-    if grown := re.search(r"memory grows: \d+ looks at memory: (\d+) to (\d+) MiB", said):
-        # Allocators of threads fill up over the first hundreds of runs, and no further: whether memory stays flat is
-        # asked below, of runs of few kinds.
-        least, most = map(int, grown.groups())
-        assert most - least <= FILLS, said
-        return
     assert status == 0 and "nothing wrong after" in said, said
 
 
 @linux
+@counting
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("workers", "kinds"),
     [("processes", ["shared", "rows"]), ("threads", ["items", "rows", "tree", "shared"])],
 )
 def test_memory_is_flat_over_many_clients(workers: str, kinds: list[str]) -> None:
-    # What an allocator keeps may look like growth once; what leaks grows whenever one looks.
-    for _ in range(2):
-        status, said = soaked("--clients", "36", "--workers", workers, "--only", *kinds)
-        if "memory grows" not in said:
-            break
+    status, said = soaked("--clients", "36", "--workers", workers, "--only", *kinds)
     assert status == 0 and "36 looks at memory" in said, said
 
 
 @linux
+@counting
 @pytest.mark.slow
-def test_a_mebibyte_that_every_client_leaves_is_found() -> None:
-    status, said = soaked("--clients", "36", "--workers", "threads", "--only", "items", "rows", "--leak", "1")
+@pytest.mark.parametrize("workers", ["processes", "threads"])
+def test_what_every_client_leaves_is_found(workers: str) -> None:
+    status, said = soaked("--clients", "36", "--workers", workers, "--only", "items", "rows", "--leak", "0.2")
     assert status == 1 and "memory grows: 36 looks at memory" in said, said
 
 
 def drawn(chance: random.Random, looks: int, leak: float) -> list[int]:
-    """Looks at a process that leaks so many MiB each time, whose allocator keeps more or less from time to time."""
-    return [int((200 + leak * place + chance.choice([0, 0, 0, 2, 5, 30])) * MIB) for place in range(looks)]
+    """Looks at a process that leaks so many MiB each time, and has more in use now and then."""
+    return [int((30 + leak * place + chance.choice([0, 0, 0, 0.1, 1, 5])) * MIB) for place in range(looks)]
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -77,5 +71,5 @@ def test_growth_is_told_from_noise_and_from_what_is_needed_for_the_first_time(se
     assert (
         grows([held + step * (place >= when) for place, held in enumerate(drawn(chance, looks, 0))]) is None
     )
-    assert grows(drawn(chance, max(looks, 36), 1)) is not None
+    assert grows(drawn(chance, max(looks, 36), 0.3)) is not None
     assert grows(drawn(chance, ENOUGH - 1, 10)) is None, "too few looks say nothing"
