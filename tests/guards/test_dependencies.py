@@ -14,6 +14,7 @@ from tests.guards._sources import SRC, cargo, files, name, rust
 ALLOWED: dict[str, set[str]] = {
     "error": set(),
     "names": set(),
+    "allocated": set(),
     "memory": set(),
     "secrets": {"error", "names"},
     "task": {"error", "names", "secrets"},
@@ -27,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "observe": {"error", "config", "task", "secrets"},
     "control": {"error", "config", "task", "runtime", "store", "observe", "secrets"},
     "python": {
+        "allocated",
         "error",
         "names",
         "config",
