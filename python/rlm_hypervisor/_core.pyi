@@ -16,6 +16,7 @@ __all__ = [
     "Secrets",
     "Spool",
     "__version__",
+    "allocated",
     "decode_seconds",
     "describe",
     "facts",
