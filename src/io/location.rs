@@ -9,9 +9,12 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use super::fetch::listed;
+use super::look::look;
 use super::memory_store::SCHEME as MEMORY;
 use super::source::files::told;
+use super::source::footers::Footers;
 use super::source::hive::{self, Keys};
+use super::source::parquet;
 use super::store::{Stores, base, redacted};
 use crate::error::{Code, Error, Result};
 use crate::secrets::redact;
@@ -38,7 +41,7 @@ pub enum Place {
 }
 
 /// The files that a path, glob, directory or URL stands for, sorted by name.
-pub async fn resolve(source: &str, stores: &Stores) -> Result<Vec<FileRef>> {
+pub async fn resolve(source: &str, stores: &Stores, footers: &Footers) -> Result<Vec<FileRef>> {
     match address(source) {
         // One letter is a Windows drive.
         Ok(url) if url.scheme().len() > 1 && source.contains("://") => match url.scheme() {
@@ -49,7 +52,7 @@ pub async fn resolve(source: &str, stores: &Stores) -> Result<Vec<FileRef>> {
                 })?;
                 local(&path.to_string_lossy(), source)
             }
-            _ => remote(&url, stores).await,
+            _ => remote(&url, stores, footers).await,
         },
         // What looks like an address and is none is not repeated: it may hold a password.
         Err(error) if source.contains("://") => {
@@ -195,7 +198,7 @@ fn local_directory(root: &FsPath, name: &str) -> Result<Vec<FileRef>> {
     non_empty(files, others, name)
 }
 
-async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
+async fn remote(url: &Url, stores: &Stores, footers: &Footers) -> Result<Vec<FileRef>> {
     let store = stores.for_url(url)?;
     let base = base(url);
     let path = percent_decoded(url.path());
@@ -252,13 +255,17 @@ async fn remote(url: &Url, stores: &Stores) -> Result<Vec<FileRef>> {
     // A star is hardly ever part of a name; brackets and question marks may be, as on a disk.
     if !path.contains('*') && !path.is_empty() && !path.ends_with('/') {
         // A single object is asked for first; a prefix or a pattern has none of exactly its name.
-        match store.head(&object_path(path, &name)?).await {
-            Ok(meta) => {
-                refuse_format(&name)?;
-                return Ok(vec![file(meta)]);
+        let location = object_path(path, &name)?;
+        let tails =
+            matches!(url.scheme(), "s3" | "s3a" | "gs") && told(path).is_some_and(|told| told.is_parquet());
+        let with_tail = tails && !footers.knows(&store, &location);
+        if let Some(found) = look(store.as_ref(), &location, &name, with_tail).await? {
+            refuse_format(&name)?;
+            let file = file(found.meta);
+            if let Some(tail) = &found.tail {
+                parquet::keep_footer(&file, tail, footers);
             }
-            Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => return Err(store_error(&name, &error)),
+            return Ok(vec![file]);
         }
     }
     if pattern.is_some() && !path.contains('*') {
@@ -388,8 +395,9 @@ fn non_empty(files: Vec<FileRef>, mut others: Vec<String>, name: &str) -> Result
     if !files.is_empty() {
         return sorted(files);
     }
-    let error = Error::new(Code::SourceNotFound, format!("the source `{name}` holds no files of data"));
     others.sort();
+    others.iter().try_for_each(|other| refuse_format(&format!("{}/{other}", name.trim_end_matches('/'))))?;
+    let error = Error::new(Code::SourceNotFound, format!("the source `{name}` holds no files of data"));
     others.truncate(3);
     let error = match others.as_slice() {
         [] => error.hint("Check the path; names of data end in .parquet, .csv, .jsonl, .arrow or .avro"),
@@ -475,12 +483,12 @@ pub(super) fn expired(error: &object_store::Error) -> Option<&'static str> {
 }
 
 /// Whether a store answered with this status, where the error does not say so itself: that of a listing.
-fn answered(error: &object_store::Error, status: u16) -> bool {
+pub(super) fn answered(error: &object_store::Error, status: u16) -> bool {
     matches!(error, object_store::Error::Generic { .. })
         && root_cause(error).starts_with(&format!("Server returned non-2xx status code: {status} "))
 }
 
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut at = error;
     while let Some(source) = at.source() {
         at = source;

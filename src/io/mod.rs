@@ -2,6 +2,7 @@
 
 mod fetch;
 pub mod location;
+pub mod look;
 pub mod memory_store;
 pub mod ranged;
 mod rotating;

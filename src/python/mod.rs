@@ -161,7 +161,8 @@ mod _core {
             .map_err(|error| Error::internal(error.to_string()))?;
         let stores = Stores::new(Default::default(), Default::default());
         let opened = runtime.block_on(async {
-            ParquetSource::open(location::resolve(source, &stores).await?, &Footers::default(), None).await
+            let footers = Footers::default();
+            ParquetSource::open(location::resolve(source, &stores, &footers).await?, &footers, None).await
         })?;
         let source = Source::Parquet(Arc::new(opened));
         let places: Vec<usize> = columns

@@ -106,9 +106,8 @@ impl Engine {
             (true, false) => Ok(Source::Memory(Arc::new(MemorySource::new(tables)?))),
             (false, true) => {
                 let mut files = Vec::new();
-                for path in &paths {
-                    urls::add_credentials(path);
-                    files.extend(location::resolve(path, stores).await?);
+                for some in paths.chunks(FILES_AT_ONCE) {
+                    files.extend(self.found(some, stores).await?);
                     tokio::task::yield_now().await;
                 }
                 self.of_files(files, format, &Arc::new(options), (lazily, soon)).await
@@ -159,11 +158,16 @@ impl Engine {
     async fn of_log(&self, paths: &[String], declared: Declared, stores: &Stores) -> Result<Source> {
         let mut files: Vec<FileRef> = Vec::with_capacity(paths.len());
         for some in paths.chunks(FILES_AT_ONCE) {
-            some.iter().for_each(|path| urls::add_credentials(path));
-            let found: Vec<_> = some.iter().map(|path| location::resolve(path, stores)).collect();
-            files.extend(futures::future::try_join_all(found).await?.into_iter().flatten());
+            files.extend(self.found(some, stores).await?);
         }
         declared.source(files, &self.footers).await
+    }
+
+    /// The files that some paths stand for, asked for side by side.
+    async fn found(&self, paths: &[String], stores: &Stores) -> Result<Vec<FileRef>> {
+        paths.iter().for_each(|path| urls::add_credentials(path));
+        let found: Vec<_> = paths.iter().map(|path| location::resolve(path, stores, &self.footers)).collect();
+        Ok(futures::future::try_join_all(found).await?.into_iter().flatten().collect())
     }
 
     /// Files of one format: the one that is said, or that their names tell; else Parquet.

@@ -7,11 +7,13 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import fastavro
+import lz4.block
 import lz4.frame
 import pandas as pd
 import pyarrow as pa
@@ -162,6 +164,52 @@ def test_compressed_text(client: RLMClient, tmp_path: Path, ending: str) -> None
         path.write_bytes(packed[:-20])
         with pytest.raises(SourceUnreadableError, match=rf"{name}{ending}.*cannot be"):
             client.execute(make_task(str(path), lambda p: p))
+
+
+def hadoop(data: bytes, compress: Callable[[bytes], bytes], block: int = 700, piece: int = 300) -> bytes:
+    """Blocks as Hadoop's codecs write them."""
+    packed = bytearray()
+    for start in range(0, len(data), block):
+        inner = data[start : start + block]
+        packed += len(inner).to_bytes(4, "big")
+        for at in range(0, len(inner), piece):
+            some = compress(inner[at : at + piece])
+            packed += len(some).to_bytes(4, "big") + some
+    return bytes(packed)
+
+
+HADOOP: dict[str, Callable[[bytes], bytes]] = {
+    "lz4": lambda data: hadoop(data, lambda piece: bytes(lz4.block.compress(piece, store_size=False))),
+    "snappy": lambda data: hadoop(data, lambda piece: bytes(snappy.compress(piece))),
+    "snappy in one": lambda data: hadoop(data, lambda piece: bytes(snappy.compress(piece)), 1 << 20, 1 << 20),
+    "deflate": zlib.compress,
+}
+
+
+@pytest.mark.parametrize("codec", HADOOP)
+def test_text_as_hadoop_compresses_it(client: RLMClient, tmp_path: Path, codec: str) -> None:
+    ending = codec.split()[0]
+    _csv(table(), tmp_path / "a.csv")
+    _json(table(), tmp_path / "a.jsonl")
+    for name in ("a.csv", "a.jsonl"):
+        folder = tmp_path / f"{name} by Spark"
+        folder.mkdir()
+        packed = HADOOP[codec]((tmp_path / name).read_bytes())
+        for part in (0, 1):
+            (folder / f"part-{part}.{name[2:].replace('jsonl', 'json')}.{ending}").write_bytes(packed)
+        (folder / "_SUCCESS").touch()
+        twice = pa.concat_tables([table(), table()])
+        assert_rows(client.execute(make_task(str(folder), lambda p: p)).to_arrow(), twice)
+        for damaged in (packed[:-20], packed[: len(packed) // 2] + b"\xff" * 9 + packed[len(packed) // 2 :]):
+            (folder / f"part-1.{name[2:].replace('jsonl', 'json')}.{ending}").write_bytes(damaged)
+            with pytest.raises(SourceUnreadableError, match=rf"part-1.*{ending}.*cannot be"):
+                client.execute(make_task(str(folder), lambda p: p))
+
+
+def test_a_directory_of_what_is_not_read(client: RLMClient, tmp_path: Path) -> None:
+    (tmp_path / "part-0.zstd.orc").write_bytes(b"ORC")
+    with pytest.raises(InvalidTaskError, match=r"part-0\.zstd\.orc.*is an ORC file.*pyarrow\.orc"):
+        client.execute(make_task(str(tmp_path), lambda p: p))
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -71,11 +71,12 @@ def discreet(error: BaseException) -> str:
     return str(error)
 
 
+HEAD = "503 of the head"
 PASSING: dict[str, Callable[[], Fault]] = {
     "429": lambda: Fault("status", "GET", "rows.", 2, status=429),
     "500": lambda: Fault("status", "GET", "rows.", 2, status=500, code="InternalError"),
     "503": lambda: Fault("status", "GET", "rows.", 2),
-    "503 of the head": lambda: Fault("status", "HEAD", "rows.", 2),
+    HEAD: lambda: Fault("status", "HEAD", "rows.", 2),
     "a slow first byte": lambda: Fault("slow", "GET", "rows.", 1),
     "closed unread": lambda: Fault("refused", "GET", "rows.", 2),
     "reset within the body": lambda: Fault("reset", "GET", "rows.", 3),
@@ -83,8 +84,11 @@ PASSING: dict[str, Callable[[], Fault]] = {
 }
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("fault", PASSING)
+# The end of a Parquet file says what its head would.
+RETRIED = [(fault, kind) for fault in PASSING for kind in FORMATS if (fault, kind) != (HEAD, "parquet")]
+
+
+@pytest.mark.parametrize(("fault", "kind"), RETRIED)
 def test_what_passes_is_retried(remote: RLMClient, proxy: Proxy, fault: str, kind: str) -> None:
     proxy.fail(PASSING[fault]())
     assert numbers(remote, url(FORMATS[kind])) == list(range(ROWS))
@@ -105,8 +109,8 @@ def test_an_object_written_anew_is_not_mixed(remote: RLMClient, proxy: Proxy, s3
     body = s3.boto.get_object(Bucket=BUCKET, Key=FORMATS[kind])["Body"].read()
     key = f"anew/{Path(FORMATS[kind]).name}"
     s3.boto.put_object(Bucket=BUCKET, Key=key, Body=body)
-    # The answer to the listing is from before, those to the reads from after.
-    proxy.fail(Fault("held", "GET", "anew/rows.", times=1))
+    # What says its size and its tag is from before, those to the reads from after.
+    proxy.fail(Fault("held", "GET", "anew/rows.", times=1, skip=int(kind == "parquet")))
 
     def replace() -> None:
         proxy.hanging.wait(30)
@@ -176,7 +180,7 @@ def test_what_stays_is_said(remote: RLMClient, proxy: Proxy) -> None:
 @pytest.mark.parametrize("what", ["HEAD", "GET", "listing"])
 def test_the_deadline_holds(remote: RLMClient, proxy: Proxy, fault: str, what: str) -> None:
     method, part = ("GET", "list-type=2") if what == "listing" else (what, "rows.")
-    source = url("data/") if what == "listing" else url(FORMATS["parquet"])
+    source = url("data/") if what == "listing" else url(FORMATS["csv" if what == "HEAD" else "parquet"])
     proxy.fail(Fault(fault, method, part))  # type: ignore[arg-type]
     with pytest.raises(TaskTimeoutError):
         remote.execute(make_task(source, lambda p: p["n"].sum(), options={"timeoutMs": 300}))
@@ -242,6 +246,6 @@ def test_errors_are_ours(remote: RLMClient, proxy: Proxy) -> None:
     ):
         proxy.fail(fault)
         with pytest.raises(RLMError, match=BUCKET) as caught:
-            numbers(remote, url(FORMATS["parquet"]))
+            numbers(remote, url(FORMATS["csv" if fault.method == "HEAD" else "parquet"]))
         assert caught.value.code in ("SOURCE_UNREADABLE", "SOURCE_NOT_FOUND"), caught.value
         discreet(caught.value)

@@ -4,13 +4,14 @@
 //! an object by its store, its path and its tag. What changed a moment ago is read again: within one tick of the clock it
 //! might have changed once more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use chrono::DateTime;
 use object_store::ObjectStore;
+use object_store::path::Path as ObjectPath;
 use parking_lot::Mutex;
 use parquet::file::metadata::ParquetMetaData;
 
@@ -40,6 +41,8 @@ pub struct Footers {
 #[derive(Default)]
 struct Kept {
     footers: HashMap<FileKey, Entry>,
+    /// Which objects these are of, whatever their tags.
+    objects: HashSet<(usize, String)>,
     bytes: usize,
     /// Counts what was asked for.
     clock: u64,
@@ -62,12 +65,21 @@ impl FileKey {
                 local(opened, now.as_secs() as i64)
             }
             (Place::Local(_), None) => None,
-            (Place::Remote(store, path), _) => is_tagged(file).then(|| {
-                let address = Arc::as_ptr(store).cast::<()>() as usize;
-                Self::Remote(address, path.to_string(), file.size, file.stamp.clone())
-            }),
+            (Place::Remote(store, path), _) => is_tagged(file)
+                .then(|| Self::Remote(address(store), path.to_string(), file.size, file.stamp.clone())),
         }
     }
+
+    fn object(&self) -> Option<(usize, String)> {
+        match self {
+            Self::Remote(store, path, ..) => Some((*store, path.clone())),
+            Self::Local(_) => None,
+        }
+    }
+}
+
+fn address(store: &Arc<dyn ObjectStore>) -> usize {
+    Arc::as_ptr(store).cast::<()>() as usize
 }
 
 /// The stamp is a tag of an object store, which gives another content another one. Servers of files may not; and without
@@ -108,6 +120,11 @@ impl Footers {
         Some(entry.footer.clone())
     }
 
+    /// Whether there is a footer of this object, as it is or as it was.
+    pub fn knows(&self, store: &Arc<dyn ObjectStore>, path: &ObjectPath) -> bool {
+        self.kept.lock().objects.contains(&(address(store), path.to_string()))
+    }
+
     pub fn keep(&self, key: FileKey, store: Option<Arc<dyn ObjectStore>>, footer: &Arc<ParquetMetaData>) {
         let bytes = footer.memory_size();
         let mut kept = self.kept.lock();
@@ -117,6 +134,7 @@ impl Footers {
         kept.clock += 1;
         let entry = Entry { footer: footer.clone(), bytes, used: kept.clock, _store: store };
         kept.bytes += bytes;
+        kept.objects.extend(key.object());
         if let Some(before) = kept.footers.insert(key, entry) {
             kept.bytes -= before.bytes;
         }
@@ -133,6 +151,7 @@ impl Kept {
         ages.sort_unstable();
         let Some(middle) = ages.get(ages.len() / 2).copied() else { return };
         self.footers.retain(|_, entry| entry.used > middle);
+        self.objects = self.footers.keys().filter_map(FileKey::object).collect();
         self.bytes = self.footers.values().map(|entry| entry.bytes).sum();
     }
 }

@@ -25,11 +25,13 @@ use super::SourceColumn;
 use super::declared::Declared;
 use super::footers::{FileKey, Footers};
 use super::hive::{self, Partitions};
+use super::pages::int96;
 use super::partial::{self, Pending};
 use super::reconcile::{Origin, Reconciled, reconcile_some};
 use crate::error::{Code, Error, Result};
 use crate::io::fetch::Object;
 use crate::io::location::{FileRef, Place, unreadable};
+use crate::io::look::TAIL;
 use crate::io::ranged::Ranged;
 use crate::plan::DType;
 
@@ -153,7 +155,7 @@ impl ParquetSource {
             let reader = guarded(&file.name, || {
                 ArrowReaderMetadata::try_new(footer.clone(), ArrowReaderOptions::new())
             })?;
-            let schema = reader.schema().clone();
+            let schema = int96::as_written(reader.schema(), footer);
             if std::mem::take(&mut first) {
                 pandas = schema.metadata().get("pandas").cloned().or_else(|| {
                     let entries = footer.file_metadata().key_value_metadata()?;
@@ -369,6 +371,20 @@ pub(super) async fn footer(file: &FileRef, footers: &Footers) -> Result<Arc<Parq
     Ok(footer)
 }
 
+/// Keeps the footer of an object whose end is here, if that has all of it and the object can be told again; else it is
+/// read when it is asked for.
+pub fn keep_footer(file: &FileRef, tail: &Bytes, footers: &Footers) {
+    let Some(key) = FileKey::of(file, None) else { return };
+    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
+    let parsed = guarded(&file.name, || {
+        reader.try_parse_sized(tail, file.size)?;
+        reader.finish()
+    });
+    if let (Ok(footer), Place::Remote(store, _)) = (parsed, &file.place) {
+        footers.keep(key, Some(store.clone()), &Arc::new(footer));
+    }
+}
+
 async fn read_footer(file: &FileRef, opened: Option<File>) -> Result<ParquetMetaData> {
     let reader = || ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
     match (&file.place, opened) {
@@ -384,7 +400,7 @@ async fn read_footer(file: &FileRef, opened: Option<File>) -> Result<ParquetMeta
             let mut failure = None;
             let object = Object { file, store: store.as_ref(), path };
             let fetch = Fetch { object, failure: &mut failure };
-            let load = reader().with_prefetch_hint(Some(64 * 1024)).load_and_finish(fetch, file.size);
+            let load = reader().with_prefetch_hint(Some(TAIL as usize)).load_and_finish(fetch, file.size);
             let footer = AssertUnwindSafe(load).catch_unwind().await;
             if let Some(error) = failure {
                 return Err(error);

@@ -3,7 +3,7 @@
 mod rows;
 pub mod scan;
 
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,11 +11,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
+use bytes::{Buf, Bytes};
+use parking_lot::Mutex;
 
 use self::rows::Rows;
 use super::csv::column::Column;
 use super::data::Data;
 use super::infer::Missing;
+use super::room::{Held, Room};
 use super::shape::{Known, Shape};
 use super::{Batches, Fault, Format, Opened, With, fault, side_by_side};
 use crate::io::source::options::Declared;
@@ -48,7 +51,7 @@ impl Format for JsonLines {
 
     fn open(&self, data: Data, _: &str, with: &With<'_>) -> Result<Box<dyn Opened>, Fault> {
         let only: Option<Arc<[String]>> = with.options.columns.as_deref().map(Arc::from);
-        let parts = parts(&data, with.threads, &only)?;
+        let parts = parts(&data, with, &only)?;
         let mut shape = Shape::default();
         for part in &parts {
             shape.and(part.shape.clone())?;
@@ -82,18 +85,32 @@ struct Part {
     shape: Shape,
     /// The line that is no object, and why.
     fault: Option<(u64, String)>,
+    /// What the first pass has read, where there was room for it: the rows are made of it then.
+    kept: Mutex<Option<(Bytes, Held)>>,
+}
+
+impl Part {
+    /// Its bytes, and what counts them. Who asks again reads them again.
+    fn bytes(&self, data: &Data) -> std::io::Result<(Bytes, Option<Held>)> {
+        match self.kept.lock().take() {
+            Some((bytes, held)) => Ok((bytes, Some(held))),
+            None => Ok((data.bytes(self.bytes.clone())?, None)),
+        }
+    }
 }
 
 /// The parts of a file, which is cut at line ends: none is within a value, where it would be escaped.
-fn parts(data: &Data, threads: usize, only: &Option<Arc<[String]>>) -> Result<Vec<Part>, Fault> {
+fn parts(data: &Data, with: &With<'_>, only: &Option<Arc<[String]>>) -> Result<Vec<Part>, Fault> {
     let mut cuts = vec![0];
     while let Some(next) = data.line_after(cuts[cuts.len() - 1] + PART)? {
         cuts.push(next);
     }
     cuts.push(data.size);
     let ranges: Vec<_> = cuts.windows(2).map(|cut| cut[0]..cut[1]).collect();
-    let read = |number: usize| part(data, ranges[number].clone(), Shape::of(only.clone()));
-    let mut parts = side_by_side(ranges.len(), threads, read).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let read =
+        |number: usize| part(data, ranges[number].clone(), Shape::of(only.clone()), with.room.as_deref());
+    let mut parts =
+        side_by_side(ranges.len(), with.threads, read).into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut line = 1;
     for part in &mut parts {
         part.line = line;
@@ -112,11 +129,12 @@ fn without_place(error: &serde_json::Error) -> String {
 }
 
 /// Reads a part up to its end, or the first line that is no object.
-fn part(data: &Data, range: Range<u64>, shape: Shape) -> Result<Part, Fault> {
+fn part(data: &Data, range: Range<u64>, shape: Shape, room: Option<&Room>) -> Result<Part, Fault> {
     let bytes = data.bytes(range.clone())?;
     // A line that is no text is refused by the parser, which says where it is.
     let text = std::str::from_utf8(&bytes).ok();
-    let mut part = Part { bytes: range, rows: 0, line: 1, lines: 0, shape, fault: None };
+    let mut part =
+        Part { bytes: range, rows: 0, line: 1, lines: 0, shape, fault: None, kept: Mutex::default() };
     let (mut start, mut known) = (0, Known::default());
     while start < bytes.len() {
         let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |end| start + end + 1);
@@ -143,6 +161,8 @@ fn part(data: &Data, range: Range<u64>, shape: Shape) -> Result<Part, Fault> {
         part.lines += 1;
         start = end;
     }
+    let held = room.and_then(|room| room.take(bytes.len()));
+    part.kept = Mutex::new(held.map(|held| (bytes, held)));
     Ok(part)
 }
 
@@ -179,11 +199,15 @@ impl Opened for JsonFile {
             batch.map_err(|why| -> Fault { format!("in the lines from {from} on, {why}").into() })
         };
         if declared.iter().all(Option::is_none) && Rows::suits(&schema) {
-            let bytes = self.data.bytes(part.bytes.clone())?;
+            let (bytes, held) = part.bytes(&self.data)?;
             // A file that is no text any more is left to the reader that says so.
             if let Ok(text) = String::from_utf8(bytes.into()) {
                 read.fetch_add(text.len() as u64, Ordering::Relaxed);
-                return Ok(Box::new(Rows::new(text, &self.schema, columns, schema, rows).map(placed)));
+                let rows = Rows::new(text, &self.schema, columns, schema, rows);
+                return Ok(Box::new(rows.map(move |batch| {
+                    let _counted = &held;
+                    placed(batch)
+                })));
             }
         }
         // What is declared comes as the text that stands in the file.
@@ -192,7 +216,15 @@ impl Opened for JsonFile {
             None => field.as_ref().clone(),
         });
         let texts = Arc::new(Schema::new(texts.collect::<Vec<_>>()));
-        let cursor = BufReader::with_capacity(1 << 20, self.data.reader(part.bytes.clone(), read));
+        let kept = part.kept.lock().take();
+        let (bytes, held): (Box<dyn Read + Send>, _) = match kept {
+            Some((bytes, held)) => {
+                read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                (Box::new(bytes.reader()), Some(held))
+            }
+            None => (Box::new(self.data.reader(part.bytes.clone(), read)), None),
+        };
+        let cursor = BufReader::with_capacity(1 << 20, bytes);
         let any = declared.iter().any(Option::is_some);
         let reader = ReaderBuilder::new(texts)
             .with_batch_size(rows)
@@ -200,6 +232,7 @@ impl Opened for JsonFile {
             .build(cursor)
             .map_err(fault)?;
         Ok(Box::new(reader.map(move |batch| {
+            let _counted = &held;
             placed(batch.map_err(fault).and_then(|batch| match any {
                 true => typed(&batch, &schema, &declared),
                 false => Ok(batch),
@@ -242,4 +275,60 @@ fn typed(
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(schema.clone(), arrays, &options).map_err(fault)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::super::data::Opening;
+    use super::*;
+    use crate::io::memory_store::Keeps;
+    use crate::io::source::options::ReadOptions;
+
+    #[derive(Debug, Default)]
+    struct Counted(AtomicUsize);
+
+    impl Keeps for Counted {
+        fn keep(&self, bytes: usize) -> bool {
+            self.0.fetch_add(bytes, Ordering::Relaxed);
+            true
+        }
+
+        fn let_go(&self, bytes: usize) {
+            self.0.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// The rows of a column, or why there are none.
+    fn rows(file: &dyn Opened, column: usize) -> Result<usize, String> {
+        let batches = file.read(0, &[column], 100, &Arc::default()).map_err(|fault| fault.to_string())?;
+        let batches = batches.collect::<Result<Vec<_>, _>>().map_err(|fault| fault.to_string())?;
+        Ok(batches.iter().map(RecordBatch::num_rows).sum())
+    }
+
+    #[test]
+    fn what_the_first_pass_has_read_is_not_read_again_where_there_is_room() {
+        let text: String = (0..500).map(|row| format!("{{\"n\": {row}, \"l\": [{row}]}}\n")).collect();
+        for (room, nested) in [(text.len(), 0), (text.len(), 1), (text.len() - 1, 0), (text.len() - 1, 1)] {
+            let memory = Arc::new(Counted::default());
+            let (opening, mut file) = (Opening::default(), tempfile::tempfile().unwrap());
+            file.write_all(text.as_bytes()).unwrap();
+            let data = Data::from_file(file.try_clone().unwrap(), &opening).unwrap();
+            opening.done();
+            let kept = Some(Arc::new(Room::new(memory.clone(), room)));
+            let (spool, options) = (std::path::Path::new("/tmp"), ReadOptions::default());
+            let with = With { spool, threads: 1, options: &options, room: kept };
+            let opened = JsonLines.open(data, ".json", &with).unwrap();
+            // The file is gone: rows can only be those that are kept.
+            file.set_len(0).unwrap();
+            let fits = room == text.len();
+            assert_eq!(memory.0.load(Ordering::Relaxed), if fits { room } else { 0 });
+            assert_eq!(rows(&*opened, nested).is_ok_and(|rows| rows == 500), fits);
+            assert_eq!(memory.0.load(Ordering::Relaxed), 0);
+            assert!(!rows(&*opened, nested).is_ok_and(|rows| rows > 0));
+        }
+    }
 }

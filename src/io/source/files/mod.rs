@@ -4,6 +4,7 @@ mod avro;
 mod compression;
 mod csv;
 mod data;
+mod hadoop;
 mod infer;
 mod ipc;
 mod json;
@@ -21,6 +22,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
 
 use self::compression::Compression;
 pub use self::data::Data;
@@ -37,6 +40,9 @@ use crate::io::location::FileRef;
 /// What can be wrong with a file's content; its name is added by whoever opened it.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch, Fault>> + Send>;
+
+/// Files that are fetched at the same time; as many as there are threads are looked through.
+const AT_ONCE: usize = 16;
 
 /// A file format: how a file of it is opened.
 pub trait Format: Send + Sync {
@@ -129,6 +135,10 @@ impl Told {
     pub fn title(&self) -> &'static str {
         self.format.map_or("Parquet", Format::title)
     }
+
+    pub fn is_parquet(&self) -> bool {
+        self.format.is_none()
+    }
 }
 
 const PARQUET: [&str; 3] = [".parquet", ".parq", ".pq"];
@@ -196,21 +206,23 @@ impl FilesSource {
         room: Option<Room>,
     ) -> Result<Self> {
         let opening = Opening::default();
-        let room = room.map(Arc::new);
+        let room = &room.map(Arc::new);
         // What the names of directories say needs no file.
         let partitions = hive::partitions(files.iter().map(|(file, _)| file))?;
-        let mut opened = Vec::with_capacity(files.len());
-        let mut stamps = Vec::with_capacity(files.len());
-        let mut title = "";
-        for (file, told) in files {
+        let title = files.first().map_or("", |(_, told)| told.title());
+        let bytes: u64 = files.iter().map(|(file, _)| file.size).sum();
+        let (gives_up, turns) = (&opening, &Semaphore::new(threads.max(1)));
+        let opened = files.into_iter().map(|(file, told)| async move {
             let Some(format) = told.format else {
                 return Err(Error::internal("a Parquet file among others"));
             };
-            title = format.title();
             options.suit(title, format.options())?;
-            let options = options.clone();
-            let data = Data::of(&file, spool, &opening).await?;
-            let (name, spool, room) = (file.name.clone(), spool.to_path_buf(), room.clone());
+            let data = Data::of(&file, spool, gives_up).await?;
+            let turn = turns.acquire().await;
+            let _turn = turn.map_err(|_| Error::internal("files are opened that nobody waits for"))?;
+            let threads = share(threads, file.size, bytes);
+            let (name, spool, room, options) =
+                (file.name.clone(), spool.to_path_buf(), room.clone(), options.clone());
             let work = move || {
                 guarded(&name, title, || {
                     let data = match told.compression {
@@ -223,9 +235,10 @@ impl FilesSource {
             };
             let found = tokio::task::spawn_blocking(work).await;
             let found = found.map_err(|_| Error::internal("the opening of a file was aborted"))?;
-            stamps.push((file.size, file.stamp));
-            opened.push((file.name, found?));
-        }
+            Ok(((file.name, found?), (file.size, file.stamp)))
+        });
+        let opened: Vec<_> = stream::iter(opened).buffered(AT_ONCE.max(threads)).try_collect().await?;
+        let (mut opened, stamps): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
         opening.done();
         settle(&mut opened);
         let there: Vec<_> = opened.iter().map(|(_, file)| file.schema()).collect();
@@ -344,6 +357,12 @@ impl Reading {
         }
         Ok(Some(rest.slice(0, rows)))
     }
+}
+
+/// How many of the threads open a file of so many bytes beside others.
+fn share(threads: usize, file: u64, all: u64) -> usize {
+    let part = u128::from(file) * threads as u128;
+    usize::try_from(part.div_ceil(u128::from(all.max(1)))).unwrap_or(threads).clamp(1, threads.max(1))
 }
 
 /// What `work` makes of each number up to `count`, by several threads.

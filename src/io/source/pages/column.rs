@@ -16,7 +16,7 @@ use super::dictionary::Dictionary;
 use super::page::{Open, Values, Width};
 use super::spread::Spread;
 use super::texts::Texts;
-use super::{Result, damaged};
+use super::{Result, damaged, int96};
 use crate::io::ranged::Ranged;
 
 /// Whether a column chunk is flat, in encodings that are decoded here, and of this Arrow type without a conversion.
@@ -62,6 +62,7 @@ fn width(chunk: &ColumnChunkMetaData, arrow: &DataType) -> Option<Width> {
             (unit(own) == Some(said.unit)).then_some(Width::Eight)
         }
         (Type::DOUBLE, DataType::Float64, None) if plain => eight,
+        (Type::INT96, DataType::Timestamp(own, _), None) if plain => Some(Width::Twelve(*own)),
         (Type::BYTE_ARRAY, DataType::Utf8View, Some(LogicalType::String)) => {
             Some(Width::Any { are_texts: true })
         }
@@ -103,7 +104,7 @@ impl Column {
         };
         let cost = match width {
             _ if chunk.dictionary_page_offset().is_some() => 1.0,
-            Width::Four | Width::Eight => 1.5,
+            Width::Four | Width::Eight | Width::Twelve(_) => 1.5,
             Width::Any { .. } => 6.0,
         };
         Ok(Self {
@@ -255,7 +256,7 @@ impl Column {
         match self.width {
             _ if codes => spread.put(&there.codes, &mut made.codes),
             Width::Four => spread.put(&there.fours, &mut made.fours),
-            Width::Eight => spread.put(&there.eights, &mut made.eights),
+            Width::Eight | Width::Twelve(_) => spread.put(&there.eights, &mut made.eights),
             Width::Any { .. } => {
                 there.views.iter_mut().for_each(|view| *view = moved(*view, buffers));
                 spread.put(&there.views, &mut made.views);
@@ -309,7 +310,7 @@ impl Made {
         match width {
             _ if codes => self.codes.reserve(rows),
             Width::Four => self.fours.reserve(rows),
-            Width::Eight => self.eights.reserve(rows),
+            Width::Eight | Width::Twelve(_) => self.eights.reserve(rows),
             Width::Any { .. } => self.views.reserve(rows),
         }
     }
@@ -329,7 +330,7 @@ impl Made {
             (Values::Plain(data, at), places) => {
                 let rest = data.get(*at..).unwrap_or_default();
                 self.plain(rest, width, rows, places, base)?;
-                *at += rows * if width == Width::Four { 4 } else { 8 };
+                *at += rows * width.bytes();
                 Ok(())
             }
             (Values::Texts(texts), Some([])) => texts.skip(rows),
@@ -362,6 +363,15 @@ impl Made {
                         let value = |place: &u32| u32::from_le_bytes(values[(place - base) as usize]);
                         self.fours.extend(places.iter().map(value));
                     }
+                }
+            }
+            Width::Twelve(unit) => {
+                let (values, _) = data.get(..rows * 12).ok_or_else(cut)?.as_chunks::<12>();
+                let picked = places.map_or(rows, <[u32]>::len);
+                self.eights.reserve(picked);
+                for number in 0..picked {
+                    let value = places.map_or(number, |places| (places[number] - base) as usize);
+                    self.eights.push(int96::ticks(&values[value], unit)?.cast_unsigned());
                 }
             }
             _ => {

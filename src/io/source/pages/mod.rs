@@ -9,6 +9,7 @@ mod column;
 mod dictionary;
 mod header;
 mod hybrid;
+pub mod int96;
 mod page;
 mod spread;
 #[cfg(test)]

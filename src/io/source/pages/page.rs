@@ -2,6 +2,7 @@
 
 use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::TimeUnit;
 use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::column::page::Page;
@@ -15,10 +16,23 @@ use super::{Result, damaged};
 pub enum Width {
     Four,
     Eight,
+    /// Instants as Hive and Spark once wrote them, made ticks of this unit.
+    Twelve(TimeUnit),
     /// Texts, or bytes that need not be.
     Any {
         are_texts: bool,
     },
+}
+
+impl Width {
+    /// Bytes of a plain number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Width::Four => 4,
+            Width::Twelve(_) => 12,
+            Width::Eight | Width::Any { .. } => 8,
+        }
+    }
 }
 
 pub struct Open {
