@@ -10,9 +10,6 @@ use super::table::Partial;
 use crate::engine::spill_file::{self, Writing};
 use crate::error::Result;
 
-/// Bytes that are read at once.
-const READ: usize = 8 << 10;
-
 /// What one share spilled so far, still being written.
 pub struct Spilled {
     writing: Writing,
@@ -48,7 +45,7 @@ impl Spilled {
     /// Ends the writing and reads everything back, a batch at a time as it was added. The file goes with the reader.
     pub fn read(self) -> Result<Reading> {
         let written = self.writing.finish()?;
-        Ok(Reading { bytes: written.bytes, batches: written.read(READ)?, layout: self.layout })
+        Ok(Reading { bytes: written.bytes, batches: written.read()?, layout: self.layout })
     }
 }
 

@@ -27,9 +27,6 @@ pub const PLACE: &str = "__place";
 /// Of a place, so many bits are the number in the partition.
 const ROW_BITS: u32 = 40;
 
-/// Bytes that are read at once where a buffer's own are not.
-const READ: usize = 8 << 10;
-
 /// The place of a row of a partition.
 pub fn place_of(partition: usize, row: i64) -> i64 {
     ((partition as i64) << ROW_BITS) | row
@@ -124,7 +121,7 @@ impl Side {
 impl Part {
     /// Its rows, those of each partition in order. The file goes with them.
     pub fn read(self) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
-        self.written.read(READ)
+        self.written.read()
     }
 
     /// Its rows in the order of their places.

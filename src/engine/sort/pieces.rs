@@ -9,9 +9,6 @@ use crate::engine::owned_exec::compacted;
 use crate::engine::spill_file::{self, Reading, Written};
 use crate::error::{Error, Result};
 
-/// Bytes that are read at once where a block's own are not.
-const READ: usize = 4 << 10;
-
 /// A piece that is complete.
 pub struct Piece {
     written: Written,
@@ -77,6 +74,6 @@ impl Writing {
 impl Piece {
     /// Its blocks, in order. The file goes with the reader.
     pub fn read(self) -> Result<Reading> {
-        self.written.read(READ)
+        self.written.read()
     }
 }
