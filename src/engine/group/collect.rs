@@ -88,23 +88,23 @@ impl Rows {
     }
 
     /// Every column once, in a fixed order.
-    fn columns(&self) -> Vec<ArrayRef> {
+    pub fn columns(&self) -> Vec<ArrayRef> {
         self.keys.iter().chain(self.args.iter().flatten()).chain(&self.positions).cloned().collect()
     }
 
-    fn layout(&self) -> Layout {
+    pub fn layout(&self) -> Layout {
         Layout { keys: self.keys.len(), args: self.args.iter().map(Vec::len).collect() }
     }
 }
 
 /// Which of [`Rows::columns`] are what.
-struct Layout {
+pub struct Layout {
     keys: usize,
     args: Vec<usize>,
 }
 
 impl Layout {
-    fn rows(&self, columns: Vec<ArrayRef>, rows: usize) -> Rows {
+    pub fn rows(&self, columns: Vec<ArrayRef>, rows: usize) -> Rows {
         let mut columns = columns.into_iter();
         let keys = columns.by_ref().take(self.keys).collect();
         let args = self.args.iter().map(|args| columns.by_ref().take(*args).collect()).collect();

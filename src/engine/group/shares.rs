@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::collect::Rows;
 use super::numbers::{Meaning, Numberer, Numbers};
-use super::spill::Spilled;
+use super::spill::{Spilled, SpilledRows};
 use super::table::{Finished, GroupTable, Partial};
 use super::{GroupSpec, estimate, limit};
 use crate::engine::control::Control;
@@ -46,6 +46,7 @@ struct Share {
     table: Option<GroupTable>,
     waiting: Vec<Rows>,
     spilled: Option<Spilled>,
+    rows: Option<SpilledRows>,
 }
 
 impl Share {
@@ -89,6 +90,8 @@ pub struct Shares {
     rows: Expected,
     /// Rows wait until all of their share are there: nearly every one is a group of its own.
     waits: AtomicBool,
+    /// Whether rows that wait go to disk as they are: decided by the first share of them for which there is no room.
+    as_rows: OnceLock<bool>,
     reservation: Mutex<MemoryReservation>,
     /// Where groups go that memory has no room for.
     disk: Option<Arc<DiskManager>>,
@@ -118,6 +121,7 @@ impl Shares {
             packed,
             rows,
             waits: AtomicBool::new(false),
+            as_rows: OnceLock::new(),
             reservation: Mutex::new(reservation),
             spills: AtomicBool::new(short && disk.is_some()),
             limit,
@@ -226,8 +230,6 @@ impl Shares {
             if !self.begin_spilling() {
                 return Err(error);
             }
-            // From here on rows are added at once: if the same keys come again, that takes less.
-            self.waits.store(false, Ordering::Relaxed);
             while self.relieve()? {
                 if self.reserve().is_ok() {
                     return Ok(());
@@ -343,7 +345,19 @@ impl Shares {
     }
 
     fn spill(&self, share: &mut Share) -> Result<()> {
-        self.settle(share)?;
+        let waiting: usize = share.waiting.iter().map(|rows| rows.rows).sum();
+        if waiting > 0 && self.as_rows.get() == Some(&true) {
+            self.spill_rows(share)?;
+        } else if waiting > 0 {
+            let before = share.table.as_ref().map_or(0, GroupTable::len);
+            self.settle(share)?;
+            let added = share.table.as_ref().map_or(0, GroupTable::len).saturating_sub(before);
+            // To add rows only to write their groups is work for nothing where these are about as many. Where they are
+            // not, rows are added at once from here on: if the same keys come again, that takes less.
+            if !*self.as_rows.get_or_init(|| waiting as f64 <= added as f64 * ROWS) {
+                self.waits.store(false, Ordering::Relaxed);
+            }
+        }
         let (Some(disk), Some(table)) = (&self.disk, share.table.take()) else { return Ok(()) };
         let size = table.size();
         if !table.is_empty() {
@@ -355,6 +369,20 @@ impl Shares {
             }
         }
         self.resized(size, 0);
+        Ok(())
+    }
+
+    /// Writes rows that wait as they are.
+    fn spill_rows(&self, share: &mut Share) -> Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        let before = share.size();
+        let rows = Rows::joined(std::mem::take(&mut share.waiting))?;
+        self.spilled.fetch_add(rows.rows, Ordering::Relaxed);
+        match &mut share.rows {
+            Some(spilled) => spilled.add(&rows)?,
+            none => *none = Some(SpilledRows::begin(disk, &rows)?),
+        }
+        self.resized(before, share.size());
         Ok(())
     }
 
@@ -400,25 +428,40 @@ impl Shares {
     /// Finishes one share; nothing of it stays.
     pub fn finish_one(&self, share: usize, control: &Control) -> Result<Option<Finished>> {
         let mut share = std::mem::take(&mut *self.shares[share].lock());
-        self.settle(&mut share)?;
-        let Share { table, spilled, .. } = share;
-        let mut held = table.as_ref().map_or(0, GroupTable::size);
-        let table = match spilled {
-            None => table,
-            Some(spilled) => {
+        if share.rows.is_none() {
+            self.settle(&mut share)?;
+        }
+        let mut held = share.size();
+        let Share { table, waiting, spilled, rows } = share;
+        let table = match (spilled, rows) {
+            (None, None) => table,
+            (spilled, rows) => {
                 let mut whole = self.table()?;
-                let rest = table.filter(|table| !table.is_empty()).map(|table| table.export());
-                let spilled = spilled.read()?;
-                control.memory.spill(spilled.bytes);
-                for partial in spilled.chain(rest) {
+                let mut grown = |whole: &GroupTable| -> Result<()> {
                     control.check()?;
-                    whole.merge(&partial?, None, &|| control.check())?;
                     self.resized(held, whole.size());
                     held = whole.size();
                     if self.reserve().is_err() {
                         self.relieve()?;
                         self.reserve()?;
                     }
+                    Ok(())
+                };
+                if let Some(rows) = rows {
+                    whole.reserve(rows.rows + waiting.iter().map(|rows| rows.rows).sum::<usize>());
+                    let (bytes, rows) = rows.read()?;
+                    control.memory.spill(bytes);
+                    for rows in rows.chain(waiting.into_iter().map(Ok)) {
+                        rows?.add_to(&mut whole)?;
+                        grown(&whole)?;
+                    }
+                }
+                let rest = table.filter(|table| !table.is_empty()).map(|table| table.export());
+                let spilled = spilled.map(Spilled::read).transpose()?;
+                control.memory.spill(spilled.as_ref().map_or(0, |spilled| spilled.bytes));
+                for partial in spilled.into_iter().flatten().chain(rest) {
+                    whole.merge(&partial?, None, &|| control.check())?;
+                    grown(&whole)?;
                 }
                 Some(whole)
             }

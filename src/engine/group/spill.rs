@@ -1,4 +1,4 @@
-//! Groups on disk: what a share held when memory ran out, one file a share.
+//! Groups on disk: what a share held when memory ran out, and rows that are yet to be added to it, a file of each a share.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Int64Type, Schema};
 use datafusion::execution::disk_manager::DiskManager;
 
+use super::collect::{self, Rows};
 use super::table::Partial;
 use crate::engine::spill_file::{self, Writing};
 use crate::error::Result;
@@ -81,12 +82,46 @@ impl Layout {
 
 fn batch(partial: &Partial) -> Result<RecordBatch> {
     let first = partial.first.iter().map(|first| Arc::new(first.clone()) as ArrayRef);
-    let columns: Vec<ArrayRef> =
-        partial.keys.iter().chain(partial.states.iter().flatten()).cloned().chain(first).collect();
+    let columns = partial.keys.iter().chain(partial.states.iter().flatten()).cloned().chain(first).collect();
+    batch_of(columns, partial.rows)
+}
+
+fn batch_of(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let fields = columns.iter().enumerate();
     let fields =
         fields.map(|(number, column)| Field::new(number.to_string(), column.data_type().clone(), true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let options = RecordBatchOptions::new().with_row_count(Some(partial.rows));
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+}
+
+/// Rows of one share that are on disk as they are, still being written.
+pub struct SpilledRows {
+    writing: Writing,
+    layout: collect::Layout,
+    pub rows: usize,
+}
+
+impl SpilledRows {
+    /// A file for rows like these; they are written to it.
+    pub fn begin(disk: &Arc<DiskManager>, rows: &Rows) -> Result<Self> {
+        let batch = batch_of(rows.columns(), rows.rows)?;
+        let mut writing = Writing::begin(disk, "rows of groups", &batch)?;
+        writing.add(&batch)?;
+        Ok(Self { writing, layout: rows.layout(), rows: rows.rows })
+    }
+
+    pub fn add(&mut self, rows: &Rows) -> Result<()> {
+        self.rows += rows.rows;
+        self.writing.add(&batch_of(rows.columns(), rows.rows)?)
+    }
+
+    /// Ends the writing and reads everything back. How long the file is, and the rows; it goes with them.
+    pub fn read(self) -> Result<(u64, impl Iterator<Item = Result<Rows>>)> {
+        let Self { writing, layout, .. } = self;
+        let written = writing.finish()?;
+        let bytes = written.bytes;
+        let rows = move |batch: RecordBatch| layout.rows(batch.columns().to_vec(), batch.num_rows());
+        Ok((bytes, written.read()?.map(move |batch| batch.map(&rows))))
+    }
 }
