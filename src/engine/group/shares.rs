@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::UInt32Array;
 use datafusion::execution::disk_manager::DiskManager;
 use datafusion::execution::memory_pool::MemoryReservation;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::collect::Rows;
 use super::numbers::{Meaning, Numberer, Numbers};
@@ -225,18 +225,22 @@ impl Shares {
         if self.spills() && share.waiting.len() > SPILLED_ANYWAY {
             return self.spill(&mut share);
         }
-        drop(share);
         if let Err(error) = self.reserve() {
-            if !self.begin_spilling() {
-                return Err(error);
-            }
-            while self.relieve()? {
-                if self.reserve().is_ok() {
-                    return Ok(());
-                }
-            }
+            return self.without_room(share, error);
+        }
+        Ok(())
+    }
+
+    /// Makes room after a share was added to.
+    fn without_room(&self, mut share: MutexGuard<'_, Share>, error: Error) -> Result<()> {
+        if !self.begin_spilling() {
             return Err(error);
         }
+        self.spill(&mut share)?;
+        drop(share);
+        self.relieve()?;
+        // What is missing now others have added, and see to it.
+        let _ = self.reserve();
         Ok(())
     }
 
@@ -275,14 +279,7 @@ impl Shares {
             return self.spill(&mut share);
         }
         if let Err(error) = self.reserve() {
-            if !self.begin_spilling() {
-                return Err(error);
-            }
-            self.spill(&mut share)?;
-            drop(share);
-            self.relieve()?;
-            // What is missing now others have added, and see to it.
-            let _ = self.reserve();
+            return self.without_room(share, error);
         }
         Ok(())
     }
