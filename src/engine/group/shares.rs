@@ -360,10 +360,7 @@ impl Shares {
         if !table.is_empty() {
             let partial = table.export()?;
             self.spilled.fetch_add(partial.rows, Ordering::Relaxed);
-            match &mut share.spilled {
-                Some(spilled) => spilled.add(&partial)?,
-                none => *none = Some(Spilled::begin(disk, &partial)?),
-            }
+            Spilled::add(&mut share.spilled, disk, &partial)?;
         }
         self.resized(size, 0);
         Ok(())
@@ -375,10 +372,7 @@ impl Shares {
         let before = share.size();
         let rows = Rows::joined(std::mem::take(&mut share.waiting))?;
         self.spilled.fetch_add(rows.rows, Ordering::Relaxed);
-        match &mut share.rows {
-            Some(spilled) => spilled.add(&rows)?,
-            none => *none = Some(SpilledRows::begin(disk, &rows)?),
-        }
+        SpilledRows::add(&mut share.rows, disk, &rows)?;
         self.resized(before, share.size());
         Ok(())
     }

@@ -26,21 +26,21 @@ struct Layout {
 }
 
 impl Spilled {
-    /// A file for groups like these; they are written to it.
-    pub fn begin(disk: &Arc<DiskManager>, partial: &Partial) -> Result<Self> {
+    /// Writes groups behind those that are there, of the same layout.
+    pub fn add(to: &mut Option<Self>, disk: &Arc<DiskManager>, partial: &Partial) -> Result<()> {
+        let batch = batch(partial)?;
+        if let Some(spilled) = to {
+            return spilled.writing.add(&batch);
+        }
         let layout = Layout {
             keys: partial.keys.len(),
             states: partial.states.iter().map(Vec::len).collect(),
             first: partial.first.is_some(),
         };
-        let batch = batch(partial)?;
         let mut writing = Writing::begin(disk, "groups", &batch)?;
         writing.add(&batch)?;
-        Ok(Self { writing, layout })
-    }
-
-    pub fn add(&mut self, partial: &Partial) -> Result<()> {
-        self.writing.add(&batch(partial)?)
+        *to = Some(Self { writing, layout });
+        Ok(())
     }
 
     /// Ends the writing and reads everything back, a batch at a time as it was added. The file goes with the reader.
@@ -103,17 +103,17 @@ pub struct SpilledRows {
 }
 
 impl SpilledRows {
-    /// A file for rows like these; they are written to it.
-    pub fn begin(disk: &Arc<DiskManager>, rows: &Rows) -> Result<Self> {
+    /// Writes rows behind those that are there, of the same layout.
+    pub fn add(to: &mut Option<Self>, disk: &Arc<DiskManager>, rows: &Rows) -> Result<()> {
         let batch = batch_of(rows.columns(), rows.rows)?;
+        if let Some(spilled) = to {
+            spilled.rows += rows.rows;
+            return spilled.writing.add(&batch);
+        }
         let mut writing = Writing::begin(disk, "rows of groups", &batch)?;
         writing.add(&batch)?;
-        Ok(Self { writing, layout: rows.layout(), rows: rows.rows })
-    }
-
-    pub fn add(&mut self, rows: &Rows) -> Result<()> {
-        self.rows += rows.rows;
-        self.writing.add(&batch_of(rows.columns(), rows.rows)?)
+        *to = Some(Self { writing, layout: rows.layout(), rows: rows.rows });
+        Ok(())
     }
 
     /// Ends the writing and reads everything back. How long the file is, and the rows; it goes with them.
