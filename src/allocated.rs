@@ -69,6 +69,8 @@ pub fn bytes() -> Option<usize> {
 
 #[cfg(all(test, debug_assertions))]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     /// Far more than all tests that run beside this one free meanwhile. Nothing is written to it.
     const MUCH: usize = 1 << 30;
 
