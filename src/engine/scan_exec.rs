@@ -147,40 +147,42 @@ impl ExecutionPlan for ScanExec {
         context: Arc<TaskContext>,
     ) -> DataFusionResult<SendableRecordBatchStream> {
         let schema = self.schema();
-        let queue = Arc::new(MorselQueue::new(self.scan.clone(), self.partitions[partition].clone()));
-        let (predicate, outputs) = (self.predicate.clone(), self.outputs.clone());
+        let puller = self.puller(partition, &context);
         let scanned = schema.clone();
-        let (scanning, partitions) = (self.scan.clone(), self.partitions.len());
         // Not before somebody asks: of the two sides of a join, one waits for the other, and threads are finite.
-        let started = stream::once(async move {
-            let counted = scanning.counted(partitions, context.memory_pool());
-            scan(queue, predicate, outputs, scanned, counted)
-        });
+        let started = stream::once(async move { scan(puller(), scanned) });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, started.flatten())))
     }
 }
 
-fn scan(
-    queue: Arc<MorselQueue>,
-    predicate: Option<Arc<Predicate>>,
-    outputs: Arc<[Program]>,
-    schema: SchemaRef,
-    counted: MemoryReservation,
-) -> SendableRecordBatchStream {
-    let mut stream = RecordBatchReceiverStream::builder(schema.clone(), AHEAD);
+impl ScanExec {
+    /// What begins a partition's scan.
+    fn puller(&self, partition: usize, context: &Arc<TaskContext>) -> impl FnOnce() -> Pull + Send + use<> {
+        let (scan, share) = (self.scan.clone(), self.partitions[partition].clone());
+        let (predicate, outputs, schema) = (self.predicate.clone(), self.outputs.clone(), self.schema());
+        let (partitions, pool) = (self.partitions.len(), context.memory_pool().clone());
+        move || Pull {
+            readers: MorselReaders::new(Arc::new(MorselQueue::new(scan.clone(), share))),
+            reader: None,
+            predicate,
+            outputs,
+            schema,
+            _counted: scan.counted(partitions, &pool),
+            scan,
+        }
+    }
+
+    /// A partition's rows for a thread that does something with them itself, where no network is waited for.
+    pub fn pull(&self, partition: usize, context: &Arc<TaskContext>) -> Option<Pull> {
+        let waits = self.scan.morsels.iter().any(|morsel| self.scan.is_remote(morsel));
+        (!waits).then(|| self.puller(partition, context)())
+    }
+}
+
+fn scan(pull: Pull, schema: SchemaRef) -> SendableRecordBatchStream {
+    let mut stream = RecordBatchReceiverStream::builder(schema, AHEAD);
     let sender = stream.tx();
-    let scan = queue.scan.clone();
-    let readers = MorselReaders::new(queue);
-    let mut producer = Producer {
-        scan,
-        readers,
-        reader: None,
-        predicate,
-        outputs,
-        schema,
-        sender: stream.tx(),
-        _counted: counted,
-    };
+    let mut producer = Producer { pull, sender: stream.tx() };
     stream.spawn(async move {
         // A thread is held while it decodes, not while it waits: the consumer may wait for other scans, and threads
         // are finite.
@@ -202,50 +204,72 @@ fn scan(
 }
 
 /// What a partition's scan has to remember between its turns on a thread.
-struct Producer {
+pub struct Pull {
     scan: Arc<Scan>,
     readers: MorselReaders,
     reader: Option<MorselReader>,
     predicate: Option<Arc<Predicate>>,
     outputs: Arc<[Program]>,
     schema: SchemaRef,
-    sender: Sender<DataFusionResult<RecordBatch>>,
     _counted: MemoryReservation,
+}
+
+/// What a chunk came to.
+pub enum Pulled {
+    Rows(RecordBatch),
+    /// No row of it is wanted.
+    Nothing,
+    End,
+}
+
+impl Pull {
+    /// Decodes and filters the next chunk. Blocks.
+    pub fn next(&mut self) -> Result<Pulled> {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            None => match self.readers.next_reader()? {
+                Some(reader) => self.reader.insert(reader),
+                None => return Ok(Pulled::End),
+            },
+        };
+        let Some(chunk) = reader.next_chunk()? else {
+            self.reader = None;
+            return Ok(Pulled::Nothing);
+        };
+        let rows = chunk.num_rows();
+        let chunk = match &self.predicate {
+            Some(predicate) => reader.keep(&self.scan, predicate, &chunk)?,
+            None => chunk,
+        };
+        let output = project(&chunk, &self.outputs, &self.schema)?;
+        reader.finished(rows);
+        Ok(if output.num_rows() == 0 { Pulled::Nothing } else { Pulled::Rows(output) })
+    }
+}
+
+/// A scan that sends its rows to whoever consumes them.
+struct Producer {
+    pull: Pull,
+    sender: Sender<DataFusionResult<RecordBatch>>,
 }
 
 impl Producer {
     /// Decodes and sends as long as the consumer takes what it gets. Then the batch that it did not take, or nothing at
     /// the end. Blocks.
     fn produce(&mut self) -> Result<Option<RecordBatch>> {
-        loop {
-            if self.reader.is_none() {
-                self.reader = self.readers.next_reader()?;
-            }
-            let Some(reader) = &mut self.reader else { return Ok(None) };
-            let Some(chunk) = reader.next_chunk()? else {
-                self.reader = None;
-                continue;
-            };
-            if self.sender.is_closed() {
-                // Nobody wants more: a filter that finds nothing would never notice by sending.
-                return Ok(None);
-            }
-            let rows = chunk.num_rows();
-            let chunk = match &self.predicate {
-                Some(predicate) => reader.keep(&self.scan, predicate, &chunk)?,
-                None => chunk,
-            };
-            let output = project(&chunk, &self.outputs, &self.schema)?;
-            reader.finished(rows);
-            if output.num_rows() == 0 {
-                continue;
-            }
-            match self.sender.try_send(Ok(output)) {
-                Ok(()) => {}
-                Err(TrySendError::Full(Ok(output))) => return Ok(Some(output)),
-                Err(_) => return Ok(None),
+        // Where nobody wants more, a filter that finds nothing would never notice by sending.
+        while !self.sender.is_closed() {
+            match self.pull.next()? {
+                Pulled::End => return Ok(None),
+                Pulled::Nothing => {}
+                Pulled::Rows(output) => match self.sender.try_send(Ok(output)) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(Ok(output))) => return Ok(Some(output)),
+                    Err(_) => return Ok(None),
+                },
             }
         }
+        Ok(None)
     }
 }
 

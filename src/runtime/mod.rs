@@ -14,6 +14,7 @@ mod ladder;
 mod learnt;
 pub mod opening;
 mod output;
+mod pulled;
 pub mod run;
 mod spill;
 mod supervised;

@@ -9,14 +9,16 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
 use super::answer::{handed_out, plain_schema};
+use super::pulled::{Lanes, pulled};
 use super::run::Run;
 use crate::engine::control::{Control, Stage as Told};
 use crate::engine::group::exec::blocking;
 use crate::engine::ordered::in_order;
+use crate::engine::scan_exec::{Pull, ScanExec};
 use crate::engine::shared_pool::{ClientMemory, RunPool};
 use crate::error::{Error, Result};
 use crate::io::sink::gather::Gathering;
@@ -26,6 +28,13 @@ use crate::io::sink::target::{Home, Mode, Target, Written};
 use crate::io::sink::{bytes_of, columns, lane};
 
 type Rows = BoxStream<'static, Result<RecordBatch>>;
+
+/// Where the rows of a lane come from.
+enum Feed {
+    Rows(Rows),
+    /// A scan and nothing else: whoever writes its rows makes them.
+    Scan(Box<Pull>),
+}
 
 /// Bytes that a writer may hold of a row group, at least and at most.
 const BUDGET: (usize, usize) = (1 << 20, 64 << 20);
@@ -58,12 +67,18 @@ pub(super) async fn plan(
     // Lines are made of views as well as of any other text. What waits for its directory is copied in any case.
     let views = target.format.is_text() || target.format.takes_views() && target.partition_by.is_empty();
     let schema = if views { plan.schema() } else { plain_schema(&plan.schema()) };
-    let lanes: Vec<Rows> = if target.single || target.mode == Mode::Append && target.partition_by.is_empty() {
-        vec![in_order(plan, context.clone()).map_err(Error::from).boxed()]
+    let lanes = if target.single || target.mode == Mode::Append && target.partition_by.is_empty() {
+        vec![Feed::Rows(in_order(plan, context.clone()).map_err(Error::from).boxed())]
     } else {
         let partitions = plan.properties().partitioning.partition_count();
-        let lanes = (0..partitions)
-            .map(|partition| Ok(plan.execute(partition, context.clone())?.map_err(Error::from).boxed()));
+        // An upload waits for its store: meanwhile rows are made.
+        let scan = plan.downcast_ref::<ScanExec>().filter(|_| matches!(target.home, Home::Local(_)));
+        let lanes = (0..partitions).map(|partition| {
+            if let Some(pull) = scan.and_then(|scan| scan.pull(partition, context)) {
+                return Ok(Feed::Scan(Box::new(pull)));
+            }
+            Ok(Feed::Rows(plan.execute(partition, context.clone())?.map_err(Error::from).boxed()))
+        });
         lanes.collect::<Result<_>>()?
     };
     // Several lanes are a thread each.
@@ -80,7 +95,8 @@ pub(super) async fn batches(
     limit: usize,
     context: &Arc<TaskContext>,
 ) -> Result<Written> {
-    write(target, run, schema, vec![stream::iter(batches).map(Ok).boxed()], limit, context).await
+    let rows = stream::iter(batches).map(Ok).boxed();
+    write(target, run, schema, vec![Feed::Rows(rows)], limit, context).await
 }
 
 /// What one writer alone may hold, and what counts it.
@@ -115,7 +131,7 @@ async fn write(
     target: Target,
     run: &Run,
     schema: SchemaRef,
-    lanes: Vec<Rows>,
+    mut lanes: Vec<Feed>,
     limit: usize,
     context: &Arc<TaskContext>,
 ) -> Result<Written> {
@@ -123,14 +139,17 @@ async fn write(
     let started = Instant::now();
     let (url, far) = (target.url.clone(), matches!(target.home, Home::Remote(_)));
     let begun = blocking(move || Stage::begin(target));
-    let mut lanes: Vec<_> = lanes.into_iter().map(|rows| Box::pin(rows.peekable())).collect();
     let stage = Arc::new(match far {
         false => begun.await?,
         true => {
             // The first rows are on their way while the store says what is at the target.
             let first = async {
-                for rows in &mut lanes {
-                    rows.as_mut().peek().await;
+                for lane in &mut lanes {
+                    if let Feed::Rows(rows) = lane {
+                        let mut begun = Box::pin(std::mem::replace(rows, stream::empty().boxed()).peekable());
+                        begun.as_mut().peek().await;
+                        *rows = begun.boxed();
+                    }
                 }
             };
             futures::future::join(begun, first).await.0?
@@ -140,12 +159,17 @@ async fn write(
     let pool = context.memory_pool().clone();
     let budget = budget(&stage.target, limit, lanes.len());
     let gathering = Arc::new(Gathering::new(lanes.len(), context.session_config().target_partitions()));
-    let lanes = lanes.into_iter().enumerate().map(|(number, rows)| -> Result<_> {
+    let going = Arc::new(Lanes::new(lanes.len(), context.session_config().target_partitions()));
+    let lanes = lanes.into_iter().enumerate().map(|(number, feed)| -> Result<_> {
         let room = MemoryConsumer::new("writing").register(&pool);
         let room = Box::new(Reserved(room));
         let writer = lane(stage.clone(), stored.clone(), number, budget, room, &gathering)?;
         let waiting = MemoryConsumer::new("rows to be written").register(&pool);
-        Ok(rows_of(writer, rows.boxed(), schema.clone(), run.control.clone(), waiting))
+        let (schema, control, going) = (schema.clone(), run.control.clone(), going.clone());
+        Ok(match feed {
+            Feed::Rows(rows) => FutureExt::boxed(rows_of(writer, rows, schema, control, waiting)),
+            Feed::Scan(pull) => FutureExt::boxed(pulled(writer, *pull, schema, control, waiting, going)),
+        })
     });
     let lanes = lanes.collect::<Result<Vec<_>>>()?;
     let joined = futures::future::try_join_all(lanes).await;
