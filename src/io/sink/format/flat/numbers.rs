@@ -94,7 +94,10 @@ struct Bits<T>(T);
 impl<T: Number> Key for Bits<T> {
     #[inline]
     fn hash(self) -> u64 {
-        self.0.bits().wrapping_mul(SPREAD)
+        // Of decimal fractions and whole floats it is the upper bits that differ, and they alone would move few bits of
+        // the product's upper half.
+        let bits = self.0.bits();
+        (bits ^ (bits >> 32)).wrapping_mul(SPREAD)
     }
 
     #[inline]
