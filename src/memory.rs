@@ -139,11 +139,30 @@ static BEFORE: AtomicUsize = AtomicUsize::new(0);
 /// What it held when freed pages were last given back by [`hold_at_most`].
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
+/// Of so many parts of what a process may hold, one is what threads may keep for what they allocate next.
+const OWN: usize = 4;
+
+/// Whether more is held than that.
+static TIGHT: AtomicBool = AtomicBool::new(false);
+
+/// For threads whose work ends and who may wait for more of it: of each size of memory that a thread ever allocated it
+/// keeps a page of up to 4 MiB, however little of it is used, and nobody else has any of it before the thread ends. Threads
+/// that waited held half a limit of 1.5 GB so. Where much is held, these pages are left to whoever allocates next.
+pub fn leave_to_others() {
+    #[cfg(target_os = "linux")]
+    if TIGHT.load(Ordering::Relaxed) {
+        // SAFETY: may be called by any thread but the first one of the process, which does not call this; what it allocated
+        // stays valid, and allocating makes it ready again.
+        unsafe { libmimalloc_sys::mi_thread_done() };
+    }
+}
+
 /// Gives freed pages back if the process holds more than so many bytes beyond what it held before the first engine, and
 /// `step` more than after the last time: what was left then was in use, and asking at once again would free nothing.
 pub fn hold_at_most(limit: usize, step: usize) {
-    let held = resident();
-    if held <= BEFORE.load(Ordering::Relaxed).saturating_add(limit) {
+    let (held, before) = (resident(), BEFORE.load(Ordering::Relaxed));
+    TIGHT.store(held > before.saturating_add(limit / OWN), Ordering::Relaxed);
+    if held <= before.saturating_add(limit) {
         HELD.store(0, Ordering::Relaxed);
     } else if held >= HELD.load(Ordering::Relaxed).saturating_add(step) {
         give_back_freed_pages();

@@ -26,6 +26,7 @@ use super::morsels::{MorselQueue, MorselReaders};
 use super::predicate::Predicate;
 use super::scan::{MorselReader, Scan};
 use crate::error::{Error, Result};
+use crate::memory::leave_to_others;
 use crate::plan::eval::Program;
 
 /// Chunks decoded ahead of whoever consumes them, per partition.
@@ -187,7 +188,11 @@ fn scan(pull: Pull, schema: SchemaRef) -> SendableRecordBatchStream {
         // A thread is held while it decodes, not while it waits: the consumer may wait for other scans, and threads
         // are finite.
         loop {
-            let work = tokio::task::spawn_blocking(move || producer.produce().map(|more| (producer, more)));
+            let work = tokio::task::spawn_blocking(move || {
+                let produced = producer.produce().map(|more| (producer, more));
+                leave_to_others();
+                produced
+            });
             let (returned, more) = match work.await {
                 Ok(produced) => produced?,
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

@@ -31,6 +31,7 @@ use crate::engine::morsels::{MorselQueue, MorselReaders};
 use crate::engine::predicate::Predicate;
 use crate::engine::scan::Scan;
 use crate::error::{Error, Result};
+use crate::memory::leave_to_others;
 use crate::plan::eval::Program;
 
 /// Bytes of a value that is not of one width, as it is counted before the answer is there.
@@ -297,6 +298,11 @@ fn in_batches(
 
 /// Runs work that blocks, on a thread for it; a panic there is a defect of ours, reported as such.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let work = move || {
+        let result = work();
+        leave_to_others();
+        result
+    };
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => Err(Error::internal("a thread of the engine panicked")),
