@@ -268,4 +268,45 @@ mod tests {
         hold_at_most(0, 0);
         assert!(resident() < before - (128 << 20), "{before}, {}", resident());
     }
+
+    /// Whether a block of a thread that waits and one that another thread allocates then lie in one page of the allocator.
+    #[cfg(target_os = "linux")]
+    fn share_a_page(leaves: bool) -> bool {
+        use std::sync::mpsc::channel;
+
+        // A size that nothing else allocates meanwhile, if it can be helped; a page has several of them.
+        const BLOCK: usize = 440 << 10;
+        const PAGE: usize = 4 << 20;
+        let (told, place) = channel();
+        let (go, goes) = channel::<()>();
+        let waiting = std::thread::spawn(move || {
+            let block = vec![1_u8; BLOCK];
+            if leaves {
+                TIGHT.store(true, Ordering::Relaxed);
+                leave_to_others();
+            }
+            told.send(block.as_ptr() as usize).unwrap();
+            let _ = goes.recv();
+            // What it allocated before is still its own to free, and it can allocate again.
+            assert!(block.iter().all(|byte| *byte == 1));
+            drop(block);
+            assert_eq!(vec![2_u8; BLOCK].len(), BLOCK);
+        });
+        let first = place.recv().unwrap();
+        let other = std::thread::spawn(|| vec![3_u8; BLOCK].as_ptr() as usize).join().unwrap();
+        drop(go);
+        waiting.join().unwrap();
+        first.abs_diff(other) < PAGE && first != other
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_thread_keeps_is_left_to_others_where_much_is_held() {
+        assert!(!(0..3).all(|_| share_a_page(false)), "a thread keeps what is its own");
+        // Another test may take the page first.
+        assert!((0..20).any(|_| share_a_page(true)));
+        TIGHT.store(false, Ordering::Relaxed);
+        leave_to_others();
+        assert_eq!(vec![4_u8; 64].len(), 64);
+    }
 }
