@@ -142,16 +142,14 @@ async fn write(
     let stage = Arc::new(match far {
         false => begun.await?,
         true => {
-            // The first rows are on their way while the store says what is at the target.
-            let first = async {
-                for lane in &mut lanes {
-                    if let Feed::Rows(rows) = lane {
-                        let mut begun = Box::pin(std::mem::replace(rows, stream::empty().boxed()).peekable());
-                        begun.as_mut().peek().await;
-                        *rows = begun.boxed();
-                    }
+            // The first rows of all lanes are on their way while the store says what is at the target.
+            let first = futures::future::join_all(lanes.iter_mut().map(|lane| async move {
+                if let Feed::Rows(rows) = lane {
+                    let mut begun = Box::pin(std::mem::replace(rows, stream::empty().boxed()).peekable());
+                    begun.as_mut().peek().await;
+                    *rows = begun.boxed();
                 }
-            };
+            }));
             futures::future::join(begun, first).await.0?
         }
     });
