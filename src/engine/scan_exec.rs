@@ -229,7 +229,7 @@ pub enum Pulled {
 
 impl Pull {
     /// Decodes and filters the next chunk. Blocks.
-    pub fn next(&mut self) -> Result<Pulled> {
+    pub fn pulled(&mut self) -> Result<Pulled> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             None => match self.readers.next_reader()? {
@@ -264,7 +264,7 @@ impl Producer {
     fn produce(&mut self) -> Result<Option<RecordBatch>> {
         // Where nobody wants more, a filter that finds nothing would never notice by sending.
         while !self.sender.is_closed() {
-            match self.pull.next()? {
+            match self.pull.pulled()? {
                 Pulled::End => return Ok(None),
                 Pulled::Nothing => {}
                 Pulled::Rows(output) => match self.sender.try_send(Ok(output)) {

@@ -38,7 +38,7 @@ impl Lanes {
         if self.given_up.load(Ordering::Relaxed) {
             return Err(Error::cancelled());
         }
-        pull.next()
+        pull.pulled()
     }
 
     /// Whether a thread has nothing to do.
