@@ -293,11 +293,11 @@ mod tests {
             assert_eq!(vec![2_u8; BLOCK].len(), BLOCK);
         });
         let first = place.recv().unwrap();
-        let placed = || {
+        let other = std::thread::spawn(|| {
             let block = vec![3_u8; BLOCK];
             block.as_ptr() as usize
-        };
-        let other = std::thread::spawn(placed).join().unwrap();
+        });
+        let other = other.join().unwrap();
         drop(go);
         waiting.join().unwrap();
         first.abs_diff(other) < PAGE && first != other

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rlm_hypervisor import RLMClient
 
 MIB = 1 << 20
 
@@ -118,6 +119,26 @@ def test_what_a_run_really_holds(sources: tuple[Path, Path], tmp_path: Path, kin
 def test_what_a_run_of_long_texts_really_holds(long_texts: Path, tmp_path: Path, kind: str) -> None:
     """Filter, group, join, sort and write of texts that take many times what numbers take."""
     check((long_texts, long_texts), tmp_path, kind, 64 * MIB, LONG_ROWS * 8 // 10)
+
+
+@pytest.mark.slow
+def test_a_single_wide_file_says_less_of_its_row_groups_than_they_hold(tmp_path: Path) -> None:
+    """What is said of them is held to the end of the file: it must not grow as the file does."""
+    columns, rows, described = 1000, 20_000, 1 << 10
+    random = np.random.default_rng(7)
+    wide = pa.table({f"c{n}": random.normal(size=rows) for n in range(columns)})
+    pq.write_table(wide, tmp_path / "wide", row_group_size=1000, use_dictionary=False)
+    with RLMClient(threads=2, memory_limit=LIMIT, spill_dir=tmp_path, progress=False) as client:
+        task = {
+            "type": "parallel",
+            "input": {"source": tmp_path / "wide", "operation": lambda p: p[p["c0"] > -9]},
+        }
+        client.submit({**task, "output": tmp_path / "out.parquet"}).result()
+    footer = pq.read_metadata(tmp_path / "out.parquet")
+    assert footer.num_rows == rows
+    sizes = [footer.row_group(number).total_byte_size for number in range(footer.num_row_groups)]
+    assert len(sizes) > 2, "memory sufficed for all rows: nothing was asked"
+    assert len(sizes) * columns * described <= 2 * max(sizes)
 
 
 def check(sources: tuple[Path, Path], tmp_path: Path, kind: str, slack: int, rows: int) -> None:

@@ -213,9 +213,11 @@ impl Lane for PartWriter {
             let (held, kept) = (open.encoder.held(), open.encoder.kept());
             let free = held.saturating_sub(kept);
             // What stays to the end of the file leaves less room for rows, but never so little that it grows by itself:
-            // the smaller the row groups, the more there is to say of them.
-            let most = self.budget.saturating_sub(kept).max(self.budget / HALF);
-            if free > most || !self.room.resize(held + size) && free > self.budget / LITTLE {
+            // the smaller the row groups, the more there is to say of them. Of a single file they grow with it, so that it
+            // is as the root of what is written.
+            let most = self.budget.saturating_sub(kept).max(self.budget / HALF).max(kept);
+            let least = (self.budget / LITTLE).max(kept / HALF);
+            if free > most || !self.room.resize(held + size) && free > least {
                 open.encoder.flush().map_err(|error| problem(&self.stage, &error))?;
             }
             let held = open.encoder.held() + size;
