@@ -72,6 +72,8 @@ def _many(rows: int, keys: int) -> pd.DataFrame:
             "f": pd.Series(n / 8).mask(n % 89 == 0),
             "rising": np.arange(rows) // 2 + 2**40,
             "few": n % 5,
+            # No row is like another for long, then all are like one of a few thousand.
+            "late": np.where(np.arange(rows) < rows * 3 // 4, random.permutation(rows), n % 4_000) * 3,
             "id": random.permutation(rows),
             "x": random.integers(-50, 50, rows) / 4,
         }
@@ -86,6 +88,7 @@ BEYOND: dict[str, Any] = {
     "numbers": lambda p: p.groupby("n")["x"].mean(),
     "floats, missing ones too": lambda p: p.groupby("f", dropna=False)["x"].sum(),
     "rising": lambda p: p.groupby("rising")["x"].sum(),
+    "different at first": lambda p: p.groupby("late").agg(x=("x", "sum"), first=("few", "first")),
     "two keys": lambda p: p.groupby(["few", "short"], as_index=False)["x"].max(),
     "texts as values": lambda p: p.groupby("n", sort=False)["text"].agg(["first", "last"]),
     "of rows that are sorted": lambda p: p.sort_values("id").groupby("n", sort=False)["few"].first(),
