@@ -41,6 +41,8 @@ setup: $(VENV)/.ready  ## Create .venv with everything that building and testing
 $(VENV)/.ready: pyproject.toml scripts/setup.sh scripts/system.sh scripts/emulators.sh
 	$(call say,set up $(VENV))
 	@scripts/setup.sh $(VENV) dev
+	@$(PY) -m pip install --quiet --group spark || \
+	 echo "pyspark could not be installed: tests of Spark will be skipped" >&2
 	@scripts/emulators.sh $(VENV)/emulators
 	@touch $@
 

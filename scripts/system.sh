@@ -23,6 +23,15 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
 fi
 
+# Spark, for the tests beside it. Its Java is called otherwise in every release, and nothing else needs it.
+if ! command -v java >/dev/null && command -v apt-get >/dev/null; then
+    as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo --non-interactive)
+    { "${as_root[@]}" apt-get update --quiet && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --quiet --yes --no-install-recommends default-jre-headless; } ||
+        echo "java is not there and cannot be installed: tests of Spark will be skipped" >&2
+fi
+
 # rustup's minimal profile leaves these out.
 if command -v rustup >/dev/null && ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
     rustup component add rustfmt clippy

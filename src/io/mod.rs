@@ -1,5 +1,6 @@
 //! Where data is: locations and stores, and the sources and sinks that read and write them.
 
+pub mod braces;
 mod fetch;
 pub mod location;
 pub mod look;

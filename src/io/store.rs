@@ -104,7 +104,7 @@ impl Stores {
                 }
                 Ok(Arc::new(builder.build().map_err(|error| cannot_open(url, &error))?))
             }
-            "gs" => {
+            "gs" | "gcs" => {
                 let mut builder =
                     GoogleCloudStorageBuilder::from_env().with_retry(patience()).with_bucket_name(bucket()?);
                 for (key, value) in options {

@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 
 use super::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::io::location::{self, FileRef};
+use crate::io::braces;
+use crate::io::location::FileRef;
 use crate::io::source::declared::Declared;
 use crate::io::source::files::Room;
 use crate::io::source::files::spool::Spool;
@@ -166,7 +167,7 @@ impl Engine {
     /// The files that some paths stand for, asked for side by side.
     async fn found(&self, paths: &[String], stores: &Stores) -> Result<Vec<FileRef>> {
         paths.iter().for_each(|path| urls::add_credentials(path));
-        let found: Vec<_> = paths.iter().map(|path| location::resolve(path, stores, &self.footers)).collect();
+        let found: Vec<_> = paths.iter().map(|path| braces::found(path, stores, &self.footers)).collect();
         Ok(futures::future::try_join_all(found).await?.into_iter().flatten().collect())
     }
 

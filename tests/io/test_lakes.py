@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rlm_hypervisor import InvalidTaskError, RLMClient, SourceUnreadableError
 
@@ -102,6 +103,31 @@ def test_delta_types(client: RLMClient, tmp_path: Path) -> None:
     deltalake.write_deltalake(url, rows)
     found = client.execute(task(deltalake.DeltaTable(url))).to_arrow()
     assert found.to_pydict() == rows.to_pydict()
+
+
+def test_delta_of_spark(client: RLMClient, tmp_path: Path) -> None:
+    """Its times are of type INT96, and instants by the log."""
+    import datetime
+
+    times = [datetime.datetime(2024, 1, 2, 3), None, datetime.datetime(9999, 12, 31, 23, 59, 59, 999_999)]
+    at = pa.timestamp("us", "UTC")
+    rows = pa.table({"t": pa.array(times, at), "l": pa.array([[time] for time in times], pa.list_(at))})
+    url = str(tmp_path / "table")
+    deltalake.write_deltalake(url, rows)
+    (path,) = (tmp_path / "table").glob("*.parquet")
+    for notes in ({}, {"org.apache.spark.version": "4.1.0"}):
+        with pq.ParquetWriter(
+            path, rows.schema, use_deprecated_int96_timestamps=True, store_schema=False
+        ) as writer:
+            writer.write_table(rows)
+            writer.add_key_value_metadata(notes)
+        found = client.execute(task(deltalake.DeltaTable(url))).to_arrow()
+        assert found["t"].type == at
+        assert found.to_pydict() == rows.to_pydict()
+        late = client.execute(
+            task(deltalake.DeltaTable(url), lambda p: p[p["t"] > "9000-01-01"]["t"].count())
+        )
+        assert late == 1
 
 
 def test_delta_that_is_not_read_is_refused(client: RLMClient, delta: str) -> None:

@@ -98,6 +98,7 @@ ODD = [
     "a#b",
     "a?b",
     "a[1]",
+    "a{1,2}",
     "it's (one)!",
     "$x@y~z",
 ]
@@ -140,11 +141,14 @@ def test_prefixes_and_globs(kept: Kept, client: RLMClient, place: str) -> None:
         "/*/a-*.parquet": [3],
         "/*/*/a-4.parquet": [4],
         "*/a-1.parquet": [99, 0],
+        "/{a-2,a-1,none}.parquet": [0, 1],
+        "{,-other}/a-1.parquet": [99, 0],
+        "/{b/a-*,a-{2,10}}.parquet": [2, 1, 3],
     }
     for pattern, values in expected.items():
         url = kept.url(place) + pattern
         assert numbers(client, url) == values, pattern
-    for missing in ("/nothing", "/a-3.parquet", "/z*", "/a-"):
+    for missing in ("/nothing", "/a-3.parquet", "/z*", "/a-", "/{x,y}.parquet"):
         with pytest.raises(SourceNotFoundError, match=place):
             numbers(client, kept.url(place) + missing)
 

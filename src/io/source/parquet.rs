@@ -155,7 +155,7 @@ impl ParquetSource {
             let reader = guarded(&file.name, || {
                 ArrowReaderMetadata::try_new(footer.clone(), ArrowReaderOptions::new())
             })?;
-            let schema = int96::as_written(reader.schema(), footer);
+            let schema = int96::as_written(reader.schema(), footer, declared.is_some());
             if std::mem::take(&mut first) {
                 pandas = schema.metadata().get("pandas").cloned().or_else(|| {
                     let entries = footer.file_metadata().key_value_metadata()?;

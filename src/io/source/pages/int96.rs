@@ -37,32 +37,35 @@ pub fn ticks(value: &[u8; 12], unit: TimeUnit) -> Result<i64> {
     })
 }
 
-/// The columns of a file, with the times of Spark's in its own unit.
-pub fn as_written(schema: &SchemaRef, footer: &ParquetMetaData) -> SchemaRef {
+/// The columns of a file, with the times of Spark's in its own unit. Where the log of a table says what its columns are,
+/// they are instants, whoever wrote them: what has no zone is never of this type there.
+pub fn as_written(schema: &SchemaRef, footer: &ParquetMetaData, has_log: bool) -> SchemaRef {
     let about = footer.file_metadata();
-    let notes = about.key_value_metadata().into_iter().flatten();
+    let mut notes = about.key_value_metadata().into_iter().flatten();
     let described = about.schema_descr();
     let is_old = |leaf: &usize| described.column(*leaf).physical_type() == Type::INT96;
     let old: Vec<usize> = (0..described.num_columns()).filter(is_old).collect();
-    if old.is_empty() || !notes.into_iter().any(|note| note.key.starts_with("org.apache.spark.")) {
+    if old.is_empty() || !has_log && !notes.any(|note| note.key.starts_with("org.apache.spark.")) {
         return schema.clone();
     }
     let roots: Vec<usize> = old.iter().map(|leaf| described.get_column_root_idx(*leaf)).collect();
+    let zone = has_log.then(|| Arc::from("UTC"));
     let fields = schema.fields().iter().enumerate().map(|(root, field)| match roots.contains(&root) {
-        true => in_microseconds(field),
+        true => in_microseconds(field, &zone),
         false => field.clone(),
     });
     Arc::new(Schema::new_with_metadata(fields.collect::<Fields>(), schema.metadata().clone()))
 }
 
-fn in_microseconds(field: &FieldRef) -> FieldRef {
+fn in_microseconds(field: &FieldRef, zone: &Option<Arc<str>>) -> FieldRef {
     use DataType as D;
+    let within = |field: &FieldRef| in_microseconds(field, zone);
     let data_type = match field.data_type() {
-        D::Timestamp(TimeUnit::Nanosecond, None) => D::Timestamp(TimeUnit::Microsecond, None),
-        D::List(item) => D::List(in_microseconds(item)),
-        D::LargeList(item) => D::LargeList(in_microseconds(item)),
-        D::Map(entries, sorted) => D::Map(in_microseconds(entries), *sorted),
-        D::Struct(fields) => D::Struct(fields.iter().map(in_microseconds).collect()),
+        D::Timestamp(TimeUnit::Nanosecond, None) => D::Timestamp(TimeUnit::Microsecond, zone.clone()),
+        D::List(item) => D::List(within(item)),
+        D::LargeList(item) => D::LargeList(within(item)),
+        D::Map(entries, sorted) => D::Map(within(entries), *sorted),
+        D::Struct(fields) => D::Struct(fields.iter().map(within).collect()),
         other => other.clone(),
     };
     Arc::new(Field::clone(field).with_data_type(data_type))
