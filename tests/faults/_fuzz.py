@@ -14,18 +14,22 @@ import resource
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import fastavro
+import lz4.block
 import lz4.frame
 import pyarrow as pa
 import pyarrow.parquet as pq
+import snappy
 import zstandard
 from rlm_hypervisor import RLMClient, RLMError
 
 from tests.conftest import make_task
+from tests.io.test_formats import hadoop
 
 MEMORY = 300_000_000
 MOST = 2_000_000_000
@@ -98,6 +102,10 @@ def goods() -> dict[str, bytes]:
     return {
         "a.parquet": _parquet(nested, compression="zstd", data_page_version="2.0"),
         "b.parquet": _parquet(nested, compression="none", use_dictionary=False),
+        "c.parquet": _parquet(
+            data.append_column("t", pa.array(range(60), pa.timestamp("s"))),
+            use_deprecated_int96_timestamps=True,
+        ),
         "a.arrow": _arrow(nested, pa.ipc.new_file),
         "b.arrow": _arrow(nested, pa.ipc.new_file, "zstd"),
         "c.arrow": _arrow(nested, pa.ipc.new_file, "lz4"),
@@ -109,6 +117,10 @@ def goods() -> dict[str, bytes]:
         "a.csv.bz2": bz2.compress(csv),
         "a.csv.zst": zstandard.compress(csv),
         "a.csv.lz4": lz4.frame.compress(csv),
+        "b.csv.lz4": hadoop(csv, lambda piece: bytes(lz4.block.compress(piece, store_size=False))),
+        "a.csv.snappy": hadoop(csv, lambda piece: bytes(snappy.compress(piece))),
+        "a.csv.sz": snappy.StreamCompressor().compress(csv),
+        "a.csv.deflate": zlib.compress(csv),
         "a.jsonl": lines,
         "a.jsonl.gz": gzip.compress(lines),
     }
