@@ -256,8 +256,8 @@ async fn remote(url: &Url, stores: &Stores, footers: &Footers) -> Result<Vec<Fil
     if !path.contains('*') && !path.is_empty() && !path.ends_with('/') {
         // A single object is asked for first; a prefix or a pattern has none of exactly its name.
         let location = object_path(path, &name)?;
-        let tails =
-            matches!(url.scheme(), "s3" | "s3a" | "gs" | "gcs") && told(path).is_some_and(|told| told.is_parquet());
+        let tails = matches!(url.scheme(), "s3" | "s3a" | "gs" | "gcs")
+            && told(path).is_some_and(|told| told.is_parquet());
         let with_tail = tails && !footers.knows(&store, &location);
         if let Some(found) = look(store.as_ref(), &location, &name, with_tail).await? {
             refuse_format(&name)?;
