@@ -5,6 +5,7 @@ mod fetch;
 pub mod location;
 pub mod look;
 pub mod memory_store;
+mod profile;
 pub mod ranged;
 mod rotating;
 pub mod sink;

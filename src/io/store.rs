@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use url::Url;
 
 use super::memory_store::{MemoryStore, SCHEME as MEMORY};
+use super::profile::{self, Places};
 use super::rotating::Rotating;
 use crate::error::{Code, Error, Result};
 use crate::secrets::{Given, Secrets, redact, urls};
@@ -91,10 +92,14 @@ impl Stores {
             "s3" | "s3a" => {
                 let mut builder =
                     AmazonS3Builder::from_env().with_retry(patience()).with_bucket_name(bucket()?);
-                for (key, value) in options {
+                let mut own = Vec::with_capacity(options.len());
+                for (key, value) in options.iter().filter(|(key, _)| !profile::OPTIONS.contains(&key.as_str())) {
                     let key: AmazonS3ConfigKey = key.parse().map_err(|_| unknown_option(key, "s3"))?;
                     builder = builder.with_config(key, value);
+                    own.push(key);
                 }
+                let profile = profile::OPTIONS.iter().find_map(|name| options.get(*name));
+                builder = Places::from_env().fill(builder, profile.map(String::as_str), &own)?;
                 let endpoint = builder
                     .get_config_value(&AmazonS3ConfigKey::S3Endpoint)
                     .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Endpoint));
