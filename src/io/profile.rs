@@ -11,10 +11,12 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
 use crate::error::{Code, Error, Result};
 use crate::secrets::{SecretValue, redact, urls};
 
-/// How an option of the store names a profile.
-pub const OPTIONS: [&str; 2] = ["aws_profile", "profile"];
+/// Whether it is this option of a store that names a profile.
+pub fn is_named_by(option: &str) -> bool {
+    ["aws_profile", "profile"].iter().any(|name| option.eq_ignore_ascii_case(name))
+}
 
-/// What a profile may say, by our name for it; the first place that says something is heard.
+/// What is taken of a profile, and what it is for a store.
 const SAID: [(&str, Key); 5] = [
     ("aws_access_key_id", Key::AccessKeyId),
     ("aws_secret_access_key", Key::SecretAccessKey),
@@ -67,7 +69,8 @@ impl Places {
         ];
         let anonymous = builder.get_config_value(&Key::SkipSignature).is_some_and(|value| value == "true");
         let keys_are_own = own.iter().any(|key| known.contains(key));
-        let has_keys = anonymous || keys_are_own || option.is_none() && known.iter().any(|key| said(&builder, key));
+        let has_keys =
+            anonymous || keys_are_own || option.is_none() && known.iter().any(|key| said(&builder, key));
         let name = option.or(self.named.as_deref());
         let Some(section) = self.section(name.unwrap_or("default"))? else {
             return match name {
@@ -109,7 +112,8 @@ impl Places {
 
     /// What both files say of a profile.
     fn section(&self, name: &str) -> Result<Option<Section>> {
-        let titles = [name.to_owned(), if name == "default" { name.to_owned() } else { format!("profile {name}") }];
+        let titles =
+            [name.to_owned(), if name == "default" { name.to_owned() } else { format!("profile {name}") }];
         let mut found: Option<Section> = None;
         for (file, title) in self.files.iter().zip(titles) {
             for (key, value) in read(file, &title)?.into_iter().flatten() {

@@ -93,13 +93,13 @@ impl Stores {
                 let mut builder =
                     AmazonS3Builder::from_env().with_retry(patience()).with_bucket_name(bucket()?);
                 let mut own = Vec::with_capacity(options.len());
-                for (key, value) in options.iter().filter(|(key, _)| !profile::OPTIONS.contains(&key.as_str())) {
+                for (key, value) in options.iter().filter(|(key, _)| !profile::is_named_by(key)) {
                     let key: AmazonS3ConfigKey = key.parse().map_err(|_| unknown_option(key, "s3"))?;
                     builder = builder.with_config(key, value);
                     own.push(key);
                 }
-                let profile = profile::OPTIONS.iter().find_map(|name| options.get(*name));
-                builder = Places::from_env().fill(builder, profile.map(String::as_str), &own)?;
+                let named = options.iter().find(|(key, _)| profile::is_named_by(key));
+                builder = Places::from_env().fill(builder, named.map(|(_, name)| name.as_str()), &own)?;
                 let endpoint = builder
                     .get_config_value(&AmazonS3ConfigKey::S3Endpoint)
                     .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Endpoint));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import struct
 import threading
@@ -57,6 +58,8 @@ class Proxy:
         self.faults: list[Fault] = []
         self.seen: list[tuple[str, str]] = []
         """Method and target of each request."""
+        self.signed: set[tuple[str, str | None, str | None]] = set()
+        """By which key, in which region and with which token requests were signed."""
         self.page: int | None = None
         """Keys on a page of a listing."""
         self.hanging = threading.Event()
@@ -125,6 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         proxy, method, target = self.proxy, self.command, self.path
+        scope = re.search(r"Credential=([^/]+)/[0-9]+/([^/]+)/", self.headers.get("Authorization", ""))
+        if scope:
+            proxy.signed.add((scope[1], scope[2], self.headers.get("X-Amz-Security-Token")))
         if proxy.page and "list-type=2" in target:
             target += f"&max-keys={proxy.page}"
         released, hanging = proxy.released, proxy.hanging

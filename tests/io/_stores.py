@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -149,6 +150,8 @@ class Web(Moto):
 class Azurite(Kept):
     """Microsoft's own emulator, written and read by Arrow's client of Azure."""
 
+    address = f"az://{BUCKET}"
+
     def __init__(self, port: int) -> None:
         from pyarrow.fs import AzureFileSystem
 
@@ -169,7 +172,13 @@ class Azurite(Kept):
         self.files.create_dir(BUCKET)
 
     def url(self, key: str) -> str:
-        return f"az://{BUCKET}/{escaped(key)}"
+        return f"{self.address}/{escaped(key)}"
+
+    def called_as_by_hadoop(self) -> Azurite:
+        """The same, addressed as Spark does."""
+        other = copy.copy(self)
+        other.address = f"abfss://{BUCKET}@{ACCOUNT}.dfs.core.windows.net"
+        return other
 
     def put(self, key: str, body: bytes) -> None:
         with self.files.open_output_stream(f"{BUCKET}/{key}") as stream:

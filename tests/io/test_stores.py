@@ -38,7 +38,7 @@ def google(s3: Store) -> Iterator[Proxy]:
         yield proxy
 
 
-@pytest.fixture(params=["local", "memory", "s3", "gs", "az"])
+@pytest.fixture(params=["local", "memory", "s3", "gs", "az", "abfss"])
 def kept(request: pytest.FixtureRequest, tmp_path: Any) -> Kept:
     """Each store that is read and written."""
     match request.param:
@@ -49,6 +49,9 @@ def kept(request: pytest.FixtureRequest, tmp_path: Any) -> Kept:
         case "az":
             store: Kept = request.getfixturevalue("emulator")
             return store
+        case "abfss":
+            hadoops: Kept = request.getfixturevalue("emulator").called_as_by_hadoop()
+            return hadoops
         case "gs":
             return Moto(request.getfixturevalue("s3"), "gs", request.getfixturevalue("google").endpoint)
         case _:
