@@ -72,7 +72,12 @@ impl Places {
         let has_keys =
             anonymous || keys_are_own || option.is_none() && known.iter().any(|key| said(&builder, key));
         let name = option.or(self.named.as_deref());
-        let Some(section) = self.section(name.unwrap_or("default"))? else {
+        let section = match self.section(name.unwrap_or("default")) {
+            // Nobody has asked for these files: what is no file of ours to read says nothing.
+            Err(_) if option.is_none() && (has_keys || name.is_none()) => None,
+            section => section?,
+        };
+        let Some(section) = section else {
             return match name {
                 Some(name) if !has_keys || option.is_some() => Err(self.missing(name)),
                 _ => Ok(builder),

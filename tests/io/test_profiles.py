@@ -175,6 +175,22 @@ def test_files_elsewhere(home: Path, proxy: Proxy, tmp_path: Path, monkeypatch: 
     assert signed(proxy) == {("AKIAELSE", "us-east-1", None)}
 
 
+def test_files_that_cannot_be_read_matter_to_who_asks_for_them(
+    home: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / ".aws/credentials").unlink()
+    (home / ".aws/credentials").mkdir()
+    keys = {"aws_access_key_id": "AKIAOPTION", "aws_secret_access_key": "o"}
+    assert signed(proxy, **keys) == {("AKIAOPTION", "us-east-1", None)}
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    assert signed(proxy, **keys) == {("AKIAOPTION", "us-east-1", None)}
+    with (
+        RLMClient(threads=1) as client,
+        pytest.raises(InvalidTaskError, match=r"profiles of AWS in `.*/\.aws/credentials` cannot be read"),
+    ):
+        numbers(client, SOURCE)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
