@@ -4,8 +4,12 @@ python benchmarks/larger_than_memory.py --rows 100000000 --limit 1.5GB --cases j
 
 `job` filters, groups, joins with the groups, sorts and writes; `sort`, `group` (about as many groups as rows) and `join`
 (of two tables of which neither fits) are one step each, and write what comes out. The data is that of the seed job; with
-`--key-bytes 80` it is 10 GB of text and numbers. Each engine runs in a process of its own, once: what counts is that it ends, how much of the machine's memory it held, and
-roughly how long it took. What they wrote is compared, where there is an order its order too.
+`--key-bytes 80` it is 10 GB of text and numbers. Each engine runs in a process of its own, once: what counts is that it
+ends, how much of the machine's memory it held, and roughly how long it took. What they wrote is compared, where there is
+an order its order too.
+
+With `--container 1.5GB` each runs in a control group that has so much memory, as in a container, and is told no limit of
+its own: it is for the engine to find out, and who takes more is killed. Making one needs the right to (root has it).
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,10 +106,31 @@ CASES = {
 }
 
 
+def bytes_of(size: str) -> int:
+    return int(float(size.removesuffix("GB").removesuffix("MB")) * (10**9 if size.endswith("GB") else 10**6))
+
+
+@contextmanager
+def container(size: str) -> Iterator[list[str]]:
+    """A control group with so much memory and no swap, of either version; what to put before a command that is to be in it."""
+    old = Path("/sys/fs/cgroup/memory")
+    root, file = (old, "memory.limit_in_bytes") if old.exists() else (old.parent, "memory.max")
+    group = root / f"rlm-bench-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / file).write_text(str(bytes_of(size)))
+        if (swap := group / "memory.swap.max").exists():
+            swap.write_text("0")
+        yield ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(group / "cgroup.procs")]
+    finally:
+        group.rmdir()
+
+
 def ours(case: Case, sources: Sources, target: str, limit: str, spill: str) -> int:
     from rlm_hypervisor import RLMClient
 
-    with RLMClient(threads=2, memory_limit=limit, spill_dir=spill, progress=False) as client:
+    limits = {"memory_limit": limit} if limit else {}
+    with RLMClient(threads=2, spill_dir=spill, progress=False, **limits) as client:
         right = client.table(sources.right)
         output = {"url": target, "compression": "snappy"}
         task = {"input": {"source": sources.left, "operation": lambda p: case.ours(p, right)}}
@@ -118,7 +144,7 @@ def ours(case: Case, sources: Sources, target: str, limit: str, spill: str) -> i
 def duckdb(case: Case, sources: Sources, target: str, limit: str, spill: str) -> int:
     import duckdb as engine
 
-    options = {"threads": 2, "memory_limit": limit, "temp_directory": spill}
+    options = {"threads": 2, "temp_directory": spill, **({"memory_limit": limit} if limit else {})}
     connection = engine.connect(config=options)
     for name in ("left", "right"):
         scan = f"select * from read_parquet('{getattr(sources, name)}/*.parquet')"
@@ -136,10 +162,10 @@ def duckdb(case: Case, sources: Sources, target: str, limit: str, spill: str) ->
 def datafusion(case: Case, sources: Sources, target: str, limit: str, spill: str) -> int:
     import datafusion as engine
 
-    bytes_ = int(
-        float(limit.removesuffix("GB").removesuffix("MB")) * (10**9 if limit.endswith("GB") else 10**6)
-    )
-    runtime = engine.RuntimeEnvBuilder().with_fair_spill_pool(bytes_).with_disk_manager_specified(spill)
+    if not limit:
+        raise SystemExit("Error: DataFusion has no limit unless it is told one")
+    pool = engine.RuntimeEnvBuilder().with_fair_spill_pool(bytes_of(limit))
+    runtime = pool.with_disk_manager_specified(spill)
     context = engine.SessionContext(engine.SessionConfig().with_target_partitions(2), runtime)
     for name in ("left", "right"):
         context.register_parquet(name, getattr(sources, name))
@@ -227,6 +253,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=100_000_000)
     parser.add_argument("--limit", default="1.5GB")
+    parser.add_argument("--container", help="a control group of this size, in place of a limit")
     parser.add_argument("--key-bytes", type=int, default=12, help="how long a category is")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=["job"])
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=["rlm", "duckdb"])
@@ -235,7 +262,8 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.here:
         case = CASES[asked.cases[0]]
-        return one(asked.engines[0], case, sources_of(case, asked.rows, asked.key_bytes), asked.limit)
+        limit = "" if asked.container else asked.limit
+        return one(asked.engines[0], case, sources_of(case, asked.rows, asked.key_bytes), limit)
     lines: list[str] = []
 
     def tell(line: str) -> None:
@@ -261,7 +289,10 @@ def main() -> None:
                 engine,
             ]
             command = [sys.executable, __file__, "--here", *options]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if asked.container:
+                command += ["--container", asked.container]
+            with container(asked.container) if asked.container else nullcontext([]) as within:
+                done = subprocess.run([*within, *command], capture_output=True, text=True, check=False)
             sys.stderr.write(done.stderr if os.environ.get("RLM_BENCH_EXPLAIN") else "")
             if done.returncode:
                 told = done.stderr.strip().splitlines() or ["killed"]
@@ -276,7 +307,8 @@ def main() -> None:
             row = f"{found['seconds']} | {found['cpu']} | {found['peak']:,} | {found['rows']:,}"
             tell(f"| {name} | {engine} | {row} |")
     if asked.output:
-        title = f"{asked.rows:,} rows, limit {asked.limit}, categories of {asked.key_bytes} bytes"
+        limit = f"a container of {asked.container}" if asked.container else f"limit {asked.limit}"
+        title = f"{asked.rows:,} rows, {limit}, categories of {asked.key_bytes} bytes"
         put(asked.output, title, lines)
     return None
 

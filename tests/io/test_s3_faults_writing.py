@@ -14,9 +14,10 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rlm_hypervisor import OutputFailedError, RLMClient
+from rlm_hypervisor import OutputFailedError, RLMClient, TaskCancelledError
 
 from tests.conftest import ROOT
+from tests.faults._workers import until
 from tests.io._proxy import Fault, Proxy
 from tests.io.conftest import BUCKET, Store
 from tests.io.test_output import everything, task
@@ -117,6 +118,29 @@ def test_success_with_an_error_inside(remote: RLMClient, proxy: Proxy, s3: Store
     remote.execute(task(LARGE, f"s3://{BUCKET}/{prefix}/one.parquet"))
     assert proxy.happened() == [1]
     assert numbers(s3, f"{prefix}/one.parquet") == list(range(MANY))
+
+
+def test_an_upload_that_begins_when_nobody_wants_it_any_more_is_given_up(
+    remote: RLMClient, proxy: Proxy, s3: Store, prefix: str
+) -> None:
+    """The store answers after the run was cancelled."""
+    proxy.fail(Fault("held", "POST", "?uploads", 1))
+    run = remote.submit(task(LARGE, f"s3://{BUCKET}/{prefix}/one.parquet"))
+    assert proxy.hanging.wait(30)
+    run.cancel()
+    with pytest.raises(TaskCancelledError):
+        run.result()
+    proxy.released.set()
+    until(
+        lambda: ("DELETE", "uploadId") in [(method, *named(target)) for method, target in proxy.seen],
+        "an abort",
+    )
+    assert keys(s3, f"{prefix}/") == []
+
+
+def named(target: str) -> list[str]:
+    """The parameters of a request, by name."""
+    return [part.partition("=")[0] for part in target.partition("?")[2].split("&")][:1]
 
 
 def test_a_small_file_is_one_request(remote: RLMClient, proxy: Proxy, s3: Store, prefix: str) -> None:

@@ -26,7 +26,7 @@ use super::occupied::judged;
 use super::out::Out;
 use super::stage::{Go, Place, part_number};
 use super::target::{Mode, Target};
-use super::upload::Upload;
+use super::upload::{Opening, Upload};
 use super::witness::{Noted, WRITE};
 use crate::error::{Code, Error, Result};
 use crate::io::fetch::listed;
@@ -193,6 +193,8 @@ pub struct Ready {
 pub enum Kept {
     /// With the store.
     Uploaded(Box<dyn MultipartUpload>),
+    /// With the store, if it gives the upload that it was asked for; only of files that are given up.
+    Opening(Opening),
     /// Here, as it is small.
     Memory(Bytes),
     Disk(PathBuf),
@@ -203,6 +205,10 @@ impl Ready {
     async fn show(&mut self, shared: &Shared) -> object_store::Result<()> {
         let bytes = match &mut self.kept {
             Kept::Uploaded(upload) => return upload.complete().await.map(drop),
+            Kept::Opening(_) => {
+                let source = "a file was given up before its upload began".into();
+                return Err(object_store::Error::Generic { store: "upload", source });
+            }
             Kept::Memory(bytes) => bytes.clone(),
             Kept::Disk(path) => {
                 let size = u32::try_from(self.bytes >> 10).unwrap_or(u32::MAX);
@@ -219,8 +225,14 @@ impl Ready {
 
     /// One that cannot be reached any more is for the bucket's own rule to clean up.
     async fn abort(&mut self) {
-        if let Kept::Uploaded(upload) = &mut self.kept {
-            let _ = upload.abort().await;
+        match &mut self.kept {
+            Kept::Uploaded(upload) => drop(upload.abort().await),
+            Kept::Opening(opening) => {
+                if let Ok(Ok(mut upload)) = opening.await {
+                    drop(upload.abort().await);
+                }
+            }
+            Kept::Memory(_) | Kept::Disk(_) => {}
         }
     }
 
@@ -455,7 +467,7 @@ impl Drop for Shared {
     /// What was not completed is given up, so that the store does not keep parts that nobody sees.
     fn drop(&mut self) {
         let mut given_up = std::mem::take(&mut *self.ready.lock());
-        given_up.retain(|ready| matches!(ready.kept, Kept::Uploaded(_)));
+        given_up.retain(|ready| matches!(ready.kept, Kept::Uploaded(_) | Kept::Opening(_)));
         if given_up.is_empty() {
             return;
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use object_store::path::Path as ObjectPath;
 use object_store::{MultipartUpload, ObjectStore, PutMultipartOptions};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::out::Output;
 use super::remote::{Kept, Ready, SMALL, Shared, trouble};
@@ -26,9 +26,14 @@ const WHOLE: usize = 1 << 20;
 /// Parts that are under way while the next one is filled.
 const FLYING: usize = 2;
 
+/// An upload that the store was asked for.
+pub type Opening = JoinHandle<object_store::Result<Box<dyn MultipartUpload>>>;
+
 pub struct Upload {
     shared: Arc<Shared>,
     path: ObjectPath,
+    /// Begun beside as soon as the file is too large to be put as a whole: nobody waits for the store's answer.
+    opening: Option<Opening>,
     /// From the first part on.
     upload: Option<Box<dyn MultipartUpload>>,
     buffer: Vec<u8>,
@@ -44,6 +49,7 @@ impl Upload {
         Self {
             shared,
             path,
+            opening: None,
             upload: None,
             buffer: Vec::new(),
             parked: None,
@@ -73,12 +79,7 @@ impl Upload {
     fn land(&mut self, most: usize) -> io::Result<()> {
         while self.flying.len() > most {
             let (_, part) = self.flying.remove(0);
-            let landed = async {
-                part.await.unwrap_or_else(|error| {
-                    Err(object_store::Error::Generic { store: "upload", source: Box::new(error) })
-                })
-            };
-            self.wait(landed)?;
+            self.wait(async { part.await.unwrap_or_else(broken) })?;
         }
         Ok(())
     }
@@ -94,18 +95,38 @@ impl Upload {
         Ok(all.into())
     }
 
+    /// Asks the store for an upload, once.
+    fn open(&mut self) {
+        if self.upload.is_some() || self.opening.is_some() {
+            return;
+        }
+        let (store, path) = (self.shared.remote.store.clone(), self.path.clone());
+        let options =
+            PutMultipartOptions { attributes: self.shared.attributes(), ..PutMultipartOptions::default() };
+        let asked = async move { store.put_multipart_opts(&path, options).await };
+        self.opening = Some(self.shared.remote.io.spawn(asked));
+    }
+
+    /// Waits for the store's answer.
+    fn opened(&mut self) -> io::Result<()> {
+        self.open();
+        let Some(mut opening) = self.opening.take() else { return Ok(()) };
+        match self.wait(async { (&mut opening).await.unwrap_or_else(broken) }) {
+            Ok(upload) => self.upload = Some(upload),
+            Err(error) => {
+                // The answer may come when nobody wants it any more: then there is an upload to give up.
+                self.opening = (!opening.is_finished()).then_some(opening);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// Sends what is held as the next part.
     fn send(&mut self) -> io::Result<()> {
         self.land(FLYING - 1)?;
         let bytes = self.taken()?;
-        if self.upload.is_none() {
-            let (store, path) = (self.shared.remote.store.clone(), self.path.clone());
-            let options = PutMultipartOptions {
-                attributes: self.shared.attributes(),
-                ..PutMultipartOptions::default()
-            };
-            self.upload = Some(self.wait(async move { store.put_multipart_opts(&path, options).await })?);
-        }
+        self.opened()?;
         let size = bytes.len();
         if let Some(upload) = &mut self.upload {
             let part = upload.put_part(bytes.into());
@@ -165,12 +186,20 @@ impl Upload {
     }
 }
 
+/// A task that was not done is an error of the store's.
+fn broken<T>(error: JoinError) -> object_store::Result<T> {
+    Err(object_store::Error::Generic { store: "upload", source: Box::new(error) })
+}
+
 impl Write for Upload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.part().saturating_sub(self.waiting()).max(1);
         let taken = bytes.len().min(room);
         self.buffer.extend_from_slice(&bytes[..taken]);
         self.bytes += taken as u64;
+        if self.waiting() > WHOLE {
+            self.open();
+        }
         if self.waiting() >= self.part() {
             self.send()?;
         }
@@ -212,8 +241,8 @@ impl Drop for Upload {
         for (_, part) in self.flying.drain(..) {
             part.abort();
         }
-        if let Some(upload) = self.upload.take() {
-            let kept = Kept::Uploaded(upload);
+        let opening = self.opening.take().map(Kept::Opening);
+        if let Some(kept) = self.upload.take().map(Kept::Uploaded).or(opening) {
             self.shared.ready.lock().push(Ready { path: self.path.clone(), bytes: self.bytes, kept });
         }
     }
