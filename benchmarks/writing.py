@@ -38,9 +38,9 @@ from rlm_hypervisor import RLMClient
 
 PARTITIONS = 1_000
 DELAY = 0.02
-CHAINS = {"read": 3, "write": 4}
-"""Requests of which each needs the answer to the one before: to find the source, its footer, its first rows; to see what is
-at the target, to begin a file, to send its last part, and to complete it."""
+CHAINS = {"read": 2, "write": 4}
+"""Requests of which each needs the answer to the one before: to find the source, with its footer, and its first rows; to see
+what is at the target, to begin a file, to send its last part, and to complete it."""
 
 Engines = dict[str, Callable[[], Any]]
 
@@ -259,8 +259,45 @@ def local(folder: str, table: pa.Table, runs: int, only: str) -> list[str]:
     return lines
 
 
+Jobs = dict[str, dict[str, Callable[[str], Any]]]
+
+
+def jobs_at(store: FarStore, client: RLMClient) -> Jobs:
+    """What writes from a store's object to a prefix of it, by job and engine."""
+    options = store.options
+    files = S3FileSystem(
+        access_key="bench",
+        secret_key="bench",
+        scheme="http",
+        endpoint_override=store.endpoint.removeprefix("http://"),
+        allow_bucket_creation=False,
+    )
+    there = f"s3://{BUCKET}/rows.parquet"
+
+    def ours(by: str | None) -> Callable[[str], Any]:
+        output = {"partitionBy": by} if by else {"mode": "error"}
+        return lambda out: Peers(client, f"s3://{out}").ours(there, **output)()
+
+    def polars(by: str | None) -> Callable[[str], Any]:
+        def write(out: str) -> None:
+            frame = pl.scan_parquet(there, storage_options=options)
+            Peers(client, f"s3://{out}").polars(frame, by, storage_options=options)()
+
+        return write
+
+    def arrow(out: str) -> None:
+        found = lambda: ds.dataset(f"{BUCKET}/rows.parquet", filesystem=files)  # noqa: E731
+        Peers(client, out).arrow(found, None, files, out)()
+
+    # To a thousand directories pyarrow takes minutes.
+    return {
+        "Parquet to Parquet": {"ours": ours(None), "Polars": polars(None), "pyarrow": arrow},
+        "Parquet to 1,000 directories": {"ours": ours("category"), "Polars": polars("category")},
+    }
+
+
 def far(folder: str, table: pa.Table, runs: int, only: str) -> list[str]:
-    """Each job on local files and on those of a far store, by the same engine."""
+    """Each job on local files, on those of a server that answers at once, and on those of a far one, by the same engine."""
     source = str(Path(folder) / "rows.parquet")
     if not os.path.exists(source):
         pq.write_table(table, source, row_group_size=max(len(table) // 16, 10_000))
@@ -273,68 +310,59 @@ def far(folder: str, table: pa.Table, runs: int, only: str) -> list[str]:
         number += 1
         return f"{BUCKET}/out-{number}"
 
-    with FarStore(DELAY) as store, RLMClient(threads=2, storage_options=store.options) as client:
-        store.put("rows.parquet", Path(source).read_bytes())
-        options = store.options
-        files = S3FileSystem(
-            access_key="bench",
-            secret_key="bench",
-            scheme="http",
-            endpoint_override=store.endpoint.removeprefix("http://"),
-            allow_bucket_creation=False,
-        )
-        there = f"s3://{BUCKET}/rows.parquet"
-
-        def polars(by: str | None) -> tuple[Callable[[], Any], Callable[[], Any]]:
-            def remote() -> None:
-                peers = Peers(client, f"s3://{fresh()}")
-                frame = pl.scan_parquet(there, storage_options=options)
-                peers.polars(frame, by, storage_options=options)()
-
-            return Peers(client, out).polars(pl.scan_parquet(source), by), remote
-
-        def arrow() -> tuple[Callable[[], Any], Callable[[], Any]]:
-            def remote() -> None:
-                found = lambda: ds.dataset(f"{BUCKET}/rows.parquet", filesystem=files)  # noqa: E731
-                Peers(client, out).arrow(found, None, files, fresh())()
-
-            return Peers(client, out).arrow(lambda: ds.dataset(source)), remote
-
-        def ours(by: str | None) -> tuple[Callable[[], Any], Callable[[], Any]]:
-            output = {"partitionBy": by} if by else {"mode": "error"}
-
-            def remote() -> None:
-                Peers(client, f"s3://{fresh()}").ours(there, **output)()
-
-            return Peers(client, out).ours(source, **output), remote
-
-        # To a thousand directories pyarrow takes minutes.
-        jobs = {
-            "Parquet to Parquet": {"ours": ours(None), "Polars": polars(None), "pyarrow": arrow()},
-            "Parquet to 1,000 directories": {"ours": ours("category"), "Polars": polars("category")},
-        }  # fmt: skip
+    with (
+        FarStore(DELAY) as store,
+        FarStore(0) as close,
+        RLMClient(threads=2, storage_options=store.options) as client,
+        RLMClient(threads=2, storage_options=close.options) as beside,
+    ):
+        for one in (store, close):
+            one.put("rows.parquet", Path(source).read_bytes())
+        peers = Peers(client, out)
+        local_jobs: dict[str, Engines] = {
+            "Parquet to Parquet": {
+                "ours": peers.ours(source, mode="error"),
+                "Polars": peers.polars(pl.scan_parquet(source), None),
+                "pyarrow": peers.arrow(lambda: ds.dataset(source)),
+            },
+            "Parquet to 1,000 directories": {
+                "ours": peers.ours(source, partitionBy="category"),
+                "Polars": peers.polars(pl.scan_parquet(source), "category"),
+            },
+        }
+        remote, near = jobs_at(store, client), jobs_at(close, beside)
         chain = sum(CHAINS.values()) * DELAY
-        for name, engines in jobs.items():
+        for name, engines in local_jobs.items():
             if only not in name:
                 continue
-            for engine, (_, remote) in engines.items():
-                remote()
-                written = ds.dataset(
-                    f"{BUCKET}/out-{number}", filesystem=files, format="parquet", partitioning="hive"
+            for engine, write in remote[name].items():
+                write(target := fresh())
+                files = S3FileSystem(
+                    access_key="bench",
+                    secret_key="bench",
+                    scheme="http",
+                    endpoint_override=store.endpoint.removeprefix("http://"),
                 )
+                written = ds.dataset(target, filesystem=files, format="parquet", partitioning="hive")
                 assert written.count_rows() == wanted, (name, engine)
-            near, _ = rounds(
-                {engine: work for engine, (work, _) in engines.items()}, runs, lambda: shutil.rmtree(out)
-            )
-            away, _ = rounds({engine: work for engine, (_, work) in engines.items()}, runs, lambda: None)
-            for engine, (_, remote) in engines.items():
+            here, _ = rounds(engines, runs, lambda: shutil.rmtree(out))
+
+            def timed(jobs: Jobs, name: str = name) -> dict[str, float]:
+                return rounds(
+                    {engine: lambda write=write: write(fresh()) for engine, write in jobs[name].items()},
+                    runs,
+                    lambda: None,
+                )[0]
+
+            at_once, away = timed(near), timed(remote)
+            for engine, write in remote[name].items():
                 store.requests()
-                remote()
+                write(fresh())
                 requests = sum(store.requests().values())
-                ratio = away[engine] / (near[engine] + chain)
-                lines.append(
-                    f"| {name} | {engine} | {near[engine]:.3f} | {away[engine]:.3f} | {requests:,} | {ratio:.2f} |"
-                )
+                times = f"{here[engine]:.3f} | {at_once[engine]:.3f} | {away[engine]:.3f} | {requests:,}"
+                of_here = away[engine] / (here[engine] + chain)
+                of_server = away[engine] / (at_once[engine] + chain)
+                lines.append(f"| {name} | {engine} | {times} | {of_here:.2f} | {of_server:.2f} |")
                 print(lines[-1], flush=True)
     return lines
 
@@ -369,11 +397,12 @@ def main() -> None:
             lines += [
                 "\n## A store that is far away\n",
                 f"An S3 server on the same machine answers every request {DELAY * 1000:.0f} ms late. What each job takes with",
-                "local files and with the server's, by the same engine, and how much that is of the local time and the",
-                f"{sum(CHAINS.values())} requests that wait for one another at least: to find the source, its footer, its first rows; to",
+                "local files, with a server that answers at once (both servers are Python, on the same two cores), and with the",
+                "late one, by the same engine; and how much the last is of each of the others and the",
+                f"{sum(CHAINS.values())} requests that wait for one another at least: to find the source, with its footer, and its first rows; to",
                 "see what is at the target, to begin a file, to send its last part, and to complete it.\n",
-                "| job | engine | local | far | requests | far, of local and the chain |",
-                "| --- | --- | ---: | ---: | ---: | ---: |",
+                "| job | engine | local | at once | late | requests | late, of local and the chain | of at once and the chain |",
+                "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
             ]
             lines += far(folder, table, arguments.runs, arguments.only)
     if arguments.output:

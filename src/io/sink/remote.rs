@@ -37,7 +37,7 @@ use crate::io::store::{self, Stores};
 const CLEANING: Duration = Duration::from_secs(1);
 
 /// Requests at a time when files are shown or given up.
-const REQUESTS: usize = 32;
+const REQUESTS: usize = 64;
 
 /// Bytes of small files that are in memory until they are shown; more are on disk.
 pub const SMALL: usize = 16 << 20;
