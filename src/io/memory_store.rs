@@ -28,6 +28,30 @@ pub trait Keeps: fmt::Debug + Send + Sync {
     fn let_go(&self, bytes: usize);
 }
 
+/// Memory that knows how much of it is kept.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub struct Counted(std::sync::atomic::AtomicUsize);
+
+#[cfg(test)]
+impl Counted {
+    pub fn kept(&self) -> usize {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+impl Keeps for Counted {
+    fn keep(&self, bytes: usize) -> bool {
+        self.0.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+        true
+    }
+
+    fn let_go(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
 /// Memory without a bound.
 #[derive(Debug)]
 struct Unbounded;

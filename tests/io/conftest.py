@@ -16,6 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rlm_hypervisor import RLMClient
+
+from tests.io._proxy import Proxy
 
 KEY = "AKIAEXAMPLEKEY"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLE"
@@ -126,3 +129,19 @@ def _filled(endpoint: str, files: Path) -> Store:
     )
     boto.put_object(Bucket=BUCKET, Key="broken/part-0.parquet", Body=b"PAR1 this is no Parquet file")
     return Store(endpoint, boto)
+
+
+@pytest.fixture
+def options(s3: Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """How to reach the server by way of the test's own proxy, which does no harm yet."""
+    for name in s3.environment:
+        monkeypatch.delenv(name, raising=False)
+    proxy.fail()
+    return s3.options | {"aws_endpoint_url": proxy.endpoint}
+
+
+@pytest.fixture
+def remote(options: dict[str, str]) -> Iterator[RLMClient]:
+    """A client that was told so."""
+    with RLMClient(threads=2, storage_options=options) as client:
+        yield client

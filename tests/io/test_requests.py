@@ -40,20 +40,6 @@ def proxy(s3: Store) -> Iterator[Proxy]:
         yield proxy
 
 
-@pytest.fixture
-def options(s3: Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    for name in s3.environment:
-        monkeypatch.delenv(name, raising=False)
-    proxy.fail()
-    return s3.options | {"aws_endpoint_url": proxy.endpoint}
-
-
-@pytest.fixture
-def remote(options: dict[str, str]) -> Iterator[RLMClient]:
-    with RLMClient(threads=2, storage_options=options) as client:
-        yield client
-
-
 def url(key: str) -> str:
     return f"s3://{BUCKET}/{key}"
 

@@ -45,18 +45,9 @@ def proxy(s3: Store) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def options(s3: Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    for name in s3.environment:
-        monkeypatch.delenv(name, raising=False)
+def options(options: dict[str, str], proxy: Proxy) -> dict[str, str]:
     proxy.page = None
-    proxy.fail()
-    return s3.options | {"aws_endpoint_url": proxy.endpoint, "aws_session_token": TOKEN}
-
-
-@pytest.fixture
-def remote(options: dict[str, str]) -> Iterator[RLMClient]:
-    with RLMClient(threads=2, storage_options=options) as client:
-        yield client
+    return options | {"aws_session_token": TOKEN}
 
 
 def url(key: str) -> str:

@@ -41,20 +41,6 @@ def proxy(s3: Store) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def options(s3: Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    for name in s3.environment:
-        monkeypatch.delenv(name, raising=False)
-    proxy.fail()
-    return s3.options | {"aws_endpoint_url": proxy.endpoint}
-
-
-@pytest.fixture
-def remote(options: dict[str, str]) -> Iterator[RLMClient]:
-    with RLMClient(threads=2, storage_options=options) as client:
-        yield client
-
-
-@pytest.fixture
 def prefix(s3: Store, request: pytest.FixtureRequest) -> Iterator[str]:
     yield f"faulty-{abs(hash(request.node.nodeid))}"
     assert uploads(s3) == []

@@ -281,26 +281,11 @@ fn typed(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::io::Write;
-    use std::sync::atomic::AtomicUsize;
 
     use super::super::data::Opening;
     use super::*;
-    use crate::io::memory_store::Keeps;
+    use crate::io::memory_store::Counted;
     use crate::io::source::options::ReadOptions;
-
-    #[derive(Debug, Default)]
-    struct Counted(AtomicUsize);
-
-    impl Keeps for Counted {
-        fn keep(&self, bytes: usize) -> bool {
-            self.0.fetch_add(bytes, Ordering::Relaxed);
-            true
-        }
-
-        fn let_go(&self, bytes: usize) {
-            self.0.fetch_sub(bytes, Ordering::Relaxed);
-        }
-    }
 
     /// The rows of a column, or why there are none.
     fn rows(file: &dyn Opened, column: usize) -> Result<usize, String> {
@@ -325,9 +310,9 @@ mod tests {
             // The file is gone: rows can only be those that are kept.
             file.set_len(0).unwrap();
             let fits = room == text.len();
-            assert_eq!(memory.0.load(Ordering::Relaxed), if fits { room } else { 0 });
+            assert_eq!(memory.kept(), if fits { room } else { 0 });
             assert_eq!(rows(&*opened, nested).is_ok_and(|rows| rows == 500), fits);
-            assert_eq!(memory.0.load(Ordering::Relaxed), 0);
+            assert_eq!(memory.kept(), 0);
             assert!(!rows(&*opened, nested).is_ok_and(|rows| rows > 0));
         }
     }

@@ -4,7 +4,6 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use proptest::prelude::*;
@@ -13,7 +12,7 @@ use serde_json::json;
 use super::super::data::{Data, Opening};
 use super::super::{Format, Room, With};
 use super::{Csv, Dialect, LONGEST, Missing, Part, Records, Unread};
-use crate::io::memory_store::Keeps;
+use crate::io::memory_store::Counted;
 use crate::io::source::options::ReadOptions;
 
 const PLAIN: Dialect = Dialect { separator: b',', quote: Some(b'"'), escape: None, comment: None };
@@ -194,22 +193,7 @@ proptest! {
         let plain = twice(&text, None, &options);
         prop_assert_eq!(&plain[0], &plain[1]);
         prop_assert_eq!(kept, plain);
-        prop_assert_eq!(memory.0.load(Ordering::Relaxed), 0);
-    }
-}
-
-/// Memory that knows how much of it is kept.
-#[derive(Debug, Default)]
-struct Counted(AtomicUsize);
-
-impl Keeps for Counted {
-    fn keep(&self, bytes: usize) -> bool {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
-        true
-    }
-
-    fn let_go(&self, bytes: usize) {
-        self.0.fetch_sub(bytes, Ordering::Relaxed);
+        prop_assert_eq!(memory.kept(), 0);
     }
 }
 
@@ -228,7 +212,7 @@ fn values_are_kept_as_far_as_there_is_room() {
             With { spool: std::path::Path::new("/tmp"), threads: 1, options: &options, room: Some(room) };
         Csv.open(data, ".csv", &with).unwrap()
     };
-    let held = || memory.0.load(Ordering::Relaxed);
+    let held = || memory.kept();
     let [kept, read] = twice(&text, Some(Arc::new(Room::new(memory.clone(), 1 << 30))), &options);
     assert!(kept.is_ok());
     assert_eq!(kept, read);
