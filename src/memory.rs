@@ -152,8 +152,12 @@ pub fn leave_to_others() {
     #[cfg(target_os = "linux")]
     if TIGHT.load(Ordering::Relaxed) {
         // SAFETY: may be called by any thread but the first one of the process, which does not call this; what it allocated
-        // stays valid, and allocating makes it ready again.
-        unsafe { libmimalloc_sys::mi_thread_done() };
+        // stays valid. The allocator takes it that the thread ends here: it frees what it knows of it, and would look there
+        // again when the thread does end. So the thread is made ready anew at once, with no pages of its own.
+        unsafe {
+            libmimalloc_sys::mi_thread_done();
+            libmimalloc_sys::mi_thread_init();
+        }
     }
 }
 
@@ -301,6 +305,30 @@ mod tests {
         drop(go);
         waiting.join().unwrap();
         first.abs_diff(other) < PAGE && first != other
+    }
+
+    /// What the allocator knows of a thread must not be found again when the thread ends: others have that memory by then.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_may_end_after_it_left_what_it_kept() {
+        TIGHT.store(true, Ordering::Relaxed);
+        let thread = |number: usize| {
+            let blocks: Vec<_> = (0..number % 7).map(|size| vec![1_u8; 100 << size]).collect();
+            leave_to_others();
+            std::thread::yield_now();
+            // Freed by the thread, which allocates nothing any more.
+            drop(blocks);
+        };
+        std::thread::scope(|scope| {
+            for first in 0..8 {
+                scope.spawn(move || {
+                    (0..2_000).for_each(|number| {
+                        std::thread::spawn(move || thread(first + number)).join().unwrap()
+                    });
+                });
+            }
+        });
+        TIGHT.store(false, Ordering::Relaxed);
     }
 
     #[cfg(target_os = "linux")]
