@@ -176,8 +176,10 @@ impl Collector {
                 }
             }
         }
-        while let Err(error) = self.reservation.try_resize(self.size()) {
-            if self.shares.relieve()? {
+        loop {
+            let before = self.shares.relief.times();
+            let Err(error) = self.reservation.try_resize(self.size()) else { break };
+            if self.shares.relieve()? || self.shares.relief.came(before) {
                 continue;
             }
             if self.own.is_empty() || !self.shares.begin_spilling() {
@@ -232,8 +234,14 @@ impl Collector {
     fn give_up_own(&mut self) -> Result<(Option<usize>, Numberer)> {
         let own = std::mem::replace(&mut self.own, GroupTable::new(self.spec.clone())?);
         let (by, mut numberer) = self.shares.split_by(&own)?;
-        self.shares.absorb(own, by, &mut numberer, self.begin, &self.control)?;
-        Ok((by, numberer))
+        self.shares.relief.after(|| {
+            self.shares.absorb(own, by, &mut numberer, self.begin, &self.control)?;
+            let left = self.size();
+            if left < self.reservation.size() {
+                self.reservation.try_resize(left)?;
+            }
+            Ok((by, numberer))
+        })
     }
 
     /// Rows that each share is to have room for.

@@ -25,6 +25,8 @@ mod numbers;
 pub mod order;
 mod packed;
 pub mod pairs;
+mod relief;
+pub mod room;
 pub mod rows;
 pub mod scatter;
 pub mod shares;

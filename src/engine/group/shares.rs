@@ -10,6 +10,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::collect::Rows;
 use super::numbers::{Meaning, Numberer, Numbers};
+use super::relief::Relief;
+use super::room::{Expected, Room};
 use super::spill::{Spilled, SpilledRows};
 use super::table::{Finished, GroupTable, Partial};
 use super::{GroupSpec, estimate, limit};
@@ -55,27 +57,6 @@ impl Share {
     }
 }
 
-/// What is known of the rows before any is read.
-#[derive(Clone, Copy, Default)]
-pub struct Expected {
-    /// How many there are, before filters.
-    pub count: Option<u64>,
-    /// Above all of their positions.
-    pub end: Option<u64>,
-}
-
-/// The memory that there is, and what is beside it.
-pub struct Room {
-    /// Where groups may go that it has no room for.
-    pub disk: Option<Arc<DiskManager>>,
-    /// It is short from the start.
-    pub short: bool,
-    /// Bytes of it in all.
-    pub limit: Option<usize>,
-    /// Threads that add rows.
-    pub threads: usize,
-}
-
 /// One table a share, each locked for as long as rows are added to it.
 pub struct Shares {
     shares: Vec<Mutex<Share>>,
@@ -105,6 +86,8 @@ pub struct Shares {
     full: AtomicUsize,
     /// Which share is asked next to give its memory back.
     next: AtomicUsize,
+    /// Threads that gave memory back, or are about to.
+    pub relief: Relief,
 }
 
 impl Shares {
@@ -130,6 +113,7 @@ impl Shares {
             spilled: AtomicUsize::new(0),
             full: AtomicUsize::new(0),
             next: AtomicUsize::new(0),
+            relief: Relief::default(),
         }
     }
 
@@ -314,13 +298,14 @@ impl Shares {
 
     fn spill_down_to(&self, wanted: usize) -> Result<bool> {
         let mut some = false;
-        for _ in 0..SHARES {
-            if self.size() <= wanted {
+        for round in 0..2 * SHARES {
+            if self.size() <= wanted || some && round >= SHARES {
                 break;
             }
-            let share = self.next.fetch_add(1, Ordering::Relaxed) % SHARES;
-            // Who is being added to is spilled by whoever does it.
-            if let Some(mut share) = self.shares[share].try_lock()
+            let share = &self.shares[self.next.fetch_add(1, Ordering::Relaxed) % SHARES];
+            // Who is being added to is spilled by whoever does it, unless nobody else has anything.
+            let share = if round < SHARES { share.try_lock() } else { Some(share.lock()) };
+            if let Some(mut share) = share
                 && (share.table.is_some() || !share.waiting.is_empty())
             {
                 self.spill(&mut share)?;
@@ -337,6 +322,7 @@ impl Shares {
         let size = self.size() + self.numbers.size();
         if size < reservation.size() {
             reservation.try_resize(size)?;
+            self.relief.note();
         }
         Ok(())
     }
