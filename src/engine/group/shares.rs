@@ -418,11 +418,13 @@ impl Shares {
                     control.check()?;
                     self.resized(held, whole.size());
                     held = whole.size();
-                    if self.reserve().is_err() {
-                        self.relieve()?;
-                        self.reserve()?;
+                    loop {
+                        let before = self.relief.times();
+                        let Err(error) = self.reserve() else { return Ok(()) };
+                        if !self.relieve()? && !self.relief.came(before) {
+                            return Err(error);
+                        }
                     }
-                    Ok(())
                 };
                 if let Some(rows) = rows {
                     whole.reserve(rows.rows + waiting.iter().map(|rows| rows.rows).sum::<usize>());
