@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::error::Result;
 
@@ -42,11 +42,76 @@ impl Relief {
     }
 }
 
+/// Threads that finish shares, each of which gives back what its share held when it ends.
+#[derive(Default)]
+pub struct Finishers {
+    count: Mutex<Count>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct Count {
+    at_work: usize,
+    waiting: usize,
+}
+
+/// One of them, until this is dropped.
+pub struct Finishing<'a>(&'a Finishers);
+
+impl Finishers {
+    pub fn begin(&self) -> Finishing<'_> {
+        self.count.lock().at_work += 1;
+        Finishing(self)
+    }
+}
+
+impl Finishing<'_> {
+    /// Waits until another one ends; false if all others wait as well.
+    pub fn wait(&self) -> bool {
+        let mut count = self.0.count.lock();
+        let others = count.at_work > count.waiting + 1;
+        if others {
+            count.waiting += 1;
+            self.0.ended.wait(&mut count);
+            count.waiting -= 1;
+        }
+        others
+    }
+}
+
+impl Drop for Finishing<'_> {
+    fn drop(&mut self) {
+        self.0.count.lock().at_work -= 1;
+        self.0.ended.notify_all();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::sync::mpsc::channel;
+
+    #[test]
+    fn of_those_that_finish_one_at_least_does_not_wait() {
+        let finishers = Finishers::default();
+        let alone = finishers.begin();
+        assert!(!alone.wait());
+        let held = AtomicUsize::new(1);
+        std::thread::scope(|scope| {
+            let (finishers, held) = (&finishers, &held);
+            let other = finishers.begin();
+            let waits = scope.spawn(move || (finishers.begin().wait(), held.load(Ordering::Relaxed)));
+            // As long as the one that is waited for does not wait itself.
+            while finishers.count.lock().waiting == 0 {
+                std::thread::yield_now();
+            }
+            held.store(0, Ordering::Relaxed);
+            drop(other);
+            assert_eq!(waits.join().unwrap(), (true, 0));
+        });
+        assert!(!alone.wait());
+    }
 
     use super::*;
 

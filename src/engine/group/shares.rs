@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::collect::Rows;
 use super::numbers::{Meaning, Numberer, Numbers};
-use super::relief::Relief;
+use super::relief::{Finishers, Relief};
 use super::room::{Expected, Room};
 use super::spill::{Spilled, SpilledRows};
 use super::table::{Finished, GroupTable, Partial};
@@ -88,6 +88,7 @@ pub struct Shares {
     next: AtomicUsize,
     /// Threads that gave memory back, or are about to.
     pub relief: Relief,
+    finishers: Finishers,
 }
 
 impl Shares {
@@ -114,6 +115,7 @@ impl Shares {
             full: AtomicUsize::new(0),
             next: AtomicUsize::new(0),
             relief: Relief::default(),
+            finishers: Finishers::default(),
         }
     }
 
@@ -404,6 +406,7 @@ impl Shares {
 
     /// Finishes one share; nothing of it stays.
     pub fn finish_one(&self, share: usize, control: &Control) -> Result<Option<Finished>> {
+        let finishing = self.finishers.begin();
         let mut share = std::mem::take(&mut *self.shares[share].lock());
         if share.rows.is_none() {
             self.settle(&mut share)?;
@@ -421,7 +424,8 @@ impl Shares {
                     loop {
                         let before = self.relief.times();
                         let Err(error) = self.reserve() else { return Ok(()) };
-                        if !self.relieve()? && !self.relief.came(before) {
+                        let again = self.relieve()? || finishing.wait() || self.relief.came(before);
+                        if !again {
                             return Err(error);
                         }
                     }

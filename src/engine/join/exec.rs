@@ -148,7 +148,7 @@ pub struct JoinExec {
     spec: Arc<JoinSpec>,
     control: Arc<Control>,
     threads: usize,
-    built: Arc<OnceCell<Ready>>,
+    built: Arc<OnceCell<Result<Ready>>>,
     /// A permit for each partition that has streamed past.
     passed: Arc<Semaphore>,
     properties: Arc<PlanProperties>,
@@ -236,10 +236,11 @@ impl ExecutionPlan for JoinExec {
         let (cell, build, threads) = (self.built.clone(), self.build.clone(), self.threads);
         let (probe, schema) = (self.probe.clone(), self.schema());
         stream.spawn(async move {
+            // What was found the first time is so for every partition: nothing is collected again after an error.
             let ready = cell
-                .get_or_try_init(|| collect((&probe, build), &spec, &control, threads, context.clone()))
-                .await?
-                .clone();
+                .get_or_init(|| collect((&probe, build), &spec, &control, threads, context.clone()))
+                .await
+                .clone()?;
             let built = match ready {
                 Ready::Memory(kept) => kept.part()?,
                 Ready::Disk(spilled) => {
@@ -336,7 +337,8 @@ async fn collect(
         let (plan, context) = (plan.clone(), context.clone());
         let (side, short, collected) = (side.clone(), short.clone(), collected.clone());
         let reservation = reservation.new_empty();
-        tokio::spawn(async move {
+        // Stopped with this attempt: the next one may begin at once.
+        SpawnedTask::spawn(async move {
             let mut rows = plan.execute(partition, context)?;
             let mut batches = Vec::new();
             while let Some(batch) = rows.next().await {
@@ -363,7 +365,8 @@ async fn collect(
     });
     let mut in_memory = Vec::with_capacity(partitions);
     for part in parts.collect::<Vec<_>>() {
-        let (part, held) = part.await.map_err(|_| Error::internal("a thread of the engine panicked"))??;
+        let (part, held) =
+            part.join().await.map_err(|_| Error::internal("a thread of the engine panicked"))??;
         in_memory.push(part);
         // Not counted twice, not even for a moment.
         let bytes = held.free();
@@ -379,9 +382,10 @@ async fn collect(
             Some(_) => reservation.try_grow(needed).is_ok(),
         };
     if let (false, Some(room), Some(side)) = (fits, &room, side) {
-        reservation.free();
         let rest = in_memory.into_iter().enumerate().map(|(partition, batches)| {
-            let (side, room) = (side.clone(), reservation.new_empty());
+            // Each partition's rows count until they are on disk.
+            let bytes: usize = batches.iter().map(held).sum();
+            let (side, room) = (side.clone(), reservation.split(bytes.min(reservation.size())));
             async move { scatter(side, partition, batches, None, &room).await }
         });
         futures::future::try_join_all(rest).await?;

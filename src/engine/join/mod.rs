@@ -16,6 +16,7 @@ pub mod filter;
 pub mod keys;
 pub mod lookup;
 pub mod output;
+mod pairs_left;
 mod parts;
 mod placed;
 mod runs;

@@ -21,6 +21,7 @@ use tokio::sync::mpsc::Sender;
 use super::exec::JoinSpec;
 use super::keys::{Keys, picked};
 use super::output::{Cursor, Origin, Pairs, held, unmatched};
+use super::pairs_left::PairsLeft;
 use super::parts::{PLACE, Part, SHARES, Scattering, Side, partition_of, placed, places};
 use super::table::JoinTable;
 use super::unique::{Seen, not_unique};
@@ -100,8 +101,9 @@ pub async fn scatter(
         Ok(scattering)
     })
     .await?;
-    // What was read is on disk.
-    room.try_resize(side.apart)?;
+    // What was read is on disk. Others may be about to give back what they hold, once theirs is there: this little is not
+    // waited for.
+    room.resize(side.apart);
     if let Some(mut rows) = rest {
         while let Some(batch) = rows.next().await {
             let batch = batch?;
@@ -280,30 +282,20 @@ pub fn needed(build: Option<&Part>) -> usize {
 impl Work {
     fn all(mut self, rooms: Vec<MemoryReservation>) -> Result<Self> {
         // Large ones first, so that none is left at the end alone.
-        let (pairs, left) = (Mutex::new(self.joining.pairs()), Mutex::new(Vec::new()));
-        let threads = rooms.iter().map(|room| {
-            let (work, pairs, left) = (&self, &pairs, &left);
+        let pairs = PairsLeft::new(self.joining.pairs());
+        let threads = rooms.into_iter().map(|room| {
+            let (work, pairs) = (&self, &pairs);
             move || -> Result<()> {
-                loop {
-                    let Some(pair) = pairs.lock().pop() else { return Ok(()) };
-                    match room.try_resize(work.needed(&pair)) {
-                        Ok(()) => work.one(pair)?,
-                        Err(_) => left.lock().push(pair),
-                    }
+                while let Some(pair) = pairs.next(|pair| room.try_resize(work.needed(pair)))? {
+                    let done = work.one(pair);
                     room.free();
+                    pairs.ended(&done);
+                    done?;
                 }
+                Ok(())
             }
         });
         in_parallel(threads.collect())?;
-        // Those for which there was no room beside others.
-        for pair in left.into_inner() {
-            if let Some(room) = rooms.first() {
-                room.try_resize(self.needed(&pair))?;
-                self.one(pair)?;
-                room.free();
-            }
-        }
-        drop(rooms);
         Ok(self)
     }
 

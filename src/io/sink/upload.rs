@@ -111,14 +111,17 @@ impl Upload {
     fn opened(&mut self) -> io::Result<()> {
         self.open();
         let Some(mut opening) = self.opening.take() else { return Ok(()) };
-        match self.wait(async { (&mut opening).await.unwrap_or_else(broken) }) {
-            Ok(upload) => self.upload = Some(upload),
-            Err(error) => {
-                // The answer may come when nobody wants it any more: then there is an upload to give up.
-                self.opening = (!opening.is_finished()).then_some(opening);
-                return Err(error);
-            }
+        let mut answered = false;
+        let upload = self.wait(async {
+            let answer = (&mut opening).await;
+            answered = true;
+            answer.unwrap_or_else(broken)
+        });
+        if !answered {
+            // There is an upload to give up, or will be: nobody has heard the answer.
+            self.opening = Some(opening);
         }
+        self.upload = Some(upload?);
         Ok(())
     }
 

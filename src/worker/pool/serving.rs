@@ -44,6 +44,8 @@ impl Inner {
             let work = match next {
                 Next::Serve(work) => work,
                 Next::Attend(attended) => {
+                    // Whoever else waited for this thread is not kept waiting.
+                    let _ = self.staff(&mut self.state.lock());
                     let work = attended.work.clone();
                     self.attend(*attended, None);
                     self.let_go(&work);
@@ -213,7 +215,7 @@ impl Inner {
         state.ready -= 1;
         if state.ready + state.starting < state.kept {
             state.warming = state.warming.max(state.kept);
-            self.wake.notify_one();
+            self.wake.notify_all();
         }
     }
 
@@ -244,14 +246,14 @@ impl Inner {
             let mut places = Vec::new();
             // Those that somebody asked for stay as long as the client.
             let stays = state.living <= state.kept;
-            let mut wake_at = if stays { now + self.wear.idle } else { idle_until };
+            let mut due: Option<Instant> = None;
             for (place, entry) in state.works.iter().enumerate() {
                 match entry.work.ready(now) {
                     Ready::Now => {
                         waiting.push(Waiting { priority: entry.work.priority(), since: entry.since });
                         places.push(place);
                     }
-                    Ready::At(time) => wake_at = wake_at.min(time),
+                    Ready::At(time) => due = Some(due.map_or(time, |due| due.min(time))),
                     Ready::No | Ready::Over => {}
                 }
             }
@@ -266,9 +268,13 @@ impl Inner {
                 state.busy += 1;
                 return Some(Next::Warm);
             }
-            if now >= idle_until && !stays {
+            // Nobody else would see that something is due.
+            let watches = due.is_some() && state.idle == 0;
+            if now >= idle_until && !stays && !watches {
                 break;
             }
+            let rests = (!watches || stays).then_some(if stays { now + self.wear.idle } else { idle_until });
+            let wake_at = due.into_iter().chain(rests).min().unwrap_or(idle_until);
             state.idle += 1;
             self.wake.wait_until(&mut state, wake_at);
             state.idle -= 1;
