@@ -56,7 +56,8 @@ class RLMClient(Submitting, Sources):
     A client owns threads, a memory limit and connections to object stores. It may be shared between threads.
     It is a context manager; without `with`, it ends with the process or when nothing refers to it any more
     (a `Run` does, until it was asked for its answer).
-    In a forked child every method refuses: make a new client there, or use "spawn".
+    In a forked child every method refuses: start processes with "spawn", or make a new client there if no run was at work
+    when the process forked. A process that forks while threads of it are busy leaves their locks as they were.
 
     Args:
         threads: how many threads compute; default all that the process may use.
@@ -420,7 +421,7 @@ class RLMClient(Submitting, Sources):
         if os.getpid() != self._pid:
             raise InvalidTaskError(
                 "this client was made before the process forked, and threads do not survive a fork. "
-                'Make a new client in the child, or start processes with "spawn"',
+                'Start processes with "spawn", or make a new client in the child if no run was at work when it forked',
                 details={"parent_pid": self._pid},
             )
         if self._closed:
