@@ -72,10 +72,10 @@ def test_use_after_fork_is_refused(tmp_path: Path) -> None:
             try:
                 client.execute(task)
             except RLMError as error:
-                status = 0 if "fork" in str(error) and time.monotonic() - started < 1 else 2
+                status = 0 if "fork" in str(error) and time.monotonic() - started < 5 else 2
                 print(error, flush=True)
             os._exit(status)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while time.monotonic() < end:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
@@ -143,25 +143,28 @@ def test_a_child_leaves_cleanly_with_what_it_inherited(slow_folder: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-STOPS_WITHIN = 0.1
-"""Seconds that a run may go on after Ctrl-C."""
+def _stops_within(chunk: float) -> float:
+    """Seconds that a run may go on after Ctrl-C, whose chunks take so long: little more than the present ones."""
+    return max(0.1, 0.065 + 3 * chunk)
 
 
-def _interrupted(program: str, *args: str) -> tuple[float, str, str]:
-    """Sends SIGINT when the program says that it is under way.
+def _interrupted(program: str, *args: str) -> tuple[float, float, str, str]:
+    """Sends SIGINT when the program says that it is under way, and how long a chunk takes.
 
-    Returns the seconds until it had stopped (by its own clock, which is ours), what it printed then, and stderr.
+    Returns the seconds until it had stopped (by its own clock, which is ours), those of a chunk, what it printed then,
+    and stderr.
     """
     command = [sys.executable, "-c", PRELUDE + UNDER_WAY + textwrap.dedent(program), *args]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout is not None
-    assert child.stdout.readline().strip() == "under way", child.communicate()[1]
+    under_way, _, chunk = child.stdout.readline().strip().partition(": ")
+    assert under_way == "under way", child.communicate()[1]
     sent = time.monotonic()
     child.send_signal(signal.SIGINT)
-    out, errors = child.communicate(timeout=30)
+    out, errors = child.communicate(timeout=60)
     moment, _, said = out.strip().partition(" ")
     assert moment, errors
-    return float(moment) - sent, said, errors
+    return float(moment) - sent, float(chunk), said, errors
 
 
 UNDER_WAY = """
@@ -170,15 +173,28 @@ import os, threading, time
 runs, submit = [], RLMClient._submit
 RLMClient._submit = lambda self, *given: runs.append(submit(self, *given)) or runs[-1]
 
-def announce():
+def announce(chunk=0.0):
     while not (runs and runs[0].progress.rows_done > 0):
         time.sleep(0.001)
-    print("under way", flush=True)
+    print("under way:", chunk, flush=True)
 
-def busy(seconds):
-    before = time.process_time()
-    time.sleep(seconds)
-    return time.process_time() - before
+def seconds_of_a_chunk(client, task, threads):
+    # The second time: what is made once is there then.
+    task = {**task, "input": task["input"] | {"source": task["input"]["source"][:8]}}
+    for _ in range(2):
+        client.execute(task)
+    done = runs[-1].progress
+    runs.clear()
+    return done.elapsed_seconds * threads / done.chunks_done
+
+def becomes_idle():
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        before = time.process_time()
+        time.sleep(0.3)
+        if time.process_time() - before < 0.1:
+            return True
+    return False
 """
 
 LONG = {
@@ -196,21 +212,24 @@ def test_ctrl_c_ends_execute_with_nothing_left_running(slow_folder: Path, source
         client = RLMClient(threads=2, progress=False)
         table = pa.table({{"k": list(range(1000)) * 100, "x": [0.5] * 100_000}})
         task = {LONG[source]}
-        threading.Thread(target=announce, daemon=True).start()
+        chunk = seconds_of_a_chunk(client, task, 2)
+        threading.Thread(target=announce, args=[chunk], daemon=True).start()
         try:
             client.execute(task)
         except KeyboardInterrupt:
-            print(time.monotonic(), runs[0].state, busy(0.3) < 0.1, runs[0].progress.accounting.pending)
+            print(time.monotonic(), runs[0].state, becomes_idle(), runs[0].progress.accounting.pending)
             raise
     """
     attempts = []
-    while len(attempts) < 3 and not (attempts and attempts[-1] <= STOPS_WITHIN):
-        seconds, said, errors = _interrupted(program, str(slow_folder))
+    for _ in range(5):  # a machine that is busy elsewhere gets another chance
+        seconds, chunk, said, errors = _interrupted(program, str(slow_folder))
         assert said == "cancelled True 0"
         assert "KeyboardInterrupt" in errors
         assert "panic" not in errors
-        attempts.append(seconds)  # a machine that is busy elsewhere gets a second chance
-    assert min(attempts) <= STOPS_WITHIN, attempts
+        if seconds <= _stops_within(chunk):
+            return
+        attempts.append((seconds, chunk))
+    pytest.fail(f"seconds that runs went on, and those that a chunk takes: {attempts}")
 
 
 def test_ctrl_c_while_waiting_for_a_run_leaves_it_to_its_owner(slow_folder: Path) -> None:
@@ -223,11 +242,11 @@ def test_ctrl_c_while_waiting_for_a_run_leaves_it_to_its_owner(slow_folder: Path
         except KeyboardInterrupt:
             said = run.state
             run.cancel()
-            assert run.wait(2), "still running"
+            assert run.wait(20), "still running"
             print(time.monotonic(), said, run.state)
         client.close()
     """
-    _, said, errors = _interrupted(program, str(slow_folder))
+    _, _, said, errors = _interrupted(program, str(slow_folder))
     assert said == "running cancelled", errors
 
 
@@ -253,7 +272,7 @@ def test_ctrl_c_and_deadline_while_a_source_is_opened() -> None:
 
         def connected():
             store.accept()
-            print("under way", flush=True)
+            print("under way: 0", flush=True)
 
         store.accept()
         threading.Thread(target=connected, daemon=True).start()
@@ -262,9 +281,12 @@ def test_ctrl_c_and_deadline_while_a_source_is_opened() -> None:
         except KeyboardInterrupt:
             print(time.monotonic(), "interrupted")
     """
-    seconds, said, errors = _interrupted(program)
-    assert said == "interrupted", errors
-    assert seconds < 1
+    attempts: list[float] = []
+    while len(attempts) < 3 and not (attempts and attempts[-1] < 1):
+        seconds, _, said, errors = _interrupted(program)
+        assert said == "interrupted", errors
+        attempts.append(seconds)
+    assert min(attempts) < 1, attempts
 
 
 def test_leaving_while_a_run_goes_on_does_not_hang(slow_folder: Path) -> None:
@@ -377,7 +399,7 @@ def test_the_progress_bar_in_a_terminal(slow_folder: Path, progress: str) -> Non
     program = f"""
         client = RLMClient(threads=2, progress={progress})
         try:
-            client.execute(long_task(sys.argv[1], options={{"timeoutMs": 3000}}))
+            client.execute(long_task(sys.argv[1], options={{"timeoutMs": 6_000}}))
         except TimeoutError:
             print("the end")
         client.close()
@@ -396,7 +418,7 @@ def test_no_progress_bar_in_a_file(slow_folder: Path) -> None:
     program = """
         client = RLMClient(threads=2)
         try:
-            client.execute(long_task(sys.argv[1], options={"timeoutMs": 2500}))
+            client.execute(long_task(sys.argv[1], options={"timeoutMs": 6_000}))
         except TimeoutError:
             print("the end")
     """

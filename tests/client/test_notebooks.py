@@ -14,7 +14,7 @@ from tests.client._helpers import PRELUDE
 LONG = """
 client = RLMClient(threads=2)
 try:
-    client.execute(long_task({folder!r}, options={{"timeoutMs": 2_500}}))
+    client.execute(long_task({folder!r}, options={{"timeoutMs": 6_000}}))
 except TimeoutError as error:
     print(error.code)
 """
