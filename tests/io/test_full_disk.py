@@ -90,6 +90,7 @@ def told(tmp_path: Path, source: Path, case: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", ["overwrite", "append", "partitioned"])
 def test_what_was_there_stays(tmp_path: Path, source: Path, case: str) -> None:
     found = told(tmp_path, source, case)
@@ -97,6 +98,7 @@ def test_what_was_there_stays(tmp_path: Path, source: Path, case: str) -> None:
     assert "room on the disk" in found["text"] and str(tmp_path / "disk") in found["text"], found
 
 
+@pytest.mark.timeout(600)
 def test_a_sort_that_has_no_room_to_spill_says_where(tmp_path: Path, source: Path) -> None:
     found = told(tmp_path, source, "spill")
     assert found["code"] in ("OUT_OF_MEMORY", "INTERNAL", "OUTPUT_FAILED"), found

@@ -86,7 +86,7 @@ VICTIM = """
 """
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     command = [sys.executable, "-c", textwrap.dedent(VICTIM), str(tmp_path)]
