@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import math
 import random
 import resource
 import sys
@@ -159,15 +160,15 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
     return bytes(bad)
 
 
-def fuzz(seconds: float, seed: int, keep: Path) -> dict[str, int]:
-    """How often each outcome came. Ends with an assertion at the first that must not."""
+def fuzz(seed: int, keep: Path, *, seconds: float = math.inf, cases: float = math.inf) -> dict[str, int]:
+    """How often each outcome came, of so many cases or in so long. Ends with an assertion at the first that must not."""
     chance = random.Random(seed)
     outcomes: dict[str, int] = {}
     end = time.monotonic() + seconds
     sound = goods()
     with tempfile.TemporaryDirectory() as folder, RLMClient(threads=2, memory_limit=MEMORY) as client:
         number = 0
-        while time.monotonic() < end:
+        while number < cases and time.monotonic() < end:
             number += 1
             name = chance.choice(list(sound))
             path = Path(folder) / f"damaged-{name}"
@@ -196,5 +197,9 @@ if __name__ == "__main__":
     place = Path(tempfile.mkdtemp(prefix="fuzz-"))
     print(f"a case that fails stays in {place}")
     print(
-        fuzz(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 30), place)
+        fuzz(
+            int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 30),
+            place,
+            seconds=float(sys.argv[1]),
+        )
     )

@@ -192,7 +192,9 @@ def test_a_provider_may_ask_for_another_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    "providers", [{"a": "vvalue"}, "env", [object()], [Counting], [None], 7, Environment()], ids=repr
+    "providers",
+    [{"a": "vvalue"}, "env", [object()], [Counting], [None], 7, Environment()],
+    ids=["a dictionary", "a name", "an object", "a class", "None in a list", "a number", "one in no list"],
 )
 def test_what_is_no_provider_is_refused(providers: Any) -> None:
     with pytest.raises(InvalidTaskError) as caught:
