@@ -172,12 +172,18 @@ def test_what_stays_is_said(remote: RLMClient, proxy: Proxy) -> None:
 def test_the_deadline_holds(remote: RLMClient, proxy: Proxy, fault: str, what: str) -> None:
     method, part = ("GET", "list-type=2") if what == "listing" else (what, "rows.")
     source = url("data/") if what == "listing" else url(FORMATS["csv" if what == "HEAD" else "parquet"])
-    proxy.fail(Fault(fault, method, part))  # type: ignore[arg-type]
-    with pytest.raises(TaskTimeoutError):
-        remote.execute(make_task(source, lambda p: p["n"].sum(), options={"timeoutMs": 300}))
-    # The proxy has let nothing go: it was the deadline that ended the run.
-    assert not proxy.released.is_set()
-    assert proxy.happened()[0] >= 1
+    # What is made with the first request is there already.
+    assert numbers(remote, source)
+    for deadline in (300, 600, 1200, 2400, 4800):
+        proxy.fail(Fault(fault, method, part))  # type: ignore[arg-type]
+        with pytest.raises(TaskTimeoutError):
+            remote.execute(make_task(source, lambda p: p["n"].sum(), options={"timeoutMs": deadline}))
+        # The proxy has let nothing go: it was the deadline that ended the run.
+        assert not proxy.released.is_set()
+        # A busy machine may not come to the request in so short a time.
+        if proxy.happened()[0] >= 1:
+            return
+    pytest.fail("no run came as far as to the request that fails")
 
 
 def test_cancelling_a_read_that_hangs(remote: RLMClient, proxy: Proxy) -> None:
