@@ -98,7 +98,7 @@ def test_what_goes_wrong_leaves_nothing(client: RLMClient, source: str, tmp_path
     run.cancel()
     run.wait()
     assert run.state == "cancelled"
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while len(list(tmp_path.iterdir())) > 1 and time.monotonic() < end:
         time.sleep(0.02)
     assert [path.name for path in tmp_path.iterdir()] == ["some.csv"]

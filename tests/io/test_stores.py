@@ -72,7 +72,7 @@ def client(kept: Kept, s3: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[R
 def place(request: pytest.FixtureRequest, kept: Kept) -> Iterator[str]:
     """A prefix of the test's own."""
     yield f"stores-{abs(hash(request.node.nodeid))}"
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while kept.unfinished() and time.monotonic() < end:
         time.sleep(0.05)
     assert kept.unfinished() == []

@@ -223,8 +223,14 @@ def test_a_deadline_and_ctrl_c_end_an_endless_stream(client: RLMClient) -> None:
         finally:
             closed.append(True)
 
-    with pytest.raises(TaskTimeoutError):
-        client.execute({**task(tables(), everything), "options": {"timeoutMs": 200}})
+    # A busy machine may not have begun with the stream in so short a time.
+    for deadline in (200, 1_000, 5_000):
+        with pytest.raises(TaskTimeoutError):
+            client.execute({**task(tables(), everything), "options": {"timeoutMs": deadline}})
+        gc.collect()
+        if closed:
+            break
+    assert closed == [True]
     with pytest.raises(KeyboardInterrupt):
         client.execute(task(tables(stop=3), everything))
     gc.collect()
