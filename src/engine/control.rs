@@ -230,10 +230,10 @@ impl Control {
     }
 
     pub fn succeed(&self, chunks: u64, rows: u64) {
-        self.rows_read.fetch_add(rows, Ordering::Relaxed);
         let mut accounting = self.accounting.lock();
-        // A straggler of a run that is settled has been counted already.
+        // A straggler of a run that is settled has been counted already; its rows are no progress any more.
         if !self.settled.load(Ordering::Relaxed) {
+            self.rows_read.fetch_add(rows, Ordering::Relaxed);
             let chunks = chunks.min(accounting.pending);
             accounting.pending -= chunks;
             accounting.succeeded += chunks;
@@ -262,8 +262,10 @@ impl Control {
         let abandoned = Stop::Abandon as u8;
         let _ = self.stop.compare_exchange(abandoned, 0, Ordering::Relaxed, Ordering::Relaxed);
         *self.cause.lock() = None;
-        *self.accounting.lock() = Accounting::default();
+        let mut accounting = self.accounting.lock();
+        *accounting = Accounting::default();
         self.rows_read.store(0, Ordering::Relaxed);
+        drop(accounting);
         self.scans.lock().clear();
         self.stages.lock().clear();
     }
@@ -331,6 +333,19 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_straggler_of_a_settled_run_changes_no_figure() {
+        let control = Control::default();
+        control.accept(3);
+        control.succeed(1, 10);
+        control.settle(Some(Code::Cancelled));
+        let settled = control.accounting();
+        assert_eq!((settled.succeeded, settled.cancelled), (1, 2));
+        control.succeed(1, 10);
+        assert_eq!(control.accounting(), settled);
+        assert_eq!(control.rows_read.load(Ordering::Relaxed), 10);
+    }
 
     #[test]
     fn what_failed_is_told_and_not_that_others_gave_up_for_it() {
