@@ -72,6 +72,10 @@ impl Thread {
 
     /// Ends it; false if it goes on all the same, for its code does not listen.
     pub fn stop(&mut self) -> bool {
+        self.stop_within(PATIENCE)
+    }
+
+    fn stop_within(&mut self, patience: Duration) -> bool {
         // It cannot send or receive any more; one that does nothing ends by that.
         let _ = self.socket.shutdown(Shutdown::Both);
         let (hosted, ended) = (self.hosted.clone(), self.ended.clone());
@@ -84,7 +88,7 @@ impl Thread {
                 hosted.interrupt();
             }
         });
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience;
         while told.is_ok() && !self.has_ended() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -135,14 +139,17 @@ mod tests {
         }
     }
 
+    /// For those that end some time.
+    const LONG: Duration = Duration::from_secs(60);
+
     #[test]
     fn one_that_listens_ends_and_one_that_does_not_is_left_behind() {
-        assert!(Thread::start(&Deaf::default()).unwrap().stop());
-        assert!(Thread::start(&Deaf { needs: 3, ..Deaf::default() }).unwrap().stop());
+        assert!(Thread::start(&Deaf::default()).unwrap().stop_within(LONG));
+        assert!(Thread::start(&Deaf { needs: 3, ..Deaf::default() }).unwrap().stop_within(LONG));
         let deaf = Deaf { needs: usize::MAX, ..Deaf::default() };
         let interrupts = deaf.interrupts.clone();
         let mut thread = Thread::start(&deaf).unwrap();
-        assert!(!thread.stop());
+        assert!(!thread.stop_within(Duration::from_millis(50)));
         interrupts.store(usize::MAX, Ordering::SeqCst);
     }
 }
