@@ -55,7 +55,7 @@ pub struct Side {
     keys: Vec<usize>,
     schema: SchemaRef,
     shares: Vec<Mutex<Share>>,
-    /// Bytes of rows that a partition sets apart at a time.
+    /// Bytes of rows that a partition sets apart at a time, where there is room for them.
     pub apart: usize,
     /// Rows of the partition that has most.
     longest: AtomicI64,
@@ -145,6 +145,8 @@ pub struct Scattering {
     next: i64,
     batches: Vec<RecordBatch>,
     bytes: usize,
+    /// Bytes of rows that are set apart at a time.
+    pub apart: usize,
 }
 
 impl Scattering {
@@ -152,7 +154,8 @@ impl Scattering {
         if partition >= 1 << (62 - ROW_BITS) {
             return Err(Error::internal("too many partitions"));
         }
-        Ok(Self { side, next: place_of(partition, 0), batches: Vec::new(), bytes: 0 })
+        let (next, apart) = (place_of(partition, 0), side.apart);
+        Ok(Self { side, next, batches: Vec::new(), bytes: 0, apart })
     }
 
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -162,7 +165,7 @@ impl Scattering {
         self.bytes += held(batch) + places.get_buffer_memory_size();
         let columns = batch.columns().iter().cloned().chain([places]).collect();
         self.batches.push(RecordBatch::try_new(self.side.schema.clone(), columns)?);
-        if self.bytes >= self.side.apart { self.flush() } else { Ok(()) }
+        if self.bytes >= self.apart { self.flush() } else { Ok(()) }
     }
 
     /// Everything that was added is in the shares.

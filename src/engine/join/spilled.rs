@@ -101,9 +101,8 @@ pub async fn scatter(
         Ok(scattering)
     })
     .await?;
-    // What was read is on disk. Others may be about to give back what they hold, once theirs is there: this little is not
-    // waited for.
-    room.resize(side.apart);
+    // What was read is on disk.
+    scattering.apart = room_apart(side.apart, room);
     if let Some(mut rows) = rest {
         while let Some(batch) = rows.next().await {
             let batch = batch?;
@@ -113,6 +112,21 @@ pub async fn scatter(
     blocking(move || scattering.flush()).await?;
     room.free();
     Ok(())
+}
+
+/// Takes room for so many bytes of rows, or for as many as others leave: these may hold what they have until this side is
+/// on disk. For a few it is taken in any case, without which nobody comes any further.
+fn room_apart(wanted: usize, room: &MemoryReservation) -> usize {
+    let mut bytes = wanted;
+    while bytes > LEAST_APART {
+        if room.try_resize(bytes).is_ok() {
+            return bytes;
+        }
+        bytes /= 2;
+    }
+    let least = LEAST_APART.min(wanted);
+    room.resize(least);
+    least
 }
 
 /// What comes out of the shares, by partition of the streaming side; collected rows without a partner are one more.
@@ -375,5 +389,49 @@ impl Spilled {
             room.lock().free();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow::array::Int64Array;
+    use arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::error::DataFusionError;
+    use datafusion::execution::disk_manager::DiskManagerBuilder;
+    use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_partition_goes_to_disk_in_what_room_others_leave() {
+        const LIMIT: usize = 64 << 20;
+        let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, false)]));
+        let batch = |from: i64| {
+            let keys = Int64Array::from_iter_values(from..from + 10_000);
+            RecordBatch::try_new(schema.clone(), vec![Arc::new(keys)]).unwrap()
+        };
+        // What others hold of the memory, and how much the partition sets apart then at a time.
+        let room = Room { disk: Arc::new(DiskManagerBuilder::default().build().unwrap()), limit: LIMIT };
+        let all = room.limit / APART;
+        for (held, apart) in [(0, all), (LIMIT - all / 2, all / 2), (LIMIT, LEAST_APART)] {
+            let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(LIMIT));
+            let (others, mine) = (MemoryConsumer::new("test"), MemoryConsumer::new("join"));
+            let (others, mine) = (others.register(&pool), mine.register(&pool));
+            others.try_grow(held).unwrap();
+            assert_eq!(room_apart(all, &mine), apart);
+            mine.free();
+            let side = room.side(&schema, &[0], 1, &Arc::default());
+            let rest = futures::stream::iter(
+                (1..20).map(|n| Ok::<_, DataFusionError>(batch(n))).collect::<Vec<_>>(),
+            );
+            let rest: SendableRecordBatchStream =
+                Box::pin(RecordBatchStreamAdapter::new(schema.clone(), rest));
+            scatter(side.clone(), 0, vec![batch(0)], Some(rest), &mine).await.unwrap();
+            let rows: usize = side.finish().unwrap().iter().flatten().map(|part| part.rows).sum();
+            assert_eq!((rows, mine.size()), (200_000, 0));
+        }
     }
 }
