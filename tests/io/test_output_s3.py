@@ -33,7 +33,7 @@ def prefix(s3: Store, request: pytest.FixtureRequest) -> Iterator[str]:
     """A place of the test's own."""
     name = f"out-{abs(hash(request.node.nodeid))}"
     yield name
-    assert uploads(s3) == []
+    assert uploads(s3, name) == []
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,14 @@ def keys(s3: Store, prefix: str) -> list[str]:
     return [entry["Key"] for entry in found]
 
 
-def uploads(s3: Store) -> list[str]:
-    """Uploads that nobody has completed; those that were given up are gone a moment later."""
-    end = time.monotonic() + 10
+def uploads(s3: Store, prefix: str) -> list[str]:
+    """Uploads below a prefix that nobody has completed; those that were given up are gone a moment later."""
+    end = time.monotonic() + 20
     while True:
-        found = s3.boto.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+        all_of_them = s3.boto.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+        found = [entry["Key"] for entry in all_of_them if entry["Key"].startswith(prefix)]
         if not found or time.monotonic() > end:
-            return [entry["Key"] for entry in found]
+            return found
         time.sleep(0.05)
 
 
@@ -152,7 +153,7 @@ def test_what_was_stopped_leaves_nothing(remote: RLMClient, s3: Store, prefix: s
         threading.Event().wait(0.15)
         run.cancel()
         run.wait()
-    assert uploads(s3) == []
+    assert uploads(s3, prefix) == []
     done = stop != "failure" and run.state == "succeeded"
     assert keys(s3, prefix) == ([f"{prefix}/out.csv"] if done else [])
 

@@ -42,8 +42,9 @@ def proxy(s3: Store) -> Iterator[Proxy]:
 
 @pytest.fixture
 def prefix(s3: Store, request: pytest.FixtureRequest) -> Iterator[str]:
-    yield f"faulty-{abs(hash(request.node.nodeid))}"
-    assert uploads(s3) == []
+    name = f"faulty-{abs(hash(request.node.nodeid))}"
+    yield name
+    assert uploads(s3, name) == []
 
 
 def complete(s3: Store, prefix: str, rows: int = ROWS) -> None:

@@ -33,7 +33,7 @@ use crate::io::fetch::listed;
 use crate::io::location::{percent_decoded, store_error};
 use crate::io::store::{self, Stores};
 
-/// How long it is tried to remove what was not completed in time.
+/// How long it is waited for that what was not completed in time is removed.
 const CLEANING: Duration = Duration::from_secs(1);
 
 /// Requests at a time when files are shown or given up.
@@ -282,7 +282,7 @@ impl Shared {
 
 /// The uploads of one write.
 pub struct Uploads {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Uploads {
@@ -386,19 +386,21 @@ impl Uploads {
         })
     }
 
-    /// What the store did not answer in time is aborted, and what it did of a directory is removed, as far as it answers.
+    /// What the store did not answer in time is aborted, and what it did of a directory is removed. A store that is slow
+    /// in this as well is not waited for: it goes on beside, as long as the client lives. The names are this write's alone.
     async fn given_up(&self, done: Vec<ObjectPath>, unknown: Vec<Ready>) {
-        let Shared { target, remote, .. } = &*self.shared;
+        let (single, remote) = (self.shared.target.single, self.shared.remote.clone());
         let paths: Vec<_> = unknown.iter().map(|ready| ready.path.clone()).chain(done).collect();
-        let clean = async {
+        let clean = async move {
             stream::iter(unknown)
                 .for_each_concurrent(REQUESTS, |mut ready| async move { ready.abort().await })
                 .await;
-            if !target.single {
+            if !single {
                 let _ = remote.remove(paths).await;
             }
         };
-        let _ = tokio::time::timeout(CLEANING, clean).await;
+        let cleaned = self.shared.remote.io.spawn(clean);
+        let _ = tokio::time::timeout(CLEANING, cleaned).await;
     }
 }
 

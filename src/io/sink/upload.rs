@@ -111,17 +111,17 @@ impl Upload {
     fn opened(&mut self) -> io::Result<()> {
         self.open();
         let Some(mut opening) = self.opening.take() else { return Ok(()) };
-        let mut answered = false;
-        let upload = self.wait(async {
+        let mut taken = false;
+        let answer = self.wait(async {
             let answer = (&mut opening).await;
-            answered = true;
+            taken = true;
             answer.unwrap_or_else(broken)
         });
-        if !answered {
-            // There is an upload to give up, or will be: nobody has heard the answer.
+        if !taken {
+            // Nobody wants the answer any more. It may come all the same, or be there by now: an upload to give up.
             self.opening = Some(opening);
         }
-        self.upload = Some(upload?);
+        self.upload = Some(answer?);
         Ok(())
     }
 
@@ -248,5 +248,46 @@ impl Drop for Upload {
         if let Some(kept) = self.upload.take().map(Kept::Uploaded).or(opening) {
             self.shared.ready.lock().push(Ready { path: self.path.clone(), bytes: self.bytes, kept });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::remote::{Sinks, Uploads};
+    use super::super::target::{Asked, Home, Mode, Target};
+    use super::*;
+    use crate::io::store::Stores;
+
+    #[test]
+    fn an_upload_that_began_as_its_write_was_given_up_is_not_forgotten() {
+        let io = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let stores = Stores::new(Default::default(), Default::default());
+        let sinks = Sinks { stores: &stores, io: io.handle().clone(), spool: &|| Ok(std::env::temp_dir()) };
+        let asked = Asked {
+            url: "memory:///out.parquet".to_owned(),
+            format: None,
+            partition_by: Vec::new(),
+            mode: Mode::Error,
+            compression: None,
+            max_rows_per_file: None,
+            success_marker: false,
+        };
+        let target = Target::new(&asked, Some(&sinks)).unwrap();
+        let Home::Remote(remote) = target.home.clone() else { unreachable!() };
+        let path = remote.path.clone();
+        let (uploads, _) = Uploads::begin(target, remote, "id").unwrap();
+        let mut upload = Upload::new(uploads.shared.clone(), path);
+        upload.open();
+        while !upload.opening.as_ref().unwrap().is_finished() {
+            std::thread::yield_now();
+        }
+        uploads.shared.stopped.send_replace(true);
+        assert!(upload.opened().is_err());
+        drop(upload);
+        // What waits here is aborted in the end.
+        let ready = uploads.shared.ready.lock();
+        assert!(matches!(ready.as_slice(), [Ready { kept: Kept::Opening(_), .. }]));
     }
 }
