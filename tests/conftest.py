@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from rlm_hypervisor import RLMClient
 
 # What is refused as native is to be seen as refused; tests of Python mode ask for it.
 os.environ["RLM_MODE"] = "native"
 
-# The same draws every time, so that a build does not fail by chance; RLM_EXPLORE=1 draws others.
-settings.register_profile("fixed", derandomize=True)
-if not os.environ.get("RLM_EXPLORE"):
-    settings.load_profile("fixed")
+# The same draws every time, and as much time for each as it takes, so that a build does not fail by chance;
+# RLM_EXPLORE=1 draws others.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fixed", patient, derandomize=True)
+settings.register_profile("explored", patient)
+settings.load_profile("explored" if os.environ.get("RLM_EXPLORE") else "fixed")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -84,7 +84,11 @@ def _compare(client: RLMClient, source: Any, chunk: int) -> None:
 
 
 @given(table=tables(), chunk=st.integers(1, 13), stored=st.booleans())
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_types_are_those_of_native_results(
     client: RLMClient, tmp_path_factory: pytest.TempPathFactory, table: pa.Table, chunk: int, stored: bool
 ) -> None:

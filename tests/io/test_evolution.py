@@ -95,7 +95,11 @@ def _has_field(tables: list[pa.Table], name: str, field: str) -> bool:
     return any(pa.types.is_struct(dtype) and dtype.get_field_index(field) >= 0 for dtype in types)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     seed=st.integers(0, 2**32),
     families=st.lists(st.sampled_from(sorted(FAMILIES)), min_size=1, max_size=5),

@@ -240,7 +240,11 @@ def close(ours: Any, theirs: Any) -> bool:
     return math.isclose(float(ours), theirs, rel_tol=1e-15)
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_csv_is_what_pandas_reads(client: RLMClient, tmp_path: Path, data: st.DataObject) -> None:
     columns = data.draw(st.integers(2, 4))
@@ -335,7 +339,11 @@ def test_what_is_broken_is_named(client: RLMClient, tmp_path: Path, case: str) -
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_damage_is_an_error_or_no_matter(
     client: RLMClient, tmp_path: Path, name: str, data: st.DataObject

@@ -200,7 +200,11 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     keys=st.lists(st.tuples(VALUES, st.integers(2020, 2022)), min_size=1, max_size=6, unique=True),
     least=st.integers(2019, 2023),

@@ -47,7 +47,11 @@ def read(out: Path) -> pd.DataFrame:
     return pd.concat([pq.ParquetFile(file).read().to_pandas() for file in files], ignore_index=True)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     first=st.integers(0, ROWS),
     length=st.integers(0, ROWS),

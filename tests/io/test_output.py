@@ -229,7 +229,11 @@ VALUES = {
 }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_round_trips(client: RLMClient, tmp_path: Path, data: st.DataObject) -> None:
     rows = data.draw(st.integers(0, 30))

@@ -90,7 +90,11 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_values_come_back_from_names(client: RLMClient, tmp_path: Path, data: st.DataObject) -> None:
     rows = data.draw(st.integers(1, 20))

@@ -21,7 +21,7 @@ from rlm_hypervisor import InvalidTaskError, RLMClient, SourceUnreadableError
 
 from tests.conftest import make_task
 
-QUIET = [HealthCheck.function_scoped_fixture]
+QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 def read(client: RLMClient, path: Path | str, options: Mapping[str, Any], **more: Any) -> pa.Table:

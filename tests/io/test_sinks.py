@@ -47,7 +47,11 @@ MORE: dict[pa.DataType, st.SearchStrategy[Any]] = {
     ),
 }
 ENDINGS = {"none": "", "gzip": ".gz", "zstd": ".zst", "bzip2": ".bz2", "lz4": ".lz4", "snappy": ".sz"}
-QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 def everything(p: Any) -> Any:

@@ -102,7 +102,11 @@ def test_every_type_of_key(clients: Clients, tmp_path: Path, kind: pa.DataType) 
     group=st.integers(20, 200),
     threads=st.sampled_from([1, 2, 4]),
 )
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+)
 def test_any_steps(clients: Clients, tmp_path: Path, steps: list[int], group: int, threads: int) -> None:
     key = np.cumsum(np.resize(steps, 900))
     data = table(pa.array(key, pa.int64()))

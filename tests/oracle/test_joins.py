@@ -160,7 +160,11 @@ def test_operations_on_two_tables(
     agree(clients, left, OPERATIONS[name], right)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     left=st.lists(st.tuples(st.sampled_from([None, "a", "b", "c"]), st.integers(-2, 2)), max_size=30),
     right=st.lists(st.tuples(st.sampled_from([None, "a", "b", "d"]), st.integers(-2, 2)), max_size=30),

@@ -185,7 +185,11 @@ def test_rows_without_a_partner_count_for_validate(
             client.execute(make_task(left, operation))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     hows=st.tuples(st.sampled_from(HOWS), st.sampled_from(HOWS)),
     names=st.tuples(st.sampled_from(sorted(ABOVE)), st.sampled_from(sorted(CHAINS))),

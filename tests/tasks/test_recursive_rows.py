@@ -51,7 +51,11 @@ def quicksort(partition: Any) -> Any:
 @given(
     values=st.lists(st.integers(-9, 9), max_size=40), workers=st.sampled_from([1, 3]), stored=st.booleans()
 )
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_rows_are_split_by_their_numbers(
     crews: Crews, tmp_path_factory: pytest.TempPathFactory, values: list[int], workers: int, stored: bool
 ) -> None:
