@@ -74,6 +74,8 @@ pub struct Host {
 pub struct Going {
     number: u64,
     sent: Instant,
+    /// Whether it is known to have come to its first item.
+    reached: bool,
     /// Why it is to stop, and since when it knows.
     asked: Option<(StopCause, Instant)>,
     /// When it was last looked whether it is to stop.
@@ -122,7 +124,7 @@ impl Host {
         match sent {
             Ok(()) => {}
             // Somebody ended it before it was told anything.
-            Err(error) if is_gone(&error) => return Err(gone(&mut host, String::new())),
+            Err(error) if wire::is_gone(&error) => return Err(gone(&mut host, String::new())),
             Err(error) => return Err(cannot(error)),
         }
         let began = Instant::now();
@@ -208,11 +210,11 @@ impl Host {
         let number = call.head.call;
         if let Err(error) = self.send(call, watch) {
             // It may be gone since before the call.
-            let why = if is_gone(&error) { String::new() } else { error.to_string() };
+            let why = if wire::is_gone(&error) { String::new() } else { error.to_string() };
             return Err(self.lost(why, number, watch));
         }
         let now = Instant::now();
-        Ok(Going { number, sent: now, asked: None, looked: now })
+        Ok(Going { number, sent: now, reached: false, asked: None, looked: now })
     }
 
     /// Looks after a call until its end, or until this time: then it goes on, and is to be attended again.
@@ -244,6 +246,10 @@ impl Host {
                     if last {
                         return Some(End::Done);
                     }
+                    // The item that took too long came to its end after all, and the next is not to pay for it.
+                    if going.asked.take_if(|(cause, _)| *cause == StopCause::Overdue).is_some() {
+                        self.page.ask_to_stop(0);
+                    }
                 }
                 Some((Said::Part(_), _)) | None => {}
                 Some((Said::Wrote { stream, text }, _)) => {
@@ -266,6 +272,10 @@ impl Host {
     /// Whether a call has to be ended, or asked to stop first.
     fn look_after(&mut self, going: &mut Going, now: Instant, watch: &dyn Watch) -> Option<End> {
         let number = going.number;
+        if !going.reached && self.page.has_reached_items(number) {
+            going.reached = true;
+            watch.reached(now);
+        }
         match going.asked {
             Some((cause, since)) if now.duration_since(since) >= GRACE => {
                 return Some(self.end(cause, watch));
@@ -279,10 +289,7 @@ impl Host {
             return None;
         }
         // A thread may have to wait for what other threads' code holds, however long.
-        if !self.body.is_thread()
-            && now.duration_since(going.sent) > BEGIN
-            && self.page.item_of(number).is_none()
-        {
+        if !self.body.is_thread() && now.duration_since(going.sent) > BEGIN && !self.page.has_taken(number) {
             let why = format!("did not begin its call within {} s", BEGIN.as_secs());
             return Some(self.lost(why, number, watch));
         }
@@ -370,7 +377,7 @@ impl Host {
         }
         match wire::receive::<Said>(self.body.socket(), &mut patience(watch)) {
             Ok((said, blobs)) => Heard::Said(said, blobs),
-            Err(error) if is_gone(&error) => Heard::Gone(String::new()),
+            Err(error) if wire::is_gone(&error) => Heard::Gone(String::new()),
             Err(error) => Heard::Gone(format!("said what cannot be understood: {error}")),
         }
     }
@@ -477,12 +484,6 @@ fn wrote(watch: &dyn Watch, stream: Stream, text: &str) {
     if !text.is_empty() {
         watch.wrote(stream, text);
     }
-}
-
-/// Whether the other end of the socket is closed; what was on its way there makes it a reset.
-fn is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
 }
 
 /// How long a message that makes no progress is waited for: not beyond the grace of a call that is to stop.

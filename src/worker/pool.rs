@@ -65,8 +65,10 @@ pub trait Work: Send + Sync {
     fn take(&self) -> Option<Unit>;
     /// Results of a call that runs.
     fn part(&self, unit: u64, part: Part);
-    /// A worker begins a call now.
+    /// A call goes to a worker now, which may have to load the function first.
     fn begun(&self, unit: u64);
+    /// It has come to the first item of the call.
+    fn reached(&self, unit: u64, now: Instant);
     /// Whether what runs is to stop.
     fn stop(&self, now: Instant) -> Option<StopCause>;
     /// Whether a call is to stop.

@@ -149,7 +149,11 @@ pub struct Page {
 const CALL: usize = 0;
 const ITEM: usize = 8;
 const STOP: usize = 16;
+const REACHED: usize = 24;
 const PAGE: u64 = 4096;
+
+/// The item of a worker that loads the function of its call; `worker/context.py` has the same number.
+const LOADING: u64 = u64::MAX - 1;
 
 impl Page {
     pub fn new() -> io::Result<Self> {
@@ -170,9 +174,20 @@ impl Page {
         u64::from_le_bytes(bytes)
     }
 
-    /// The item that the worker was at, if it was in this call; a number that none has while it packed several results.
+    /// Whether the worker is in this call.
+    pub fn has_taken(&self, call: u64) -> bool {
+        self.word(CALL) == call
+    }
+
+    /// Whether it has read all that it needs for it, and come to its first item.
+    pub fn has_reached_items(&self, call: u64) -> bool {
+        self.word(REACHED) == call
+    }
+
+    /// The item that the worker was at, if it was in this call and had loaded its function: the first while it read them,
+    /// and a number that none has while it packed several results.
     pub fn item_of(&self, call: u64) -> Option<u64> {
-        (self.word(CALL) == call).then(|| self.word(ITEM))
+        self.has_taken(call).then(|| self.word(ITEM)).filter(|item| *item != LOADING)
     }
 
     /// Tells user code that asks for it that its call is to stop.
@@ -220,5 +235,19 @@ mod tests {
         page.map[8..16].copy_from_slice(&3_u64.to_le_bytes());
         assert_eq!(page.item_of(7), Some(3));
         assert_eq!(page.item_of(8), None);
+    }
+
+    #[test]
+    fn a_worker_that_loads_its_function_is_at_no_item() {
+        let mut page = Page::new().unwrap();
+        assert!(!page.has_taken(7) && !page.has_reached_items(7));
+        page.map[..8].copy_from_slice(&7_u64.to_le_bytes());
+        page.map[8..16].copy_from_slice(&LOADING.to_le_bytes());
+        assert!(page.has_taken(7) && !page.has_reached_items(7));
+        assert_eq!(page.item_of(7), None);
+        page.map[8..16].copy_from_slice(&0_u64.to_le_bytes());
+        page.map[24..32].copy_from_slice(&7_u64.to_le_bytes());
+        assert!(page.has_reached_items(7) && !page.has_reached_items(8));
+        assert_eq!(page.item_of(7), Some(0));
     }
 }

@@ -69,6 +69,8 @@ pub enum Stream {
 pub trait Watch {
     /// Results, as soon as the worker sends them.
     fn part(&self, part: Part);
+    /// The call has come to its first item.
+    fn reached(&self, _: Instant) {}
     /// Whether the call is to stop, and why.
     fn stop(&self, now: Instant) -> Option<StopCause>;
     /// What the call wrote.

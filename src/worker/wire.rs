@@ -201,6 +201,12 @@ fn close_on_exec() -> MsgFlags {
     MsgFlags::empty()
 }
 
+/// Whether the other end of the socket is closed; what was on its way there makes it a reset.
+pub fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -149,13 +149,17 @@ class Server:
     ) -> None:
         self._since = time.monotonic()
         call, start, stop = head["call"], head["from"], head["to"]
-        page.at(call, start)
+        page.at(call, context.LOADING)
         self._encode = None
         try:
             function = self._function(head["function"])
+            page.at(call, start)
             items = _items(head, blobs)
         except BaseException as error:
             self._broken(call, start, stop, error)
+            return
+        if isinstance(function, programs.Prepared) and (unready := self._prepared(function)) is not None:
+            self._broken(call, start, stop, unready, setup=True)
             return
         self._encode = function.encode if isinstance(function, programs.Encoding) else None
         results: list[Any] = []
@@ -164,6 +168,7 @@ class Server:
         soft = None if head.get("soft_ms") is None else warned(head["soft_ms"], self._thread is not None)
         careful = head.get("careful", False)
         sent = start
+        page.reached(call)
         for place in range(start, stop):
             if self._thread is not None:
                 self._thread.check()
@@ -270,10 +275,27 @@ class Server:
         failed.sort(key=lambda failure: failure["item"])
         return dump(kept)
 
-    def _broken(self, call: int, start: int, stop: int, error: BaseException) -> None:
-        """Neither function nor items could be read: nothing ran."""
+    def _prepared(self, function: programs.Prepared) -> BaseException | None:
+        """Makes a function ready for its first item, which has its time from then on; what that raised."""
+        unready = None
+        try:
+            function.prepare()
+        except BaseException as error:
+            if self._thread is not None:
+                self._thread.check()
+            unready = error
+        if os.getpid() != self._pid:
+            # A forked child that came back from it.
+            os._exit(0)
+        return unready
+
+    def _broken(self, call: int, start: int, stop: int, error: BaseException, setup: bool = False) -> None:
+        """Function or items could not be read, or the setup failed: nothing ran."""
         pickles: list[bytes] = []
-        failed = [failure_of(place, error, pickles, retryable=False) for place in range(start, stop)]
+        retryable = None if setup else False
+        failed = [failure_of(place, error, pickles, retryable) for place in range(start, stop)]
+        for failure in failed:
+            failure["setup"] = setup
         self._send(call, start, stop, True, [], failed, pickles)
 
 

@@ -11,6 +11,11 @@ _WORDS = struct.Struct("<QQ")
 _WORD = struct.Struct("<Q")
 # Where the parts of the page lie; `src/worker/shared.rs` has the same numbers.
 _STOP = 16
+_REACHED = 24
+PAGE = 32
+"""Bytes of the page."""
+LOADING = (1 << 64) - 2
+"""The item of a worker that loads the function of its call."""
 PACKING = (1 << 64) - 1
 """The item that a worker is at while it packs results of several."""
 
@@ -24,6 +29,10 @@ class Page:
     def at(self, call: int, item: int) -> None:
         """Notes which item of which call is about to run."""
         _WORDS.pack_into(self._memory, 0, call, item)
+
+    def reached(self, call: int) -> None:
+        """Notes that the first item of a call is about to run, and all is there that it needs."""
+        _WORD.pack_into(self._memory, _REACHED, call)
 
     def asked_to_stop(self, call: int) -> bool:
         """Whether the supervisor wants this call to stop."""

@@ -60,7 +60,7 @@ class Here:
         server = _local.server
         if server is None:
             server = _local.server = Server(channel, self)
-            server.start(bytearray(24))
+            server.start(bytearray(context.PAGE))
         server.serve_in(self)
         try:
             if not server.knows(head["function"], _MOST_FUNCTIONS):

@@ -6,10 +6,10 @@ import pickle
 from typing import Any
 
 from rlm_hypervisor.worker.codec import dump
-from rlm_hypervisor.worker.programs import Encoding, Inference
+from rlm_hypervisor.worker.programs import Encoding, Inference, Prepared
 
 
-class Joined(Encoding):
+class Joined(Encoding, Prepared):
     """A model's operation on inputs that were pickled each for itself, by whoever gave them."""
 
     def __init__(self, model: Inference) -> None:
@@ -19,6 +19,10 @@ class Joined(Encoding):
     def made_of(self) -> tuple[Any, ...]:
         """What it was made of."""
         return (self._model,)
+
+    def prepare(self) -> None:
+        """Makes the model, unless it is there."""
+        self._model.prepare()
 
     def __call__(self, blobs: list[Any]) -> tuple[BaseException | None, list[Any]]:
         """What the operation raised, if it did, and for each input its result, or its exception.

@@ -63,7 +63,15 @@ def takes_two(function: Callable[..., Any]) -> bool:
     return len(wanted) == 2
 
 
-class Inference:
+class Prepared:
+    """A program that makes something ready before its first item."""
+
+    def prepare(self) -> None:
+        """Does that, unless it is done."""
+        raise NotImplementedError
+
+
+class Inference(Prepared):
     """A model and what is asked of it: `setup` is called once in each worker, before its first batch.
 
     Args:

@@ -171,6 +171,32 @@ pub fn overdue(function: &str, slice: &Slice, item: u64, limit: Duration, single
     details(error, function, slice, item)
 }
 
+/// A worker did not come to an item, for it loaded the function.
+pub fn unloaded(function: &str, limit: Duration) -> Error {
+    let message = format!(
+        "`{function}` could not be loaded in a worker within {} s, before its first item; it was stopped",
+        limit.as_secs()
+    );
+    Error::new(Code::Timeout, message)
+        .hint("See what its module, its `setup` and what it refers to do when they are imported, called or read; a `chunkTimeoutMs` that is longer holds for this too")
+        .detail("operation", function)
+        .detail("limit_ms", u64::try_from(limit.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A worker did not come to the items of a call, for it read them, or made ready for them.
+pub fn unread(function: &str, slice: &Slice, item: u64, limit: Duration, single: bool) -> Error {
+    let message = format!(
+        "`{function}`{}{} was not begun within {} s in a worker, which ran its `setup` or read what it is called with; it was stopped",
+        subject(slice, item, single),
+        attempt(slice),
+        limit.as_secs()
+    );
+    let error = Error::new(Code::Timeout, message)
+        .hint("See what the `setup` does, and the values when they are read (`__setstate__`, imports of their modules); a `chunkTimeoutMs` that is longer holds for this too")
+        .detail("limit_ms", u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    details(error, function, slice, item)
+}
+
 /// The worker held more than it may, and was ended.
 pub fn too_large(function: &str, slice: &Slice, item: u64, held: u64, limit: u64, single: bool) -> Error {
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);

@@ -36,4 +36,19 @@ impl CallRun {
             Said::Ready | Said::Unready { .. } | Said::Part(_) | Said::Wrote { .. } => {}
         }
     }
+
+    /// What is said at the end of the run of what did not fit.
+    pub(super) fn note(&self, halved: u64) {
+        if halved > 0 {
+            let limit = self.spec.memory_limit.div_ceil(1 << 20);
+            self.run.control.note(format!(
+                "{halved} calls needed more than the {limit} MiB of a worker; what they were on was run in halves"
+            ));
+        }
+        let on_disk = self.spec.overflow.on_disk();
+        if on_disk > 0 {
+            let mib = on_disk.div_ceil(1 << 20);
+            self.run.control.note(format!("{mib} MiB of results did not fit in memory, and lay on disk"));
+        }
+    }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::batch::Due;
+use super::clock::Clock;
 use super::failure;
 use super::joint::{Batch, Ends, Joint, State};
 use super::ledger::{Failed, Slice};
@@ -111,7 +112,7 @@ impl Joint {
     /// The results of a batch, to those whose inputs they are of.
     fn share(&self, state: &mut State, batch: &Batch, part: &Part, outcomes: &Outcomes) -> Ends {
         let (now, name) = (Instant::now(), &self.spec.function.name);
-        let took = batch.began.map(|began| now.saturating_duration_since(began)).unwrap_or_default();
+        let took = batch.clock.map(|clock| now.saturating_duration_since(clock.since)).unwrap_or_default();
         let (mut ends, mut results, mut at) = (Ends::default(), part.blobs.iter(), 0);
         for place in &batch.places {
             let inputs = at..at + place.count;
@@ -193,7 +194,7 @@ impl Work for Joint {
         let now = Instant::now();
         let mut state = self.state.lock();
         let Some(batch) = state.units.get_mut(&unit) else { return };
-        batch.began = Some(now);
+        batch.clock = Some(Clock::sent(now));
         let batch = batch.clone();
         let mut last = None;
         for place in &batch.places {
@@ -205,6 +206,12 @@ impl Work for Joint {
             if let Some(since) = place.since {
                 latency.waited(place.count, now.saturating_duration_since(since));
             }
+        }
+    }
+
+    fn reached(&self, unit: u64, now: Instant) {
+        if let Some(clock) = self.state.lock().units.get_mut(&unit).and_then(|batch| batch.clock.as_mut()) {
+            clock.reached(now);
         }
     }
 
@@ -224,7 +231,7 @@ impl Work for Joint {
                 Some(_) => {}
             }
         }
-        let late = |limit| batch.began.is_some_and(|began| now.saturating_duration_since(began) >= limit);
+        let late = |limit| batch.clock.is_some_and(|clock| clock.is_over(limit, now));
         cause.or_else(|| self.spec.batch_timeout.is_some_and(late).then_some(StopCause::Overdue))
     }
 
@@ -301,9 +308,15 @@ impl Work for Joint {
             }
             End::Stopped(StopCause::Overdue) => {
                 let limit = self.spec.batch_timeout.unwrap_or_default();
-                self.lost(&mut state, &batch, &Gone::Ended(StopCause::Overdue), true, |slice| {
-                    failure::overdue(name, slice, slice.from, limit, false)
-                })
+                let loading = batch.clock.and_then(|clock| clock.loading(limit));
+                if let Some(limit) = loading {
+                    // No input is to blame for what the function imports.
+                    self.broken(&mut state, &batch, None, |_, _| failure::unloaded(name, limit))
+                } else {
+                    self.lost(&mut state, &batch, &Gone::Ended(StopCause::Overdue), true, |slice| {
+                        failure::overdue(name, slice, slice.from, limit, false)
+                    })
+                }
             }
             End::Stopped(_) => {
                 let mut ends = Ends::default();

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::batch::{Due, Limits, Line, Next, Queued};
+use super::clock::Clock;
 use super::failure;
 use super::feed::Parcel;
 use super::granted::Granted;
@@ -138,8 +139,8 @@ pub(super) struct Batch {
     pub places: Vec<Place>,
     /// The runs that have places.
     pub runs: Vec<Arc<Run>>,
-    /// When a worker began it.
-    pub began: Option<Instant>,
+    /// Its time, once a worker has it.
+    pub clock: Option<Clock>,
 }
 
 impl Batch {

@@ -6,10 +6,12 @@
 //! says what went wrong in words. `work` is the shell that the pool of workers sees, `feeding`, `unit` and `last` its
 //! steps. `checkpoint` is what of a run with a key outlives it, `keeper` writes that. `overflow` takes results that do
 //! not fit in memory. `joint` is what runs share whose inputs go to workers together: `batch` decides which and when,
-//! `joined` what becomes of them. `latency` has how long items waited and ran, in `histogram`s.
+//! `joined` what becomes of them. `clock` has how long what a
+//! call is on may take, `latency` how long items waited and ran, in `histogram`s.
 
 mod batch;
 pub mod checkpoint;
+mod clock;
 mod failure;
 pub mod feed;
 mod feeding;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::checkpoint::Restored;
+use super::clock::Clock;
 use super::failure;
 use super::feed::Feed;
 use super::gathered::{Gathered, conclude};
@@ -81,8 +82,8 @@ pub struct CallRun {
 pub(super) struct State {
     pub ledger: Ledger,
     pub pace: Pace,
-    /// When each running call began with the items that it has not told of.
-    began: HashMap<u64, Instant>,
+    /// The times of calls that run.
+    clocks: HashMap<u64, Clock>,
     pub feeding: bool,
     pub open: bool,
     pub left: Option<u64>,
@@ -144,7 +145,7 @@ impl CallRun {
             kept: ledger.since(0).len(),
             ledger,
             pace: Pace::default(),
-            began: HashMap::new(),
+            clocks: HashMap::new(),
             feeding: false,
             open: true,
             left: feed.left(),
@@ -216,17 +217,7 @@ impl CallRun {
         if let Some(answer) = state.restored.as_mut().and_then(Restored::answer) {
             segments = answer;
         }
-        if state.halved > 0 {
-            let (limit, halved) = (self.spec.memory_limit.div_ceil(1 << 20), state.halved);
-            self.run.control.note(format!(
-                "{halved} calls needed more than the {limit} MiB of a worker; what they were on was run in halves"
-            ));
-        }
-        let on_disk = self.spec.overflow.on_disk();
-        if on_disk > 0 {
-            let mib = on_disk.div_ceil(1 << 20);
-            self.run.control.note(format!("{mib} MiB of results did not fit in memory, and lay on disk"));
-        }
+        self.note(state.halved);
         let (handed, made, abandoned) = (state.handed, state.then, state.abandoned.len());
         drop(state);
         let outcome = match (failed, self.run.control.reason()) {
@@ -311,11 +302,17 @@ impl Work for CallRun {
     fn begun(&self, unit: u64) {
         let now = Instant::now();
         let mut state = self.state.lock();
-        state.began.insert(unit, now);
+        state.clocks.insert(unit, Clock::sent(now));
         if let Some(slice) = state.ledger.running(unit).filter(|slice| slice.attempt == 1 && !state.then) {
             // The only item of a run is there from the start, others from when they are taken.
             let since = slice.begun.filter(|_| !self.spec.single).unwrap_or(self.run.control.started);
             self.run.latency.lock().began(slice.len(), now.saturating_duration_since(since));
+        }
+    }
+
+    fn reached(&self, unit: u64, now: Instant) {
+        if let Some(clock) = self.state.lock().clocks.get_mut(&unit) {
+            clock.reached(now);
         }
     }
 
@@ -324,8 +321,8 @@ impl Work for CallRun {
         if state.ledger.is_in_vain(unit) {
             return Some(StopCause::Cancelled);
         }
-        let (limit, began) = (self.spec.item_timeout.filter(|_| !state.then)?, state.began.get(&unit)?);
-        (now.saturating_duration_since(*began) >= limit).then_some(StopCause::Overdue)
+        let (limit, clock) = (self.spec.item_timeout.filter(|_| !state.then)?, state.clocks.get(&unit)?);
+        clock.is_over(limit, now).then_some(StopCause::Overdue)
     }
 
     fn part(&self, unit: u64, mut part: Part) {
@@ -349,7 +346,8 @@ impl Work for CallRun {
             }
         }
         let Some(slice) = state.ledger.running(unit).cloned() else { return };
-        if let Some(began) = state.began.insert(unit, now) {
+        if let Some(clock) = state.clocks.insert(unit, Clock::told(now)) {
+            let began = clock.since;
             let items = part.to.min(slice.to).saturating_sub(part.from.max(slice.from));
             let took = part.us.map_or(now - began, |us| Duration::from_micros(us).min(now - began));
             state.pace.learn(items, took);
@@ -358,7 +356,7 @@ impl Work for CallRun {
             }
         }
         if part.last {
-            state.began.remove(&unit);
+            state.clocks.remove(&unit);
         }
         let (name, single) = self.called(state.then);
         let no_memory = part.failed.len() == 1 && part.failed[0].type_name == "MemoryError";
@@ -421,7 +419,7 @@ impl Work for CallRun {
     fn ended(&self, unit: u64, end: End, item: Option<u64>) {
         let now = Instant::now();
         let mut state = self.state.lock();
-        state.began.remove(&unit);
+        let loading = state.clocks.remove(&unit).and_then(|clock| clock.loading(self.spec.item_timeout?));
         let (name, single) = self.called(state.then);
         let told = match (end, state.ledger.running(unit).cloned()) {
             (_, None) => Ok(()),
@@ -453,10 +451,17 @@ impl Work for CallRun {
                 let again = self.spec.retry.allows([Code::OutOfMemory.name()], false);
                 state.ledger.ended(unit, at, again, error, now)
             }
+            // No item is to blame for what the function imports, and it would be the same for the next.
+            (End::Stopped(StopCause::Overdue), Some(_)) if loading.is_some() && item.is_none() => {
+                Err(failure::unloaded(name, loading.unwrap_or_default()))
+            }
             (End::Stopped(StopCause::Overdue), Some(slice)) => {
                 let at = item.unwrap_or(slice.from).clamp(slice.from, slice.to - 1);
                 let limit = self.spec.item_timeout.unwrap_or_default();
-                let error = failure::overdue(name, &slice, at, limit, single);
+                let error = match loading {
+                    Some(limit) => failure::unread(name, &slice, at, limit, single),
+                    None => failure::overdue(name, &slice, at, limit, single),
+                };
                 let left = state.abandoned.iter().filter(|left| **left == unit).count();
                 let error = failure::abandoned(error, left);
                 let again = self.spec.retry.allows([Code::Timeout.name()], true);

@@ -308,6 +308,10 @@ impl Watch for Watching<'_> {
         stop.or_else(|| self.pool.state.lock().closed.then_some(StopCause::Cancelled))
     }
 
+    fn reached(&self, now: Instant) {
+        self.work.reached(self.unit, now);
+    }
+
     fn wrote(&self, stream: Stream, text: &str) {
         self.work.wrote(self.unit, stream, text);
     }
