@@ -17,6 +17,7 @@ CASES = 800
 MORE = "seconds=4" if os.environ.get("RLM_EXPLORE") else f"cases={CASES}"
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_damaged_files(tmp_path: Path, seed: int) -> None:
     program = (
@@ -28,7 +29,7 @@ def test_damaged_files(tmp_path: Path, seed: int) -> None:
         [sys.executable, "-c", program, str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=570,
         check=False,
         env=os.environ | {"PYTHONPATH": path},
     )

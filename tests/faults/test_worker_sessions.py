@@ -83,8 +83,15 @@ def test_a_cancel_ends_them(client: RLMClient, tmp_path: Path) -> None:
     still_serves(client)
 
 
+def loaded(item: int) -> int:
+    """Its worker has imported this module."""
+    return item
+
+
 def test_a_deadline_ends_them(client: RLMClient, tmp_path: Path) -> None:
-    run = client.submit(task(then_sleeps, [str(tmp_path / "mark")], timeoutMs=1_500))
+    # The deadline counts from when the run is submitted.
+    assert client.execute(task(loaded, [1])) == [1]
+    run = client.submit(task(then_sleeps, [str(tmp_path / "mark")], timeoutMs=3_000))
     pids = _daemons(tmp_path / "mark")
     assert run.wait(PATIENCE)
     _over(pids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -148,12 +149,14 @@ def test_one_that_is_ended_again_and_again_is_given_up_after_the_time_that_is_se
     run = make(worker_start_seconds=1).submit(task(abs, range(5), onError="skip"))
     looked_after(run)
     with pytest.raises(
-        WorkerCrashedError, match=r"was ended by SIGKILL, for the \d+th time in 1\.\d s"
+        WorkerCrashedError, match=r"was ended by SIGKILL, for the \d+th time in \d+\.\d s"
     ) as caught:
         run.result()
     assert caught.value.details["signal"] == 9
-    # Waits double: without them there would be tens of starts.
-    assert 3 <= starts.count() <= 9
+    (times, seconds) = re.findall(r"the (\d+)th time in (\d+\.\d) s", caught.value.message)[0]
+    assert float(seconds) >= 1 and int(times) == starts.count()
+    # Waits double: without them there would be tens of starts. On a slow machine a start takes its time.
+    assert 2 <= starts.count() <= 9
     assert books(run)["pending"] == 0
 
 

@@ -36,8 +36,13 @@ from tests.faults._workers import (
 def client(worker_kind: str) -> Iterator[RLMClient]:
     """Two workers for all tests."""
     with RLMClient(threads=1, workers=2, worker_kind=worker_kind) as client:
-        client.warm()
+        client.warm(setup=_loaded)
         yield client
+
+
+def _loaded() -> None:
+    """A deadline counts from when a run is submitted: what its operation is loaded with is there before."""
+    assert ENDLESS
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ def test_nothing_of_a_run_is_left_after_its_deadline(
     client: RLMClient, worker_kind: str, tmp_path: Path, operation: Callable[..., Any], own_children: None
 ) -> None:
     client.warm()
-    run, pid = _started(client, operation, tmp_path / "mark", timeoutMs=1_200)
+    run, pid = _started(client, operation, tmp_path / "mark", timeoutMs=2_000)
     assert run.wait(PATIENCE)
     assert alive(pid) == (worker_kind == "threads")
     assert books(run)["cancelled"] == 1
@@ -129,14 +134,24 @@ def test_what_earlier_items_left_behind_ends_with_the_run(
     still_serves(client)
 
 
-def test_a_thread_that_keeps_the_interpreter_harms_no_later_run(client: RLMClient) -> None:
-    def operation(item: int) -> int:
+def test_a_thread_that_keeps_the_interpreter_harms_no_later_run(client: RLMClient, tmp_path: Path) -> None:
+    over = tmp_path / "over"
+
+    def keeps(mark: Path) -> None:
         # It begins when the call is over.
-        threading.Timer(0.05, re.match, (r"(a+)+$", "a" * 64 + "b")).start()
+        while not over.exists():
+            time.sleep(0.001)
+        mark.touch()
+        re.match(r"(a+)+$", "a" * 64 + "b")
+
+    def operation(item: int) -> int:
+        threading.Thread(target=keeps, args=(tmp_path / f"keeps-{item}",), daemon=True).start()
         return item
 
     assert client.execute(task(operation, [1, 2], chunkSize=1)) == [1, 2]
-    time.sleep(0.1)
+    over.touch()
+    # Of two in one worker the first keeps the other from the interpreter.
+    until(lambda: any(tmp_path.glob("keeps-*")))
     still_serves(client)
 
 
@@ -163,7 +178,7 @@ def test_a_generator_that_blocks_holds_up_neither_its_end_nor_other_runs(worker_
         until(lambda: len(bodies(worker_kind) - others) == 1)
         own = bodies(worker_kind) - others
         client.close()
-        assert again.state == "cancelled"
+        until(lambda: again.state == "cancelled", "a run has no end although its client is closed")
         if worker_kind == "threads":
             until(lambda: not any(map(lives, own)))
         assert not any(map(lives, own))
@@ -225,11 +240,11 @@ def test_closing_stops_what_runs_and_what_waits(worker_kind: str, tmp_path: Path
     run, pid = _started(client, sleeps, tmp_path / "mark")
     waiting = [client.submit(task(abs, [1])) for _ in range(20)]
     client.close()
-    assert run.state == "cancelled"
-    assert alive(pid) == (worker_kind == "threads")
-    for one in waiting:
-        assert one.state == "cancelled"
+    for one in [run, *waiting]:
+        until(lambda one=one: one.state == "cancelled", "a run has no end although its client is closed")  # type: ignore[misc]
         assert books(one)["pending"] == 0
+    if worker_kind == "processes":
+        until(lambda: not alive(pid))
     with pytest.raises(InvalidTaskError, match="closed"):
         client.submit(task(abs, [1]))
 
@@ -273,16 +288,36 @@ def test_runs_of_several_threads_do_not_mix(client: RLMClient) -> None:
     assert answers == {number: [item * number for item in range(200)] for number in range(6)}
 
 
+AGEING = 5.0
+"""Seconds after which a run that waits counts as one of the next priority."""
+
+
 def test_the_higher_priority_is_served_first(worker_kind: str, tmp_path: Path) -> None:
-    order = tmp_path / "order"
+    # On a busy machine runs may wait for so long that they count as higher ones: then nothing is seen.
+    took = next(
+        (
+            took
+            for attempt in range(5)
+            if (took := _served_in_order(worker_kind, tmp_path / str(attempt))) < AGEING
+        ),
+        None,
+    )
+    assert took is not None, "48 runs waited for too long, five times"
+
+
+def _served_in_order(worker_kind: str, folder: Path) -> float:
+    """How long runs waited at most; where that was not too long, they were served in the order of their priorities."""
+    folder.mkdir()
+    order = folder / "order"
 
     def operation(priority: str) -> None:
         with order.open("a") as file:
             file.write(f"{priority}\n")
 
     with RLMClient(threads=1, workers=1, worker_kind=worker_kind) as client:
-        blocker, _ = _started(client, sleeps, tmp_path / "mark")
+        blocker, _ = _started(client, sleeps, folder / "mark")
         levels = ["low", "normal", "high", "critical"]
+        began = time.monotonic()
         runs = [
             client.submit(task(operation, [levels[number % 4]], priority=levels[number % 4]))
             for number in range(48)
@@ -290,10 +325,11 @@ def test_the_higher_priority_is_served_first(worker_kind: str, tmp_path: Path) -
         blocker.cancel()
         for run in runs:
             assert run.wait(PATIENCE)
-        # Nobody has waited for so long that it counts as a higher one.
+        took = time.monotonic() - began
         served = order.read_text().split()
-        assert sorted(served, key=levels.index, reverse=True) == served
         assert len(served) == 48
+        assert took >= AGEING or sorted(served, key=levels.index, reverse=True) == served
+        return took
 
 
 def test_one_item_none_and_very_many(client: RLMClient) -> None:

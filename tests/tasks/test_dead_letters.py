@@ -181,8 +181,7 @@ def operation(item):
 
 with RLMClient(threads=1, workers=1, state_dir=sys.argv[1]) as client:
     run = client.submit(task(operation, range(100), onError="dead_letter", chunkSize=1))
-    until(lambda: books(run)["dead_lettered"] == 20)
-    time.sleep(0.2)
+    until(lambda: books(run)["dead_lettered"] == 20 and len(client.dead_letters()) == 20)
     os.kill(os.getpid(), signal.SIGKILL)
 """
     )

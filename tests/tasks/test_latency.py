@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from rlm_hypervisor import OperationFailedError, RLMClient
+
+from tests.faults._workers import until
 
 FIGURES = ["count", "max", "mean", "p50", "p90", "p99"]
 
@@ -51,14 +54,24 @@ def test_slow_items_are_seen_as_slow(crew: RLMClient) -> None:
     assert running["p50"] >= 9 and running["max"] >= 190 and running["p99"] >= 190
 
 
-def test_a_run_waits_for_the_workers_of_another(crew: RLMClient) -> None:
-    def operation(event: dict[str, float]) -> None:
-        time.sleep(event["seconds"])
+def test_a_run_waits_for_the_workers_of_another(crew: RLMClient, tmp_path: Path) -> None:
+    def operation(number: int) -> None:
+        (tmp_path / str(number)).touch()
+        while not (tmp_path / "go").exists():
+            time.sleep(0.001)
 
-    task = {"type": "sequential", "operation": operation, "input": {"seconds": 0.3}}
-    runs = [crew.submit(task) for _ in range(3)]
-    waited = max(latency_of(run)["waiting_ms"]["max"] for run in runs)
-    assert waited >= 250
+    def submitted(number: int) -> Any:
+        return crew.submit({"type": "sequential", "operation": operation, "input": number})
+
+    runs = [submitted(number) for number in range(2)]
+    until(lambda: all((tmp_path / str(number)).exists() for number in range(2)))
+    runs.append(submitted(2))
+    begun = time.monotonic()
+    time.sleep(0.3)
+    waited = time.monotonic() - begun
+    (tmp_path / "go").touch()
+    assert latency_of(runs[2])["waiting_ms"]["max"] >= waited * 1_000
+    assert all(latency_of(run)["running_ms"]["max"] >= waited * 1_000 for run in runs[:2])
 
 
 def test_what_is_tried_again_runs_again_and_is_counted_again(crew: RLMClient) -> None:

@@ -178,7 +178,7 @@ def test_a_batch_that_takes_too_long_is_taken_apart(crew: RLMClient) -> None:
             pass
         return batch
 
-    options = {"chunkTimeoutMs": 200, "onError": "collect"}
+    options = {"chunkTimeoutMs": 1_000, "onError": "collect"}
     found = crew.execute(serving([1, 2, 3], stuck, 0, 3, options=options))
     assert found[:2] == [1, 2]
     assert isinstance(found[2], TaskTimeoutError) and "chunkTimeoutMs" in str(found[2])
@@ -239,7 +239,7 @@ def test_other_operations_are_other_batches(crew: RLMClient) -> None:
     def shifted(by: int) -> Any:
         return lambda batch: [(value + by, len(batch)) for value in batch]
 
-    runs = [crew.submit(serving([n], shifted(n % 2), 300, 4)) for n in range(8)]
+    runs = [crew.submit(serving([n], shifted(n % 2), 5_000, 4)) for n in range(8)]
     assert [run.result() for run in runs] == [[(n + n % 2, 4)] for n in range(8)]
 
 

@@ -152,24 +152,34 @@ def test_ctrl_c_ends_a_call_whenever_it_comes(crew: RLMClient, tmp_path: Path, l
     still_serves(crew)
 
 
-def test_a_run_that_waits_goes_before_a_single_call(worker_kind: str) -> None:
+def test_a_run_that_waits_goes_before_a_single_call(worker_kind: str, tmp_path: Path) -> None:
+    order, go = tmp_path / "order", tmp_path / "go"
+
+    def notes(name: str) -> str:
+        with order.open("a") as file:
+            file.write(f"{name}\n")
+        while name == "first" and not go.exists():
+            time.sleep(0.001)
+        return name
+
     with RLMClient(workers=1, worker_kind=worker_kind) as client:
         client.warm()
-        order: list[str] = []
-        running = client.submit(single(_slept, 0.3))
+        running = client.submit(single(notes, "first"))
+        until(order.exists)
         important = client.submit(
             {
                 "type": "parallel",
-                "input": {"items": [0.0], "operation": _slept},
+                "input": {"items": ["high"], "operation": notes},
                 "options": {"priority": "high"},
             }
         )
-        waiting = threading.Thread(target=lambda: order.append(f"{client.execute(single(_slept, 0.01))}"))
+        waiting = threading.Thread(target=lambda: client.execute(single(notes, "single")))
         waiting.start()
-        important.result()
-        order.append("high")
+        until(lambda: client.metrics()["runs"].get("running") == 3)
+        go.touch()
         waiting.join()
-        assert running.result() == 0.3 and order == ["high", "0.01"]
+        assert (running.result(), important.result()) == ("first", ["high"])
+        assert order.read_text().split() == ["first", "high", "single"]
 
 
 def test_a_call_that_closing_meets_ends(worker_kind: str) -> None:
