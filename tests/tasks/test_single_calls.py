@@ -60,6 +60,7 @@ def test_a_call_may_be_over_at_once_or_be_handed_on(crew: RLMClient, seconds: fl
         assert looked_after(run)["succeeded"] == 1 and run.result() == seconds
 
 
+@pytest.mark.timeout(300)
 @given(
     calls=st.lists(st.lists(st.sampled_from(["raise", "die", "sleep"]), max_size=3), min_size=1, max_size=8),
     retries=st.integers(0, 2),
