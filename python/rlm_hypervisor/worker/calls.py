@@ -193,11 +193,11 @@ class Server:
                 results, failed, pickles, sent = [], [], [], place + 1
         self._send(call, sent, stop, True, results, failed, pickles)
 
-    def _function(self, name: str) -> Callable[..., Any]:
+    def _function(self, name: str) -> Any:
         found = self._functions[name]
         if isinstance(found, bytes):
             found = self._functions[name] = load(found)
-        return found  # type: ignore[no-any-return]
+        return found
 
     def _send(
         self,
