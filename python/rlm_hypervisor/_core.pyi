@@ -21,6 +21,7 @@ __all__ = [
     "describe",
     "facts",
     "in_label_order",
+    "leave",
     "parse_task",
     "redact",
     "redacts",
@@ -51,6 +52,9 @@ def parse_task(document: Any, registered: list[tuple[str, str]]) -> dict[str, An
 def watch_parent(fd: int, parent: int | None = None) -> None:
     """In a worker: ends the process and its group as soon as the other end of the socket is closed."""
 
+def leave() -> None:
+    """Before the interpreter ends: waits for what the engines' threads do in it, and lets none of them in any more."""
+
 def redact(text: str) -> str:
     """The text without values of secrets, in whatever way they are written in it."""
 
@@ -68,7 +72,6 @@ class Secret:
 
     def __new__(cls, value: str | bytes | Secret, name: str = "secret") -> Secret: ...
     name: str
-    """What it is called."""
     def reveal(self) -> str:
         """The value. From here on it is the caller's to guard; in errors and logs of this package it stays hidden."""
 
@@ -84,18 +87,15 @@ class Secrets:
     def set(self, name: str, value: str | bytes | Secret) -> None: ...
     def names(self) -> list[str]: ...
     def refresh(self, name: str | None = None) -> None: ...
-    def described(self) -> str:
-        """The providers in words."""
+    def described(self) -> str: ...
 
 @final
 class Engine:
-    """Threads, memory, object stores. One per client."""
+    """Threads, memory, object stores, whose options are text, a `Secret`, or `{"secret": name}`. One per client."""
 
     def __new__(
         cls, settings: dict[str, Any], storage_options: dict[str, Any], secrets: Secrets | None = None
-    ) -> Engine:
-        """Options of stores are text, a `Secret`, or `{"secret": name}`."""
-
+    ) -> Engine: ...
     def settings(self) -> dict[str, Any]: ...
     def open(
         self,
@@ -145,7 +145,7 @@ class Engine:
         """The rows of a source with these rising numbers, as a table in memory, and the bytes read for them."""
 
     def submit(self, frame: Frame, options: dict[str, Any]) -> Run:
-        """Starts a run. Options: chunk_size (int | None), timeout_ms, parallelism, memory_limit."""
+        """Starts a run. Options: chunk_size (int | None), timeout_ms, parallelism, memory_limit, priority."""
 
     def call(
         self, function: bytes, feed: object, asked: bytes, then: bytes | None, here_ms: int | None

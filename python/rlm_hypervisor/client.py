@@ -48,6 +48,7 @@ _OPEN: weakref.WeakSet[RLMClient] = weakref.WeakSet()
 def _close_all() -> None:
     for client in list(_OPEN):
         client.close()
+    _core.leave()
 
 
 class RLMClient(Submitting, Sources):
@@ -438,6 +439,7 @@ def _options(spec: Mapping[str, Any], spent: float) -> dict[str, Any]:
         "timeout_ms": None if timeout is None else max(int(timeout - spent * 1000), 0),
         "parallelism": given.get("parallelism"),
         "memory_limit": given.get("memoryLimit"),
+        "priority": given.get("priority"),
         "output": spec.get("output"),
         **_kept(spec),
     }

@@ -89,6 +89,8 @@ pub struct Control {
     pub started: Instant,
     /// When the run is to be over.
     pub deadline: OnceLock<Instant>,
+    /// The threads for work that waits for other work.
+    pub waiting: OnceLock<tokio::runtime::Handle>,
     accounting: Mutex<Accounting>,
     pub rows_read: AtomicU64,
     pub bytes_read: Arc<AtomicU64>,
@@ -112,6 +114,7 @@ impl Default for Control {
             showing: AtomicBool::new(false),
             started: Instant::now(),
             deadline: OnceLock::new(),
+            waiting: OnceLock::new(),
             accounting: Mutex::default(),
             rows_read: AtomicU64::new(0),
             bytes_read: Arc::default(),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::errors::raised;
 use super::frame::PyFrame;
+use super::leaving::{self, called};
 use super::run::SIGNALS_EVERY;
 use super::secrets::interruptible;
 use super::{json, threads};
@@ -328,9 +329,10 @@ type Handed<'py> = (u64, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>
 
 impl PyFeed {
     fn ask(&mut self, most: u64, done: bool) -> Result<Fed> {
-        let fed = Python::try_attach(|py| -> Result<Option<Parcel>> {
+        let fed = leaving::attached(|py| -> Result<Option<Parcel>> {
             let object = self.object.bind(py);
-            let fed = object.call_method1("next", (most, self.prints, done)).and_then(|fed| {
+            let fed = object.getattr("next").and_then(|next| {
+                let fed = called(&next, (most, self.prints, done))?;
                 let fed = fed.extract::<Option<Handed<'_>>>()?;
                 let fed = match fed {
                     Some((count, bytes, prints, units, more)) => {
@@ -338,7 +340,7 @@ impl PyFeed {
                     }
                     None => None,
                 };
-                Ok((fed, object.call_method0("left")?.extract::<Option<u64>>()?))
+                Ok((fed, called(&object.getattr("left")?, ())?.extract::<Option<u64>>()?))
             });
             let (fed, left) = fed.map_err(|error| of_exception(py, &error))?;
             self.left = left;
@@ -352,11 +354,19 @@ impl PyFeed {
                 ..Parcel::of(self.next, count, payload.into_iter().collect())
             }))
         });
-        // Without an interpreter there is nobody left to ask.
-        let Some(parcel) = fed.unwrap_or(Ok(None))? else { return Ok(Fed::Over) };
+        // Items that nobody can be asked for are not the end of them.
+        let Some(parcel) = fed.unwrap_or_else(|| Err(ending()))? else { return Ok(Fed::Over) };
         self.next += parcel.count;
         Ok(Fed::Parcel(parcel))
     }
+}
+
+fn ending() -> Error {
+    Error::new(
+        Code::Cancelled,
+        "the run was cancelled: the interpreter is about to end, and has no more items to give",
+    )
+    .hint("Run tasks before the script ends, and not in functions of `atexit`")
 }
 
 impl Feed for PyFeed {

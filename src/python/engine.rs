@@ -16,6 +16,7 @@ use super::errors::raised;
 use super::exploring::{self, PySpool};
 use super::frame::PyFrame;
 use super::json;
+use super::leaving;
 use super::letters;
 use super::literal::misuse;
 use super::looking;
@@ -37,7 +38,7 @@ use crate::runtime::opening::{Given, Opening};
 use crate::runtime::writes::{Keyed, fingerprint};
 use crate::runtime::{Engine, RunOptions};
 use crate::store::letters::discard;
-use crate::task;
+use crate::task::{self, Priority};
 use crate::worker::{Function, Wanted};
 
 /// Program, arguments, environment.
@@ -88,6 +89,7 @@ impl PyEngine {
             Engine::new(settings, options, secrets)
         });
         let engine = made.map_err(|error| raised(py, error))?;
+        leaving::begin();
         Ok(Self { engine: Some(Arc::new(engine)), pid: std::process::id() })
     }
 
@@ -256,6 +258,12 @@ impl PyEngine {
             }
             (None, _) => {}
         }
+        let priority = match option::<String>(options, "priority")? {
+            None => Priority::Normal,
+            Some(said) => serde_json::from_value(said.into()).map_err(|error| {
+                raised(py, Error::internal(format!("a priority is not understood: {error}")))
+            })?,
+        };
         let options = RunOptions {
             output,
             writes,
@@ -263,6 +271,7 @@ impl PyEngine {
             timeout: timeout.map(Duration::from_millis),
             threads: option(options, "parallelism")?,
             memory_limit: option(options, "memory_limit")?,
+            priority: priority as u8,
         };
         let engine = self.engine()?;
         let (plan, sources) = (frame.frame.clone(), frame.sources.clone());

@@ -10,6 +10,7 @@ mod frame;
 mod groups;
 mod json;
 mod label_order;
+mod leaving;
 mod letters;
 mod literal;
 mod looking;
@@ -56,6 +57,8 @@ mod _core {
     use super::groups::PyGroups;
     #[pymodule_export]
     use super::label_order::in_label_order;
+    #[pymodule_export]
+    use super::leaving::leave;
     #[pymodule_export]
     use super::objects::PyObjects;
     #[pymodule_export]

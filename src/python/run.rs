@@ -11,6 +11,7 @@ use super::answer::PyAnswer;
 use super::calls;
 use super::errors::raised;
 use super::json;
+use super::leaving::{attached, called};
 use crate::error::Error;
 use crate::runtime::{Finished, Run, explain};
 
@@ -95,8 +96,9 @@ impl PyRun {
         let (event_loop, settle, waiter) = (event_loop.unbind(), settle.unbind(), future.clone().unbind());
         let wake = move || {
             // Without an interpreter or with a closed loop there is nobody left to tell.
-            let _ = Python::try_attach(|py| {
-                event_loop.call_method1(py, "call_soon_threadsafe", (settle, waiter)).is_ok()
+            let _ = attached(|py| {
+                let soon = event_loop.bind(py).getattr("call_soon_threadsafe")?;
+                called(&soon, (settle, waiter)).map(drop)
             });
         };
         py.detach(|| self.run.when_done(wake));

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::calls::of_exception;
 use super::errors::raised;
 use super::json;
+use super::leaving::{attached, called};
 use super::run::SIGNALS_EVERY;
 use crate::error::{Code, Error, Result};
 use crate::secrets::environment::Environment;
@@ -213,7 +214,7 @@ impl Custom {
         name: &str,
         work: impl FnOnce(Python<'_>, &Bound<'_, PyAny>) -> PyResult<Result<T>> + Send,
     ) -> Result<T> {
-        let called = Python::try_attach(|py| {
+        let called = attached(|py| {
             work(py, self.object.bind(py)).unwrap_or_else(|error| {
                 let error = of_exception(py, &error);
                 let why = error.cause().map_or_else(
@@ -234,7 +235,7 @@ impl Provider for Custom {
 
     fn get(&self, name: &str) -> Result<Option<Found>> {
         self.call(name, |_, object| {
-            let found = object.call_method1("get", (name,))?;
+            let found = called(&object.getattr("get")?, (name,))?;
             if found.is_none() {
                 return Ok(Ok(None));
             }
@@ -245,8 +246,8 @@ impl Provider for Custom {
     fn names(&self) -> Result<Option<Vec<String>>> {
         self.call("*", |_, object| {
             let listed = match (object.getattr("names"), object.getattr("keys")) {
-                (Ok(names), _) if names.is_callable() => names.call0()?,
-                (_, Ok(keys)) if keys.is_callable() => keys.call0()?,
+                (Ok(names), _) if names.is_callable() => called(&names, ())?,
+                (_, Ok(keys)) if keys.is_callable() => called(&keys, ())?,
                 _ => return Ok(Ok(None)),
             };
             if listed.is_none() {
@@ -260,7 +261,7 @@ impl Provider for Custom {
     fn set(&self, name: &str, value: &SecretValue) -> Result<bool> {
         self.call(name, |_, object| {
             let Ok(set) = object.getattr("set") else { return Ok(Ok(false)) };
-            let done = set.call1((name, value.reveal()))?;
+            let done = called(&set, (name, value.reveal()))?;
             // Nothing returned means that it is kept.
             Ok(Ok(done.is_none() || done.is_truthy()?))
         })

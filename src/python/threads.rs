@@ -12,6 +12,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use super::json;
+use super::leaving::{attached, called};
 use crate::config::WorkerKind;
 use crate::runtime::Engine;
 use crate::worker::{Blob, Call, Head, Here, Hosted, Launch, Left, Part, Said, Threads};
@@ -39,6 +40,10 @@ struct PyThreads;
 #[derive(Debug)]
 struct PyThread(Py<PyAny>);
 
+fn interrupt<'py>(thread: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    called(&thread.getattr("interrupt")?, ())
+}
+
 /// Why there is no thread: the system may have room for one later.
 fn no_thread(said: &str) -> io::Error {
     match said.contains("can't start new thread") {
@@ -53,10 +58,10 @@ fn gone() -> io::Error {
 
 impl Threads for PyThreads {
     fn start(&self, socket: UnixStream, ended: Arc<AtomicBool>) -> io::Result<Arc<dyn Hosted>> {
-        let started = Python::try_attach(|py| -> PyResult<Arc<dyn Hosted>> {
+        let started = attached(|py| -> PyResult<Arc<dyn Hosted>> {
             let module = py.import("rlm_hypervisor.worker.threads")?;
             let ending = Py::new(py, PyEnding(ended))?;
-            let thread = module.call_method1("start", (socket.into_raw_fd(), ending))?;
+            let thread = called(&module.getattr("start")?, (socket.into_raw_fd(), ending))?;
             Ok(Arc::new(PyThread(thread.unbind())))
         });
         started.ok_or_else(gone)?.map_err(|error| no_thread(&error.to_string()))
@@ -64,8 +69,9 @@ impl Threads for PyThreads {
 
     fn here(&self) -> Option<Arc<dyn Here>> {
         static HERE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let found = Python::try_attach(|py| -> PyResult<Option<Arc<dyn Here>>> {
-            let here = HERE.import(py, "rlm_hypervisor.worker.here", "here")?.call0()?;
+        let found = attached(|py| -> PyResult<Option<Arc<dyn Here>>> {
+            let here = HERE.import(py, "rlm_hypervisor.worker.here", "here")?;
+            let here = called(here, ())?;
             Ok((!here.is_none()).then(|| Arc::new(PyHere(here.unbind())) as Arc<dyn Here>))
         });
         found?.ok().flatten()
@@ -78,17 +84,17 @@ struct PyHere(Py<PyAny>);
 
 impl Hosted for PyHere {
     fn interrupt(&self) {
-        let _ = Python::try_attach(|py| self.0.call_method0(py, "interrupt").is_ok());
+        let _ = attached(|py| interrupt(self.0.bind(py)).is_ok());
     }
 }
 
 impl Here for PyHere {
     fn call(&self, call: &Call, say: &mut dyn FnMut(Said)) -> Left {
-        let called = Python::try_attach(|py| match self.called(py, call) {
+        let called = attached(|py| match self.called(py, call) {
             Ok(found) => Ok(found),
             Err(error) => {
                 // What was on its way to the thread is not to come to it later.
-                let _ = self.0.call_method0(py, "end");
+                let _ = self.0.bind(py).getattr("end").and_then(|end| called(&end, ()));
                 Err(of_interrupt(py, &error))
             }
         });
@@ -120,7 +126,7 @@ impl PyHere {
         let function = PyBytes::new(py, call.function.bytes.bytes());
         let payload = PyList::new(py, call.payload.iter().map(|blob| PyBytes::new(py, blob.bytes())))?;
         let head = head_of(py, &call.head)?;
-        let said = self.0.bind(py).call_method1("call", (function, head, payload))?;
+        let said = called(&self.0.bind(py).getattr("call")?, (function, head, payload))?;
         if said.is_none() {
             return Ok(None);
         }
@@ -163,7 +169,7 @@ fn said_of(message: &Bound<'_, PyAny>) -> PyResult<Said> {
 impl Hosted for PyThread {
     fn interrupt(&self) {
         // Without an interpreter nothing of it runs.
-        let _ = Python::try_attach(|py| self.0.call_method0(py, "interrupt").is_ok());
+        let _ = attached(|py| interrupt(self.0.bind(py)).is_ok());
     }
 }
 

@@ -7,16 +7,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Handle;
 
 use super::calls::{CallRun, CallSpec, Feed, Gathered, JointSpec, Joints, joint, keeper};
 use super::execute;
 use super::keeping::Keeping;
 use super::learnt::Learnt;
 use super::output;
+use super::places::{Places, at_work};
 use super::run::{Finished, Finisher, Run};
 use super::spill::{SpillPlace, sweep};
 use super::supervised::supervised;
+use super::threads::{BLOCKING, Threads};
 use super::totals::Totals;
 use crate::config::Settings;
 use crate::engine::control::Stop;
@@ -38,9 +40,6 @@ use crate::worker::{Brought, Launch, Pool};
 /// How long closing waits for threads that are in the middle of something.
 const PATIENCE: Duration = Duration::from_millis(1_000);
 
-/// Bytes of a thread's stack: plans are walked by functions that call themselves, and may be a thousand operations deep.
-const STACK: usize = 32 << 20;
-
 /// How often the pool is looked after while a run of calls goes on.
 const TEND: Duration = Duration::from_millis(100);
 
@@ -52,10 +51,9 @@ pub struct Engine {
     secrets: Arc<Secrets>,
     pub(super) stores: Stores,
     pub(super) footers: Footers,
-    /// Plans run here, and blocking work on its blocking threads.
-    compute: Mutex<Option<Runtime>>,
-    /// Requests to object stores: never behind computation.
-    io: Mutex<Option<Runtime>>,
+    pub(super) threads: Arc<Threads>,
+    /// For native runs.
+    pub(super) places: Places,
     runs: Mutex<Vec<Arc<Run>>>,
     /// Of the runs that are not in this list any more.
     totals: Mutex<Totals>,
@@ -81,6 +79,8 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     pub threads: Option<usize>,
     pub memory_limit: Option<u64>,
+    /// 0 is the lowest: which of the runs that wait for a place goes first.
+    pub priority: u8,
     /// Where the answer is written instead of kept.
     pub output: Option<Target>,
     /// What is kept of that beyond the run.
@@ -92,6 +92,16 @@ impl Engine {
         settings: Settings,
         storage_options: BTreeMap<String, Setting>,
         secrets: Arc<Secrets>,
+    ) -> Result<Self> {
+        Self::with_threads(settings, storage_options, secrets, BLOCKING)
+    }
+
+    /// The same with so many threads for work that blocks.
+    pub(super) fn with_threads(
+        settings: Settings,
+        storage_options: BTreeMap<String, Setting>,
+        secrets: Arc<Secrets>,
+        blocking: usize,
     ) -> Result<Self> {
         keep_freed_pages();
         urls::add_environment();
@@ -105,20 +115,8 @@ impl Engine {
             .detail("path", "spill_dir"));
         }
         sweep(&settings.spill_dir);
-        let started = |name: &str, threads: usize| {
-            Builder::new_multi_thread()
-                .worker_threads(threads)
-                .thread_name(name)
-                .thread_stack_size(STACK)
-                .enable_all()
-                .build()
-                .map_err(|error| {
-                    Error::new(Code::OutOfMemory, format!("cannot start the engine's threads: {error}"))
-                        .hint("Raise the limit of threads, or lower `threads`")
-                })
-        };
-        let compute = started("rlm-compute", settings.threads)?;
-        let io = started("rlm-io", settings.io_threads)?;
+        let threads = Arc::new(Threads::start(&settings, blocking)?);
+        let places = Places::new(at_work(settings.threads));
         let memory = Arc::new(ClientMemory::new(settings.memory_limit));
         let spill = Arc::new(SpillPlace::new(settings.spill_dir.clone()));
         Ok(Self {
@@ -127,8 +125,8 @@ impl Engine {
                 .keeping(Arc::new(MemoryStore::new(memory.clone()))),
             footers: Footers::default(),
             secrets,
-            compute: Mutex::new(Some(compute)),
-            io: Mutex::new(Some(io)),
+            threads,
+            places,
             runs: Mutex::default(),
             totals: Mutex::default(),
             closed: Arc::default(),
@@ -174,14 +172,8 @@ impl Engine {
         &self.secrets
     }
 
-    fn handle(runtime: &Mutex<Option<Runtime>>) -> Result<tokio::runtime::Handle> {
-        runtime.lock().as_ref().map(|runtime| runtime.handle().clone()).ok_or_else(|| {
-            Error::new(Code::InvalidTask, "this client is closed").hint("Make a new RLMClient")
-        })
-    }
-
     pub fn io(&self) -> Result<tokio::runtime::Handle> {
-        Self::handle(&self.io)
+        self.threads.io()
     }
 
     /// Where a task's answer is to be written.
@@ -211,12 +203,14 @@ impl Engine {
 
     /// Starts a run.
     pub fn submit(self: &Arc<Self>, frame: Frame, sources: Sources, options: RunOptions) -> Result<Arc<Run>> {
-        let compute = Self::handle(&self.compute)?;
+        let compute = self.threads.compute()?;
         sources.check()?;
         let limit = usize::try_from(self.limit(options.memory_limit)?).unwrap_or(usize::MAX);
         let limit = limit.min(self.memory.beside_kept());
         let run = Arc::new(Run::new());
+        let _ = run.control.waiting.set(self.threads.waiting()?);
         self.list(&run);
+        let place = self.places.ask(options.priority);
         let (engine, running, idle) = (self.clone(), run.clone(), Arc::downgrade(self));
         let finisher = Finisher(run.clone());
         compute.spawn(async move {
@@ -226,7 +220,10 @@ impl Engine {
                 let _ = running.control.deadline.set(deadline);
             }
             let writes = options.writes.clone();
-            let work = execute::execute(engine, &running, frame, sources, options, limit);
+            let work = async {
+                let _place = place.granted().await?;
+                execute::execute(engine, &running, frame, sources, options, limit).await
+            };
             let outcome = supervised(&running, timeout, work).await;
             if let Some(writes) = writes {
                 writes.release();
@@ -247,7 +244,7 @@ impl Engine {
 
     /// The worker processes of this engine; the first call says how they are started.
     pub fn pool(&self, launch: impl FnOnce() -> Launch) -> Result<Arc<Pool>> {
-        Self::handle(&self.compute)?;
+        self.threads.compute()?;
         let made = || Arc::new(Pool::new(launch(), self.settings.workers, self.wear(), self.starts()));
         Ok(self.pool.lock().get_or_insert_with(made).clone())
     }
@@ -324,7 +321,7 @@ impl Engine {
         let run = entry.finisher.0.clone();
         self.enlist(&run, timeout)?;
         run.begin_in_python(format!("batches of `{}`, shared with other runs", spec.function.name), None);
-        let compute = Self::handle(&self.compute)?;
+        let compute = self.threads.compute()?;
         let (joint, member) = self.joints.join(pool, spec, entry).map_err(|error| no_thread(&error))?;
         if run.control.deadline.get().is_some() {
             self.watch(Finisher(run.clone()), pool, move || joint.leave(member))?;
@@ -344,7 +341,7 @@ impl Engine {
 
     /// A run of calls that starts: closing waits for it, and its time begins.
     fn enlist(&self, run: &Arc<Run>, timeout: Option<Duration>) -> Result<()> {
-        Self::handle(&self.compute)?;
+        self.threads.compute()?;
         self.list(run);
         if let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
             let _ = run.control.deadline.set(deadline);
@@ -359,7 +356,7 @@ impl Engine {
         pool: &Arc<Pool>,
         wind_down: impl FnOnce() + Send + 'static,
     ) -> Result<()> {
-        let compute = Self::handle(&self.compute)?;
+        let compute = self.threads.compute()?;
         let (watched, served) = (finisher.0.clone(), Arc::downgrade(pool));
         compute.spawn(async move {
             let until = watched.control.deadline.get().copied();
@@ -428,22 +425,23 @@ impl Engine {
         if let Some(pool) = &*self.pool.lock() {
             pool.interrupt_here();
         }
-        let deadline = Instant::now() + PATIENCE;
-        for run in &runs {
-            run.wait(deadline.saturating_duration_since(Instant::now()));
+        let closing = Arc::new(Closing {
+            runs,
+            pool: self.pool.lock().take(),
+            threads: self.threads.clone(),
+            memory: self.stores.memory().clone(),
+            plans: self.plans.clone(),
+            spill: self.spill.clone(),
+        });
+        if Handle::try_current().is_err() {
+            return closing.end(true);
         }
-        let pool = self.pool.lock().take();
-        if let Some(pool) = pool {
-            pool.close(PATIENCE);
+        // Whoever let go of it last is one of the threads to be stopped, and cannot wait for itself.
+        let rest = closing.clone();
+        let beside = std::thread::Builder::new().name("rlm-closing".to_owned());
+        if beside.spawn(move || rest.end(true)).is_err() {
+            closing.end(false);
         }
-        for runtime in [&self.compute, &self.io] {
-            if let Some(runtime) = runtime.lock().take() {
-                runtime.shutdown_timeout(PATIENCE);
-            }
-        }
-        self.stores.memory().clear();
-        self.plans.clear();
-        self.spill.close();
     }
 
     /// Lets go of threads that are not there: in a forked child only the calling thread lives on.
@@ -453,11 +451,37 @@ impl Engine {
             std::mem::forget(pool.take());
         }
         self.spill.forget();
-        for runtime in [&self.compute, &self.io] {
-            if let Some(mut runtime) = runtime.try_lock() {
-                std::mem::forget(runtime.take());
-            }
+        self.threads.forget();
+    }
+}
+
+/// What closing has to end.
+struct Closing {
+    runs: Vec<Arc<Run>>,
+    pool: Option<Arc<Pool>>,
+    threads: Arc<Threads>,
+    memory: Arc<MemoryStore>,
+    plans: Arc<Plans>,
+    spill: Arc<SpillPlace>,
+}
+
+impl Closing {
+    fn end(&self, waits: bool) {
+        let patience = if waits { PATIENCE } else { Duration::ZERO };
+        let deadline = Instant::now() + patience;
+        for run in &self.runs {
+            run.wait(deadline.saturating_duration_since(Instant::now()));
         }
+        if let Some(pool) = &self.pool {
+            pool.close(patience);
+        }
+        match waits {
+            true => self.threads.stop(PATIENCE),
+            false => self.threads.let_go(),
+        }
+        self.memory.clear();
+        self.plans.clear();
+        self.spill.close();
     }
 }
 

@@ -16,7 +16,7 @@ use super::answer::{handed_out, plain_schema};
 use super::pulled::{Lanes, pulled};
 use super::run::Run;
 use crate::engine::control::{Control, Stage as Told};
-use crate::engine::group::exec::blocking;
+use crate::engine::group::exec::{blocking, blocking_on_others};
 use crate::engine::ordered::in_order;
 use crate::engine::scan_exec::{Pull, ScanExec};
 use crate::engine::shared_pool::{ClientMemory, RunPool};
@@ -240,7 +240,8 @@ async fn rows_of(
     waiting: MemoryReservation,
 ) -> Result<Vec<Part>> {
     let (send, mut receive) = mpsc::channel::<Option<(RecordBatch, MemoryReservation)>>(1);
-    let writing = blocking(move || {
+    let of = control.clone();
+    let writing = blocking_on_others(&of, move || {
         while let Some(next) = receive.blocking_recv() {
             control.check()?;
             let Some((batch, _counted)) = next else { return writer.finish(false) };

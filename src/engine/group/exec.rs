@@ -17,6 +17,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use tokio::runtime::Handle;
+use tokio::task::JoinError;
 
 use super::GroupSpec;
 use super::arrange::Arranged;
@@ -297,14 +299,36 @@ fn in_batches(
     Ok(batches.buffered(threads.max(1)).boxed())
 }
 
-/// Runs work that blocks, on a thread for it; a panic there is a defect of ours, reported as such.
+/// Runs work that blocks, on a thread for it; a panic there is a defect of ours, reported as such. It must not wait for
+/// other such work, which then may find no thread: see `blocking_on_others`.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    ended(tokio::task::spawn_blocking(with_thread(work)).await)
+}
+
+/// The same for work that waits for other work while it holds its thread: one of those that nobody else waits for.
+pub async fn blocking_on_others<T: Send + 'static>(
+    control: &Control,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let Some(threads) = control.waiting.get() else { return blocking(work).await };
+    let (work, here) = (with_thread(work), Handle::current());
     let work = move || {
+        let _here = here.enter();
+        work()
+    };
+    ended(threads.spawn_blocking(work).await)
+}
+
+fn with_thread<T>(work: impl FnOnce() -> Result<T>) -> impl FnOnce() -> Result<T> {
+    move || {
         let result = work();
         leave_to_others();
         result
-    };
-    match tokio::task::spawn_blocking(work).await {
+    }
+}
+
+fn ended<T>(joined: std::result::Result<Result<T>, JoinError>) -> Result<T> {
+    match joined {
         Ok(result) => result,
         Err(error) if error.is_panic() => Err(Error::internal("a thread of the engine panicked")),
         Err(_) => Err(Error::cancelled()),

@@ -32,7 +32,7 @@ use super::spilled::{Joining, Room, Spilled, scatter};
 use super::table::JoinTable;
 use super::unique::{Seen, not_unique};
 use crate::engine::control::{Control, Stage};
-use crate::engine::group::exec::blocking;
+use crate::engine::group::exec::{blocking, blocking_on_others};
 use crate::engine::placed_exec::{Rising, placed};
 use crate::error::{Error, Result};
 
@@ -245,10 +245,16 @@ impl ExecutionPlan for JoinExec {
                 Ready::Memory(kept) => kept.part()?,
                 Ready::Disk(spilled) => {
                     let rising = numbers(&spec, partition, schema)?;
-                    return Ok(blocking(move || spilled.send(partition, rising, &sender)).await?);
+                    return Ok(blocking_on_others(&control, move || {
+                        spilled.send(partition, rising, &sender)
+                    })
+                    .await?);
                 }
                 Ready::Placed(placed) => {
-                    return Ok(blocking(move || placed.send(partition, &schema, &sender)).await?);
+                    return Ok(blocking_on_others(&control, move || {
+                        placed.send(partition, &schema, &sender)
+                    })
+                    .await?);
                 }
             };
             let mut rising = numbers(&spec, partition, schema)?;

@@ -22,7 +22,7 @@ use super::merge::{Merge, Picked};
 use super::order::Order;
 use super::passes::{Ready, ready};
 use crate::engine::control::{Control, Stage};
-use crate::engine::group::exec::{blocking, single_partition};
+use crate::engine::group::exec::{blocking, blocking_on_others, single_partition};
 use crate::engine::node_exec::one_child;
 use crate::error::{Error, Result};
 
@@ -188,22 +188,26 @@ async fn sort(
         _ => most.min(shared.rows_of_block(rows.max(1), width(&runs) * rows.max(1))).max(1),
     };
     let (send, mut told) = mpsc::channel::<Result<Picked>>(AHEAD);
-    let merging = blocking(move || {
-        let merged = (|| {
-            let encoder = shared.order.encoder()?;
-            let mut merge = Merge::new(runs, &encoder, most)?;
-            while let Some(picked) = merge.next(&shared.control)? {
-                if send.blocking_send(Ok(picked)).is_err() {
-                    break;
+    let control = shared.control.clone();
+    let merging = async move {
+        let merge = move || {
+            let merged = (|| {
+                let encoder = shared.order.encoder()?;
+                let mut merge = Merge::new(runs, &encoder, most)?;
+                while let Some(picked) = merge.next(&shared.control)? {
+                    if send.blocking_send(Ok(picked)).is_err() {
+                        break;
+                    }
                 }
+                Ok(())
+            })();
+            if let Err(error) = merged {
+                let _ = send.blocking_send(Err(error));
             }
             Ok(())
-        })();
-        if let Err(error) = merged {
-            let _ = send.blocking_send(Err(error));
-        }
-        Ok(())
-    });
+        };
+        blocking_on_others(&control, merge).await
+    };
     // It ends when nobody takes what it tells.
     let merging = SpawnedTask::spawn(merging);
     let room = Arc::new(room);
