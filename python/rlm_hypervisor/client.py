@@ -48,6 +48,8 @@ _OPEN: weakref.WeakSet[RLMClient] = weakref.WeakSet()
 def _close_all() -> None:
     for client in list(_OPEN):
         client.close()
+    # One that is made by what else is called at exit has to see to it by itself.
+    RLMClient._late = True
     _core.leave()
 
 
@@ -96,6 +98,8 @@ class RLMClient(Submitting, Sources):
     b    2
     Name: value, dtype: int64
     """
+
+    _late = False
 
     def __init__(
         self,
@@ -393,6 +397,8 @@ class RLMClient(Submitting, Sources):
             return
         self._closed = True
         self._engine.close()
+        if self._late:
+            _core.leave()
 
     def __enter__(self) -> RLMClient:
         self._check()

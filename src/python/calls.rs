@@ -354,19 +354,11 @@ impl PyFeed {
                 ..Parcel::of(self.next, count, payload.into_iter().collect())
             }))
         });
-        // Items that nobody can be asked for are not the end of them.
-        let Some(parcel) = fed.unwrap_or_else(|| Err(ending()))? else { return Ok(Fed::Over) };
+        // Where nobody can be asked any more, that is not the end of the items.
+        let Some(parcel) = fed.unwrap_or_else(|| Err(Error::cancelled()))? else { return Ok(Fed::Over) };
         self.next += parcel.count;
         Ok(Fed::Parcel(parcel))
     }
-}
-
-fn ending() -> Error {
-    Error::new(
-        Code::Cancelled,
-        "the run was cancelled: the interpreter is about to end, and has no more items to give",
-    )
-    .hint("Run tasks before the script ends, and not in functions of `atexit`")
 }
 
 impl Feed for PyFeed {

@@ -26,8 +26,9 @@ static LEAVING: AtomicBool = AtomicBool::new(false);
 /// The process that this is about: a forked child has none of the threads.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
-/// To be called with each engine that is made.
+/// To be called with each engine that is made, be it by what is called at exit.
 pub fn begin() {
+    LEAVING.store(false, Ordering::SeqCst);
     let here = std::process::id();
     if PROCESS.swap(here, Ordering::SeqCst) != here {
         INSIDE.store(0, Ordering::SeqCst);
@@ -110,7 +111,7 @@ fn staying(function: *mut PyObject, arguments: *mut PyObject) -> *mut PyObject {
     found
 }
 
-/// To be called before the interpreter ends: waits for what is short, and lets nobody in from now on.
+/// To be called before the interpreter ends, with all engines closed: waits for what is short, and lets nobody in from now on.
 #[pyfunction]
 pub fn leave(py: Python<'_>) {
     if PROCESS.load(Ordering::SeqCst) != std::process::id() {
