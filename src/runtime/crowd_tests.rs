@@ -156,6 +156,25 @@ fn runs_that_wait_for_a_place_can_be_stopped() {
     assert!(!to("late").exists() && !to("cancelled").exists());
 }
 
+#[test]
+fn of_runs_that_wait_for_a_place_the_higher_priority_goes_first() {
+    let at = tempfile::tempdir().unwrap();
+    let engine = engine(at.path(), "auto", 1);
+    let mut places: Vec<_> = (0..super::places::at_work(2)).map(|_| engine.places.ask(3)).collect();
+    let submitted = |priority: u8| {
+        let options = RunOptions { priority, ..RunOptions::default() };
+        writing(&engine, &at.path().join(format!("{priority}.parquet")), sorted(), options)
+    };
+    let (low, high) = (submitted(0), submitted(3));
+    let (told, hears) = std::sync::mpsc::channel();
+    for (name, run) in [("low", &low), ("high", &high)] {
+        let told = told.clone();
+        run.when_done(move || told.send(name).unwrap());
+    }
+    places.pop();
+    assert_eq!([(); 2].map(|()| hears.recv_timeout(LONG).unwrap()), ["high", "low"]);
+}
+
 /// The last reference to a client may be let go of by a callback, in a thread that closing would wait for.
 #[test]
 fn one_of_its_own_threads_may_close_an_engine() {
