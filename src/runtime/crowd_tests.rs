@@ -44,7 +44,7 @@ fn numbers() -> (Frame, Sources) {
         let column = Int64Array::from_iter_values((from..from + 100).rev());
         RecordBatch::try_new(schema.clone(), vec![Arc::new(column)]).unwrap()
     };
-    let batches = (0..ROWS).step_by(100).rev().map(batch).collect();
+    let batches = (0..ROWS / 100).rev().map(|number| batch(100 * number)).collect();
     let source = Source::Memory(Arc::new(MemorySource::new(vec![(schema.clone(), batches)]).unwrap()));
     let fields = source.fields();
     let (source, sources) = Sources::only(source, None);
@@ -100,7 +100,8 @@ fn read(file: &Path) -> Vec<i64> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(file).unwrap()).unwrap();
     let batches = reader.build().unwrap().map(Result::unwrap);
     let values = batches.flat_map(|batch| {
-        let column = batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap().clone();
+        let column =
+            batch.column_by_name("n").unwrap().as_any().downcast_ref::<Int64Array>().unwrap().clone();
         assert_eq!(column.null_count(), 0);
         column.values().to_vec()
     });
