@@ -42,3 +42,26 @@ def failure(client: RLMClient, source: Any, operation: Any, **more: Any) -> RLME
     assert not re.search(r"\bpanic", text), text
     assert caught.value.code != "INTERNAL", text
     return caught.value
+
+
+def deep_file(path: Path, children: list[int]) -> Path:
+    """A file of nothing but a footer, whose schema has these groups one after the other, each with so many children."""
+
+    def varint(value: int) -> bytes:
+        head = b""
+        while value > 0x7F:
+            head += bytes([value & 0x7F | 0x80])
+            value >>= 7
+        return head + bytes([value])
+
+    def field(kind: int, value: int) -> bytes:
+        """The next field, a whole number."""
+        return bytes([0x10 | kind]) + varint(value << 1 ^ value >> 63)
+
+    name = b"\x18\x01g"
+    groups = [b"\x35\x04" + name + field(5, count) + b"\0" for count in children]
+    leaf = field(5, 1) + field(5, 0) * 2 + b"\x18\x01x\0"
+    schema = b"\x48\x01s" + field(5, 1) + b"\0" + b"".join(groups) + leaf
+    footer = field(5, 1) + b"\x19\xfc" + varint(len(groups) + 2) + schema + field(6, 0) + b"\x19\x0c\0"
+    path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    return path

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import pytest
 from rlm_hypervisor import RLMClient, SchemaMismatchError, SourceNotFoundError, SourceUnreadableError
 
 from tests.conftest import make_task
-from tests.faults._damage import failure, page_of, small_file
+from tests.faults._damage import deep_file, failure, page_of, small_file
 
 
 def _total(p: Any) -> Any:
@@ -209,3 +212,55 @@ def test_the_column_of_a_broken_page_is_named(client: RLMClient, folder: Path, o
     assert error.details["column"] == "x"
     assert "column `x`" in str(error)
     assert "part-1.parquet" in str(error)
+
+
+def _told(program: str, *given: str) -> str:
+    """What a program says that could end its process."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), *given],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
+    return done.stdout
+
+
+SCHEMA = """
+    import sys
+    from rlm_hypervisor import RLMClient, SourceUnreadableError
+
+    with RLMClient(threads=1) as client:
+        try:
+            print(client.schema(sys.argv[1]))
+        except SourceUnreadableError as error:
+            print(error, error.details["file"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("children", "said"),
+    [([1] * 20_000, "deeper than 100 groups"), ([1 << 30], "damaged"), ([-1], "damaged")],
+    ids=["deep", "many", "negative"],
+)
+def test_a_schema_that_nobody_can_walk(tmp_path: Path, children: list[int], said: str) -> None:
+    path = deep_file(tmp_path / "deep.parquet", children)
+    told = _told(SCHEMA, str(path))
+    assert said in told
+    assert "deep.parquet" in told
+
+
+def test_the_deepest_schema_is_read(tmp_path: Path) -> None:
+    assert "x" in _told(SCHEMA, str(deep_file(tmp_path / "deep.parquet", [1] * 99)))
+
+
+@pytest.mark.parametrize("kind", ["list", "struct"])
+def test_arrow_schemas_that_nobody_can_walk(tmp_path: Path, kind: str) -> None:
+    # pyarrow writes what its own reader refuses.
+    nested = pa.int64()
+    for _ in range(500):
+        nested = pa.list_(nested) if kind == "list" else pa.struct({"g": nested})
+    with pa.OSFile(str(tmp_path / "deep.arrow"), "wb") as file:
+        pa.ipc.new_file(file, pa.schema({"x": nested})).close()
+    assert "deep.arrow" in _told(SCHEMA, str(tmp_path / "deep.arrow"))

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,23 +10,22 @@ use std::sync::atomic::AtomicU64;
 
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
-use parquet::arrow::async_reader::MetadataFetch;
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{FooterTail, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::ChunkReader;
 
 use super::SourceColumn;
 use super::declared::Declared;
 use super::footers::{FileKey, Footers};
 use super::hive::{self, Partitions};
-use super::pages::int96;
+use super::pages::{int96, schema};
 use super::partial::{self, Pending};
 use super::reconcile::{Origin, Reconciled, reconcile_some};
 use crate::error::{Code, Error, Result};
@@ -375,18 +375,17 @@ pub(super) async fn footer(file: &FileRef, footers: &Footers) -> Result<Arc<Parq
 /// read when it is asked for.
 pub fn keep_footer(file: &FileRef, tail: &Bytes, footers: &Footers) {
     let Some(key) = FileKey::of(file, None) else { return };
-    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
     let parsed = guarded(&file.name, || {
-        reader.try_parse_sized(tail, file.size)?;
-        reader.finish()
+        let start = file.size.saturating_sub(tail.len() as u64);
+        let found = footer_range(file.size, tail)?;
+        found.start.checked_sub(start).map(|from| decoded(&tail[from as usize..tail.len() - END])).transpose()
     });
-    if let (Ok(footer), Place::Remote(store, _)) = (parsed, &file.place) {
+    if let (Ok(Some(footer)), Place::Remote(store, _)) = (parsed, &file.place) {
         footers.keep(key, Some(store.clone()), &Arc::new(footer));
     }
 }
 
 async fn read_footer(file: &FileRef, opened: Option<File>) -> Result<ParquetMetaData> {
-    let reader = || ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
     match (&file.place, opened) {
         (Place::Local(_), None) => Err(Error::internal("a local file that was not opened")),
         (Place::Local(_), Some(opened)) => {
@@ -394,50 +393,60 @@ async fn read_footer(file: &FileRef, opened: Option<File>) -> Result<ParquetMeta
             let ranged = Ranged::Local { file: Arc::new(opened), size: file.size, read };
             // Reading blocks: between two files there may be a wish to stop.
             tokio::task::yield_now().await;
-            guarded(&file.name, || reader().parse_and_finish(&ranged))
+            guarded(&file.name, || {
+                let length = file.size.min(END as u64);
+                let end = ranged.get_bytes(file.size - length, length as usize)?;
+                let found = footer_range(file.size, &end)?;
+                decoded(&ranged.get_bytes(found.start, (found.end - found.start) as usize)?)
+            })
         }
         (Place::Remote(store, path), _) => {
-            let mut failure = None;
             let object = Object { file, store: store.as_ref(), path };
-            let fetch = Fetch { object, failure: &mut failure };
-            let load = reader().with_prefetch_hint(Some(TAIL as usize)).load_and_finish(fetch, file.size);
-            let footer = AssertUnwindSafe(load).catch_unwind().await;
-            if let Some(error) = failure {
-                return Err(error);
-            }
-            sound(&file.name, footer)
+            let start = file.size.saturating_sub(TAIL);
+            let tail = match file.size {
+                0 => Bytes::new(),
+                size => object.range(start..size).await?,
+            };
+            let found = guarded(&file.name, || footer_range(file.size, &tail))?;
+            let footer = match found.start.checked_sub(start) {
+                Some(from) => tail.slice(from as usize..tail.len() - END),
+                None => object.range(found).await?,
+            };
+            guarded(&file.name, || decoded(&footer))
         }
     }
+}
+
+/// Bytes behind a footer: its length, and what a Parquet file ends with.
+const END: usize = 8;
+
+/// Where the footer lies in a file of this size that ends with these bytes.
+fn footer_range(size: u64, tail: &[u8]) -> Result<Range<u64>, ParquetError> {
+    let too_small =
+        |needed| ParquetError::EOF(format!("Parquet file too small. Size is {size} but need {needed}"));
+    let end = tail.last_chunk::<END>().ok_or_else(|| too_small(END))?;
+    let end = FooterTail::try_new(end)?;
+    if end.is_encrypted_footer() {
+        return Err(ParquetError::General("its footer is encrypted".to_owned()));
+    }
+    let length = end.metadata_length();
+    let behind = size.saturating_sub(END as u64);
+    let start = behind.checked_sub(length as u64).ok_or_else(|| too_small(END + length))?;
+    Ok(start..behind)
+}
+
+/// The one place where footers are decoded.
+fn decoded(footer: &[u8]) -> Result<ParquetMetaData, ParquetError> {
+    schema::check(footer)?;
+    ParquetMetaDataReader::decode_metadata(footer)
 }
 
 /// Damaged bytes can make the decoder panic: that too is an error of the file.
 pub fn guarded<T>(file: &str, decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
-    sound(file, std::panic::catch_unwind(AssertUnwindSafe(decode)))
-}
-
-fn sound<T>(file: &str, outcome: std::thread::Result<Result<T, ParquetError>>) -> Result<T> {
-    match outcome {
+    match std::panic::catch_unwind(AssertUnwindSafe(decode)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(broken(file, &error)),
         Err(_) => Err(broken(file, &ParquetError::General("its parts contradict each other".to_owned()))),
-    }
-}
-
-struct Fetch<'a> {
-    object: Object<'a>,
-    failure: &'a mut Option<Error>,
-}
-
-impl MetadataFetch for Fetch<'_> {
-    fn fetch(&mut self, range: std::ops::Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        async move {
-            self.object.range(range).await.map_err(|error| {
-                let text = error.to_string();
-                *self.failure = Some(error);
-                ParquetError::General(text)
-            })
-        }
-        .boxed()
     }
 }
 

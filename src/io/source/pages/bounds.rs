@@ -15,7 +15,8 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type as SchemaType};
 
-use super::header::{Head, Unread};
+use super::header::Head;
+use super::thrift::Unread;
 use crate::io::ranged::Ranged;
 
 /// Bytes that are read for a head: first, and where these are too few.

@@ -1,10 +1,9 @@
 //! Heads of pages as they lie in a file: what `parquet`'s reader passes over, which is the least and the greatest value.
 //!
-//! Thrift's compact protocol, read only as far as these fields need it. What is damaged is nothing: whoever decodes the
-//! page says what is wrong with it.
+//! Read only as far as these fields need it. What is damaged is nothing: whoever decodes the page says what is wrong with
+//! it.
 
-/// Structs within structs that are followed: a head has three.
-const DEEPEST: u8 = 8;
+use super::thrift::{Bytes, Result, Unread, kind};
 
 /// What stands before a page.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,39 +18,10 @@ pub struct Head {
     pub missing: Option<u64>,
 }
 
-/// Why there is no head.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Unread {
-    /// The bytes end within it.
-    Short,
-    Damaged,
-}
-
-type Result<T> = std::result::Result<T, Unread>;
-
-/// The kinds of values by their numbers in the protocol.
-mod kind {
-    pub const TRUE: u8 = 1;
-    pub const FALSE: u8 = 2;
-    pub const BYTE: u8 = 3;
-    pub const I16: u8 = 4;
-    pub const I64: u8 = 6;
-    pub const DOUBLE: u8 = 7;
-    pub const BINARY: u8 = 8;
-    pub const LIST: u8 = 9;
-    pub const SET: u8 = 10;
-    pub const STRUCT: u8 = 12;
-}
-
-struct Bytes<'a> {
-    all: &'a [u8],
-    at: usize,
-}
-
 impl Head {
     /// The head that these bytes begin with.
     pub fn read(bytes: &[u8]) -> Result<Self> {
-        let mut bytes = Bytes { all: bytes, at: 0 };
+        let mut bytes = Bytes::new(bytes);
         let (mut head, mut page) = (Head::default(), None);
         bytes.fields(|bytes, field, kind| match (field, kind) {
             (3, kind::I16..=kind::I64) => {
@@ -64,7 +34,7 @@ impl Head {
             _ => bytes.pass(kind, 0),
         })?;
         head.page = page.ok_or(Unread::Damaged)?;
-        head.length = bytes.at;
+        head.length = bytes.at();
         Ok(head)
     }
 
@@ -91,95 +61,6 @@ impl Head {
             }
             Ok(())
         })
-    }
-}
-
-impl<'a> Bytes<'a> {
-    fn byte(&mut self) -> Result<u8> {
-        let byte = *self.all.get(self.at).ok_or(Unread::Short)?;
-        self.at += 1;
-        Ok(byte)
-    }
-
-    fn skip(&mut self, count: usize) -> Result<&'a [u8]> {
-        let end = self.at.checked_add(count).ok_or(Unread::Damaged)?;
-        let skipped = self.all.get(self.at..end).ok_or(Unread::Short)?;
-        self.at = end;
-        Ok(skipped)
-    }
-
-    /// Seven bits a byte, the lowest first.
-    fn varint(&mut self) -> Result<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err(Unread::Damaged)
-    }
-
-    fn whole(&mut self) -> Result<i64> {
-        let folded = self.varint()?;
-        Ok((folded >> 1) as i64 ^ -((folded & 1) as i64))
-    }
-
-    fn count(&mut self) -> Result<usize> {
-        usize::try_from(self.whole()?).map_err(|_| Unread::Damaged)
-    }
-
-    fn binary(&mut self) -> Result<&'a [u8]> {
-        let length = usize::try_from(self.varint()?).map_err(|_| Unread::Damaged)?;
-        self.skip(length)
-    }
-
-    /// Each field of a struct: its number and its kind. `read` has to come to its end.
-    fn fields(&mut self, mut read: impl FnMut(&mut Self, i16, u8) -> Result<()>) -> Result<()> {
-        let mut field = 0_i16;
-        loop {
-            let head = self.byte()?;
-            if head == 0 {
-                return Ok(());
-            }
-            field = match head >> 4 {
-                0 => i16::try_from(self.whole()?).map_err(|_| Unread::Damaged)?,
-                more => field.checked_add(i16::from(more)).ok_or(Unread::Damaged)?,
-            };
-            read(self, field, head & 0x0f)?;
-        }
-    }
-
-    /// Comes to the end of a value that is not wanted.
-    fn pass(&mut self, kind: u8, depth: u8) -> Result<()> {
-        if depth > DEEPEST {
-            return Err(Unread::Damaged);
-        }
-        match kind {
-            kind::TRUE | kind::FALSE => Ok(()),
-            kind::BYTE => self.byte().map(drop),
-            kind::I16..=kind::I64 => self.varint().map(drop),
-            kind::DOUBLE => self.skip(8).map(drop),
-            kind::BINARY => self.binary().map(drop),
-            kind::LIST | kind::SET => {
-                let head = self.byte()?;
-                let count = match head >> 4 {
-                    15 => self.varint()?,
-                    few => u64::from(few),
-                };
-                for _ in 0..count {
-                    match head & 0x0f {
-                        // In a list a flag has a byte of its own.
-                        kind::TRUE | kind::FALSE => self.byte().map(drop)?,
-                        other => self.pass(other, depth + 1)?,
-                    }
-                }
-                Ok(())
-            }
-            kind::STRUCT => self.fields(|bytes, _, kind| bytes.pass(kind, depth + 1)),
-            _ => Err(Unread::Damaged),
-        }
     }
 }
 

@@ -11,10 +11,12 @@ mod header;
 mod hybrid;
 pub mod int96;
 mod page;
+pub mod schema;
 mod spread;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod thrift;
 
 pub use self::block::Block;
 pub use self::bounds::{PageBounds, page_bounds};
