@@ -25,9 +25,18 @@ pub struct PyFrame {
 }
 
 impl PyFrame {
+    /// What a step of a trace came to. Each goes through here, so that none is too deep.
+    pub(super) fn made(
+        py: Python<'_>,
+        frame: crate::error::Result<Frame>,
+        sources: Sources,
+    ) -> PyResult<Self> {
+        let frame = frame.and_then(Frame::bounded).map_err(|error| raised(py, error))?;
+        Ok(Self { frame, sources })
+    }
+
     fn with(&self, frame: crate::error::Result<Frame>, py: Python<'_>) -> PyResult<Self> {
-        let frame = frame.map_err(|error| raised(py, error))?;
-        Ok(Self { frame, sources: self.sources.clone() })
+        Self::made(py, frame, self.sources.clone())
     }
 
     /// As [`PyFrame::with`], where another frame's expressions or rows came in.
@@ -148,8 +157,7 @@ impl PyFrame {
         if !converted.iter().any(|arg| matches!(arg, Arg::Frame(_))) {
             return Err(misuse(py, "a call without a frame"));
         }
-        let frame = Frame::call(op, converted).map_err(|error| raised(py, error))?;
-        Ok(Self { frame, sources })
+        Self::made(py, Frame::call(op, converted), sources)
     }
 
     /// Rows of two frames by key; `keys` are the labels of either side, None for its index.
@@ -202,8 +210,7 @@ impl PyFrame {
         let mut sources = Sources::default();
         frames.iter().for_each(|frame| sources.unite(&frame.get().sources));
         let frames: Vec<Frame> = frames.iter().map(|frame| frame.get().frame.clone()).collect();
-        let frame = Frame::concat(&frames, ignore_index, inner).map_err(|error| raised(py, error))?;
-        Ok(Self { frame, sources })
+        Self::made(py, Frame::concat(&frames, ignore_index, inner), sources)
     }
 
     fn select(&self, py: Python<'_>, labels: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -256,13 +263,13 @@ impl PyFrame {
         self.with(self.frame.sort_index(ascending), py)
     }
 
-    fn head(&self, n: usize) -> Self {
-        Self { frame: self.frame.head(n), sources: self.sources.clone() }
+    fn head(&self, py: Python<'_>, n: usize) -> PyResult<Self> {
+        self.with(Ok(self.frame.head(n)), py)
     }
 
     #[pyo3(signature = (start, stop))]
-    fn slice(&self, start: i64, stop: Option<i64>) -> Self {
-        Self { frame: self.frame.slice(start, stop), sources: self.sources.clone() }
+    fn slice(&self, py: Python<'_>, start: i64, stop: Option<i64>) -> PyResult<Self> {
+        self.with(Ok(self.frame.slice(start, stop)), py)
     }
 
     #[pyo3(signature = (draw, weights=None))]
@@ -312,8 +319,7 @@ impl PyFrame {
     fn set_index(&self, py: Python<'_>, keys: &Bound<'_, PyAny>, drop: bool, append: bool) -> PyResult<Self> {
         let mut sources = self.sources.clone();
         let keys = keys_of(keys, &mut sources)?;
-        let frame = self.frame.set_index(keys, drop, append).map_err(|error| raised(py, error))?;
-        Ok(Self { frame, sources })
+        Self::made(py, self.frame.set_index(keys, drop, append), sources)
     }
 
     fn with_level_names(&self, py: Python<'_>, names: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -431,8 +437,7 @@ impl PyFrame {
         let mut sources = Sources::default();
         scalars.iter().for_each(|scalar| sources.unite(&scalar.get().sources));
         let scalars: Vec<Frame> = scalars.iter().map(|scalar| scalar.get().frame.clone()).collect();
-        let frame = Frame::record(self::labels(labels)?, &scalars).map_err(|error| raised(py, error))?;
-        Ok(Self { frame, sources })
+        Self::made(py, Frame::record(self::labels(labels)?, &scalars), sources)
     }
 
     /// Of the grouping that the index is of: its rows (none of counts), whether these are the frame's, `sort`, `dropna`.
@@ -471,8 +476,7 @@ impl PyFrame {
             rows.push(line);
         }
         let columns = columns.map(labels).transpose()?;
-        let frame = Frame::cells(labels(index)?, columns, rows).map_err(|error| raised(py, error))?;
-        Ok(Self { frame, sources })
+        Self::made(py, Frame::cells(labels(index)?, columns, rows), sources)
     }
 
     fn explain(&self) -> String {

@@ -75,8 +75,7 @@ impl PyGroups {
                 params: super::params::params(Some(given.cast::<PyDict>()?))?,
             });
         }
-        let frame = self.groups.aggregate(converted, series).map_err(|error| raised(py, error))?;
-        Ok(PyFrame { frame, sources })
+        PyFrame::made(py, self.groups.aggregate(converted, series), sources)
     }
 
     #[pyo3(signature = (function, input, options, other=None, **params))]
@@ -91,9 +90,7 @@ impl PyGroups {
     ) -> PyResult<PyFrame> {
         let told = told(function, options, super::params::params(params)?)?;
         let (input, other) = (input.map(|input| &input.frame), other.map(|other| &other.frame));
-        let frame = self.groups.window(input, other, told);
-        let frame = frame.map_err(|error| raised(py, error))?;
-        Ok(PyFrame { frame, sources: self.sources.clone() })
+        self.framed(py, self.groups.window(input, other, told))
     }
 
     #[pyo3(signature = (columns, label, dropna, ascending))]
@@ -106,8 +103,7 @@ impl PyGroups {
         ascending: Option<bool>,
     ) -> PyResult<PyFrame> {
         let counts = self.groups.counts(&frames_of(columns)?, self::label(label)?, dropna, ascending);
-        let frame = counts.map_err(|error| raised(py, error))?;
-        Ok(PyFrame { frame, sources: self.sources.clone() })
+        self.framed(py, counts)
     }
 
     fn enter(&self, py: Python<'_>, frame: &PyFrame) -> PyResult<PyFrame> {
@@ -162,8 +158,7 @@ impl PyGroups {
 
 impl PyGroups {
     fn framed(&self, py: Python<'_>, frame: crate::error::Result<Frame>) -> PyResult<PyFrame> {
-        let frame = frame.map_err(|error| raised(py, error))?;
-        Ok(PyFrame { frame, sources: self.sources.clone() })
+        PyFrame::made(py, frame, self.sources.clone())
     }
 }
 

@@ -9,14 +9,28 @@ use crate::error::{Error, not_decomposable};
 use crate::plan::dtype::Unit;
 use crate::plan::{DType, Label, Literal};
 
+/// Lists and labels that are nested deeper are refused.
+const DEEPEST: usize = 100;
+
 pub fn literal(object: &Bound<'_, PyAny>) -> PyResult<Literal> {
+    literal_at(object, 0)
+}
+
+fn literal_at(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Literal> {
     let py = object.py();
+    if depth > DEEPEST {
+        return Err(raised(
+            py,
+            not_decomposable("a constant is a list nested deeper than 100 lists")
+                .hint("Give a flat list; does it contain itself?"),
+        ));
+    }
     if object.is_none() {
         return Ok(Literal::Null);
     }
     let module = object.get_type().module()?;
     if module.to_str()?.starts_with("numpy") {
-        return numpy_scalar(object);
+        return numpy_scalar(object, depth);
     }
     if let Ok(value) = object.cast::<PyBool>() {
         return Ok(Literal::Bool(value.is_true()));
@@ -31,7 +45,7 @@ pub fn literal(object: &Bound<'_, PyAny>) -> PyResult<Literal> {
         return Ok(Literal::Str(object.extract()?));
     }
     if object.is_instance_of::<PyList>() {
-        let values = object.try_iter()?.map(|value| literal(&value?));
+        let values = object.try_iter()?.map(|value| literal_at(&value?, depth + 1));
         return Ok(Literal::List(values.collect::<PyResult<_>>()?));
     }
     if object.is_instance_of::<PyDateTime>() {
@@ -100,7 +114,7 @@ fn datetime(object: &Bound<'_, PyAny>) -> PyResult<Literal> {
     Ok(Literal::Timestamp(microseconds(&since)?, Unit::Micro, zone))
 }
 
-fn numpy_scalar(object: &Bound<'_, PyAny>) -> PyResult<Literal> {
+fn numpy_scalar(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Literal> {
     let py = object.py();
     let dtype = object.getattr("dtype")?;
     let kind: String = dtype.getattr("kind")?.extract()?;
@@ -108,7 +122,7 @@ fn numpy_scalar(object: &Bound<'_, PyAny>) -> PyResult<Literal> {
     if kind == "M" || kind == "m" {
         return numpy_time(object, kind == "M", &name);
     }
-    let plain = literal(&object.call_method0("item")?)?;
+    let plain = literal_at(&object.call_method0("item")?, depth + 1)?;
     let dtype = match name.as_str() {
         "bool" => DType::Bool,
         "int8" => DType::Int8,
@@ -156,6 +170,17 @@ fn numpy_time(object: &Bound<'_, PyAny>, point: bool, name: &str) -> PyResult<Li
 }
 
 pub fn label(object: &Bound<'_, PyAny>) -> PyResult<Label> {
+    label_at(object, 0)
+}
+
+fn label_at(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Label> {
+    if depth > DEEPEST {
+        return Err(raised(
+            object.py(),
+            not_decomposable("a label is a tuple nested deeper than 100 tuples")
+                .hint("Name columns by text, whole numbers, or tuples of them"),
+        ));
+    }
     if object.is_none() {
         return Ok(Label::None);
     }
@@ -163,7 +188,9 @@ pub fn label(object: &Bound<'_, PyAny>) -> PyResult<Label> {
         return Ok(Label::Str(text.to_string()));
     }
     if let Ok(parts) = object.cast::<PyTuple>() {
-        return Ok(Label::Tuple(parts.iter().map(|part| label(&part)).collect::<PyResult<_>>()?));
+        return Ok(Label::Tuple(
+            parts.iter().map(|part| label_at(&part, depth + 1)).collect::<PyResult<_>>()?,
+        ));
     }
     if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
         return Ok(Label::Int(object.extract()?));

@@ -284,3 +284,116 @@ def test_expressions_that_are_nested_too_deep_are_refused(client: RLMClient, dat
     assert client.execute(make_task(data, added(900))) == 7.0 + 900 * 5
     with pytest.raises(NotDecomposableError, match="nested deeper"):
         client.execute(make_task(data, added(5_000)))
+
+
+def _sorts(p: Any, q: Any, times: int) -> Any:
+    for turn in range(times):
+        p = p.sort_values("x", ascending=bool(turn % 2))
+    return p["x"].sum()
+
+
+def _heads(p: Any, q: Any, times: int) -> Any:
+    for _ in range(times):
+        p = p.head(3)
+    return p["x"].sum()
+
+
+def _slices(p: Any, q: Any, times: int) -> Any:
+    for _ in range(times):
+        p = p.iloc[:3]
+    return p["x"].sum()
+
+
+def _joined(p: Any, q: Any, times: int) -> Any:
+    for _ in range(times):
+        p = p.merge(q, on="x")
+    return p["x"].sum()
+
+
+def _stacked(p: Any, q: Any, times: int) -> Any:
+    for _ in range(times):
+        p = pd.concat([q.head(0), p], ignore_index=True)
+    return p["x"].sum()
+
+
+def _scalars(p: Any, q: Any, times: int) -> Any:
+    column = p["x"]
+    for _ in range(times):
+        column = p["x"] * 0 + column.max()
+    return column.max() + p["x"].sum() - column.max()
+
+
+def _running(p: Any, q: Any, times: int) -> Any:
+    column = p["x"]
+    for _ in range(times):
+        column = column.cummax()
+    return column.max() + p["x"].sum() - column.max()
+
+
+def _looked_up(p: Any, q: Any, times: int) -> Any:
+    for _ in range(times):
+        q = q[q["x"].isin(p[p["x"].isin(q["x"])]["x"])]
+    return q["x"].sum()
+
+
+STEPS = [_sorts, _heads, _slices, _joined, _stacked, _scalars, _running, _looked_up]
+
+
+@pytest.mark.parametrize("steps", STEPS, ids=[steps.__name__ for steps in STEPS])
+def test_plans_that_are_too_deep_are_refused(client: RLMClient, steps: Any) -> None:
+    data = pa.table({"x": [1.5, 2.5, 3.0]})
+    table = client.table(data)
+    assert client.execute(make_task(data, lambda p: steps(p, table, 2))) == 7.0
+    with pytest.raises(NotDecomposableError, match="deeper than"):
+        client.execute(make_task(data, lambda p: steps(p, table, 3_000)))
+
+
+@pytest.mark.parametrize("steps", [_sorts, _heads], ids=["sorts", "heads"])
+def test_the_deepest_plans_are_run(client: RLMClient, steps: Any) -> None:
+    data = pa.table({"x": [1.5, 2.5, 3.0]})
+    assert client.execute(make_task(data, lambda p: steps(p, None, 990))) == 7.0
+
+
+def test_plans_that_double_are_refused(client: RLMClient) -> None:
+    def doubled(p: Any) -> Any:
+        for _ in range(60):
+            p = pd.concat([p, p], ignore_index=True)
+        return p["x"].sum()
+
+    with pytest.raises(NotDecomposableError, match="beyond 1,000,000 steps"):
+        client.execute(make_task(pa.table({"x": [1.0]}), doubled))
+
+
+def _nested(kind: type, inner: Any, times: int) -> Any:
+    for _ in range(times):
+        inner = kind([inner])
+    return inner
+
+
+def _itself() -> list[Any]:
+    found: list[Any] = [1]
+    found.append(found)
+    return found
+
+
+def _array_of_itself() -> Any:
+    found = np.empty((), object)
+    found[()] = found
+    return found
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda p: p.rename(columns={"x": _nested(tuple, "a", 20_000)}),
+        lambda p: p[_nested(tuple, "a", 20_000)],
+        lambda p: p["x"].rename(_nested(tuple, "a", 20_000)),
+        lambda p: p[p["x"].isin(_itself())],
+        lambda p: p[p["x"].isin(_nested(list, 1, 20_000))],
+        lambda p: p["x"] + _array_of_itself(),
+    ],
+    ids=["rename", "column", "name", "itself", "list", "array"],
+)
+def test_constants_that_are_nested_too_deep_are_refused(client: RLMClient, operation: Operation) -> None:
+    with pytest.raises(NotDecomposableError):
+        client.execute(make_task(pa.table({"x": [1.0]}), operation))

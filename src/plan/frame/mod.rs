@@ -3,6 +3,7 @@
 mod bins;
 mod cells;
 mod concat;
+mod depth;
 mod draw;
 mod dummies;
 mod explode;
