@@ -1,5 +1,6 @@
 //! Execution of plans: aggregates, grouping, scanning in chunks, and the lowering to physical plans.
 
+mod below_nulls;
 pub mod common;
 mod compute_exec;
 pub mod control;

@@ -9,6 +9,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 
+use super::below_nulls::sound;
 use super::control::Control;
 pub use super::cut::{Morsel, morsels, morsels_of_rows};
 use super::flat::FlatMorsel;
@@ -246,6 +247,11 @@ impl MorselReader {
             let keep = codes || texts || *array.data_type() == column.arrow;
             if array.data_type().is_nested() {
                 *array = trimmed(array)?;
+            }
+            if let Source::Memory(_) = &self.source
+                && let Some(made) = sound(array)?
+            {
+                *array = made;
             }
             if !keep {
                 *array = match &self.source {

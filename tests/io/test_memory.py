@@ -108,3 +108,52 @@ def test_a_client_that_is_not_closed_leaves_nothing(tmp_path: Path) -> None:
     code = VICTIM.split("print")[0]
     subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(tmp_path)], check=True, env=os.environ)
     assert not list(tmp_path.iterdir())
+
+
+def astray(kind: str) -> pa.Array:
+    """A thousand texts, each second one missing; the views or codes of missing ones point at what is not there."""
+    rows = 1000
+    present = np.arange(rows) % 2 == 0
+    valid = pa.py_buffer(np.packbits(present, bitorder="little").tobytes())
+    if kind == "views":
+        good = np.frombuffer(np.array([3], "<i4").tobytes() + b"abc" + bytes(9), np.uint8)
+        bad = np.array([1 << 20, 0x41414141, 77, 1 << 30], "<i4").view(np.uint8)
+        views = np.where(present[:, None], good, bad).astype(np.uint8)
+        return pa.Array.from_buffers(pa.string_view(), rows, [valid, pa.py_buffer(views.tobytes())])
+    codes = np.where(present, 0, -(1 << 30)).astype("int32")
+    return pa.DictionaryArray.from_buffers(
+        pa.dictionary(pa.int32(), pa.string()),
+        rows,
+        [valid, pa.py_buffer(codes.tobytes())],
+        pa.array(["abc", "y"]),
+    )
+
+
+ASTRAY: dict[str, Any] = {
+    "equal": lambda p: p[p["s"] == "abc"]["v"].sum(),
+    "group": lambda p: p.groupby("s", dropna=False)["v"].sum().sum(),
+    "sort": lambda p: p.sort_values("s")["v"].head(500).sum(),
+    "distinct": lambda p: p.drop_duplicates("s")["v"].sum(),
+    "isin": lambda p: p[p["s"].isin(["abc", "a text that is long"])]["v"].sum(),
+    "upper": lambda p: p[p["s"].str.upper() == "ABC"]["v"].sum(),
+    "join": lambda p: p.merge(p.drop_duplicates("s"), on="s")["v_x"].sum(),
+    "count": lambda p: p["s"].nunique(),
+}
+
+
+@pytest.mark.parametrize("kind", ["views", "codes"])
+@pytest.mark.parametrize("operation", ASTRAY)
+def test_what_lies_below_missing_values_does_not_matter(client: RLMClient, kind: str, operation: str) -> None:
+    values = pa.array(range(1000))
+    texts = pa.array(["abc" if row % 2 == 0 else None for row in range(1000)])
+    same = pa.table({"s": texts, "v": values})
+    expected = client.execute(make_task(same, ASTRAY[operation]))
+    table = pa.table({"s": astray(kind), "v": values})
+    assert client.execute(make_task(table, ASTRAY[operation])) == expected
+
+
+@pytest.mark.parametrize("kind", ["views", "codes"])
+def test_what_lies_below_missing_values_is_no_answer(client: RLMClient, kind: str) -> None:
+    answer = client.execute(make_task(pa.table({"s": astray(kind)}), lambda p: p)).to_pandas()
+    assert answer["s"].tolist()[::2] == ["abc"] * 500
+    assert answer["s"].isna().tolist() == [row % 2 == 1 for row in range(1000)]
