@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -140,7 +139,7 @@ pub struct FoundLetter {
     pub id: String,
     pub sender: Arc<Sender>,
     pub letter: Letter,
-    bytes: Arc<Mmap>,
+    bytes: Arc<Vec<u8>>,
     function: Range<usize>,
     payload: Vec<Range<usize>>,
 }
@@ -182,7 +181,7 @@ fn name_of(path: &Path) -> String {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn read(file: &str, entries: Vec<Entry>, bytes: &Arc<Mmap>) -> Vec<FoundLetter> {
+fn read(file: &str, entries: Vec<Entry>, bytes: &Arc<Vec<u8>>) -> Vec<FoundLetter> {
     let mut sender: Option<(Arc<Sender>, Range<usize>)> = None;
     let mut parcels: BTreeMap<u64, Vec<Range<usize>>> = BTreeMap::new();
     let mut found: BTreeMap<u64, FoundLetter> = BTreeMap::new();

@@ -5,8 +5,8 @@
 //! were being written when their writer ended: they are cut off when the file is opened again.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Seek, SeekFrom, Write};
-use std::ops::Range;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::{Deref, Range};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,13 +29,19 @@ pub struct Entry {
 }
 
 /// What was in a file when it was opened.
-#[derive(Debug, Default)]
-pub struct Found {
+#[derive(Debug)]
+pub struct Found<B = Mmap> {
     pub entries: Vec<Entry>,
     /// The file as it was; none if it was empty.
-    pub bytes: Option<Arc<Mmap>>,
+    pub bytes: Option<Arc<B>>,
     /// Bytes at the end that made no whole record.
     pub torn: u64,
+}
+
+impl<B> Default for Found<B> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), bytes: None, torn: 0 }
+    }
 }
 
 /// A file that is open for writing, under its lock.
@@ -68,7 +74,10 @@ impl Log {
     }
 
     fn read(mut file: File, path: &Path) -> io::Result<(Self, Found)> {
-        let found = records(&file)?;
+        // SAFETY: only the holder of the file's lock changes it, which is taken. Nothing before the end of the last whole
+        // record is changed or cut off any more: not here, where what is torn is cut off behind it, and not by a later
+        // holder. What lies behind it is not read once the records were found.
+        let found = records(&file, |file| unsafe { Mmap::map(file) })?;
         let whole = found.entries.last().map_or(MAGIC.len(), |last| last.body.end) as u64;
         if found.bytes.as_ref().is_none_or(|bytes| bytes.len() < MAGIC.len()) {
             file.set_len(0)?;
@@ -148,18 +157,24 @@ impl Drop for Log {
     }
 }
 
-/// The records of a file that nobody is asked for.
-pub fn look(path: &Path) -> io::Result<Found> {
-    records(&File::open(path)?)
+/// The records of a file that nobody is asked for. Copied: who has its lock may cut off what is torn meanwhile, and a
+/// mapping would end this process there.
+pub fn look(path: &Path) -> io::Result<Found<Vec<u8>>> {
+    records(&File::open(path)?, |mut file| {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    })
 }
 
-fn records(file: &File) -> io::Result<Found> {
+fn records<B: Deref<Target = [u8]>>(
+    file: &File,
+    read: impl FnOnce(&File) -> io::Result<B>,
+) -> io::Result<Found<B>> {
     if file.metadata()?.len() == 0 {
         return Ok(Found::default());
     }
-    // SAFETY: only the holder of the file's lock changes it, and then it adds at its end; it cuts off nothing but what
-    // made no whole record, which nobody refers to.
-    let bytes = Arc::new(unsafe { Mmap::map(file)? });
+    let bytes = Arc::new(read(file)?);
     let mut entries = Vec::new();
     let mut at = MAGIC.len();
     if bytes.len() >= at && !bytes.starts_with(MAGIC) {
@@ -253,6 +268,19 @@ mod tests {
         log.remove().unwrap();
         let (log, found) = Log::open(&path).unwrap().unwrap();
         assert!(found.entries.is_empty() && log.is_empty());
+    }
+
+    #[test]
+    fn what_was_looked_at_stays_where_its_file_is_cut() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let (mut log, _) = Log::open(&path).unwrap().unwrap();
+        log.append(&json!({ "n": 0 }), &[&vec![7; 1 << 20]]).unwrap();
+        let found = look(&path).unwrap();
+        // A mapping has no bytes behind the end of its file: who reads there is ended.
+        log.file.set_len(0).unwrap();
+        let bytes = found.bytes.unwrap();
+        assert!(bytes[found.entries[0].body.clone()].iter().all(|byte| *byte == 7));
     }
 
     #[test]
