@@ -7,10 +7,13 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memmap2::{Mmap, MmapMut};
+#[cfg(target_os = "linux")]
+use rustix::fs::SealFlags;
 
 /// From here on bytes are shared, not sent: below, a copy through the socket costs less than a mapping.
 pub const SHARED_FROM: usize = 256 * 1024;
@@ -65,12 +68,18 @@ impl Blob {
     pub fn written(write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Self> {
         let mut file = unnamed()?;
         write(&mut file)?;
+        seal(&file);
         Self::mapped(file.into())
     }
 
-    /// The whole of a file without a name, as another process sent it.
+    /// The whole of a file without a name, as another process sent it: mapped if nobody can change it any more, else
+    /// copied.
     pub fn received(file: OwnedFd) -> io::Result<Self> {
-        let mut found = Self::mapped(file)?;
+        let file = File::from(file);
+        let mut found = match is_sealed(&file) {
+            true => Self::mapped(file.into())?,
+            false => Self::written(|own| copy(&file, own))?,
+        };
         if let Some(shared) = found.alone() {
             shared.counted = true;
             if KEPT.fetch_add(1, Ordering::Relaxed) >= MOST_KEPT {
@@ -101,9 +110,10 @@ impl Blob {
         if file.metadata()?.len() == 0 {
             return Ok(Self::Inline(Arc::from([])));
         }
-        // SAFETY: the file has no name; who else holds it are this process and a worker, and neither changes it
-        // once it was sent. A worker that breaks this only makes its own answer wrong: the mapping is not
-        // shortened, because nothing here or there truncates it.
+        // SAFETY: the file has no name. What was written here, and what came from a worker, is sealed: no process can
+        // change or shorten it. The page that both sides write has a size that is sealed, and this mapping of it is only
+        // there to be passed on. Where there are no seals, it is held by this process and a worker, whose package changes
+        // nothing that it sent.
         let map = unsafe { Mmap::map(&file)? };
         Ok(Self::Shared(Arc::new(Shared { file: Some(file.into()), counted: false, map })))
     }
@@ -159,7 +169,9 @@ impl Page {
     pub fn new() -> io::Result<Self> {
         let file = unnamed()?;
         file.set_len(PAGE)?;
-        // SAFETY: both sides read and write single words of it, and neither takes their values on trust.
+        seal_size(&file);
+        // SAFETY: it keeps its size; both sides read and write single words of it, and neither takes their values on
+        // trust.
         let map = unsafe { MmapMut::map_mut(&file)? };
         Ok(Self { file: file.into(), map })
     }
@@ -199,7 +211,58 @@ impl Page {
 #[cfg(target_os = "linux")]
 fn unnamed() -> io::Result<File> {
     use nix::sys::memfd::{MFdFlags, memfd_create};
-    Ok(File::from(memfd_create(c"rlm", MFdFlags::MFD_CLOEXEC)?))
+    Ok(File::from(memfd_create(c"rlm", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?))
+}
+
+/// What is in the file stays as it is. A system that refuses leaves it to those who hold it.
+#[cfg(target_os = "linux")]
+fn seal(file: &File) {
+    let _ = rustix::fs::fcntl_add_seals(file, whole() | SealFlags::GROW | SealFlags::SEAL);
+}
+
+/// It is written further, and keeps its size.
+#[cfg(target_os = "linux")]
+fn seal_size(file: &File) {
+    let _ = rustix::fs::fcntl_add_seals(file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL);
+}
+
+#[cfg(target_os = "linux")]
+fn is_sealed(file: &File) -> bool {
+    rustix::fs::fcntl_get_seals(file).is_ok_and(|seals| seals.contains(whole()))
+}
+
+/// What a mapping needs.
+#[cfg(target_os = "linux")]
+fn whole() -> SealFlags {
+    SealFlags::SHRINK | SealFlags::WRITE
+}
+
+#[cfg(not(target_os = "linux"))]
+fn seal(_: &File) {}
+
+#[cfg(not(target_os = "linux"))]
+fn seal_size(_: &File) {}
+
+#[cfg(not(target_os = "linux"))]
+fn is_sealed(_: &File) -> bool {
+    true
+}
+
+/// As many bytes as a file has now, wherever who sent it reads or writes.
+fn copy(from: &File, to: &mut File) -> io::Result<()> {
+    let mut left = from.metadata()?.len();
+    let mut at = 0;
+    let mut piece = vec![0; 1 << 16];
+    while left > 0 {
+        let most = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let came = from.read_at(&mut piece[..most], at)?;
+        if came == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        to.write_all(&piece[..came])?;
+        (at, left) = (at + came as u64, left - came as u64);
+    }
+    Ok(())
 }
 
 /// Where there is no such call, a file whose name is taken away at once.
@@ -225,6 +288,30 @@ mod tests {
             assert_eq!(blob.bytes(), bytes);
             assert_eq!(blob.file().is_some(), size >= SHARED_FROM);
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_came_does_not_change_under_its_reader() {
+        let given = vec![7_u8; SHARED_FROM];
+        let sender = unnamed().unwrap();
+        sender.write_all_at(&given, 0).unwrap();
+        let open = Blob::received(sender.try_clone().unwrap().into()).unwrap();
+        sender.write_all_at(&[9; 100], 0).unwrap();
+        // Who reads behind the end of a mapped file is ended.
+        sender.set_len(0).unwrap();
+        assert_eq!(open.bytes(), given);
+
+        let sealed = Blob::new(&given).unwrap();
+        let sender = File::from(sealed.file().unwrap().try_clone_to_owned().unwrap());
+        let found = Blob::received(sender.try_clone().unwrap().into()).unwrap();
+        assert!(sender.set_len(0).is_err() && sender.write_all_at(&[9; 100], 0).is_err());
+        assert_eq!(found.bytes(), given);
+        // The same file, not a copy of it.
+        let about = |file: File| std::os::unix::fs::MetadataExt::ino(&file.metadata().unwrap());
+        let passed_on = File::from(found.file().unwrap().try_clone_to_owned().unwrap());
+        assert_eq!(about(passed_on), about(sender));
+        assert!(File::from(Page::new().unwrap().file).set_len(0).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rlm_hypervisor import (
     RLMError,
     WorkerCrashedError,
 )
+from rlm_hypervisor.worker.channel import SHARED_FROM, Channel, Written, unnamed
 
 from tests.faults._faults import BAD, DEADLY, HARMLESS, RAISING, exits, kills_itself, raises_base
 from tests.faults._workers import PATIENCE, books, linux, looked_after, still_serves, task
@@ -225,3 +227,23 @@ def test_an_exception_keeps_its_kind_its_text_and_where_it_was_raised(client: RL
     assert pickle.loads(pickle.dumps(caught.value)).code == "OPERATION_FAILED"
     assert books(client.submit(task(abs, []))) is not None
     assert client.submit(task(abs, [])).result(PATIENCE) == []
+
+
+@linux
+def test_what_a_worker_sent_stays_as_it_is() -> None:
+    here, there = socket.socketpair()
+    written = Written(unnamed())
+    os.write(written.file, b"written " * SHARED_FROM)
+    written.length = os.fstat(written.file).st_size
+    with here, there:
+        Channel(here).send({"t": "done"}, [written, b"bytes" * SHARED_FROM])
+        _, files, _, _ = socket.recv_fds(there, 1 << 16, 8)
+    assert len(files) == 2
+    for file in [*files, written.file]:
+        # So the supervisor maps it, as it is.
+        with pytest.raises(PermissionError):
+            os.truncate(file, 0)
+        with pytest.raises(PermissionError):
+            os.pwrite(file, b"others", 0)
+    for file in files:
+        os.close(file)

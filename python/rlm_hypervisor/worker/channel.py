@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import mmap
 import os
@@ -107,6 +109,7 @@ class Channel:
         made: list[int] = []
         for blob in blobs:
             if isinstance(blob, Written):
+                _seal(blob.file)
                 files.append(blob.file)
                 lengths.append(blob.length | _SHARED)
                 continue
@@ -156,13 +159,22 @@ def _shared(view: memoryview) -> int | None:
     except BaseException:
         os.close(file)
         raise
+    _seal(file)
     return file
+
+
+def _seal(file: int) -> None:
+    """What is in a file without a name stays as it is: the supervisor maps it then, and else copies it."""
+    if hasattr(fcntl, "F_ADD_SEALS"):
+        seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
 
 
 def unnamed() -> int:
     """A new file without a name."""
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("rlm")
+        return os.memfd_create("rlm", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     import tempfile
 
     file, path = tempfile.mkstemp()
