@@ -124,7 +124,7 @@ mod tests {
 
     use arrow::array::{Int8Array, ListArray, StringArray, StringViewArray, StructArray};
     use arrow::buffer::OffsetBuffer;
-    use arrow::datatypes::{Field, Fields};
+    use arrow::datatypes::{Field, Fields, Int8Type};
 
     use super::*;
 
@@ -153,8 +153,9 @@ mod tests {
 
     #[test]
     fn what_is_astray_is_mended_and_nothing_else() {
+        // Arrow's own check looks at views below missing values, and not at codes there.
+        assert!(texts().to_data().validate_full().is_err());
         for array in [texts(), coded()] {
-            assert!(array.to_data().validate_full().is_err());
             let made = sound(&array).unwrap().unwrap();
             made.to_data().validate_full().unwrap();
             assert_eq!(made.nulls(), array.nulls());
@@ -167,6 +168,8 @@ mod tests {
         let texts = sound(&texts()).unwrap().unwrap();
         let values: Vec<_> = texts.as_string_view().iter().collect();
         assert_eq!(values, [Some("a text that is long"), None, Some("b")]);
+        let coded = sound(&coded()).unwrap().unwrap();
+        assert_eq!(coded.as_dictionary::<Int8Type>().keys().values().as_ref(), [1, 0, 0, 0]);
     }
 
     #[test]
