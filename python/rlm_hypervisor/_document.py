@@ -32,7 +32,9 @@ def _convert(value: Any, objects: list[Any], path: str, within: tuple[int, ...])
         and not isinstance(value, str | bytes | dict)
     ):
         return _marker("$object", value, objects)
-    if value is None or type(value) in (str, bool, int, float):
+    if type(value) is str:
+        return writable(value, path)
+    if value is None or type(value) in (bool, int, float):
         return value
     if isinstance(value, dict):
         _no_cycle(value, path, within)
@@ -56,13 +58,13 @@ def _convert(value: Any, objects: list[Any], path: str, within: tuple[int, ...])
         )
     # A subclass, such as an enum's member, is the plain value.
     if isinstance(value, str):
-        return str.__str__(value)
+        return writable(str.__str__(value), path)
     if isinstance(value, int):
         return int.__int__(value)
     if isinstance(value, float):
         return float.__float__(value)
     if isinstance(value, os.PathLike):
-        return os.fsdecode(os.fspath(value))
+        return writable(os.fsdecode(os.fspath(value)), path)
     if not isinstance(value, type) and hasattr(type(value), "__task__"):
         return _convert(value.__task__(), objects, path, within)
     if not isinstance(value, type) and (
@@ -77,6 +79,18 @@ def _convert(value: Any, objects: list[Any], path: str, within: tuple[int, ...])
     if callable(value):
         return _marker("$callable", value, objects)
     return _marker("$object", value, objects)
+
+
+def writable(text: str, path: str) -> str:
+    """The text, unless it has what is not of Unicode: a path may, with bytes that are not UTF-8."""
+    try:
+        text.isascii() or text.encode()
+    except UnicodeEncodeError:
+        raise InvalidTaskError(
+            f"`{path}` is {ascii(text)}, which cannot be written as UTF-8. Give text, or rename the file",
+            details={"path": path},
+        ) from None
+    return text
 
 
 def _no_cycle(value: Any, path: str, within: tuple[int, ...]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote, unquote
 
 from rlm_hypervisor import _core
+from rlm_hypervisor._handlers import by_handler
 from rlm_hypervisor._lazy import is_instance, require
 from rlm_hypervisor.errors import InvalidTaskError, RLMError, SourceUnreadableError, exposed
 from rlm_hypervisor.streams import spooled
@@ -59,6 +60,8 @@ def open_lake(
     except ImportError:
         raise
     except Exception as error:
+        if by_handler(error):
+            raise
         raise SourceUnreadableError(
             f"the log of the {type(table).__name__} cannot be read: {' '.join(_core.redact(str(error)).split())[:300]}",
             details={"path": "input.source"},

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rlm_hypervisor import _core
-from rlm_hypervisor._document import has_index, indexed, plain
+from rlm_hypervisor._document import has_index, indexed, plain, writable
+from rlm_hypervisor._handlers import by_handler
 from rlm_hypervisor._lazy import is_instance
 from rlm_hypervisor.errors import InvalidTaskError, RLMError, exposed
 from rlm_hypervisor.lakes import is_lake, open_lake
@@ -62,6 +63,9 @@ class Sources:
         place: str = "input",
         soon: bool = False,
     ) -> _core.Frame:
+        for item in opened:
+            if isinstance(item, str):
+                writable(item, f"{place}.source")
         if any(is_lake(item) for item in opened):
             if len(opened) > 1 or file_format is not None or read_options:
                 raise InvalidTaskError(
@@ -89,6 +93,8 @@ class Sources:
         except RLMError:
             raise
         except Exception as error:
+            if by_handler(error):
+                raise
             kinds = ", ".join(sorted({type(item).__name__ for item in opened}))
             raise InvalidTaskError(
                 f"the source ({kinds}) cannot be taken as a table: {' '.join(_core.redact(str(error)).split())[:300]}. "

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from rlm_hypervisor import _core
+from rlm_hypervisor._handlers import by_handler
 from rlm_hypervisor._lazy import is_instance
 from rlm_hypervisor.errors import InvalidTaskError, RLMError, SourceUnreadableError, TaskTimeoutError, exposed
 
@@ -89,6 +90,8 @@ def _drain(spool: _core.Spool, source: Iterator[Any], until: float | None) -> No
         except RLMError:
             raise
         except Exception as error:
+            if by_handler(error):
+                raise
             _raised(source, error)
         _late(until)
         if is_instance(table, "pandas", "DataFrame"):
@@ -109,6 +112,8 @@ def _add(spool: _core.Spool, table: Any, until: float | None) -> None:
     except RLMError:
         raise
     except Exception as error:
+        if by_handler(error):
+            raise
         raise InvalidTaskError(
             f"a {type(table).__name__} of the source cannot be taken as a table: "
             f"{' '.join(_core.redact(str(error)).split())[:300]}. Give pandas, Polars or pyarrow tables",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from rlm_hypervisor._document import writable
 from rlm_hypervisor.written import Written
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Writer:
         success_marker: bool,
     ) -> Written:
         asked: dict[str, Any] = {
-            "url": os.fspath(url),
+            "url": writable(os.fspath(url), "url"),
             "format": form,
             "mode": mode,
             "compression": compression,

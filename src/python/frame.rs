@@ -94,8 +94,9 @@ impl PyFrame {
         index: Vec<(String, Option<String>)>,
     ) -> PyResult<Self> {
         let given = exported(py, table)?;
-        let source = MemorySource::new(vec![given]).map_err(|error| raised(py, error))?;
-        let source = Source::Memory(Arc::new(source));
+        let source =
+            MemorySource::new(vec![given]).and_then(|source| Source::Memory(Arc::new(source)).sound());
+        let source = source.map_err(|error| raised(py, error))?;
         let fields = source.fields();
         let (id, sources) = Sources::only(source, None);
         let index: Vec<_> = index.into_iter().map(|(column, name)| (Arc::from(column), name)).collect();

@@ -122,7 +122,13 @@ impl Answer {
                 let cells = batch.columns().iter().zip(&formats);
                 text.push(
                     cells
-                        .map(|(column, format)| column.is_valid(row).then(|| format.value(row).to_string()))
+                        .map(|(column, format)| {
+                            // A time beyond the calendar is no error of who only looks.
+                            let shown = |_| "(beyond the calendar)".to_owned();
+                            column
+                                .is_valid(row)
+                                .then(|| format.value(row).try_to_string().unwrap_or_else(shown))
+                        })
                         .collect(),
                 );
             }

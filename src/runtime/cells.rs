@@ -8,9 +8,9 @@ use arrow::datatypes::{Field, Schema};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::answer::{Answer, Shape, row_labels};
-use crate::error::{Error, Result};
-use crate::plan::Label;
+use crate::error::{Code, Error, Result};
 use crate::plan::frame::Cells;
+use crate::plan::{DType, Label};
 
 /// Values that share a column with others of another type. In the answer's table they are text.
 pub struct Mixed {
@@ -85,7 +85,17 @@ impl Answer {
 
 fn text(value: &ArrayRef) -> Result<Option<String>> {
     let format = ArrayFormatter::try_new(value.as_ref(), &FormatOptions::default())?;
-    Ok(value.is_valid(0).then(|| format.value(0).to_string()))
+    value.is_valid(0).then(|| written(&format, value, 0)).transpose()
+}
+
+/// A value that is there as text. Times beyond the calendar have none.
+pub(super) fn written(format: &ArrayFormatter<'_>, values: &ArrayRef, row: usize) -> Result<String> {
+    format.value(row).try_to_string().map_err(|_| {
+        let kind = DType::from_arrow(values.data_type());
+        let what = format!("a value of type {kind} is beyond the years that can be written as text");
+        Error::new(Code::OperationFailed, what)
+            .hint("Leave such rows out first, or convert the column to `int64` with `astype`")
+    })
 }
 
 fn row_of(values: Vec<ArrayRef>) -> Result<RecordBatch> {

@@ -89,7 +89,9 @@ impl Engine {
                 Given::Stream(spool) => {
                     let threads = self.settings().threads;
                     let finished = tokio::task::spawn_blocking(move || spool.finish(threads)).await;
-                    return finished.map_err(|_| Error::internal("the opening of a stream was aborted"))?;
+                    let opened =
+                        finished.map_err(|_| Error::internal("the opening of a stream was aborted"))?;
+                    return opened?.sound();
                 }
                 Given::Path(path) => paths.push(path),
                 Given::Table(schema, batches) => tables.push((schema, batches)),
@@ -104,7 +106,7 @@ impl Engine {
                     .hint("Leave them out")
                     .detail("path", PATH))
             }
-            (true, false) => Ok(Source::Memory(Arc::new(MemorySource::new(tables)?))),
+            (true, false) => Source::Memory(Arc::new(MemorySource::new(tables)?)).sound(),
             (false, true) => {
                 let mut files = Vec::new();
                 for some in paths.chunks(FILES_AT_ONCE) {
@@ -132,7 +134,7 @@ impl Engine {
         let engine = self.clone();
         let work = async move {
             let looked = source.looked_at(needed.as_ref(), &engine.footers);
-            in_time(timeout, async { Ok(Source::Parquet(Arc::new(looked.await?))) }).await
+            in_time(timeout, async { Source::Parquet(Arc::new(looked.await?)).sound() }).await
         };
         Ok(Opening::new(io.spawn(work), io))
     }
@@ -161,7 +163,7 @@ impl Engine {
         for some in paths.chunks(FILES_AT_ONCE) {
             files.extend(self.found(some, stores).await?);
         }
-        declared.source(files, &self.footers).await
+        declared.source(files, &self.footers).await?.sound()
     }
 
     /// The files that some paths stand for, asked for side by side.
@@ -206,7 +208,7 @@ impl Engine {
                 true => ParquetSource::first_look(files, &self.footers, only).await?,
                 false => ParquetSource::open(files, &self.footers, only).await?,
             };
-            return Ok(Source::Parquet(Arc::new(opened)));
+            return Source::Parquet(Arc::new(opened)).sound();
         }
         let files = files.into_iter().zip(told).collect();
         let settings = self.settings();
@@ -215,7 +217,7 @@ impl Engine {
             Room::new(self.memory.clone(), bytes)
         });
         let opened = FilesSource::open(files, &settings.spill_dir, settings.threads, options, room).await?;
-        Ok(Source::Files(Arc::new(opened)))
+        Source::Files(Arc::new(opened)).sound()
     }
 }
 

@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRe
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::answer::{Answer, Shape};
+use super::cells::written;
 use crate::engine::wide::Spread;
 use crate::error::Result;
 use crate::plan::Label;
@@ -132,9 +133,10 @@ fn texts(values: &ArrayRef) -> Result<Vec<Label>> {
             let options = FormatOptions::default();
             let format = ArrayFormatter::try_new(values.as_ref(), &options)?;
             rows.map(|row| {
-                if values.is_null(row) { Label::None } else { Label::Str(format.value(row).to_string()) }
+                let there = !values.is_null(row);
+                Ok(if there { Label::Str(written(&format, values, row)?) } else { Label::None })
             })
-            .collect()
+            .collect::<Result<_>>()?
         }
     })
 }

@@ -136,6 +136,16 @@ def test_values_that_cannot_be_computed_for(client: RLMClient, data: pa.Table, q
         client.execute(task(query, data))
 
 
+@pytest.mark.parametrize("group", ["", " group by k"])
+def test_arguments_that_are_looked_at_when_a_query_runs(
+    client: RLMClient, data: pa.Table, group: str
+) -> None:
+    with pytest.raises(
+        InvalidTaskError, match=r"the SQL cannot be planned: Percentile value must be between"
+    ):
+        client.execute(task(f"select approx_percentile_cont(i, 2.0) from partition{group}", data))
+
+
 def test_the_document(client: RLMClient, data: pa.Table) -> None:
     query = "select count(*) n from partition"
     sql = {"sql": query}

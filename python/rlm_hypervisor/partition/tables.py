@@ -6,8 +6,10 @@ from typing import Any
 
 from rlm_hypervisor import _core
 from rlm_hypervisor._document import has_index
+from rlm_hypervisor._handlers import by_handler
 from rlm_hypervisor._lazy import is_instance
 from rlm_hypervisor._text import clipped
+from rlm_hypervisor.errors import RLMError
 from rlm_hypervisor.partition.arrays import Lookup, Taken
 from rlm_hypervisor.partition.column import Column
 from rlm_hypervisor.partition.frame import Partition
@@ -48,7 +50,11 @@ def in_memory(table: Any, call: str) -> _core.Frame:
             table = table.reset_index(names=names)
     try:
         return _core.Frame.table(table, index)
+    except RLMError:
+        raise
     except TypeError as error:
+        if by_handler(error):
+            raise
         refuse(
             f"{call} cannot take a {type(table).__name__} as a table: {' '.join(_core.redact(str(error)).split())[:200]}",
             "Give a DataFrame, a table of pyarrow or Polars, or `client.table(source)`",

@@ -13,6 +13,7 @@ pub mod pages;
 pub mod parquet;
 pub mod partial;
 pub mod reconcile;
+mod sound;
 pub mod sources;
 pub mod widen;
 
@@ -96,6 +97,12 @@ impl Source {
     /// Whether it is not known yet which of its files matter.
     pub fn is_pending(&self) -> bool {
         matches!(self, Source::Parquet(source) if source.pending.is_some())
+    }
+
+    /// The source, if all its columns can be computed with and handed out.
+    pub fn sound(self) -> Result<Self> {
+        self.columns().iter().try_for_each(sound::column)?;
+        Ok(self)
     }
 
     pub fn describe(&self) -> String {

@@ -150,6 +150,8 @@ pub fn execution(error: DataFusionError) -> Error {
             _ => error.into(),
         },
         DataFusionError::Execution(said) => met(said.clone()),
+        // Arguments that a function looks at when it begins.
+        DataFusionError::Plan(_) | DataFusionError::NotImplemented(_) => said(error.find_root(), NOWHERE),
         DataFusionError::External(other) if !other.is::<Error>() => met(other.to_string()),
         _ => error.into(),
     }

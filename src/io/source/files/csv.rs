@@ -8,6 +8,7 @@ mod records;
 mod tests;
 mod tokens;
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -182,18 +183,48 @@ fn columns(
 /// The names in the first line; as in pandas, one that is missing is `Unnamed: 2`, one that is repeated `a.1`.
 fn named(record: &Record<'_>) -> Result<Vec<String>, Fault> {
     let mut names: Vec<String> = Vec::with_capacity(record.len());
+    let (mut given, mut missing) = (Vec::new(), Vec::new());
     for place in 0..record.len() {
         let text = std::str::from_utf8(record.get(place)).map_err(|_| "its first line is no UTF-8")?;
-        let name = if text.is_empty() { format!("Unnamed: {place}") } else { text.to_owned() };
-        let mut free = name.clone();
-        let mut number = 0;
-        while names.contains(&free) {
-            number += 1;
-            free = format!("{name}.{number}");
-        }
-        names.push(free);
+        if text.is_empty() { &mut missing } else { &mut given }.push(place);
+        names.push(if text.is_empty() { format!("Unnamed: {place}") } else { text.to_owned() });
     }
+    given.append(&mut missing);
+    tell_apart(&mut names, &given);
     Ok(names)
+}
+
+/// Makes names differ, in an order of their places, step by step as pandas does: a number that makes a name which
+/// another column has, or had been given by now, is left out.
+fn tell_apart(names: &mut [String], order: &[usize]) {
+    let mut present: HashMap<String, usize> = HashMap::with_capacity(names.len());
+    for name in &*names {
+        *present.entry(name.clone()).or_default() += 1;
+    }
+    if present.len() == names.len() {
+        return;
+    }
+    // Of each name the number for the next column that has it; 0: no column is done that has it.
+    let mut numbers: HashMap<String, usize> = HashMap::with_capacity(names.len());
+    for place in order {
+        let old = names[*place].clone();
+        let mut number = numbers.get(&old).copied().unwrap_or(0);
+        let mut name = old.clone();
+        while number > 0 {
+            numbers.insert(old.clone(), number + 1);
+            name = format!("{old}.{number}");
+            number = match present.get(&name) {
+                Some(1..) => number + 1,
+                _ => numbers.get(&name).copied().unwrap_or(0),
+            };
+        }
+        if name != old {
+            present.entry(old).and_modify(|count| *count -= 1);
+            *present.entry(name.clone()).or_default() += 1;
+        }
+        numbers.insert(name.clone(), number + 1);
+        names[*place] = name;
+    }
 }
 
 /// A file whose rows are not known yet.
