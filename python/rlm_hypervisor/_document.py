@@ -87,7 +87,7 @@ def writable(text: str, path: str) -> str:
         text.isascii() or text.encode()
     except UnicodeEncodeError:
         raise InvalidTaskError(
-            f"`{path}` is {ascii(text)}, which cannot be written as UTF-8. Give text, or rename the file",
+            f"`{path}` is {text!a}, which cannot be written as UTF-8. Give text, or rename the file",
             details={"path": path},
         ) from None
     return text

@@ -80,6 +80,13 @@ def test_what_a_handler_raises_comes_out(client: RLMClient, handled: Any, handle
     with pytest.raises(kind):
         client.execute(make_task(tables(), lambda p: p))
 
+    def operation(partition: Any) -> Any:
+        signal.raise_signal(signal.SIGUSR1)
+        return partition
+
+    with pytest.raises(kind):
+        client.execute(make_task(pd.DataFrame({"v": [1]}), operation))
+
 
 def test_what_a_conversion_raises_is_told_as_such(client: RLMClient, handled: Any) -> None:
     handled(Handler())
@@ -88,7 +95,7 @@ def test_what_a_conversion_raises_is_told_as_such(client: RLMClient, handled: An
     assert isinstance(error.value.__cause__, Alarm)
 
     def tables() -> Iterator[pd.DataFrame]:
-        yield from map(raises, [1])  # type: ignore[func-returns-value]
+        yield from map(raises, [1])
 
     with pytest.raises(SourceUnreadableError, match="raised Alarm"):
         client.execute(make_task(tables(), lambda p: p))

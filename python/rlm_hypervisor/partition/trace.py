@@ -13,6 +13,7 @@ from types import CodeType, TracebackType
 from typing import Any, NamedTuple, NoReturn
 
 from rlm_hypervisor import _core
+from rlm_hypervisor._handlers import by_handler
 from rlm_hypervisor.errors import OperationFailedError, RLMError, SchemaMismatchError, exposed
 from rlm_hypervisor.partition.arrays import Taken
 from rlm_hypervisor.partition.column import Column, ColumnLoc
@@ -70,6 +71,8 @@ def trace(operation: Callable[..., Any], frame: _core.Frame) -> _core.Frame | Co
             exposed(error)
             raise
         except Exception as error:
+            if by_handler(error):
+                raise
             failed = _swallowed(refusals[0], operation) if refusals else _translated(error, operation)
             cause = exposed(error)
     # Out here, so that what it came from is seen as `cause` alone.
