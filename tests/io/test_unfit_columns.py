@@ -63,7 +63,7 @@ def test_types_that_nothing_can_be_done_with(
 def test_a_zone_that_nobody_knows_in_a_file(client: RLMClient, tmp_path: Path) -> None:
     table = pa.table({"v": [1], "t": pa.array([1], pa.timestamp("us", tz="Mars/Phobos"))})
     pq.write_table(table, tmp_path / "t.parquet")
-    with pytest.raises(SchemaMismatchError, match=r"`t`.*Mars/Phobos"):
+    with pytest.raises(SchemaMismatchError, match=r"`t` of `.*t\.parquet`.*Mars/Phobos"):
         client.read(tmp_path / "t.parquet")
     known = pa.table({"t": pa.array([1], pa.timestamp("us", tz="+05:30"))})
     assert client.execute(make_task(known, lambda p: p)).to_arrow()["t"].to_pylist() == known["t"].to_pylist()
@@ -82,7 +82,7 @@ def test_names_with_a_zero_byte(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(SchemaMismatchError, match="a zero byte"):
+    with pytest.raises(SchemaMismatchError, match=rf"{name}.*a zero byte"):
         client.execute(make_task(str(path), lambda p: p))
     left = client.execute(make_task(str(path), lambda p: p, readOptions=options))
     assert left.to_pandas().to_dict("list") == {"v": [1]}
@@ -92,6 +92,9 @@ def test_times_beyond_the_calendar_are_no_text(client: RLMClient) -> None:
     far = pa.table({"v": pa.array([2**62] * 3, pa.int64()).cast(pa.timestamp("s"))})
     with pytest.raises(OperationFailedError, match="beyond the years"):
         client.execute(make_task(far, lambda p: p.describe()))
+    wide = pa.table({"k": ["a"] * 3, "t": far["v"], "v": [1, 2, 3]})
+    with pytest.raises(OperationFailedError, match="beyond the years"):
+        client.execute(make_task(wide, lambda p: p.pivot_table(index="k", columns="t", values="v")))
     near = pa.table({"v": pa.array([0, 86_400], pa.timestamp("s"))})
     told = client.execute(make_task(near, lambda p: p.describe())).to_arrow()["v"].to_pylist()
     assert told[0] == "2" and told[2].startswith("1970-01-01")

@@ -101,8 +101,22 @@ impl Source {
 
     /// The source, if all its columns can be computed with and handed out.
     pub fn sound(self) -> Result<Self> {
-        self.columns().iter().try_for_each(sound::column)?;
+        let mut columns = self.columns().iter().enumerate();
+        columns.try_for_each(|(place, column)| sound::column(column, || self.owner(place)))?;
         Ok(self)
+    }
+
+    /// The first file that has a column.
+    fn owner(&self, place: usize) -> Option<Arc<str>> {
+        let has = |origins: &[Origin]| origins.get(place).is_some_and(|origin| origin.place().is_some());
+        match self {
+            Source::Parquet(source) => {
+                let file = source.files.iter().find(|file| has(&file.origins))?;
+                Some(file.file.name.clone())
+            }
+            Source::Files(source) => Some(source.files.iter().find(|file| has(&file.origins))?.name.clone()),
+            Source::Memory(_) => None,
+        }
     }
 
     pub fn describe(&self) -> String {
