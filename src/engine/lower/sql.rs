@@ -89,7 +89,8 @@ impl Lowering {
             (Query { text: query.clone(), tables: schemas }, Manner { threads: self.threads, spills });
         let physical = sql::on_large_stack(|| {
             let logical = self.optimised(asked)?;
-            sql::physical(&self.filled(&logical, tables)?, sql::config(self.threads, spills))
+            let room = self.control.memory.limit();
+            sql::physical(&self.filled(&logical, tables)?, sql::config(self.threads, spills), room)
         })?;
         if spills && repartitions(physical.as_ref()) {
             return Err(Error::internal("a query that may spill is repartitioned"));

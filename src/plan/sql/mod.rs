@@ -6,6 +6,7 @@ mod depth;
 mod errors;
 mod fields;
 mod labels;
+mod large;
 mod reads;
 mod session;
 mod settled;
@@ -76,8 +77,13 @@ impl Planned {
     }
 }
 
-/// What runs a plan that is optimised.
-pub fn physical(logical: &LogicalPlan, config: SessionConfig) -> Result<Arc<dyn ExecutionPlan>> {
+/// What runs a plan that is optimised. `room` is what values of one batch may take.
+pub fn physical(
+    logical: &LogicalPlan,
+    mut config: SessionConfig,
+    room: u64,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    config.options_mut().extensions.insert(large::Room(room));
     let state = session::state(Vec::new(), config)?;
     let made = state.query_planner().create_physical_plan(logical, &state);
     futures::executor::block_on(made).map_err(errors::planning)

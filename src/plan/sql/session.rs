@@ -26,10 +26,11 @@ pub fn config(threads: usize) -> SessionConfig {
 pub fn state(tables: Vec<(Arc<str>, Arc<dyn TableProvider>)>, config: SessionConfig) -> Result<SessionState> {
     let functions = SessionStateDefaults::default_table_functions();
     let functions = functions.into_iter().map(|function| (function.name().to_owned(), function));
+    let scalar = SessionStateDefaults::default_scalar_functions().into_iter();
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
-        .with_scalar_functions(SessionStateDefaults::default_scalar_functions())
+        .with_scalar_functions(scalar.map(super::large::counted).collect())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
         .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
         .with_window_functions(SessionStateDefaults::default_window_functions())
