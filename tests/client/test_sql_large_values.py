@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-
 from rlm_hypervisor import OutOfMemoryError, RLMClient
 
 TEXTS = ["", "a", "héé", None]
@@ -47,8 +46,7 @@ def _padded(text: str, length: int, left: bool) -> str:
     ],
 )
 def test_texts_are_what_they_were(call: str, meant: Any) -> None:
-    numbers = NUMBERS if call.startswith("repeat") else NUMBERS[1:]
-    table, rows = _pairs(TEXTS, numbers)
+    table, rows = _pairs(TEXTS, [*NUMBERS, -(2**63)])
     expected = [None if None in row else meant(*row) for row in rows]
     assert _rows(f"select {call} from partition", table) == expected
 
@@ -75,6 +73,11 @@ def test_lists_are_what_they_were(name: str) -> None:
     table = pa.table({"n": pa.array([0, 1, 5, None], pa.int64())})
     expected = [[], [1], [1, 2, 7, 7, 7], None]
     assert _rows(f"select {name}(make_array(1, 2), n, 7) from partition", table) == expected
+
+
+def test_nothing_is_padded_where_there_is_no_text() -> None:
+    table = pa.table({"s": pa.array([None, "a"]), "n": pa.array([2**62, 2], pa.int64())})
+    assert _rows("select lpad(s, n) from partition", table) == [None, " a"]
 
 
 def test_ranges_of_days() -> None:

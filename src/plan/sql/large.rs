@@ -138,8 +138,25 @@ impl ScalarUDFImpl for Counted {
                 .hint(format!("Give `{name}` a smaller number, or raise the memory limit"))
                 .into());
         }
+        let mut args = args;
+        if let ("lpad" | "rpad", [text, length, ..]) = (self.name(), &*arrays) {
+            args.args[1] = match &args.args[1] {
+                ColumnarValue::Array(_) => ColumnarValue::Array(lengths(text, length)),
+                scalar @ ColumnarValue::Scalar(_) => scalar.clone(),
+            };
+        }
         self.function.invoke_with_args(args)
     }
+}
+
+/// Lengths that mean the same. DataFusion 55 asks for the room of all of them, where nothing is padded too, and takes
+/// those below zero for large ones: a panic.
+fn lengths(text: &ArrayRef, length: &ArrayRef) -> ArrayRef {
+    let Some(numbers) = length.as_primitive_opt::<Int64Type>() else { return length.clone() };
+    let numbers = numbers.iter().enumerate();
+    let numbers =
+        numbers.map(|(row, number)| number.filter(|_| text.is_valid(row)).map(|number| number.max(0)));
+    Arc::new(numbers.collect::<Int64Array>())
 }
 
 /// A whole number among the arguments; nothing where it is below zero.
