@@ -169,7 +169,7 @@ def test_what_does_not_come_to_be_read_is_stopped_without_a_deadline(tmp_path: P
         assert value.result() == ["1", "3"]
         (error,) = value.failures().values()
         assert isinstance(error, TaskTimeoutError)
-        assert "is called with on item 1 could not be read in a worker within 60 s" in error.message
+        assert "on item 1 was not begun within 60 s in a worker" in error.message
         still_serves(client)
 
 

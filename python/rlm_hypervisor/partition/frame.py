@@ -35,6 +35,7 @@ from rlm_hypervisor.partition.refusal import (
     only,
     refuse,
     refuse_value,
+    shown,
     whole_number,
 )
 from rlm_hypervisor.partition.reshaping import Reshaping
@@ -176,7 +177,7 @@ class Partition(
             return Partition(self._frame.filter(boolean_mask(key, "DataFrame")))
         if is_label(key):
             below = self._below(key)
-            return self._column(key, f"`[{key!r}]`") if below is None else below
+            return self._column(key, f"`[{shown(key)}]`") if below is None else below
         labels = labels_of(key)
         if labels is not None:
             if labels and all(isinstance(label, bool) for label in labels):
@@ -257,7 +258,7 @@ class Partition(
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if is_label(key):
-            self._replace(self._assigned(key, value, f"`p[{key!r}] = ...`"), key)
+            self._replace(self._assigned(key, value, f"`p[{shown(key)}] = ...`"), key)
             return
         labels = labels_of(key)
         if labels is None or isinstance(value, Column):
@@ -297,7 +298,7 @@ class Partition(
             refuse(f"`p.{name} = ...` sets no column, in pandas neither", f"Write `p[{name!r}] = ...`")
 
     def __delitem__(self, key: Any) -> None:
-        self._replace(self._frame.drop(self._require([key], f"`del p[{key!r}]`")), key)
+        self._replace(self._frame.drop(self._require([key], f"`del p[{shown(key)}]`")), key)
 
     def assign(self, **kwargs: Any) -> Partition:
         """With further or replaced columns: columns, scalars, constants, or functions of the partition."""

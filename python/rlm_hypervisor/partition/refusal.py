@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -44,8 +45,8 @@ def missing_column(label: object, columns: Iterable[object], call: str) -> Missi
         f"did you mean {near!r}?" if near else f"the columns are {', '.join(map(repr, have[:20])) or 'none'}"
     )
     return MissingColumnError(
-        f"{call} names column {label!r}, which is not there: {there}",
-        details={"column": label if isinstance(label, str | int) else repr(label), "nearest": near},
+        f"{call} names column {shown(label)}, which is not there: {there}",
+        details={"column": label if isinstance(label, str | int) else shown(label), "nearest": near},
     )
 
 
@@ -130,3 +131,8 @@ def labels_of(value: Any) -> list[Any] | None:
     if isinstance(value, type({}.keys()) | type({}.values())):
         return list(value)
     return None
+
+
+def shown(label: Any) -> str:
+    """A label in a message: what is not text may be of any size."""
+    return repr(label) if isinstance(label, str) else reprlib.repr(label)

@@ -245,16 +245,12 @@ impl ExecutionPlan for JoinExec {
                 Ready::Memory(kept) => kept.part()?,
                 Ready::Disk(spilled) => {
                     let rising = numbers(&spec, partition, schema)?;
-                    return Ok(blocking_on_others(&control, move || {
-                        spilled.send(partition, rising, &sender)
-                    })
-                    .await?);
+                    let send = move || spilled.send(partition, rising, &sender);
+                    return Ok(blocking_on_others(&control, send).await?);
                 }
                 Ready::Placed(placed) => {
-                    return Ok(blocking_on_others(&control, move || {
-                        placed.send(partition, &schema, &sender)
-                    })
-                    .await?);
+                    let send = move || placed.send(partition, &schema, &sender);
+                    return Ok(blocking_on_others(&control, send).await?);
                 }
             };
             let mut rising = numbers(&spec, partition, schema)?;
