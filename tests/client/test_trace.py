@@ -13,7 +13,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from rlm_hypervisor import NotDecomposableError, OperationFailedError, RLMClient, RLMError, SchemaMismatchError
+from rlm_hypervisor import (
+    NotDecomposableError,
+    OperationFailedError,
+    RLMClient,
+    RLMError,
+    SchemaMismatchError,
+)
 
 from tests.conftest import make_task
 
