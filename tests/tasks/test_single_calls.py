@@ -94,7 +94,6 @@ def test_every_call_of_many_callers_has_its_own_end(
         assert list(callers.map(call, range(len(calls)))) == [wanted(n) for n in range(len(calls))]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("milliseconds", [1, 4, 30])
 def test_a_deadline_holds_in_the_thread_that_waits(crew: RLMClient, milliseconds: int) -> None:
     crew.warm(1)
