@@ -25,30 +25,49 @@ impl PairsLeft {
     }
 
     /// The next pair for which there is room, beside those that are at work or after one of them; none if all are taken.
-    /// An error if there is none for it alone. Who gets one says when it has ended.
-    pub fn next(&self, mut reserve: impl FnMut(&Pair) -> DataFusionResult<()>) -> Result<Option<Pair>> {
+    /// An error if there is none for it alone.
+    pub fn next(
+        &self,
+        mut reserve: impl FnMut(&Pair) -> DataFusionResult<()>,
+    ) -> Result<Option<(Pair, AtWork<'_>)>> {
         let mut left = self.left.lock();
         loop {
             let Some(pair) = left.pairs.last() else { return Ok(None) };
             match reserve(pair) {
                 Ok(()) => {
+                    let Some(pair) = left.pairs.pop() else { return Ok(None) };
                     left.at_work += 1;
-                    return Ok(left.pairs.pop());
+                    return Ok(Some((pair, AtWork { of: self, joined: false })));
                 }
                 Err(error) if left.at_work == 0 => return Err(error.into()),
                 Err(_) => self.ended.wait(&mut left),
             }
         }
     }
+}
 
-    /// A pair was joined, and its room is free again. After an error no other is begun.
-    pub fn ended(&self, result: &Result<()>) {
-        let mut left = self.left.lock();
+/// A pair is being joined, until this goes. If that was not because it is joined, no other is begun: after an error, and
+/// after a panic too, for which nobody is to wait.
+pub struct AtWork<'a> {
+    of: &'a PairsLeft,
+    joined: bool,
+}
+
+impl AtWork<'_> {
+    /// It is joined, and its room is free again.
+    pub fn joined(mut self) {
+        self.joined = true;
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        let mut left = self.of.left.lock();
         left.at_work -= 1;
-        if result.is_err() {
+        if !self.joined {
             left.pairs.clear();
         }
-        self.ended.notify_all();
+        self.of.ended.notify_all();
     }
 }
 
@@ -76,13 +95,13 @@ mod tests {
                         .map(drop)
                         .map_err(|_| DataFusionError::ResourcesExhausted(String::new()))
                 };
-                while let Some(_pair) = left.next(reserve)? {
+                while let Some((_, at_work)) = left.next(reserve)? {
                     std::thread::yield_now();
-                    let joined = done.fetch_add(1, Ordering::SeqCst);
-                    let result = if fails && joined == 1 { Err(Error::cancelled()) } else { Ok(()) };
+                    if done.fetch_add(1, Ordering::SeqCst) == 1 && fails {
+                        return Err(Error::cancelled());
+                    }
                     held.fetch_sub(1, Ordering::SeqCst);
-                    left.ended(&result);
-                    result?;
+                    at_work.joined();
                 }
                 Ok(())
             };
@@ -113,5 +132,21 @@ mod tests {
         let (done, _, errors) = run(10_000, 2, 2, true);
         assert!(done <= 4, "{done}");
         assert_eq!(errors, 1);
+    }
+
+    #[test]
+    fn nobody_waits_for_one_that_panicked() {
+        let left = PairsLeft::new(vec![(None, None), (None, None)]);
+        let (_, at_work) = left.next(|_| Ok(())).unwrap().unwrap();
+        let full = |_: &Pair| Err(DataFusionError::ResourcesExhausted(String::new()));
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| left.next(full).map(|next| next.is_none()));
+            let dies = scope.spawn(move || {
+                let _at_work = at_work;
+                std::panic::resume_unwind(Box::new(()));
+            });
+            dies.join().unwrap_err();
+            assert!(waits.join().unwrap().unwrap());
+        });
     }
 }

@@ -300,11 +300,10 @@ impl Work {
         let threads = rooms.into_iter().map(|room| {
             let (work, pairs) = (&self, &pairs);
             move || -> Result<()> {
-                while let Some(pair) = pairs.next(|pair| room.try_resize(work.needed(pair)))? {
-                    let done = work.one(pair);
+                while let Some((pair, at_work)) = pairs.next(|pair| room.try_resize(work.needed(pair)))? {
+                    work.one(pair)?;
                     room.free();
-                    pairs.ended(&done);
-                    done?;
+                    at_work.joined();
                 }
                 Ok(())
             }
